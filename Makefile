@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The commands of this project; Kbuild holds what kbuild makes of the modules.
+
+LAB := tests/lab/lab
+
+.DEFAULT_GOAL := modules
+.PHONY: modules lab demo check run shell lint clean distclean help
+
+ifdef KDIR
+# Out of the lab, as any out-of-tree module: make KDIR=/lib/modules/.../build
+modules clean:
+	$(MAKE) -C $(KDIR) M=$(CURDIR) $@
+else
+modules:
+	@$(LAB) modules $(if $(KERNEL),--kernel '$(KERNEL)')
+
+clean:
+	rm -rf build
+endif
+
+lab:
+	@$(LAB) lab $(if $(KERNEL),--kernel '$(KERNEL)')
+
+demo:
+	@$(LAB) demo $(if $(KERNEL),--kernel '$(KERNEL)')
+
+check:
+	@$(LAB) check $(if $(SUITE),--suite '$(SUITE)') $(if $(KERNEL),--kernel '$(KERNEL)')
+
+host_args = $(if $(FILES),--files '$(FILES)') $(if $(KERNEL),--kernel '$(KERNEL)') \
+	$(if $(VFS),--vfs '$(VFS)') $(if $(PF),--pf '$(PF)')
+
+run:
+	@$(LAB) run $(if $(SCRIPT),--script '$(SCRIPT)') $(if $(TIMEOUT),--timeout '$(TIMEOUT)') $(host_args)
+
+shell:
+	@$(LAB) shell $(host_args)
+
+lint:
+	@$(LAB) lint
+
+distclean: clean
+	@$(LAB) distclean
+
+help:
+	@echo 'make [modules] [KERNEL=6.12|7.2|debug]  build the modules inside a tree of that kernel'
+	@echo 'make KDIR=/lib/modules/VERSION/build    build them against a kernel of this machine'
+	@echo 'make lab [KERNEL=...]                   build all that the lab needs; a second call is seconds'
+	@echo 'make demo [KERNEL=...]                  from nothing to a guest with a VF that passes traffic'
+	@echo 'make check [SUITE=name] [KERNEL=...]    all tests, or one suite (SUITE=list names them)'
+	@echo 'make run SCRIPT=path [FILES=dir] [KERNEL=...] [VFS=n] [PF=igb|sample_nic] [TIMEOUT=s]'
+	@echo '                                        run a script on the lab host, return its exit status'
+	@echo 'make shell [FILES=dir] [KERNEL=...] [VFS=n] [PF=...]'
+	@echo '                                        the same host with an interactive shell'
+	@echo 'make lint                               checkpatch, sparse, W=1, shellcheck'
+	@echo 'make clean                              remove build/'
+	@echo 'make distclean                          remove build/ and the cache of trees, kernels and images'

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The lab's commands; the Makefile in the repository's root calls them."""
+
+import argparse
+import pathlib
+import shutil
+import signal
+import sys
+import time
+
+import check
+import demo
+import host
+import kernels
+from cache import BUILD, CACHE, REPO, LabError, die, run, say
+from trees import inside, need_host_tools, tree
+
+
+def build_lab(names):
+    """Everything a run will need, with a line for what had to be made."""
+    start = time.monotonic()
+    say(f"cache: {CACHE}")
+    for name in names:
+        try:
+            kern = kernels.kernel(name)
+        except kernels.KernelGone as err:
+            say(f"skipping kernel {name}: {err}")
+            continue
+        say(f"kernel {name}: {kern.version}")
+        kernels.needed_modules(kern)
+        host.host_initrd(kern)
+    host.guest_files()
+    host.root_image()
+    say(f"accelerator: {host.accelerator()}")
+    say(f"ready in {time.monotonic() - start:.0f} s")
+
+
+def cmd_modules(args):
+    kern = kernels.kernel(args.kernel or "6.12")
+    where = kernels.build_modules(kern)
+    for module in sorted(where.glob("*.ko")):
+        print(module.relative_to(REPO))
+    return 0
+
+
+def cmd_lab(args):
+    build_lab([args.kernel] if args.kernel else kernels.NAMES)
+    return 0
+
+
+def cmd_demo(args):
+    return demo.demo(args.kernel or "6.12", build_lab)
+
+
+def cmd_check(args):
+    return check.check(args.suite, args.kernel, build_lab)
+
+
+def cmd_run(args):
+    if not args.script:
+        raise LabError("make run needs SCRIPT=path")
+    script = pathlib.Path(args.script)
+    if not script.is_file():
+        raise LabError(f"SCRIPT={script}: no such file")
+    outcome = host.boot(args.kernel or "6.12", "./script",
+                        {"script": script}, vfs=args.vfs, pf=args.pf,
+                        files=args.files, timeout=args.timeout)
+    host.report(outcome)
+    say(f"exit status {outcome.status} after {outcome.seconds:.0f} s"
+        + (f", failed: {outcome.verdict()}" if outcome.failed() else ""))
+    return outcome.status or int(outcome.failed())
+
+
+def cmd_shell(args):
+    outcome = host.boot(args.kernel or "6.12", "shell", vfs=args.vfs,
+                        pf=args.pf, files=args.files)
+    host.report(outcome)
+    return 0
+
+
+def cmd_lint(_args):
+    return check.lint()
+
+
+def cmd_distclean(_args):
+    if CACHE.exists():
+        shutil.rmtree(CACHE)
+        say(f"removed {CACHE}")
+    return 0
+
+
+def arguments():
+    parser = argparse.ArgumentParser(
+        prog="tests/lab/lab", description=__doc__,
+        epilog="The environment: VFIO_MEDIATE_CACHE names the cache directory,"
+               " LAB_ACCEL=kvm|tcg overrides the choice of accelerator.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("modules", "lab", "demo", "check", "run", "shell", "lint",
+                 "distclean"):
+        sub = commands.add_parser(name)
+        if name not in ("lint", "distclean"):
+            sub.add_argument("--kernel", choices=kernels.NAMES)
+        if name == "check":
+            sub.add_argument("--suite")
+        if name in ("run", "shell"):
+            sub.add_argument("--files", metavar="DIR")
+            sub.add_argument("--vfs", type=int, default=2, choices=range(9),
+                             metavar="0..8")
+            sub.add_argument("--pf", default="igb",
+                             choices=("igb", "sample_nic"))
+        if name == "run":
+            sub.add_argument("--script")
+            sub.add_argument("--timeout", type=int, default=600)
+    return parser.parse_args()
+
+
+def main():
+    args = arguments()
+    # Leave by an exception, so that nothing started here is left running.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        need_host_tools()
+        return globals()[f"cmd_{args.command}"](args)
+    except LabError as err:
+        if args.command == "demo":
+            print(f"demo: FAIL: {str(err).splitlines()[0]}", flush=True)
+        die(err)
+    except KeyboardInterrupt:
+        die("interrupted")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The tests: which suites there are, how each is run, and the count."""
+
+import dataclasses
+import re
+import subprocess
+import time
+
+import harness
+import host
+import kernels
+from cache import BUILD, LAB, REPO, LabError, cached, run, say, tail
+from trees import inside, tree
+
+E2E = REPO / "tests" / "e2e"
+
+
+@dataclasses.dataclass
+class Suite:
+    """Tests that print TAP: a job on the lab host, or a function here."""
+    name: str
+    about: str
+    kernels: tuple = ()
+    job: str = ""               # shell command on the lab host
+    files: object = None        # function: what the job finds beside it
+    here: object = None         # function(chosen kernel): yields TAP lines
+    timeout: int = 600          # seconds for one kernel
+    vfs: int = 2
+    threads: str = "multi"      # of TCG, see host.boot()
+
+
+def e2e_files(_kern):
+    return {path.name: path for path in E2E.iterdir() if path.is_file()}
+
+
+def selftest_files(_kern):
+    """The selftests' programs, built in the tree of stable."""
+    work = BUILD / "selftests"
+    work.mkdir(parents=True, exist_ok=True)
+    log = work / "make.log"
+    log.unlink(missing_ok=True)
+    source = REPO / "tests" / "selftests"
+    run(inside(tree("build-trixie"), ["make", "-C", source, f"O={work}"],
+               writable=[work], readable=[source]), log, what="selftests")
+    return {"parity": work / "parity", "parity.py": source / "parity.py"}
+
+
+def lint_lines(_kernel):
+    status, output = run_lint()
+    yield "1..1"
+    yield f"{'not ' if status else ''}ok 1 - make lint"
+    if status:
+        yield from (f"  # {line}" for line in output.splitlines()[-40:])
+
+
+SUITES = [
+    Suite("lint", "checkpatch, sparse, W=1 and shellcheck", here=lint_lines),
+    Suite("harness", "the lab's own verdicts, deadlines and clean-up",
+          here=harness.lines),
+    Suite("passthrough", "a guest on a VF, in-tree vfio-pci against ours",
+          ("6.12", "7.2"), "./passthrough.py vfio-pci vfio-pci-mediate",
+          e2e_files),
+    Suite("parameters", "module parameters and names of the driver",
+          ("6.12", "7.2"), "./parameters.sh", e2e_files,
+          threads="single"),
+    Suite("parity", "every call, in-tree vfio-pci against ours",
+          ("6.12", "7.2", "debug"), "./parity.py ./parity", selftest_files,
+          threads="single"),
+    Suite("reload", "loading and unloading the modules leaks nothing",
+          ("debug",), "./reload.sh 50", e2e_files, timeout=900, threads="single"),
+]
+
+SHOWN = 40      # results of a suite that are printed even when they are good
+RESULT = re.compile(r"^(not )?ok\b[ \d]*(?:- )?(.*?)(?: # SKIP ?(.*))?$")
+
+
+class Count:
+    """Results of a whole make check."""
+
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+        self.failures = []
+
+    def add(self, where, name, passed, skip=None):
+        if skip is not None:
+            self.skipped += 1
+            say(f"skipped: {where}: {name}: {skip}")
+        elif passed:
+            self.passed += 1
+        else:
+            self.failed += 1
+            self.failures.append(f"{where}: {name}")
+            say(f"FAILED: {where}: {name}")
+
+    def take(self, where, lines):
+        """Counts the TAP in lines; a plan that is not met is a failure."""
+        plan, results = None, 0
+        for line in lines:
+            match = RESULT.match(line)
+            if match:
+                results += 1
+                self.add(where, match[2], not match[1], match[3])
+            elif line.startswith("1.."):
+                plan = int(line[3:].split()[0])
+        if plan != results:
+            self.add(where, f"plan of {plan} tests, {results} reported", False)
+
+
+def run_on_host(suite, kernel, count):
+    """Runs a suite on a lab host; its TAP is kept under build/check."""
+    where = f"{suite.name}-{kernel}"
+    lines = []
+    shown = 0
+
+    def echo(line):
+        nonlocal shown
+        lines.append(line)
+        good = line.startswith("ok ") and " # SKIP" not in line
+        shown += good
+        if good and shown == SHOWN + 1:
+            print("  ... (only what is not ok from here on)", flush=True)
+        elif not good or shown <= SHOWN:
+            print(f"  {line}", flush=True)
+
+    try:
+        kern = kernels.kernel(kernel)
+    except kernels.KernelGone as err:
+        lines = ["1..1", f"ok 1 - kernel {kernel} # SKIP {err}"]
+        count.take(where, lines)
+        return lines
+    outcome = host.boot(kernel, suite.job, suite.files(kern), vfs=suite.vfs,
+                        timeout=suite.timeout, name=where, echo=echo,
+                        threads=suite.threads)
+    count.take(where, lines)
+    # A failed test is counted above; what else can go wrong is one more.
+    healthy = not (outcome.reports or outcome.why)
+    if not healthy or outcome.failed() != any(
+            line.startswith("not ok") for line in lines):
+        healthy = False
+        host.report(outcome)
+    count.add(where, "lab host " + ("healthy" if healthy else
+                                    outcome.verdict()), healthy)
+    lines.append(f"# lab host: {outcome.verdict()}, {outcome.seconds:.0f} s, "
+                 f"{outcome.console}")
+    return lines
+
+
+def run_here(suite, kernel, count):
+    lines = []
+    for line in suite.here(kernel):
+        lines.append(line)
+        print(f"  {line}", flush=True)
+    count.take(suite.name, lines)
+    return lines
+
+
+def check(only, kernel, build_lab):
+    """Runs the suites; returns the exit status of make check."""
+    names = [suite.name for suite in SUITES]
+    if only == "list":
+        for suite in SUITES:
+            print(f"{suite.name:<12} {suite.about}"
+                  + (f" ({', '.join(suite.kernels)})" if suite.kernels else ""))
+        return 0
+    if only and only not in names:
+        raise LabError(f"SUITE={only}: choose from {', '.join(names)}")
+    start = time.monotonic()
+    build_lab([kernel] if kernel else kernels.NAMES)
+    count = Count()
+    results = BUILD / "check"
+    results.mkdir(parents=True, exist_ok=True)
+    for suite in SUITES:
+        if only and suite.name != only:
+            continue
+        if suite.here:
+            jobs = [(suite.name, run_here, kernel)]
+        else:
+            jobs = [(f"{suite.name}-{name}", run_on_host, name)
+                    for name in suite.kernels if kernel in (None, name)]
+        for where, runner, chosen in jobs:
+            began = time.monotonic()
+            before = count.passed, count.failed
+            say(f"suite {where}")
+            try:
+                lines = runner(suite, chosen, count)
+            except (LabError, OSError, subprocess.SubprocessError) as err:
+                lines = ["Bail out! " + str(err)]
+                say(str(err))
+                count.add(where, "the lab itself failed", False)
+            (results / f"{where}.tap").write_text("\n".join(lines) + "\n",
+                                                  encoding="utf-8")
+            say(f"suite {where}: {count.passed - before[0]} passed, "
+                f"{count.failed - before[1]} failed, "
+                f"{time.monotonic() - began:.0f} s")
+    for failure in count.failures:
+        print(f"FAILED: {failure}")
+    say(f"{time.monotonic() - start:.0f} s, results in "
+        f"{results.relative_to(REPO)}")
+    print(f"{count.passed} passed, {count.failed} failed, "
+          f"{count.skipped} skipped", flush=True)
+    return 1 if count.failed or not count.passed else 0
+
+
+def kernel_scripts():
+    """checkpatch and what it reads, which only the source package carries."""
+    root = tree("build-trixie")
+    script = """
+        tar -C /to --strip-components=2 -xf /usr/src/linux-source-6.12.tar.xz \
+            linux-source-6.12/scripts/checkpatch.pl \
+            linux-source-6.12/scripts/spelling.txt \
+            linux-source-6.12/scripts/const_structs.checkpatch
+        """
+    return cached("kernel-scripts", [script, root.name], lambda path, log: run(
+        inside(root, ["sh", "-e", "-c", script], writable=[(path, "/to")]), log,
+        what="checkpatch"))
+
+
+def run_lint():
+    """Runs lint.sh on the files git knows; returns its status and output."""
+    work = BUILD / "lint"
+    work.mkdir(parents=True, exist_ok=True)
+    log = work / "lint.log"
+    listing = subprocess.run(
+        ["git", "-C", REPO, "ls-files", "--cached", "--others",
+         "--exclude-standard"], capture_output=True, text=True, check=True)
+    (work / "files").write_text(listing.stdout)
+    kern = kernels.kernel("6.12")
+    sources = kernels.copy_sources(work / "modules")
+    cmd = inside(kern.tree, [LAB / "lint.sh", kernels.kdir(kern), sources,
+                             kernel_scripts(), work / "files"],
+                 writable=[work], readable=[REPO, kernel_scripts()], cwd=REPO)
+    log.unlink(missing_ok=True)
+    try:
+        run(cmd, log, what="lint")
+        return 0, log.read_text()
+    except LabError:
+        return 1, log.read_text()
+
+
+def lint():
+    status, output = run_lint()
+    print(output, end="")
+    print(f"lint: {'FAIL' if status else 'clean'}")
+    return status

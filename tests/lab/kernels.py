@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The kernels under test: where each comes from, what of it the lab host
+needs, and the project's modules built against it."""
+
+import dataclasses
+import pathlib
+import shutil
+
+from cache import BUILD, LAB, REPO, LabError, cached, digest, locked, run, say
+from trees import inside, tree
+
+NAMES = ("6.12", "7.2", "debug")
+MODULE_SOURCES = ("Kbuild", "mediate", "vfio-pci", "migration",
+                  "vendor-sample-nic", "uapi")
+
+
+class KernelGone(LabError):
+    """A kernel series that Debian no longer carries."""
+
+
+@dataclasses.dataclass
+class Kernel:
+    """A kernel with the tree its modules are built in."""
+    name: str
+    version: str            # as uname -r says
+    tree: pathlib.Path      # a Debian tree with the compiler of that kernel
+    vmlinuz: pathlib.Path
+    modules: pathlib.Path   # lib/modules/VERSION
+    binds: tuple = ()       # what else must be visible inside the tree
+    initrd: bool = True     # Debian's kernels need one to find their disk
+
+    def shell(self, script, log, what, writable=(), readable=(), cwd=None):
+        """Runs a shell script inside the kernel's tree."""
+        cmd = inside(self.tree, ["sh", "-e", "-c", script], writable,
+                     (*self.binds, *readable), cwd)
+        run(cmd, log, what=what)
+
+
+def debian_kernel(name, tree_name):
+    root = tree(tree_name)
+    versions = sorted(p.parent.name
+                      for p in root.glob("usr/lib/modules/*/kernel"))
+    if not versions or not versions[-1].startswith(name + "."):
+        raise KernelGone(f"Debian has no {name} kernel in {tree_name} any more"
+                         f" (found: {', '.join(versions) or 'none'})")
+    version = versions[-1]
+    modules = root / "usr/lib/modules" / version
+    images = [root / f"boot/vmlinuz-{version}", modules / "vmlinuz"]
+    return Kernel(name, version, root, next(filter(pathlib.Path.exists, images)),
+                  modules)
+
+
+def debug_kernel():
+    root = tree("build-trixie")
+    config = LAB / "debug.config"
+
+    script = """
+        tar -C /kernel -xf /usr/src/linux-source-6.12.tar.xz
+        mv /kernel/linux-source-6.12 /kernel/build
+        cd /kernel/build
+        KCONFIG_ALLCONFIG=/debug.config make -s allnoconfig
+        for line in $(grep ^CONFIG_ /debug.config); do
+                grep -qxF "$line" .config || { echo "not kept: $line"; exit 1; }
+        done
+        make -j"$(nproc)" bzImage modules
+        make -s modules_install INSTALL_MOD_PATH=/kernel
+        cp "$(make -s image_name)" /kernel/vmlinuz
+        make -s kernelrelease > /kernel/version
+        # Building a module takes headers, scripts and objtool: drop the rest.
+        mkdir /kernel/kept
+        mv Makefile Kbuild .config Module.symvers include scripts tools \
+                /kernel/kept
+        mkdir /kernel/kept/arch
+        mv arch/x86 /kernel/kept/arch
+        rm -rf /kernel/build
+        mv /kernel/kept /kernel/build
+        find /kernel/build -name '*.[oa]' -delete
+        """
+
+    def build(path, log):
+        run(inside(root, ["sh", "-e", "-c", script], writable=[(path, "/kernel")],
+                   readable=[(config, "/debug.config")]), log, timeout=3600,
+            what="debug kernel")
+
+    source = root / "usr/src/linux-source-6.12.tar.xz"
+    path = cached("kernel-debug", [script, source.stat().st_size,
+                                   digest(config)], build)
+    version = (path / "version").read_text().strip()
+    return Kernel("debug", version, root, path / "vmlinuz",
+                  path / "lib/modules" / version,
+                  binds=((path, "/kernel"),), initrd=False)
+
+
+def kernel(name):
+    """The kernel called name, fetched or built when it is missing."""
+    if name == "6.12":
+        return debian_kernel(name, "build-trixie")
+    if name == "7.2":
+        return debian_kernel(name, "build-sid")
+    if name == "debug":
+        return debug_kernel()
+    raise LabError(f"no kernel called {name}: choose from {', '.join(NAMES)}")
+
+
+def kdir(kern):
+    """Where the kernel's build directory is, seen from inside its tree."""
+    if kern.name == "debug":
+        return "/kernel/build"
+    return f"/usr/lib/modules/{kern.version}/build"
+
+
+def needed_modules(kern):
+    """Cache directory with lib/modules/VERSION, cut down to what the lab
+    host loads (host/modules lists it)."""
+    wanted = LAB / "host" / "modules"
+
+    script = f"""
+        while read -r name optional; do
+                case "$name" in ''|'#'*) continue;; esac
+                if ! deps=$(modprobe -d /from -S {kern.version} \
+                                --show-depends "$name"); then
+                        [ "$optional" = optional ] && continue
+                        exit 1
+                fi
+                echo "$deps"
+        done < /wanted | sed -n 's/^insmod //p' | cut -d' ' -f1 | sort -u |
+        while read -r file; do
+                to="/to/${{file#/from/}}"
+                mkdir -p "${{to%/*}}"
+                cp "$file" "$to"
+        done
+        cp /from/lib/modules/{kern.version}/modules.builtin* \
+           /from/lib/modules/{kern.version}/modules.order \
+           /to/lib/modules/{kern.version}/
+        depmod -b /to {kern.version}
+        """
+
+    def build(path, log):
+        kern.shell(script, log, "module list", writable=[(path, "/to")],
+                   readable=[(kern.modules,
+                              f"/from/lib/modules/{kern.version}"),
+                             (wanted, "/wanted")])
+
+    return cached(f"modules-{kern.name}",
+                  [script, str(kern.modules), digest(wanted)], build)
+
+
+def initrd(kern, conf, name):
+    """An initrd for kern made by mkinitramfs from the directory conf."""
+    root = tree("build-trixie")
+    modules = needed_modules(kern)
+
+    script = f"""
+        cp -r /conf /tmp/conf
+        mkdir -p /tmp/conf/hooks /tmp/conf/scripts
+        mkinitramfs -d /tmp/conf -o /to/initrd {kern.version}
+        """
+
+    def build(path, log):
+        run(inside(root, ["sh", "-e", "-c", script], writable=[(path, "/to")],
+                   readable=[(modules / "lib/modules", "/usr/lib/modules"),
+                             (conf, "/conf")]), log, what=name)
+
+    return cached(name, [script, root.name, modules.name, digest(conf)],
+                  build) / "initrd"
+
+
+def copy_sources(work):
+    """Brings the modules' sources in work up to date; returns work."""
+    work.mkdir(parents=True, exist_ok=True)
+    for name in MODULE_SOURCES:
+        source = REPO / name
+        if source.is_dir():
+            shutil.copytree(source, work / name, dirs_exist_ok=True)
+        elif source.exists():
+            shutil.copy2(source, work / name)
+    for copy in work.glob("*/*.[ch]"):
+        if not (REPO / copy.relative_to(work)).exists():
+            copy.unlink()
+    return work
+
+
+def build_modules(kern):
+    """Builds the project's modules; returns the directory of the .ko files."""
+    work = BUILD / kern.name
+    log = work / "make.log"
+    with locked(BUILD / f".{kern.name}.lock"):
+        copy_sources(work)
+        log.unlink(missing_ok=True)
+        kern.shell(f"make -C {kdir(kern)} M={work} -j$(nproc) modules",
+                   log, f"modules for {kern.name}", writable=[work], cwd=work)
+    for line in log.read_text().splitlines():
+        if "warning" in line.lower():
+            say(line)
+    return work
+
+
+def install_modules(kern, where):
+    """Puts what kern's lab host loads, our modules included, under where."""
+    shutil.copytree(needed_modules(kern) / "lib", where / "lib",
+                    dirs_exist_ok=True)
+    updates = where / "lib/modules" / kern.version / "updates"
+    updates.mkdir()
+    for module in build_modules(kern).glob("*.ko"):
+        shutil.copy2(module, updates)
+    kern.shell(f"depmod -b /where {kern.version}", where.parent / "depmod.log",
+               "depmod", writable=[(where, "/where")])

@@ -1,0 +1,58 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# lint.sh KDIR SOURCES SCRIPTS LIST: all static checks; prints what is not clean.
+# KDIR: kernel to build against; SOURCES: a copy of the modules' sources to
+# build in; SCRIPTS: directory with checkpatch.pl; LIST: the files to check.
+
+kdir=$1 sources=$2 scripts=$3 list=$4
+status=0
+
+fail()
+{
+	echo "lint: $*"
+	status=1
+}
+
+# Output of a command that has to succeed and to say nothing.
+quiet()
+{
+	what=$1
+	shift
+	output=$("$@" 2>&1) && [ -z "$output" ] && return
+	echo "$output"
+	fail "$what"
+}
+
+c_files=$(grep -E '\.[ch]$' "$list")
+# shellcheck disable=SC2046	# a list of words
+sh_files=$(grep -lE '^#!/bin/(busybox.static )?(ba)?sh' $(cat "$list"))
+
+# User space has no use for the kernel's own types; compat.h is where versions
+# of the kernel are told apart, by macros that hold members of an initialiser.
+for file in $c_files; do
+	case $file in
+	tests/*) ignore=--ignore=PREFER_KERNEL_TYPES,NEW_TYPEDEFS,AVOID_EXTERNS;;
+	*/compat.h) ignore=--ignore=LINUX_VERSION_CODE,CONSTANT_COMPARISON,COMPLEX_MACRO;;
+	*) ignore=;;
+	esac
+	quiet "checkpatch: $file" perl "$scripts/checkpatch.pl" --no-tree \
+		--strict --terse --no-summary --quiet --max-line-length=100 \
+		$ignore --file "$file"
+done
+
+# Each file says its licence in its first three lines.
+while read -r file; do
+	case $file in
+	*.rst|*.md|*/modules|*.conf|*.config|.gitignore|LICENSES/*) continue;;
+	esac
+	head -n 3 "$file" | grep -q 'SPDX-License-Identifier: GPL-2.0' ||
+		fail "$file: no SPDX line"
+done < "$list"
+
+quiet "W=1 and sparse" make -s -C "$kdir" M="$sources" W=1 C=2 modules
+
+# SC1091, SC2317: files of the lab host, functions that ok calls by name.
+# shellcheck disable=SC2086	# a list of words
+quiet shellcheck shellcheck -x -P tests/lab/host -e SC1091,SC2317 $sh_files
+
+exit $status

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Debian trees made by mmdebstrap, and how a command is run inside one."""
+
+import os
+import subprocess
+
+from cache import LAB, LabError, cached, run, say
+
+PACKAGES = {
+    # The lab host's own userland; the outer QEMU runs out of it as well.
+    "host": ("trixie", """
+        qemu-system-x86 kmod iproute2 iputils-ping pciutils python3-minimal
+        python3 e2fsprogs libarchive13t64 procps ethtool socat busybox-static
+        """),
+    # Compiler, headers and kernel of stable, and whatever builds or lints.
+    "build-trixie": ("trixie", """
+        gcc make libc6-dev linux-libc-dev linux-headers-amd64
+        linux-image-amd64 linux-source-6.12 kmod cpio zstd xz-utils flex bison
+        bc perl python3 libelf-dev libssl-dev sparse shellcheck git
+        initramfs-tools-core busybox-static qemu-guest-agent iproute2 ethtool
+        """),
+    "build-sid": ("sid", """
+        gcc make libc6-dev linux-headers-amd64 linux-image-amd64 kmod
+        """),
+}
+
+
+def sources(suite):
+    """apt lines for suite at the mirrors this machine is set up with.
+
+    None where there are none of Debian's, which leaves it to mmdebstrap.
+    """
+    try:
+        targets = subprocess.run(
+            ["apt-get", "indextargets", "--format",
+             "$(LABEL)|$(REPO_URI)", "Created-By: Packages"],
+            capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    uris = dict(reversed([line.split("|", 1) for line in targets.splitlines()]))
+    main, security = uris.get("Debian"), uris.get("Debian-Security")
+    if not main:
+        return None
+    lines = [f"deb {main} {suite} main"]
+    if suite != "sid":
+        lines.append(f"deb {main} {suite}-updates main")
+        if security:
+            lines.append(f"deb {security} {suite}-security main")
+    return "\n".join(lines) + "\n"
+
+
+def tree(name):
+    """Directory with the Debian tree called name, made when it is missing."""
+    suite, packages = PACKAGES[name]
+    include = ",".join(packages.split())
+
+    def build(path, log):
+        cmd = ["mmdebstrap", "--variant=minbase", "--format=tar",
+               f"--include={include}",
+               '--aptopt=APT::Install-Recommends "false"']
+        if suite == "sid":
+            # A mirror's index of sid may be older than its validity date.
+            cmd.append('--aptopt=Acquire::Check-Valid-Until "false"')
+        tarball = path / ".tar"
+        cmd += [suite, str(tarball)]
+        lines = sources(suite)
+        if lines:
+            listing = path / ".list"
+            listing.write_text(lines)
+            cmd.append(str(listing))
+        # The lab makes its own, smaller initrds: none for the kernel package.
+        run(cmd, log, what=f"{name} tree", env={**os.environ, "INITRD": "No"})
+        # Owned by whoever runs the lab, so that root is not needed again.
+        run(["tar", "-C", str(path), "-xpf", str(tarball), "--no-same-owner",
+             "--exclude=./dev/*"], log, what=f"{name} tree")
+        tarball.unlink()
+        run(["chmod", "-R", "u+rwX", str(path)], log)
+
+    return cached(f"tree-{name}", [suite, include], build)
+
+
+def inside(root, cmd, writable=(), readable=(), cwd=None):
+    """Command line that runs cmd with the tree at root as its system.
+
+    The tree is read-only. Paths in writable and readable appear under their
+    own names; either may hold (outside, inside) pairs.
+    """
+    args = ["bwrap", "--die-with-parent", "--unshare-pid", "--tmpfs", "/",
+            "--proc", "/proc", "--dev-bind", "/dev", "/dev", "--tmpfs", "/tmp",
+            "--setenv", "PATH", "/usr/sbin:/usr/bin", "--setenv", "LC_ALL",
+            "C.UTF-8", "--setenv", "HOME", "/tmp", "--setenv", "TMPDIR", "/tmp"]
+    if os.getuid():
+        args += ["--unshare-user", "--uid", "0", "--gid", "0"]
+    for name in ("usr", "etc", "var", "boot"):
+        args += ["--ro-bind-try", f"{root}/{name}", f"/{name}"]
+    for name in ("bin", "sbin", "lib", "lib64"):
+        args += ["--symlink", f"usr/{name}", f"/{name}"]
+    for option, paths in (("--ro-bind", readable), ("--bind", writable)):
+        for path in paths:
+            outer, inner = path if isinstance(path, tuple) else (path, path)
+            args += [option, str(outer), str(inner)]
+    if cwd:
+        args += ["--chdir", str(cwd)]
+    return args + list(map(str, cmd))
+
+
+def need_host_tools():
+    """Checks that this machine lets the lab work at all."""
+    probe = inside("/", ["/bin/true"])
+    done = subprocess.run(probe, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LabError("bubblewrap does not work here, which the lab needs "
+                       "(root, or unprivileged user namespaces): "
+                       + done.stderr.strip())
