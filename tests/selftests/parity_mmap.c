@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * parity: regions mapped into memory.
+ */
+#define _GNU_SOURCE
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "parity.h"
+
+#define BAR0 VFIO_PCI_BAR0_REGION_INDEX
+
+/* The system call itself: mmap(3) refuses some arguments on its own */
+static long call_mmap(struct parity *p, size_t len, int prot, int flags,
+		      __u64 off, void **map)
+{
+	long ret = syscall(SYS_mmap, NULL, len, prot, flags, p->dev.device_fd,
+			   off);
+
+	*map = (void *)ret;
+	return ret == -1 ? -errno : 0;
+}
+
+/* Registers read the same through the mapping as through the file */
+static void compare_word(struct parity *p, __u32 bar, const char *map,
+			 __u32 off)
+{
+	const char *text = "disagree";
+	__u32 mapped, val;
+	long ret;
+
+	ret = parity_read(p, bar, off, &val, sizeof(val));
+	if (ret != sizeof(val))
+		text = "unread";
+	else if (!parity_load32(map + off, &mapped))
+		text = "SIGBUS";
+	else if (mapped == val)
+		text = "agree";
+
+	parity_text(p, text, "mmap/bar%u/compare/%04x", bar, off);
+}
+
+static void map_bar0(struct parity *p)
+{
+	static const __u32 registers[] = {
+		IGBVF_STATUS, IGBVF_VTIVAR, IGBVF_VTIVAR_MISC, IGBVF_RDBAL,
+		IGBVF_RDBAH, IGBVF_RDLEN, IGBVF_TDBAL, IGBVF_TDBAH,
+		IGBVF_TDLEN,
+	};
+	const __u64 size = p->region[BAR0].size;
+	__u32 i, off;
+	void *map;
+	long ret;
+
+	ret = call_mmap(p, size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			p->region[BAR0].offset, &map);
+	parity_call(p, ret, NULL, "mmap/bar0");
+	if (ret)
+		return;
+
+	parity_fill_scratch(p);
+	for (i = 0; i < ARRAY_SIZE(registers); i++)
+		compare_word(p, BAR0, map, registers[i]);
+	for (i = 0; i < IGBVF_SCRATCH_WORDS; i++)
+		compare_word(p, BAR0, map, IGBVF_SCRATCH + i * 4);
+
+	for (i = 0; i < IGBVF_SCRATCH_WORDS; i++) {
+		off = IGBVF_SCRATCH + i * 4;
+		parity_show_mapped(p, map + off, "mmap/bar0/load/%u", i);
+		parity_text(p, parity_store32(map + off, ~i) ?
+			    "stored" : "SIGBUS", "mmap/bar0/store/%u", i);
+		parity_show(p, BAR0, off, 4, "mmap/bar0/store/%u/read", i);
+	}
+	parity_store(p, BAR0, IGBVF_SCRATCH, 0x600dcafe, 4,
+		     "mmap/bar0/write");
+	parity_show_mapped(p, map + IGBVF_SCRATCH, "mmap/bar0/write/load");
+
+	/* The mapping may be unmapped in part, but neither grow nor move on */
+	ret = mremap(map, size, size + PAGE_4K, MREMAP_MAYMOVE) == MAP_FAILED ?
+		-errno : 0;
+	parity_wrong(p, ret, "mmap/bar0/grow");
+	if (!ret)
+		return;
+
+	ret = munmap(map + size / 2, size / 2) ? -errno : 0;
+	parity_call(p, ret, NULL, "mmap/bar0/munmap-half");
+	parity_show_mapped(p, map + IGBVF_SCRATCH,
+			   "mmap/bar0/munmap-half/load");
+	ret = munmap(map, size / 2) ? -errno : 0;
+	parity_call(p, ret, NULL, "mmap/bar0/munmap");
+}
+
+/* A page on its own: its registers are not those of the first */
+static void map_one_page(struct parity *p)
+{
+	__u32 old = 0;
+	void *map;
+	long ret;
+
+	ret = call_mmap(p, PAGE_4K, PROT_READ | PROT_WRITE, MAP_SHARED,
+			p->region[BAR0].offset + 2 * PAGE_4K, &map);
+	parity_call(p, ret, NULL, "mmap/third-page");
+	if (ret)
+		return;
+
+	parity_read(p, BAR0, IGBVF_RDBAH, &old, sizeof(old));
+	parity_store(p, BAR0, IGBVF_RDBAH, 0x5a5aa5a5, 4,
+		     "mmap/third-page/write");
+	parity_show_mapped(p, map + IGBVF_RDBAH - 2 * PAGE_4K,
+			   "mmap/third-page/load");
+	parity_store(p, BAR0, IGBVF_RDBAH, old, 4, "mmap/third-page/restore");
+	munmap(map, PAGE_4K);
+}
+
+/* The MSI-X table can be mapped, in contrast to what the file lets one see */
+static void map_msix_bar(struct parity *p)
+{
+	const __u64 size = p->region[p->msix_bar].size;
+	void *map;
+	long ret;
+
+	ret = call_mmap(p, size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			p->region[p->msix_bar].offset, &map);
+	parity_call(p, ret, NULL, "mmap/msix-bar");
+	if (ret)
+		return;
+
+	compare_word(p, p->msix_bar, map, p->msix_table);
+	compare_word(p, p->msix_bar, map, p->msix_table + 12);
+	compare_word(p, p->msix_bar, map, p->msix_table + p->msix_vectors * 16);
+	compare_word(p, p->msix_bar, map, size - 4);
+	munmap(map, size);
+}
+
+static void map_protections(struct parity *p)
+{
+	static const struct {
+		const char *name;
+		int prot;
+	} prots[] = {
+		{ "none", PROT_NONE },
+		{ "read", PROT_READ },
+		{ "write", PROT_WRITE },
+		{ "exec", PROT_READ | PROT_EXEC },
+	};
+	void *map;
+	size_t i;
+	long ret;
+
+	parity_fill_scratch(p);
+	for (i = 0; i < ARRAY_SIZE(prots); i++) {
+		ret = call_mmap(p, PAGE_4K, prots[i].prot, MAP_SHARED,
+				p->region[BAR0].offset, &map);
+		parity_call(p, ret, NULL, "mmap/prot/%s", prots[i].name);
+		if (ret)
+			continue;
+		if (prots[i].prot & PROT_READ)
+			parity_show_mapped(p, map + IGBVF_SCRATCH,
+					   "mmap/prot/%s/load", prots[i].name);
+		munmap(map, PAGE_4K);
+	}
+}
+
+static void map_wrong(struct parity *p)
+{
+	const struct vfio_client_region *bar0 = &p->region[BAR0];
+	const struct {
+		const char *name;
+		__u64 off;
+		size_t len;
+		int flags;
+	} wrong[] = {
+		{ "no-length", bar0->offset, 0, MAP_SHARED },
+		{ "odd-offset", bar0->offset + 1, PAGE_4K, MAP_SHARED },
+		{ "half-page-offset", bar0->offset + PAGE_4K / 2, PAGE_4K,
+		  MAP_SHARED },
+		{ "private", bar0->offset, PAGE_4K, MAP_PRIVATE },
+		{ "no-type", bar0->offset, PAGE_4K, 0 },
+		{ "unknown-type", bar0->offset, PAGE_4K, 0x0f },
+		{ "sync", bar0->offset, PAGE_4K,
+		  MAP_SHARED_VALIDATE | MAP_SYNC },
+		{ "huge-page", bar0->offset, PAGE_4K,
+		  MAP_SHARED | MAP_HUGETLB },
+		{ "beyond-end", bar0->offset + bar0->size, PAGE_4K,
+		  MAP_SHARED },
+		{ "crossing-end", bar0->offset + bar0->size - PAGE_4K,
+		  2 * PAGE_4K, MAP_SHARED },
+		{ "too-long", bar0->offset, bar0->size + 1, MAP_SHARED },
+		{ "much-too-long", bar0->offset, 1ull << 32, MAP_SHARED },
+		{ "longest", bar0->offset, ~0ul & ~(PAGE_4K - 1ul),
+		  MAP_SHARED },
+		{ "last-of-region", bar0->offset + (1ull << 40) - PAGE_4K,
+		  PAGE_4K, MAP_SHARED },
+		{ "into-next-region", bar0->offset + (1ull << 40) - PAGE_4K,
+		  2 * PAGE_4K, MAP_SHARED },
+		{ "index-beyond",
+		  (__u64)VFIO_PCI_NUM_REGIONS << 40, PAGE_4K, MAP_SHARED },
+		{ "index-far-beyond", 1ull << 62, PAGE_4K, MAP_SHARED },
+		{ "offset-negative", 1ull << 63, PAGE_4K, MAP_SHARED },
+		{ "offset-last", ~0ull & ~(PAGE_4K - 1ull), PAGE_4K,
+		  MAP_SHARED },
+	};
+	__u32 index;
+	void *map;
+	size_t i;
+	long ret;
+
+	for (i = 0; i < ARRAY_SIZE(wrong); i++) {
+		ret = call_mmap(p, wrong[i].len, PROT_READ, wrong[i].flags,
+				wrong[i].off, &map);
+		parity_wrong(p, ret, "mmap/wrong/%s", wrong[i].name);
+		if (!ret)
+			munmap(map, wrong[i].len);
+	}
+
+	for (index = 0; index < VFIO_PCI_NUM_REGIONS; index++) {
+		if (p->region[index].flags & VFIO_REGION_INFO_FLAG_MMAP)
+			continue;
+		ret = call_mmap(p, PAGE_4K, PROT_READ, MAP_SHARED,
+				p->region[index].offset, &map);
+		parity_wrong(p, ret, "mmap/wrong/region-%u", index);
+		if (!ret)
+			munmap(map, PAGE_4K);
+	}
+}
+
+void parity_mmap(struct parity *p)
+{
+	map_bar0(p);
+	map_one_page(p);
+	map_msix_bar(p);
+	map_protections(p);
+	map_wrong(p);
+}
