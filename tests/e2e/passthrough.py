@@ -1,0 +1,195 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""passthrough.py [DRIVER...]: a guest owns VF 0 and passes traffic.
+
+For each vfio driver in turn: bind VF 0, give it a MAC, boot a guest with its
+in-tree igbvf on it, ping and transfer both ways between guest and PF, shut the
+guest down, unbind, unload. Prints TAP; with two drivers, also whether the guest
+saw the same device. Leaves the figures in /out/passthrough.json.
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+from guest import Guest, GuestError
+from tap import Tap
+
+MAC = "52:54:00:76:00:10"
+PF_ADDRESS, GUEST_ADDRESS = "192.0.2.1", "192.0.2.2"
+SIZE = 8 << 20
+PINGS = 10
+MODULES = {"vfio-pci-mediate": ["vfio_pci_mediate", "vfio_mediate"],
+           "vfio-pci": ["vfio_pci"]}
+
+
+def sh(*cmd, timeout=60):
+    return subprocess.run(cmd, check=True, text=True, timeout=timeout,
+                          stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT).stdout.strip()
+
+
+# What stock kernels log at this level about any guest on any vfio driver.
+CHATTER = re.compile(
+    r"igb .*: VF \d+ (attempted to|requested) |"      # igbvf against igb's rules
+    r"Reload the VF driver to resume operations|"
+    r"Unhandled (RD|WR)MSR|"                          # a guest probing its CPU
+    r"vfio-pci(-mediate)? .*: reset(ting| done)$")    # since 6.13
+
+
+def complaints():
+    """Kernel messages of level warning or worse, without the chatter."""
+    text = sh("dmesg", "--level", "warn,err,crit,alert,emerg")
+    return [line for line in text.splitlines() if not CHATTER.search(line)]
+
+
+def ping(run, address):
+    """Number of answers to PINGS probes sent by run()."""
+    output = run(f"ping -c {PINGS} -i 0.2 -W 2 {address}")
+    return int(re.search(r"(\d+)( packets)? received", output).group(1))
+
+
+def transfer_in(guest):
+    """Guest to PF: (bytes, both ends' checksums)."""
+    sums = []
+
+    def sink():
+        connection, _ = server.accept()
+        with connection:
+            total, size = hashlib.sha256(), 0
+            while block := connection.recv(1 << 16):
+                total.update(block)
+                size += len(block)
+        sums.append((size, total.hexdigest()))
+
+    with socket.create_server((PF_ADDRESS, 5001)) as server:
+        server.settimeout(60)
+        thread = threading.Thread(target=sink, daemon=True)
+        thread.start()
+        guest.run(f"head -c {SIZE} /dev/urandom > /tmp/sent", 60)
+        start = time.monotonic()
+        guest.run(f"nc {PF_ADDRESS} 5001 < /tmp/sent", 90)
+        thread.join(30)
+        seconds = time.monotonic() - start
+    size, got = sums[0]
+    return size, got, guest.run("sha256sum /tmp/sent").split()[0], seconds
+
+
+def transfer_out(guest):
+    """PF to guest, likewise."""
+    data = os.urandom(SIZE)
+
+    def source():
+        connection, _ = server.accept()
+        with connection:
+            connection.sendall(data)
+
+    with socket.create_server((PF_ADDRESS, 5002)) as server:
+        server.settimeout(60)
+        thread = threading.Thread(target=source, daemon=True)
+        thread.start()
+        start = time.monotonic()
+        guest.run(f"nc {PF_ADDRESS} 5002 > /tmp/got < /dev/null", 90)
+        seconds = time.monotonic() - start
+        thread.join(30)
+    size, got = guest.run("stat -c %s /tmp/got; sha256sum /tmp/got").split()[:2]
+    return int(size), got, hashlib.sha256(data).hexdigest(), seconds
+
+
+def guest_view(guest):
+    """What the guest sees of its VF, and must see whatever the driver."""
+    device = guest.run("readlink -f /sys/class/net/eth0/device")
+    return {
+        "driver": guest.run(f"basename $(readlink {device}/driver)"),
+        "mac": guest.run("cat /sys/class/net/eth0/address"),
+        "config": guest.run(f"od -An -v -tx4 -w64 {device}/config"),
+        "resource": guest.run(f"cut -d' ' -f3 {device}/resource"),
+    }
+
+
+def passthrough(tap, driver, vf, netdev, figures):
+    """The whole job with one driver; returns what the guest saw."""
+    def check(passed, what, detail=""):
+        figures["steps"].append(what)
+        return tap.ok(passed, f"{driver}: {what}", detail)
+
+    before = complaints()
+    sh("vfctl", "bind", vf, driver)
+    check(True, f"VF {vf} bound")
+    sh("ip", "link", "set", netdev, "vf", "0", "mac", MAC)
+    with Guest(vf, name=f"guest-{driver}") as guest:
+        seconds = guest.boot()
+        figures["guest_boot_s"] = round(seconds, 1)
+        view = guest_view(guest)
+        check(view["driver"] == "igbvf" and view["mac"] == MAC,
+              f"guest up in {seconds:.1f} s, igbvf on {view['mac']}", view)
+        guest.run(f"ip addr add {GUEST_ADDRESS}/24 dev eth0 && "
+                  "ip link set eth0 up && for i in $(seq 100); do "
+                  "[ $(cat /sys/class/net/eth0/carrier) = 1 ] && exit 0; "
+                  "sleep 0.1; done; exit 1")
+        view["vectors"] = guest.run("grep -c eth0 /proc/interrupts")
+        check(int(view["vectors"]) > 0, f"link, {view['vectors']} interrupts")
+
+        answers = ping(guest.run, PF_ADDRESS)
+        check(answers == PINGS, f"ping guest to PF: {answers} of {PINGS}")
+        answers = ping(lambda command: sh("sh", "-c", command), GUEST_ADDRESS)
+        check(answers == PINGS, f"ping PF to guest: {answers} of {PINGS}")
+
+        for name, transfer in (("guest to PF", transfer_in),
+                               ("PF to guest", transfer_out)):
+            size, got, want, seconds = transfer(guest)
+            rate = size / seconds / (1 << 20)
+            figures[name.replace(" ", "_") + "_MiB_s"] = round(rate, 2)
+            check(size == SIZE and got == want,
+                  f"TCP {name}: {size >> 20} MiB, same sha256, "
+                  f"{rate:.1f} MiB/s", f"{size} bytes, {got} {want}")
+
+        status = guest.shutdown()
+        check(status == 0, "guest shut down", f"QEMU returned {status}")
+    for each in sh("vfctl", "list").split():
+        sh("vfctl", "unbind", each)
+    sh("modprobe", "-r", *MODULES[driver])
+    loaded = {line.split()[0] for line in sh("lsmod").splitlines()}
+    check(not loaded & set(MODULES[driver]), "VFs unbound, module unloaded")
+    new = [line for line in complaints() if line not in before]
+    check(not new, "nothing left in the kernel log", "\n".join(new))
+    return view
+
+
+def main():
+    drivers = sys.argv[1:] or ["vfio-pci-mediate"]
+    if set(drivers) - set(MODULES):
+        sys.exit(__doc__)
+    tap = Tap()
+    netdev = os.environ["LAB_PF_NETDEV"]
+    vf = os.environ["LAB_VFS"].split()[0]
+    sh("ip", "addr", "add", f"{PF_ADDRESS}/24", "dev", netdev)
+    figures, views = {}, {}
+    for driver in drivers:
+        figures[driver] = {"steps": []}
+        try:
+            views[driver] = passthrough(tap, driver, vf, netdev,
+                                        figures[driver])
+        except (GuestError, OSError, subprocess.SubprocessError) as err:
+            tap.ok(False, f"{driver}: {str(err).splitlines()[0]}",
+                   f"{err}\n{getattr(err, 'output', None) or ''}")
+            return tap.done()
+    first = drivers[0]
+    for driver in drivers[1:]:
+        for key, value in views[driver].items():
+            tap.equal(value, views[first][key],
+                      f"guest's {key}: the same with {driver} and {first}")
+    pathlib.Path("/out/passthrough.json").write_text(
+        json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    return tap.done()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
