@@ -43,7 +43,7 @@ done
 # Each file says its licence in its first three lines.
 while read -r file; do
 	case $file in
-	*.rst|*.md|*/modules|*.conf|*.config|.gitignore|LICENSES/*) continue;;
+	COPYING|*.rst|*.md|*/modules|*.conf|*.config|.gitignore) continue;;
 	esac
 	head -n 3 "$file" | grep -q 'SPDX-License-Identifier: GPL-2.0' ||
 		fail "$file: no SPDX line"
