@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # reload.sh COUNT: loads and unloads the modules COUNT times, each time with a
-# VF bound, and shows with kmemleak and the slab counts that nothing is left.
+# VF bound, and shows with kmemleak that nothing is left. (Slab counts say
+# little here: KASAN keeps freed objects in quarantine.)
 
 . tap.sh
 
@@ -31,15 +32,6 @@ cycles()
 	done
 }
 
-# Bytes in use in all slab caches.
-slab()
-{
-	sync
-	echo 3 > /proc/sys/vm/drop_caches
-	sleep 1
-	awk 'NR > 2 { total += $2 * $4 } END { print total }' /proc/slabinfo
-}
-
 no_leaks()
 {
 	# An object must have been unreferenced for 5 s to be reported.
@@ -57,17 +49,11 @@ no_module()
 
 ok "modules unloaded" unload
 ok "warmed up" cycles 5
-before=$(slab)
 echo clear > "$kmemleak"
 
 ok "loaded, VF bound, unbound and unloaded in order, $count times" \
 	cycles "$count"
 
-growth=$(($(slab) - before))
 ok "kmemleak finds nothing" no_leaks
-# The smallest object lost in each cycle would be count * 8 bytes, what comes
-# and goes elsewhere is more: 64 bytes a cycle show, kmemleak finds the rest.
-ok "slab: $before bytes before, $growth more after" \
-	[ "$growth" -lt $((count * 64)) ]
 ok "no module left" no_module
 plan

@@ -30,6 +30,7 @@ REPORTS = re.compile(
     r"DMAR: .*fault|blocked for more than")
 START = "lab: host up"   # before it, the kernel talks of its CPU and firmware
 OUT_SIZE = 256 << 20
+KEPT_RUNS = 50
 
 
 @dataclasses.dataclass
@@ -267,6 +268,13 @@ def boot_once(kern, work, job, vfs, pf, job_files, files, timeout, echo,
     return judge(work, why, proc.returncode, time.monotonic() - start)
 
 
+def prune(runs):
+    """Keeps the work files of the last runs only."""
+    old = sorted(runs.iterdir(), key=lambda path: path.stat().st_mtime)
+    for path in old[:-KEPT_RUNS]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
 def boot(kernel_name, job, job_files=None, vfs=2, pf="igb", files=None,
          timeout=600, name="run", echo=show, threads="multi"):
     """Runs job, a shell command, on a lab host; job_files are what it finds
@@ -281,6 +289,7 @@ def boot(kernel_name, job, job_files=None, vfs=2, pf="igb", files=None,
     kern = kernel(kernel_name)
     runs = BUILD / "run"
     runs.mkdir(parents=True, exist_ok=True)
+    prune(runs)
     work = pathlib.Path(tempfile.mkdtemp(prefix=f"{name}-", dir=runs))
     for attempt in (1, 2):
         try:
