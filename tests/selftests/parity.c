@@ -471,7 +471,7 @@ static int parity_run(struct parity *p)
 
 	parity_config_hash(p, "reopened");
 	parity_close(p);
-	return 0;
+	return parity_unbind(p);
 }
 
 static void parity_usage(FILE *file)

@@ -212,4 +212,7 @@ void parity_feature(struct parity *p);
 /* parity_wrong.c */
 void parity_wrong_calls(struct parity *p);
 
+/* parity_unbind.c: the device must be closed, and has no driver afterwards */
+int parity_unbind(struct parity *p);
+
 #endif /* PARITY_H */
