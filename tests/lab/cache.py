@@ -81,14 +81,14 @@ def run(cmd, log, timeout=1800, what="", **kwargs):
 
 
 def digest(*paths):
-    """Hash of the contents and modes of files and directory trees."""
+    """Hash of the names, contents and x bits of files and directory trees."""
     total = hashlib.sha256()
     for top in map(pathlib.Path, paths):
         files = sorted(top.rglob("*")) if top.is_dir() else [top]
         for path in files:
             if path.is_file() and "__pycache__" not in path.parts:
                 total.update(f"{path.relative_to(top.parent)} "
-                             f"{path.stat().st_mode:o}\n".encode())
+                             f"{path.stat().st_mode & 0o100}\n".encode())
                 total.update(path.read_bytes())
     return total.hexdigest()
 

@@ -153,7 +153,8 @@ def qemu_command(kern, work, files, interactive, threads):
            "-smp", "2", "-m", "4096", "-nodefaults", "-display", "none",
            "-no-reboot",
            "-serial", "file:/run/console.log",
-           "-serial", "stdio" if interactive else "file:/run/output.log",
+           "-chardev", "stdio,id=out,signal=off" if interactive else
+           "file,id=out,path=/run/output.log", "-serial", "chardev:out",
            "-device", "intel-iommu,intremap=on,caching-mode=on,device-iotlb=on",
            "-device", "pcie-root-port,id=rp1,chassis=1,slot=1",
            "-netdev", "user,id=n0,restrict=on",
@@ -254,8 +255,8 @@ def boot_once(kern, work, job, vfs, pf, job_files, files, timeout, echo,
     start = time.monotonic()
     with open(work / "qemu.log", "wb") as log:
         streams = {} if interactive else {
-            "stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
-        proc = subprocess.Popen(cmd, **streams)
+            "stdin": subprocess.DEVNULL, "stdout": log}
+        proc = subprocess.Popen(cmd, stderr=log, **streams)
         try:
             why = watch(proc, work / "output.log",
                         float("inf") if interactive else timeout, echo)
