@@ -39,8 +39,8 @@ set_vfs()
 
 same_mode()
 {
-	[ "$(stat -c %a "/sys/module/vfio_pci/parameters/$1")" = \
-	  "$(stat -c %a "$parameters/$1")" ]
+	want=$(stat -c %a "/sys/module/vfio_pci/parameters/$1") &&
+		[ "$(stat -c %a "$parameters/$1")" = "$want" ]
 }
 
 reload()

@@ -9,14 +9,14 @@ echo "TAP version 14"
 # ok NAME COMMAND...: one test, passed when COMMAND succeeds
 ok()
 {
-	name=$1
+	tap_name=$1
 	shift
 	tap_count=$((tap_count + 1))
-	if output=$("$@" 2>&1); then
-		echo "ok $tap_count - $name"
+	if tap_output=$("$@" 2>&1); then
+		echo "ok $tap_count - $tap_name"
 	else
-		echo "not ok $tap_count - $name"
-		echo "$*: $output" | sed 's/^/  # /'
+		echo "not ok $tap_count - $tap_name"
+		echo "$*: $tap_output" | sed 's/^/  # /'
 		dmesg | tail -n 5 | sed 's/^/  # /'
 		tap_failed=1
 	fi
