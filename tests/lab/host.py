@@ -9,7 +9,6 @@ import pathlib
 import re
 import shutil
 import subprocess
-import tarfile
 import tempfile
 import time
 
@@ -220,13 +219,13 @@ def judge(work, why, qemu_status, seconds):
                if REPORTS.search(line)]
     out = work / "out"
     out.mkdir()
-    status = None
+    # A host that ended early left zeros, an empty archive.
+    subprocess.run(["tar", "-C", out, "--no-same-owner", "-xf",
+                    work / "out.tar"], stderr=subprocess.DEVNULL, check=False)
     try:
-        with tarfile.open(work / "out.tar") as tar:
-            tar.extractall(out, filter="data")
         status = (out / "status").read_text().strip()
-    except (tarfile.TarError, OSError):
-        pass
+    except OSError:
+        status = None
     (work / "out.tar").unlink()
     if status == "setup":
         why, status = "the lab host's own set-up failed", 125
