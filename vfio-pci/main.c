@@ -20,30 +20,67 @@
 
 #include "compat.h"
 #include "params.h"
+#include "session.h"
+
+struct vpm_device {
+	struct vfio_pci_core_device core;
+	/* While open: set and cleared by open_device and close_device */
+	struct vfio_mediate_session *session;
+};
+
+static struct vpm_device *to_vpm(struct vfio_device *vdev)
+{
+	return container_of(vdev, struct vpm_device, core.vdev);
+}
 
 static int vpm_init_device(struct vfio_device *vdev)
 {
-	struct vfio_pci_core_device *core =
-		container_of(vdev, struct vfio_pci_core_device, vdev);
-
-	vpm_params_apply_device(core);
+	vpm_params_apply_device(&to_vpm(vdev)->core);
 
 	return vfio_pci_core_init_dev(vdev);
 }
 
+/*
+ * The vendor has gone: ask user space to let go of the device. Not the first
+ * request as vfio counts them, because that one reports a missing eventfd.
+ */
+static void vpm_detached(void *data)
+{
+	struct vpm_device *vpm = data;
+
+	vfio_pci_core_request(&vpm->core.vdev, 1);
+}
+
 static int vpm_open_device(struct vfio_device *vdev)
 {
-	struct vfio_pci_core_device *core =
-		container_of(vdev, struct vfio_pci_core_device, vdev);
+	struct vpm_device *vpm = to_vpm(vdev);
 	int ret;
 
-	ret = vfio_pci_core_enable(core);
+	ret = vfio_pci_core_enable(&vpm->core);
 	if (ret)
 		return ret;
 
-	vfio_pci_core_finish_enable(core);
+	vpm->session = vfio_mediate_open(vpm->core.pdev, vpm_detached, vpm);
+	if (IS_ERR(vpm->session)) {
+		ret = PTR_ERR(vpm->session);
+		vpm->session = NULL;
+		vfio_pci_core_disable(&vpm->core);
+		return ret;
+	}
+
+	vfio_pci_core_finish_enable(&vpm->core);
 
 	return 0;
+}
+
+static void vpm_close_device(struct vfio_device *vdev)
+{
+	struct vpm_device *vpm = to_vpm(vdev);
+
+	vfio_mediate_close(vpm->session);
+	vpm->session = NULL;
+
+	vfio_pci_core_close_device(vdev);
 }
 
 static const struct vfio_device_ops vpm_ops = {
@@ -51,7 +88,7 @@ static const struct vfio_device_ops vpm_ops = {
 	.init		= vpm_init_device,
 	.release	= vfio_pci_core_release_dev,
 	.open_device	= vpm_open_device,
-	.close_device	= vfio_pci_core_close_device,
+	.close_device	= vpm_close_device,
 	.ioctl		= vfio_pci_core_ioctl,
 	.device_feature	= vfio_pci_core_ioctl_feature,
 	.read		= vfio_pci_core_read,
@@ -68,29 +105,28 @@ static const struct vfio_device_ops vpm_ops = {
 
 static int vpm_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
-	struct vfio_pci_core_device *core;
+	struct vpm_device *vpm;
 	int ret;
 
 	if (vpm_params_denied(pdev))
 		return -EINVAL;
 
-	core = vfio_alloc_device(vfio_pci_core_device, vdev, &pdev->dev,
-				 &vpm_ops);
-	if (IS_ERR(core))
-		return PTR_ERR(core);
+	vpm = vfio_alloc_device(vpm_device, core.vdev, &pdev->dev, &vpm_ops);
+	if (IS_ERR(vpm))
+		return PTR_ERR(vpm);
 
 	/* vfio_pci_core's error handlers expect the core device here. */
-	pci_set_drvdata(pdev, core);
-	compat_set_pci_ops(core);
+	pci_set_drvdata(pdev, &vpm->core);
+	compat_set_pci_ops(&vpm->core);
 
-	ret = vfio_pci_core_register_device(core);
+	ret = vfio_pci_core_register_device(&vpm->core);
 	if (ret)
 		goto err_put;
 
 	return 0;
 
 err_put:
-	vfio_put_device(&core->vdev);
+	vfio_put_device(&vpm->core.vdev);
 	return ret;
 }
 
@@ -110,12 +146,31 @@ static int vpm_sriov_configure(struct pci_dev *pdev, int num_vfs)
 	return vfio_pci_core_sriov_configure(pci_get_drvdata(pdev), num_vfs);
 }
 
+/* Name of the ops that mediate the device, "none" while nobody does. */
+static ssize_t mediated_by_show(struct device *dev,
+				struct device_attribute *attr, char *buf)
+{
+	char name[64] = "none";
+
+	vfio_mediate_name(to_pci_dev(dev), name, sizeof(name));
+
+	return sysfs_emit(buf, "%s\n", name);
+}
+static DEVICE_ATTR_RO(mediated_by);
+
+static struct attribute *vpm_attrs[] = {
+	&dev_attr_mediated_by.attr,
+	NULL
+};
+ATTRIBUTE_GROUPS(vpm);
+
 /* Named at load, see vpm_params_driver_name(). */
 static struct pci_driver vpm_driver = {
 	.probe			= vpm_probe,
 	.remove			= vpm_remove,
 	.sriov_configure	= vpm_sriov_configure,
 	.err_handler		= &vfio_pci_core_err_handlers,
+	.dev_groups		= vpm_groups,
 	.driver_managed_dma	= true,
 };
 

@@ -33,8 +33,8 @@ def e2e_files(_kern):
     return {path.name: path for path in E2E.iterdir() if path.is_file()}
 
 
-def selftest_files(_kern):
-    """The selftests' programs, built in the tree of stable."""
+def selftest_files(kern):
+    """The selftests and their programs, built in the tree of stable."""
     work = BUILD / "selftests"
     work.mkdir(parents=True, exist_ok=True)
     log = work / "make.log"
@@ -42,7 +42,12 @@ def selftest_files(_kern):
     source = REPO / "tests" / "selftests"
     run(inside(tree("build-trixie"), ["make", "-C", source, f"O={work}"],
                writable=[work], readable=[source]), log, what="selftests")
-    return {"parity": work / "parity", "parity.py": source / "parity.py"}
+    return {**e2e_files(kern), "parity.py": source / "parity.py",
+            "parity": work / "parity", "vfio_hold": work / "vfio_hold"}
+
+
+def kunit_files(_kern):
+    return {"run.sh": REPO / "tests" / "kunit" / "run.sh"}
 
 
 def lint_lines(_kernel):
@@ -66,6 +71,12 @@ SUITES = [
     Suite("parity", "every call, in-tree vfio-pci against ours",
           ("6.12", "7.2", "debug"), "./parity.py ./parity", selftest_files,
           threads="single"),
+    Suite("kunit", "KUnit suites",
+          ("debug",), "./run.sh vfio_mediate_kunit", kunit_files,
+          threads="single"),
+    Suite("open", "who mediates a device is decided at each open",
+          ("6.12", "7.2", "debug"), "./mediate_open.py ./vfio_hold",
+          selftest_files, threads="single"),
     Suite("reload", "loading and unloading the modules leaks nothing",
           ("debug",), "./reload.sh 50", e2e_files, timeout=900, threads="single"),
 ]

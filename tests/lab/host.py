@@ -166,8 +166,8 @@ def qemu_command(kern, work, files, interactive, threads):
         cmd += ["-drive", f"file={path},format=raw,if=virtio,{options}"]
     append = ["console=ttyS0", "ignore_loglevel", "intel_iommu=on",
               "iommu=pt", "panic=-1", "nowatchdog", "mitigations=off",
-              "root=/dev/vda", "rw",
-              "rootfstype=ext4", "fsck.mode=skip", "net.ifnames=0",
+              "kunit.enable=1", "root=/dev/vda", "rw", "rootfstype=ext4",
+              "fsck.mode=skip", "net.ifnames=0",
               "init=/bin/sh", "--", "-c",
               '"mkdir -p /lab && mount -t ext4 -r /dev/vdb /lab && '
               'exec /lab/host/init"']

@@ -11,7 +11,8 @@ from trees import inside, tree
 
 NAMES = ("6.12", "7.2", "debug")
 MODULE_SOURCES = ("Kbuild", "mediate", "vfio-pci", "migration",
-                  "vendor-sample-nic", "uapi")
+                  "vendor-sample-nic", "uapi", "tests/mediators",
+                  "tests/kunit")
 
 
 class KernelGone(LabError):
@@ -174,8 +175,9 @@ def copy_sources(work):
             shutil.copytree(source, work / name, dirs_exist_ok=True)
         elif source.exists():
             shutil.copy2(source, work / name)
-    for copy in work.glob("*/*.[ch]"):
-        if not (REPO / copy.relative_to(work)).exists():
+    for copy in work.glob("**/*.[ch]"):
+        if not copy.name.endswith(".mod.c") and \
+                not (REPO / copy.relative_to(work)).exists():
             copy.unlink()
     return work
 
@@ -187,7 +189,8 @@ def build_modules(kern):
     with locked(BUILD / f".{kern.name}.lock"):
         copy_sources(work)
         log.unlink(missing_ok=True)
-        kern.shell(f"make -C {kdir(kern)} M={work} -j$(nproc) modules",
+        kern.shell(f"make -C {kdir(kern)} M={work} -j$(nproc) "
+                   "VFIO_MEDIATE_TESTS=m modules",
                    log, f"modules for {kern.name}", writable=[work], cwd=work)
     for line in log.read_text().splitlines():
         if "warning" in line.lower():
@@ -201,7 +204,7 @@ def install_modules(kern, where):
                     dirs_exist_ok=True)
     updates = where / "lib/modules" / kern.version / "updates"
     updates.mkdir()
-    for module in build_modules(kern).glob("*.ko"):
+    for module in build_modules(kern).rglob("*.ko"):
         shutil.copy2(module, updates)
     kern.shell(f"depmod -b /where {kern.version}", where.parent / "depmod.log",
                "depmod", writable=[(where, "/where")])

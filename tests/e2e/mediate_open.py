@@ -1,0 +1,228 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""mediate_open.py HOLD: who mediates a VF is decided at each open.
+
+Drives mediator_claims, a module that registers ops and answers as told, and
+HOLD, a program that opens a VF as a VMM does.
+"""
+
+import os
+import pathlib
+import random
+import select
+import subprocess
+import sys
+import threading
+import time
+
+from tap import Tap
+
+MODULE = "mediator_claims"
+PARAMETERS = pathlib.Path(f"/sys/module/{MODULE}/parameters")
+NO_AUTOLOAD = pathlib.Path("/etc/modprobe.d/no-autoload.conf")
+OPS = pathlib.Path("/sys/kernel/debug/vfio_mediate/ops")
+STRESS = 20     # seconds
+
+
+def sh(*cmd):
+    return subprocess.run(cmd, check=True, text=True, timeout=60,
+                          stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT).stdout.strip()
+
+
+class Hold:
+    """An open VF, or what its open failed with."""
+    program = ""
+
+    def __init__(self, vf, *options):
+        self.proc = subprocess.Popen([Hold.program, *options, vf], text=True,
+                                     stdin=subprocess.PIPE,
+                                     stdout=subprocess.PIPE)
+        self.said = self.line()
+
+    def line(self, timeout=20):
+        """What it prints next; nothing after timeout seconds."""
+        if not select.select([self.proc.stdout], [], [], timeout)[0]:
+            return ""
+        return self.proc.stdout.readline().strip()
+
+    def close(self):
+        self.proc.stdin.close()
+        status = self.proc.wait(20)
+        self.proc.stdout.close()
+        return status
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
+
+
+def mediated_by(vf):
+    path = pathlib.Path(f"/sys/bus/pci/devices/{vf}/mediated_by")
+    return path.read_text(encoding="utf-8").strip()
+
+
+def opened_by(vf):
+    """Who mediates vf when it is opened now, or what the open fails with."""
+    with Hold(vf) as hold:
+        return mediated_by(vf) if hold.said == "open" else hold.said
+
+
+def load(**parameters):
+    unload()
+    sh("modprobe", MODULE, *(f"{k}={v}" for k, v in parameters.items()))
+
+
+def unload():
+    if PARAMETERS.exists():
+        sh("modprobe", "-r", MODULE)
+
+
+def counters():
+    return tuple(int((PARAMETERS / name).read_text())
+                 for name in ("opens", "releases"))
+
+
+def set_parameter(name, value):
+    (PARAMETERS / name).write_text(str(value))
+
+
+def test_loading(tap, vf):
+    """Mediators that come and go while the VF stays bound."""
+    sh("modprobe", "-a", "vfio_mediate", "vfio_pci_mediate")
+    tap.equal(sh("modinfo", "-F", "depends", MODULE), "vfio_mediate",
+              "a mediator depends on vfio_mediate alone")
+    tap.equal(mediated_by(vf), "none", "bound and closed: mediated by none")
+    tap.equal(opened_by(vf), "claims-0",
+              "an open nobody claims loads the module with the device's alias")
+    unload()
+    NO_AUTOLOAD.write_text(f"install {MODULE} /bin/false\n", encoding="utf-8")
+    tap.equal(opened_by(vf), "none", "without such a module: as in-tree")
+    NO_AUTOLOAD.unlink()
+
+    NO_AUTOLOAD.write_text(f"blacklist {MODULE}\n", encoding="utf-8")
+    with Hold(vf):
+        load()
+        tap.equal(mediated_by(vf), "none",
+                  "a mediator loaded while the VF is open leaves it alone")
+    tap.equal(opened_by(vf), "claims-0", "and has it from the next open on")
+    tap.equal(counters(), (1, 1), "one open, one release")
+    with Hold(vf):
+        done = subprocess.run(["rmmod", MODULE], text=True, check=False,
+                              capture_output=True)
+        tap.ok(done.returncode and "in use" in done.stderr,
+               "a mediator in use cannot be unloaded", done)
+    unload()
+    tap.ok(not PARAMETERS.exists(), "once the VF is closed, it can")
+
+
+def test_verdicts(tap, vfs):
+    """What the answers of ops->open lead to."""
+    load(verdict=-19)
+    tap.equal(opened_by(vfs[0]), "none", "-ENODEV: not mediated")
+    for number, name in ((-16, "EBUSY"), (-12, "ENOMEM"), (-5, "EIO")):
+        set_parameter("verdict", number)
+        tap.equal(opened_by(vfs[0]), f"open: {name}",
+                  f"-{name} fails the open with that")
+    tap.equal(mediated_by(vfs[0]), "none", "a failed open leaves no trace")
+    set_parameter("verdict", 0)
+    tap.equal(opened_by(vfs[0]), "claims-0", "and the next one may succeed")
+    tap.equal(counters(), (1, 1), "only a claim is released")
+
+    load(count=16, last=1)
+    with Hold(vfs[0]), Hold(vfs[1]):
+        lines = OPS.read_text(encoding="utf-8").splitlines()
+        tap.equal([line.split()[0] for line in lines],
+                  [f"claims-{i}" for i in range(16)],
+                  "debugfs lists the ops in the order they are asked in")
+        tap.equal(lines[0], f"claims-0 {MODULE} 0", "those without a device")
+        tap.equal(sorted(lines[15].split()),
+                  sorted(["claims-15", MODULE, "2", *vfs]),
+                  "and those with two, by address")
+    tap.equal(counters(), (2, 2), "sixteen ops, two opens, two releases")
+
+
+def test_going(tap, vf):
+    """The vendor, or the VF's driver, goes while the VF is open."""
+    load()
+    with Hold(vf) as hold:
+        tap.equal(mediated_by(vf), "claims-0", "open and mediated")
+        set_parameter("registered", 0)
+        tap.equal(hold.line(), "requested",
+                  "ops unregistered while open: the VF is asked back")
+        tap.equal(mediated_by(vf), "none", "and no longer mediated")
+        tap.equal(counters(), (1, 1), "and released at once")
+        set_parameter("registered", 1)
+        tap.equal(mediated_by(vf), "none",
+                  "registering anew does not bring it back")
+    tap.equal(counters(), (1, 1), "nor is it released again at close")
+    tap.equal(opened_by(vf), "claims-0", "the next open is mediated again")
+
+    with Hold(vf, "--until-requested") as hold:
+        sh("vfctl", "unbind", vf)
+        tap.equal((hold.said, hold.line()), ("open", "requested"),
+                  "unbinding the VF asks it back, then unbinds it")
+    tap.equal(counters(), (3, 3), "and the mediator is told")
+    sh("vfctl", "bind", vf, "vfio-pci-mediate")
+    tap.equal(opened_by(vf), "claims-0", "bound again: mediated again")
+
+
+def test_stress(tap, vfs):
+    """All of it at once."""
+    end = time.monotonic() + STRESS
+    done = {"open": 0, "switch": 0, "bind": 0}
+    errors = []
+
+    def loop(what, action, pause):
+        try:
+            while time.monotonic() < end:
+                action()
+                done[what] += 1
+                time.sleep(random.random() * pause)
+        except (OSError, subprocess.SubprocessError) as err:
+            errors.append(f"{what}: {err}")
+
+    def switch():
+        set_parameter("registered", 0)
+        set_parameter("registered", 1)
+
+    def rebind():
+        sh("vfctl", "bind", vfs[1], "vfio-pci-mediate")
+
+    load()
+    threads = [threading.Thread(target=loop, args=args) for args in (
+        ("open", lambda: opened_by(vfs[0]), 0),
+        ("open", lambda: Hold(vfs[1], "--until-requested").close(), 0),
+        ("switch", switch, 0.2), ("bind", rebind, 0.5))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(STRESS + 60)
+    tap.note(f"{done}")
+    alive = sum(thread.is_alive() for thread in threads)
+    tap.ok(not alive and not errors and all(done.values()),
+           f"{STRESS} s of opening, unregistering and rebinding at once",
+           f"{alive} stuck, {errors}, {done}")
+    opens, releases = counters()
+    tap.equal(releases, opens, f"{opens} opens, as many releases")
+    unload()
+    tap.equal(OPS.read_text(encoding="utf-8"), "", "no ops are left")
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    Hold.program = sys.argv[1]
+    vfs = os.environ["LAB_VFS"].split()
+    tap = Tap()
+    test_loading(tap, vfs[0])
+    test_verdicts(tap, vfs)
+    test_going(tap, vfs[0])
+    test_stress(tap, vfs)
+    return tap.done()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit suite of the registry in mediate/.
+ */
+
+#include <kunit/test.h>
+#include <linux/completion.h>
+#include <linux/delay.h>
+#include <linux/kthread.h>
+#include <linux/module.h>
+#include <linux/pci.h>
+
+#include "session.h"
+#include "vfio_mediate.h"
+
+#define VENDORS 3
+
+/* What the fake vendors answer, and how often they were called. */
+static struct fake_vendor {
+	int verdict;
+	unsigned int opened;
+	unsigned int released;
+} vendor[VENDORS];
+
+static unsigned int detached;
+
+static int fake_open(unsigned int i, void **handle)
+{
+	vendor[i].opened++;
+	if (vendor[i].verdict)
+		return vendor[i].verdict;
+
+	*handle = &vendor[i];
+	return 0;
+}
+
+static int open_0(struct pci_dev *pdev, void **handle)
+{
+	return fake_open(0, handle);
+}
+
+static int open_1(struct pci_dev *pdev, void **handle)
+{
+	return fake_open(1, handle);
+}
+
+static int open_2(struct pci_dev *pdev, void **handle)
+{
+	return fake_open(2, handle);
+}
+
+/* The handle says whose it is. */
+static void fake_release(void *handle)
+{
+	((struct fake_vendor *)handle)->released++;
+}
+
+static const struct vfio_pci_mediate_ops ops[VENDORS] = {
+	{ "fake-0", THIS_MODULE, open_0, fake_release },
+	{ "fake-1", THIS_MODULE, open_1, fake_release },
+	{ "fake-2", THIS_MODULE, open_2, fake_release },
+};
+
+static void fake_detached(void *data)
+{
+	detached++;
+	*(bool *)data = true;
+}
+
+static struct pci_dev *fake_device(struct kunit *test)
+{
+	struct pci_dev *pdev;
+
+	pdev = kunit_kzalloc(test, sizeof(*pdev), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, pdev);
+	pdev->vendor = 0xfffe;
+	pdev->device = 0xfffd;
+	pdev->dev.init_name = "kunit";
+
+	return pdev;
+}
+
+static int registry_init(struct kunit *test)
+{
+	memset(vendor, 0, sizeof(vendor));
+	detached = 0;
+
+	return 0;
+}
+
+static void registry_exit(struct kunit *test)
+{
+	unsigned int i;
+
+	for (i = 0; i < VENDORS; i++)
+		vfio_pci_unregister_mediate_ops(&ops[i]);
+}
+
+static void register_all(struct kunit *test)
+{
+	unsigned int i;
+
+	for (i = 0; i < VENDORS; i++)
+		KUNIT_ASSERT_EQ(test, 0,
+				vfio_pci_register_mediate_ops(&ops[i]));
+}
+
+static void test_register_incomplete(struct kunit *test)
+{
+	static const char * const bad_names[] = { NULL, "", "two words", "a\nb" };
+	struct vfio_pci_mediate_ops bad = ops[0];
+	unsigned int i;
+
+	KUNIT_EXPECT_EQ(test, -EINVAL, vfio_pci_register_mediate_ops(NULL));
+	for (i = 0; i < ARRAY_SIZE(bad_names); i++) {
+		bad.name = bad_names[i];
+		KUNIT_EXPECT_EQ(test, -EINVAL,
+				vfio_pci_register_mediate_ops(&bad));
+	}
+	bad = ops[0];
+	bad.open = NULL;
+	KUNIT_EXPECT_EQ(test, -EINVAL, vfio_pci_register_mediate_ops(&bad));
+	bad = ops[0];
+	bad.release = NULL;
+	KUNIT_EXPECT_EQ(test, -EINVAL, vfio_pci_register_mediate_ops(&bad));
+}
+
+static void test_register_twice(struct kunit *test)
+{
+	struct vfio_pci_mediate_ops same_name = ops[1];
+
+	KUNIT_EXPECT_EQ(test, 0, vfio_pci_register_mediate_ops(&ops[0]));
+	KUNIT_EXPECT_EQ(test, -EEXIST, vfio_pci_register_mediate_ops(&ops[0]));
+	same_name.name = ops[0].name;
+	KUNIT_EXPECT_EQ(test, -EEXIST,
+			vfio_pci_register_mediate_ops(&same_name));
+
+	vfio_pci_unregister_mediate_ops(&ops[0]);
+	KUNIT_EXPECT_EQ(test, 0, vfio_pci_register_mediate_ops(&ops[0]));
+}
+
+static void test_unregister_unknown(struct kunit *test)
+{
+	vfio_pci_unregister_mediate_ops(&ops[0]);
+	KUNIT_EXPECT_EQ(test, 0, vfio_pci_register_mediate_ops(&ops[0]));
+}
+
+static void test_nobody(struct kunit *test)
+{
+	char name[16] = "untouched";
+	struct pci_dev *pdev = fake_device(test);
+	unsigned int i;
+
+	for (i = 0; i < VENDORS; i++)
+		vendor[i].verdict = -ENODEV;
+	register_all(test);
+	KUNIT_EXPECT_NULL(test, vfio_mediate_open(pdev, fake_detached, NULL));
+	for (i = 0; i < VENDORS; i++) {
+		KUNIT_EXPECT_GE(test, vendor[i].opened, 1);
+		KUNIT_EXPECT_EQ(test, vendor[i].released, 0);
+	}
+	KUNIT_EXPECT_FALSE(test, vfio_mediate_name(pdev, name, sizeof(name)));
+	KUNIT_EXPECT_STREQ(test, name, "untouched");
+	vfio_mediate_close(NULL);
+}
+
+static void test_first_claim_wins(struct kunit *test)
+{
+	struct vfio_mediate_session *session;
+	struct pci_dev *pdev = fake_device(test);
+	char name[16];
+
+	vendor[0].verdict = -ENODEV;
+	register_all(test);
+	session = vfio_mediate_open(pdev, fake_detached, NULL);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, session);
+	KUNIT_EXPECT_EQ(test, vendor[0].opened, 1);
+	KUNIT_EXPECT_EQ(test, vendor[1].opened, 1);
+	KUNIT_EXPECT_EQ(test, vendor[2].opened, 0);
+	KUNIT_EXPECT_TRUE(test, vfio_mediate_name(pdev, name, sizeof(name)));
+	KUNIT_EXPECT_STREQ(test, name, "fake-1");
+
+	vfio_mediate_close(session);
+	KUNIT_EXPECT_EQ(test, vendor[0].released, 0);
+	KUNIT_EXPECT_EQ(test, vendor[1].released, 1);
+	KUNIT_EXPECT_FALSE(test, vfio_mediate_name(pdev, name, sizeof(name)));
+}
+
+static void test_error_ends_the_walk(struct kunit *test)
+{
+	struct pci_dev *pdev = fake_device(test);
+	int before = module_refcount(THIS_MODULE);
+	struct vfio_mediate_session *session;
+
+	vendor[0].verdict = -ENODEV;
+	vendor[1].verdict = -EBUSY;
+	register_all(test);
+	session = vfio_mediate_open(pdev, fake_detached, NULL);
+	KUNIT_EXPECT_EQ(test, -EBUSY, PTR_ERR_OR_ZERO(session));
+	KUNIT_EXPECT_EQ(test, vendor[1].opened, 1);
+	KUNIT_EXPECT_EQ(test, vendor[2].opened, 0);
+	KUNIT_EXPECT_EQ(test, vendor[1].released, 0);
+	KUNIT_EXPECT_EQ(test, before, module_refcount(THIS_MODULE));
+}
+
+static void test_owner_is_pinned(struct kunit *test)
+{
+	int before = module_refcount(THIS_MODULE);
+	struct vfio_mediate_session *session[2];
+	struct pci_dev *pdev = fake_device(test);
+	unsigned int i;
+
+	register_all(test);
+	KUNIT_EXPECT_EQ(test, before, module_refcount(THIS_MODULE));
+	for (i = 0; i < 2; i++) {
+		session[i] = vfio_mediate_open(pdev, fake_detached, NULL);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, session[i]);
+	}
+	KUNIT_EXPECT_EQ(test, before + 2, module_refcount(THIS_MODULE));
+	for (i = 0; i < 2; i++)
+		vfio_mediate_close(session[i]);
+	KUNIT_EXPECT_EQ(test, before, module_refcount(THIS_MODULE));
+}
+
+static void test_unregister_detaches(struct kunit *test)
+{
+	const struct vfio_pci_mediate_ops *entered;
+	struct pci_dev *pdev = fake_device(test);
+	int before = module_refcount(THIS_MODULE);
+	struct vfio_mediate_session *session;
+	bool told = false;
+	void *handle;
+	char name[16];
+	int cookie;
+
+	register_all(test);
+	session = vfio_mediate_open(pdev, fake_detached, &told);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, session);
+	entered = vfio_mediate_enter(session, &handle, &cookie);
+	KUNIT_EXPECT_PTR_EQ(test, entered, &ops[0]);
+	KUNIT_EXPECT_PTR_EQ(test, handle, (void *)&vendor[0]);
+	vfio_mediate_exit(session, cookie);
+
+	/* Somebody else's going is of no concern. */
+	vfio_pci_unregister_mediate_ops(&ops[1]);
+	KUNIT_EXPECT_FALSE(test, told);
+
+	vfio_pci_unregister_mediate_ops(&ops[0]);
+	KUNIT_EXPECT_EQ(test, vendor[0].released, 1);
+	KUNIT_EXPECT_TRUE(test, told);
+	KUNIT_EXPECT_EQ(test, detached, 1);
+	KUNIT_EXPECT_EQ(test, before, module_refcount(THIS_MODULE));
+	KUNIT_EXPECT_NULL(test, vfio_mediate_enter(session, &handle, &cookie));
+	vfio_mediate_exit(session, cookie);
+	KUNIT_EXPECT_FALSE(test, vfio_mediate_name(pdev, name, sizeof(name)));
+
+	/* Registered again, it still has nothing to do with that session. */
+	KUNIT_EXPECT_EQ(test, 0, vfio_pci_register_mediate_ops(&ops[0]));
+	vfio_mediate_close(session);
+	KUNIT_EXPECT_EQ(test, vendor[0].released, 1);
+	KUNIT_EXPECT_EQ(test, detached, 1);
+}
+
+static int unregister_thread(void *done)
+{
+	vfio_pci_unregister_mediate_ops(&ops[0]);
+	complete(done);
+
+	return 0;
+}
+
+static void test_unregister_waits(struct kunit *test)
+{
+	DECLARE_COMPLETION_ONSTACK(done);
+	struct vfio_mediate_session *session;
+	struct task_struct *task;
+	void *handle;
+	int cookie;
+
+	register_all(test);
+	session = vfio_mediate_open(fake_device(test), fake_detached,
+				    &(bool){ false });
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, session);
+
+	KUNIT_EXPECT_NOT_NULL(test,
+			      vfio_mediate_enter(session, &handle, &cookie));
+	task = kthread_run(unregister_thread, &done, "unregister");
+	KUNIT_EXPECT_FALSE(test, IS_ERR(task));
+	if (!IS_ERR(task)) {
+		KUNIT_EXPECT_EQ(test, 0, wait_for_completion_timeout(&done, HZ));
+		KUNIT_EXPECT_EQ(test, vendor[0].released, 0);
+	}
+	vfio_mediate_exit(session, cookie);
+	if (!IS_ERR(task))
+		wait_for_completion(&done);
+	KUNIT_EXPECT_EQ(test, vendor[0].released, 1);
+	vfio_mediate_close(session);
+}
+
+static struct kunit_case registry_cases[] = {
+	KUNIT_CASE(test_register_incomplete),
+	KUNIT_CASE(test_register_twice),
+	KUNIT_CASE(test_unregister_unknown),
+	KUNIT_CASE(test_nobody),
+	KUNIT_CASE(test_first_claim_wins),
+	KUNIT_CASE(test_error_ends_the_walk),
+	KUNIT_CASE(test_owner_is_pinned),
+	KUNIT_CASE(test_unregister_detaches),
+	KUNIT_CASE(test_unregister_waits),
+	{ }
+};
+
+static struct kunit_suite registry_suite = {
+	.name = "registry",
+	.init = registry_init,
+	.exit = registry_exit,
+	.test_cases = registry_cases,
+};
+
+kunit_test_suite(registry_suite);
+
+MODULE_LICENSE("GPL");
+MODULE_AUTHOR("The vfio-mediate developers");
+MODULE_DESCRIPTION("KUnit suite of the mediate registry");

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * mediator_claims: registers any number of mediate ops, of which one answers as
+ * it is told to. It mediates nothing: it is for tests of who is asked when.
+ */
+
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+
+#include "vfio_mediate.h"
+
+MODULE_ALIAS("vfio-mediate:v00008086d000010CA");
+
+static unsigned int count = 1;
+module_param(count, uint, 0444);
+MODULE_PARM_DESC(count, "How many ops to register");
+
+static unsigned int last;
+module_param(last, uint, 0444);
+MODULE_PARM_DESC(last, "Put the ops that answer behind all others");
+
+static int verdict;
+module_param(verdict, int, 0644);
+MODULE_PARM_DESC(verdict, "What open returns: 0 claims, a negative errno does not");
+
+static unsigned int opens;
+module_param(opens, uint, 0444);
+MODULE_PARM_DESC(opens, "Devices claimed so far");
+
+static unsigned int releases;
+module_param(releases, uint, 0444);
+MODULE_PARM_DESC(releases, "Devices released so far");
+
+static struct vfio_pci_mediate_ops *ops;
+static char (*names)[24];
+
+/* Protects registered, and everything its changes do. */
+static DEFINE_MUTEX(switch_lock);
+static bool registered;
+
+static int answer_open(struct pci_dev *pdev, void **handle)
+{
+	if (verdict)
+		return verdict;
+
+	opens++;
+	*handle = pci_dev_get(pdev);
+
+	return 0;
+}
+
+static void answer_release(void *handle)
+{
+	releases++;
+	pci_dev_put(handle);
+}
+
+static int decline_open(struct pci_dev *pdev, void **handle)
+{
+	return -ENODEV;
+}
+
+static void unregister_all(unsigned int number)
+{
+	while (number--)
+		vfio_pci_unregister_mediate_ops(&ops[number]);
+}
+
+static int register_all(void)
+{
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < count; i++) {
+		ret = vfio_pci_register_mediate_ops(&ops[i]);
+		if (ret) {
+			unregister_all(i);
+			return ret;
+		}
+	}
+
+	return 0;
+}
+
+/* As a PF driver does when its device is bound and unbound. */
+static int set_registered(bool want)
+{
+	int ret = 0;
+
+	mutex_lock(&switch_lock);
+	if (want && !registered)
+		ret = register_all();
+	else if (!want && registered)
+		unregister_all(count);
+	if (!ret)
+		registered = want;
+	mutex_unlock(&switch_lock);
+
+	return ret;
+}
+
+static int param_set_registered(const char *val, const struct kernel_param *kp)
+{
+	bool want;
+	int ret;
+
+	ret = kstrtobool(val, &want);
+	if (ret)
+		return ret;
+
+	/* While the module loads there are no ops yet. */
+	return ops ? set_registered(want) : -EAGAIN;
+}
+
+static const struct kernel_param_ops registered_ops = {
+	.set = param_set_registered,
+	.get = param_get_bool,
+};
+module_param_cb(registered, &registered_ops, &registered, 0644);
+MODULE_PARM_DESC(registered, "Unregister the ops, or register them again");
+
+static int __init mediator_claims_init(void)
+{
+	unsigned int i, answering = last ? count - 1 : 0;
+	int ret;
+
+	if (!count)
+		return -EINVAL;
+
+	names = kcalloc(count, sizeof(*names), GFP_KERNEL);
+	ops = kcalloc(count, sizeof(*ops), GFP_KERNEL);
+	if (!names || !ops) {
+		ret = -ENOMEM;
+		goto err_free;
+	}
+
+	for (i = 0; i < count; i++) {
+		snprintf(names[i], sizeof(names[i]), "claims-%u", i);
+		ops[i].name = names[i];
+		ops[i].owner = THIS_MODULE;
+		ops[i].open = i == answering ? answer_open : decline_open;
+		ops[i].release = answer_release;
+	}
+
+	ret = set_registered(true);
+	if (ret)
+		goto err_free;
+
+	return 0;
+
+err_free:
+	kfree(ops);
+	kfree(names);
+	return ret;
+}
+module_init(mediator_claims_init);
+
+static void __exit mediator_claims_exit(void)
+{
+	set_registered(false);
+	kfree(ops);
+	kfree(names);
+}
+module_exit(mediator_claims_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_AUTHOR("The vfio-mediate developers");
+MODULE_DESCRIPTION("Test mediator: registers ops, claims or declines devices");
