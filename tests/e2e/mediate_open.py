@@ -19,7 +19,7 @@ from tap import Tap
 
 MODULE = "mediator_claims"
 PARAMETERS = pathlib.Path(f"/sys/module/{MODULE}/parameters")
-NO_AUTOLOAD = pathlib.Path("/etc/modprobe.d/no-autoload.conf")
+ALIAS = pathlib.Path("/etc/modprobe.d/alias.conf")
 OPS = pathlib.Path("/sys/kernel/debug/vfio_mediate/ops")
 STRESS = 20     # seconds
 
@@ -94,15 +94,16 @@ def test_loading(tap, vf):
     sh("modprobe", "-a", "vfio_mediate", "vfio_pci_mediate")
     tap.equal(sh("modinfo", "-F", "depends", MODULE), "vfio_mediate",
               "a mediator depends on vfio_mediate alone")
+    ALIAS.parent.mkdir(exist_ok=True)
     tap.equal(mediated_by(vf), "none", "bound and closed: mediated by none")
+    tap.equal(opened_by(vf), "none", "nobody to ask: as in-tree")
+    ALIAS.write_text(f"alias vfio-mediate:v00008086d000010CA {MODULE}\n",
+                     encoding="utf-8")
     tap.equal(opened_by(vf), "claims-0",
               "an open nobody claims loads the module with the device's alias")
     unload()
-    NO_AUTOLOAD.write_text(f"install {MODULE} /bin/false\n", encoding="utf-8")
-    tap.equal(opened_by(vf), "none", "without such a module: as in-tree")
-    NO_AUTOLOAD.unlink()
+    ALIAS.unlink()
 
-    NO_AUTOLOAD.write_text(f"blacklist {MODULE}\n", encoding="utf-8")
     with Hold(vf):
         load()
         tap.equal(mediated_by(vf), "none",

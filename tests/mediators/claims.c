@@ -2,6 +2,7 @@
 /*
  * mediator_claims: registers any number of mediate ops, of which one answers as
  * it is told to. It mediates nothing: it is for tests of who is asked when.
+ * It has no alias, so that it is loaded only where a test wants it.
  */
 
 #include <linux/module.h>
@@ -10,8 +11,6 @@
 #include <linux/slab.h>
 
 #include "vfio_mediate.h"
-
-MODULE_ALIAS("vfio-mediate:v00008086d000010CA");
 
 static unsigned int count = 1;
 module_param(count, uint, 0444);
