@@ -264,7 +264,7 @@ static void test_unregister_detaches(struct kunit *test)
 static int unregister_thread(void *done)
 {
 	vfio_pci_unregister_mediate_ops(&ops[0]);
-	complete(done);
+	complete_all(done);
 
 	return 0;
 }
