@@ -197,6 +197,8 @@ static void test_error_ends_the_walk(struct kunit *test)
 	register_all(test);
 	session = vfio_mediate_open(pdev, fake_detached, NULL);
 	KUNIT_EXPECT_EQ(test, -EBUSY, PTR_ERR_OR_ZERO(session));
+	if (!IS_ERR(session))
+		vfio_mediate_close(session);
 	KUNIT_EXPECT_EQ(test, vendor[1].opened, 1);
 	KUNIT_EXPECT_EQ(test, vendor[2].opened, 0);
 	KUNIT_EXPECT_EQ(test, vendor[1].released, 0);

@@ -24,7 +24,7 @@ def build_lab(names):
         try:
             kern = kernels.kernel(name)
         except kernels.KernelGone as err:
-            say(f"skipping kernel {name}: {err}")
+            say(f"skipping kernel {name}: {str(err).splitlines()[0]}")
             continue
         say(f"kernel {name}: {kern.version}")
         kernels.needed_modules(kern)

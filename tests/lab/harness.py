@@ -93,22 +93,22 @@ def no_vfs():
     return case, case.ended(0)
 
 
-def warning():
-    case = Case("run", "--kernel", "debug", script="""
+def provoked(crash, report):
+    """A script that returns 0 after the kernel did what lkdtm calls crash."""
+    case = Case("run", "--kernel", "debug", script=f"""
         modprobe lkdtm || exit 3
-        echo WARNING > /sys/kernel/debug/provoke-crash/DIRECT
+        echo {crash} > /sys/kernel/debug/provoke-crash/DIRECT
         exit 0
         """).wait()
-    return case, case.ended(1, "exit status 0", "kernel report: ", "WARNING: ")
+    return case, case.ended(1, "exit status 0", "kernel report: ", report)
+
+
+def warning():
+    return provoked("WARNING", "WARNING: ")
 
 
 def use_after_free():
-    case = Case("run", "--kernel", "debug", script="""
-        modprobe lkdtm || exit 3
-        echo READ_AFTER_FREE > /sys/kernel/debug/provoke-crash/DIRECT
-        exit 0
-        """).wait()
-    return case, case.ended(1, "exit status 0", "kernel report: ", "KASAN: ")
+    return provoked("READ_AFTER_FREE", "KASAN: ")
 
 
 def panic():

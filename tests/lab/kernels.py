@@ -16,7 +16,7 @@ MODULE_SOURCES = ("Kbuild", "mediate", "vfio-pci", "migration",
 
 
 class KernelGone(LabError):
-    """A kernel series that Debian no longer carries."""
+    """A kernel that Debian does not carry, or cannot install, right now."""
 
 
 @dataclasses.dataclass
@@ -97,7 +97,13 @@ def kernel(name):
     if name == "6.12":
         return debian_kernel(name, "build-trixie")
     if name == "7.2":
-        return debian_kernel(name, "build-sid")
+        try:
+            return debian_kernel(name, "build-sid")
+        except KernelGone:
+            raise
+        except LabError as err:
+            raise KernelGone(f"Debian's sid cannot be installed now: {err}") \
+                from err
     if name == "debug":
         return debug_kernel()
     raise LabError(f"no kernel called {name}: choose from {', '.join(NAMES)}")
