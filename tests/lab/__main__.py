@@ -12,8 +12,8 @@ import check
 import demo
 import host
 import kernels
-from cache import BUILD, CACHE, REPO, LabError, die, run, say
-from trees import inside, need_host_tools, tree
+from cache import CACHE, REPO, LabError, die, say
+from trees import need_host_tools
 
 
 def build_lab(names):

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 
-from cache import BUILD, LAB, REPO, LabError, cached, digest, run, say, tail
+from cache import BUILD, LAB, REPO, LabError, cached, run, say, tail
 from kernels import initrd, install_modules, kernel
 from trees import inside, tree
 

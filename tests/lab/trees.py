@@ -4,7 +4,7 @@
 import os
 import subprocess
 
-from cache import LAB, LabError, cached, run, say
+from cache import LabError, cached, run
 
 PACKAGES = {
     # The lab host's own userland; the outer QEMU runs out of it as well.
