@@ -136,7 +136,8 @@ def make_job_disk(kern, work, job, vfs, pf, files):
         if pathlib.Path(source).is_dir():
             shutil.copytree(source, target)
         else:
-            shutil.copy2(source, target)
+            shutil.copy(source, target)
+            target.chmod(0o755)
     (disk / "job.env").write_text(f"VFS={vfs}\nPF={pf}\nJOB='{job}'\n")
     make_image(disk, work / "lab.img", work / "lab-image.log")
     shutil.rmtree(disk)
