@@ -67,7 +67,8 @@ def cmd_run(args):
                         files=args.files, timeout=args.timeout)
     host.report(outcome)
     say(f"exit status {outcome.status} after {outcome.seconds:.0f} s"
-        + (f", failed: {outcome.verdict()}" if outcome.failed() else ""))
+        + (f", failed: {outcome.verdict()}"
+           if outcome.why or outcome.reports else ""))
     return outcome.status or int(outcome.failed())
 
 
