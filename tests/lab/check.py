@@ -121,12 +121,10 @@ class Count:
 def run_on_host(suite, kernel, count):
     """Runs a suite on a lab host; its TAP is kept under build/check."""
     where = f"{suite.name}-{kernel}"
-    lines = []
     shown = 0
 
     def echo(line):
         nonlocal shown
-        lines.append(line)
         good = line.startswith("ok ") and " # SKIP" not in line
         shown += good
         if good and shown == SHOWN + 1:
@@ -144,6 +142,8 @@ def run_on_host(suite, kernel, count):
     outcome = host.boot(kernel, suite.job, suite.files(kern), vfs=suite.vfs,
                         timeout=suite.timeout, name=where, echo=echo,
                         threads=suite.threads)
+    # Not what was echoed: a run that was repeated has echoed twice.
+    lines = outcome.output.splitlines()
     count.take(where, lines)
     # A failed test is counted above; what else can go wrong is one more.
     healthy = not (outcome.reports or outcome.why)
@@ -250,9 +250,10 @@ def lint_tree(work, log):
     """Everything on the kernel of stable; on sid's, that W=1 has no warning."""
     kern = kernels.kernel("6.12")
     sources = kernels.copy_sources(work / "modules-6.12")
+    scripts = kernel_scripts()
     cmd = inside(kern.tree, [LAB / "lint.sh", kernels.kdir(kern), sources,
-                             kernel_scripts(), work / "files"],
-                 writable=[work], readable=[REPO, kernel_scripts()], cwd=REPO)
+                             scripts, work / "files"],
+                 writable=[work], readable=[REPO, scripts], cwd=REPO)
     run(cmd, log, what="lint")
     try:
         kern = kernels.kernel("7.2")
