@@ -41,6 +41,7 @@ CHATTER = re.compile(
     r"igb .*: VF \d+ (attempted to|requested) |"      # igbvf against igb's rules
     r"Reload the VF driver to resume operations|"
     r"Unhandled (RD|WR)MSR|"                          # a guest probing its CPU
+    r"hrtimer: interrupt took \d+ ns|"                # a slow machine
     r"vfio-pci(-mediate)? .*: reset(ting| done)$")    # since 6.13
 
 

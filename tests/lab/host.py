@@ -138,27 +138,42 @@ def make_job_disk(kern, work, job, vfs, pf, files):
         else:
             shutil.copy(source, target)
             target.chmod(0o755)
-    (disk / "job.env").write_text(f"VFS={vfs}\nPF={pf}\nJOB='{job}'\n")
+    (disk / "job.env").write_text(f"VFS={vfs}\nPF={pf}\nJOB='{job}'\n"
+                                  f"LAB_ACCEL={accelerator()}\n")
     make_image(disk, work / "lab.img", work / "lab-image.log")
     shutil.rmtree(disk)
 
 
+def cpu_options(threads):
+    """QEMU's options for the host's CPUs; threads: see boot()."""
+    if threads == "icount":
+        return ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off",
+                "-cpu", "EPYC,+svm", "-smp", "1"]
+    if accelerator() == "kvm":
+        return ["-accel", "kvm", "-cpu", "host", "-smp", "2"]
+    return ["-accel", f"tcg,thread={threads}", "-cpu", "EPYC,+svm",
+            "-smp", "2"]
+
+
 def qemu_command(kern, work, files, interactive, threads):
-    kvm = accelerator() == "kvm"
     cmd = ["env", "TMPDIR=/run",    # for the root disk's snapshot
            "qemu-system-x86_64",
-           "-machine", "q35,kernel-irqchip=split",
-           "-accel", "kvm" if kvm else f"tcg,thread={threads}",
-           "-cpu", "host" if kvm else "EPYC,+svm",
-           "-smp", "2", "-m", "4096", "-nodefaults", "-display", "none",
+           "-machine", "q35,kernel-irqchip=split", *cpu_options(threads),
+           "-m", "4096", "-nodefaults", "-display", "none",
            "-no-reboot",
            "-serial", "file:/run/console.log",
            "-chardev", "stdio,id=out,signal=off" if interactive else
            "file,id=out,path=/run/output.log", "-serial", "chardev:out",
+           # QEMU's monitor, for what only hardware can do, as unplugging the card
+           "-chardev", "socket,id=monitor,path=/run/monitor,server=on,wait=off",
+           "-mon", "chardev=monitor,mode=control",
+           "-chardev", "socket,id=wire,path=/run/monitor",
+           "-serial", "chardev:wire",
            "-device", "intel-iommu,intremap=on,caching-mode=on,device-iotlb=on",
            "-device", "pcie-root-port,id=rp1,chassis=1,slot=1",
            "-netdev", "user,id=n0,restrict=on",
-           "-device", "igb,bus=rp1,netdev=n0,mac=52:54:00:12:34:56"]
+           "-device",
+           "igb,id=pf,bus=rp1,netdev=n0,mac=52:54:00:12:34:56"]
     disks = [("/root.img", "snapshot=on"), ("/run/lab.img", "readonly=on"),
              ("/run/out.tar", "cache=unsafe")]
     if files:
@@ -166,7 +181,7 @@ def qemu_command(kern, work, files, interactive, threads):
     for path, options in disks:
         cmd += ["-drive", f"file={path},format=raw,if=virtio,{options}"]
     append = ["console=ttyS0", "ignore_loglevel", "intel_iommu=on",
-              "iommu=pt", "panic=-1", "nowatchdog", "mitigations=off",
+              "iommu=pt", "panic=-1", "no_timer_check", "nowatchdog", "mitigations=off",
               "kunit.enable=1", "root=/dev/vda", "rw", "rootfstype=ext4",
               "fsck.mode=skip", "net.ifnames=0",
               "init=/bin/sh", "--", "-c",
@@ -283,7 +298,9 @@ def boot(kernel_name, job, job_files=None, vfs=2, pf="igb", files=None,
 
     threads is how TCG runs the host's two CPUs: "multi" is needed for guests
     (with "single" theirs hardly boot), "single" never aborts, as "multi" does
-    now and then when BARs are mapped over and over.
+    now and then when BARs are mapped over and over. "icount" is one thread and
+    one CPU, under TCG wherever KVM works too: the time-stamp counter counts its
+    instructions, exactly, and jumps to the next timer when it has none.
     """
     if files and not pathlib.Path(files).is_dir():
         raise LabError(f"FILES={files}: no such directory")

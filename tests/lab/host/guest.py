@@ -60,7 +60,8 @@ class Channel:
 class Guest:
     """A guest that owns the VFs given by their addresses."""
 
-    def __init__(self, *vfs, name="guest", memory="256M", options=()):
+    def __init__(self, *vfs, name="guest", memory="256M", options=(),
+                 reboots=False):
         self.dir = tempfile.mkdtemp(prefix=f"{name}-")
         self.name = name
         self.console = f"/out/{name}.console"
@@ -71,7 +72,7 @@ class Guest:
                "-kernel", "/lab/guest/vmlinuz", "-initrd", "/lab/guest/initrd",
                "-append", "console=ttyS0 quiet mitigations=off "
                "rdinit=/sbin/guest-init panic=-1",
-               "-no-reboot",
+               *([] if reboots else ["-no-reboot"]),
                "-qmp", f"unix:{self.dir}/qmp,server=on,wait=off",
                "-chardev",
                f"socket,id=ga,path={self.dir}/ga,server=on,wait=off",
@@ -103,7 +104,6 @@ class Guest:
 
     def boot(self, timeout=120):
         """Waits until the guest's agent answers; returns the seconds."""
-        start = time.monotonic()
         try:
             self.qmp = Channel(f"{self.dir}/qmp", 20)
             self.qmp.receive(20)
@@ -112,6 +112,11 @@ class Guest:
         except (OSError, EOFError) as err:
             raise GuestError(f"{self.name}: QEMU did not start ({err})\n"
                              f"{self.last_words()}") from err
+        return self.wait_for_agent(timeout)
+
+    def wait_for_agent(self, timeout):
+        """Until the guest's agent answers; returns the seconds."""
+        start = time.monotonic()
         while True:
             # Answers to earlier tries may come late: each has its own token.
             token = random.getrandbits(30)
@@ -155,6 +160,18 @@ class Guest:
             raise GuestError(f"{self.name}: '{command}' returned {status}: "
                              f"{output}")
         return output
+
+    def reboot(self, timeout=120):
+        """Has the guest reboot; returns the seconds until it is up again."""
+        boot_id = self.run("cat /proc/sys/kernel/random/boot_id")
+        self.agent.send("guest-exec", {"path": "/bin/reboot", "arg": ["-f"]})
+        start = time.monotonic()
+        while time.monotonic() - start < timeout:
+            time.sleep(1)
+            self.wait_for_agent(timeout)
+            if self.run("cat /proc/sys/kernel/random/boot_id") != boot_id:
+                return time.monotonic() - start
+        raise GuestError(f"{self.name}: did not reboot\n{self.last_words()}")
 
     def shutdown(self, timeout=30):
         """Has the guest power itself off; returns QEMU's exit status."""
