@@ -26,16 +26,6 @@ struct registered {
 	const struct vfio_pci_mediate_ops *ops;
 };
 
-struct vfio_mediate_session {
-	struct list_head node;
-	struct pci_dev *pdev;
-	/* NULL once they are unregistered */
-	const struct vfio_pci_mediate_ops __rcu *ops;
-	void *handle;
-	void (*detached)(void *data);
-	void *data;
-};
-
 /*
  * Protects both lists, and holds off changes while ops->open and ops->release
  * run. Taken inside the locks of vfio's open and close, and inside the device
@@ -44,12 +34,6 @@ struct vfio_mediate_session {
 static DEFINE_MUTEX(registry_lock);
 static LIST_HEAD(registry);
 static LIST_HEAD(sessions);
-
-/*
- * Read side: around calls into the ops of a session. SRCU and not a lock,
- * because such a call may come with mmap_lock held and may as well fault.
- */
-DEFINE_STATIC_SRCU(calls);
 
 static struct dentry *debugfs_dir;
 
@@ -111,28 +95,30 @@ int vfio_pci_register_mediate_ops(const struct vfio_pci_mediate_ops *ops)
 }
 EXPORT_SYMBOL_GPL(vfio_pci_register_mediate_ops);
 
-/* Takes the sessions of @ops away from them; the sessions themselves stay. */
-static void detach_sessions(const struct vfio_pci_mediate_ops *ops)
+/*
+ * Takes the sessions of @ops away from them, all or those of one PF; the sessions
+ * themselves stay.
+ */
+static void detach_sessions(const struct vfio_pci_mediate_ops *ops,
+			    struct pci_dev *pf)
 {
 	struct vfio_mediate_session *session, *next;
 	LIST_HEAD(gone);
 
 	list_for_each_entry_safe(session, next, &sessions, node) {
-		if (session_ops(session) != ops)
+		if (session_ops(session) != ops ||
+		    (pf && pci_physfn(session->dev.pdev) != pf))
 			continue;
 		RCU_INIT_POINTER(session->ops, NULL);
 		list_move_tail(&session->node, &gone);
 	}
-	if (list_empty(&gone))
-		return;
-
-	synchronize_srcu(&calls);
 
 	list_for_each_entry(session, &gone, node) {
-		ops->release(session->handle);
-		pci_warn(session->pdev, "no longer mediated by %s, which has gone while the device is open\n",
+		synchronize_srcu(&session->calls);
+		ops->release(&session->dev);
+		pci_warn(session->dev.pdev, "no longer mediated by %s, which has gone while the device is open\n",
 			 ops->name);
-		session->detached(session->data);
+		session->detached(session->dev.host_data);
 		module_put(ops->owner);
 	}
 	list_splice(&gone, &sessions);
@@ -146,7 +132,7 @@ void vfio_pci_unregister_mediate_ops(const struct vfio_pci_mediate_ops *ops)
 	entry = find_ops(ops);
 	if (entry) {
 		list_del(&entry->node);
-		detach_sessions(ops);
+		detach_sessions(ops, NULL);
 	}
 	mutex_unlock(&registry_lock);
 
@@ -154,9 +140,19 @@ void vfio_pci_unregister_mediate_ops(const struct vfio_pci_mediate_ops *ops)
 }
 EXPORT_SYMBOL_GPL(vfio_pci_unregister_mediate_ops);
 
+void vfio_pci_mediate_detach(const struct vfio_pci_mediate_ops *ops,
+			     struct pci_dev *pf)
+{
+	mutex_lock(&registry_lock);
+	detach_sessions(ops, pf);
+	mutex_unlock(&registry_lock);
+}
+EXPORT_SYMBOL_GPL(vfio_pci_mediate_detach);
+
 /* The first that does not say -ENODEV decides. */
 static int ask_all(struct vfio_mediate_session *session)
 {
+	const struct vfio_mediate_device fresh = session->dev;
 	const struct vfio_pci_mediate_ops *ops;
 	struct registered *entry;
 	int ret;
@@ -169,14 +165,14 @@ static int ask_all(struct vfio_mediate_session *session)
 		if (!try_module_get(ops->owner))
 			continue;
 
-		session->handle = NULL;
-		ret = ops->open(session->pdev, &session->handle);
+		ret = ops->open(fresh.pdev, &session->dev);
 		if (!ret) {
 			rcu_assign_pointer(session->ops, ops);
 			list_add_tail(&session->node, &sessions);
 			return 0;
 		}
 
+		session->dev = fresh;
 		module_put(ops->owner);
 		if (ret != -ENODEV)
 			return ret;
@@ -186,8 +182,8 @@ static int ask_all(struct vfio_mediate_session *session)
 }
 
 struct vfio_mediate_session *
-vfio_mediate_open(struct pci_dev *pdev, void (*detached)(void *data),
-		  void *data)
+vfio_mediate_open(struct pci_dev *pdev, const struct vfio_mediate_host_ops *host,
+		  void (*detached)(void *data), void *data)
 {
 	struct vfio_mediate_session *session;
 	int ret;
@@ -195,10 +191,16 @@ vfio_mediate_open(struct pci_dev *pdev, void (*detached)(void *data),
 	session = kzalloc(sizeof(*session), GFP_KERNEL_ACCOUNT);
 	if (!session)
 		return ERR_PTR(-ENOMEM);
+	ret = init_srcu_struct(&session->calls);
+	if (ret) {
+		kfree(session);
+		return ERR_PTR(ret);
+	}
 
-	session->pdev = pdev;
+	session->dev.pdev = pdev;
+	session->dev.host = host;
+	session->dev.host_data = data;
 	session->detached = detached;
-	session->data = data;
 
 	mutex_lock(&registry_lock);
 	ret = ask_all(session);
@@ -215,6 +217,7 @@ vfio_mediate_open(struct pci_dev *pdev, void (*detached)(void *data),
 	if (!ret)
 		return session;
 
+	cleanup_srcu_struct(&session->calls);
 	kfree(session);
 
 	return ret == -ENODEV ? NULL : ERR_PTR(ret);
@@ -232,33 +235,21 @@ void vfio_mediate_close(struct vfio_mediate_session *session)
 	list_del(&session->node);
 	ops = session_ops(session);
 	if (ops) {
-		ops->release(session->handle);
+		ops->release(&session->dev);
 		module_put(ops->owner);
 	}
 	mutex_unlock(&registry_lock);
 
+	cleanup_srcu_struct(&session->calls);
 	kfree(session);
 }
 EXPORT_SYMBOL_GPL(vfio_mediate_close);
 
-const struct vfio_pci_mediate_ops *
-vfio_mediate_enter(struct vfio_mediate_session *session, void **handle,
-		   int *cookie)
-	__acquires(&calls)
+void vfio_mediate_synchronize(struct vfio_mediate_session *session)
 {
-	*cookie = srcu_read_lock(&calls);
-	*handle = session->handle;
-
-	return srcu_dereference(session->ops, &calls);
+	synchronize_srcu_expedited(&session->calls);
 }
-EXPORT_SYMBOL_GPL(vfio_mediate_enter);
-
-void vfio_mediate_exit(struct vfio_mediate_session *session, int cookie)
-	__releases(&calls)
-{
-	srcu_read_unlock(&calls, cookie);
-}
-EXPORT_SYMBOL_GPL(vfio_mediate_exit);
+EXPORT_SYMBOL_GPL(vfio_mediate_synchronize);
 
 bool vfio_mediate_name(struct pci_dev *pdev, char *buf, size_t size)
 {
@@ -269,7 +260,7 @@ bool vfio_mediate_name(struct pci_dev *pdev, char *buf, size_t size)
 	mutex_lock(&registry_lock);
 	list_for_each_entry(session, &sessions, node) {
 		ops = session_ops(session);
-		if (session->pdev == pdev && ops) {
+		if (session->dev.pdev == pdev && ops) {
 			strscpy(buf, ops->name, size);
 			found = true;
 			break;
@@ -298,7 +289,7 @@ static int ops_show(struct seq_file *file, void *unused)
 			   module_name(entry->ops->owner), count);
 		list_for_each_entry(session, &sessions, node)
 			if (session_ops(session) == entry->ops)
-				seq_printf(file, " %s", pci_name(session->pdev));
+				seq_printf(file, " %s", pci_name(session->dev.pdev));
 		seq_putc(file, '\n');
 	}
 	mutex_unlock(&registry_lock);

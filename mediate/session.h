@@ -7,19 +7,36 @@
 #ifndef VFIO_MEDIATE_SESSION_H
 #define VFIO_MEDIATE_SESSION_H
 
+#include <linux/list.h>
+#include <linux/srcu.h>
 #include <linux/types.h>
 
+#include "vfio_mediate.h"
+
 struct pci_dev;
-struct vfio_mediate_session;
-struct vfio_pci_mediate_ops;
+
+struct vfio_mediate_session {
+	struct list_head node;
+	/*
+	 * Read side: around calls into the ops. SRCU and not a lock, because such
+	 * a call may come with mmap_lock held. One for each session, so that
+	 * whoever is slow holds up nobody else.
+	 */
+	struct srcu_struct calls;
+	/* NULL once they are unregistered */
+	const struct vfio_pci_mediate_ops __rcu *ops;
+	struct vfio_mediate_device dev;
+	void (*detached)(void *data);
+};
 
 /**
  * vfio_mediate_open() - Ask the registered ops who mediates a device
  * @pdev:	Device that is being opened, enabled.
+ * @host:	What the ops may ask of the caller.
  * @detached:	Called when the mediating ops are unregistered while the
  *		session lasts, after their release callback; process context,
  *		registry's lock held. Must not close the session.
- * @data:	Passed to @detached.
+ * @data:	Passed to @detached, and &vfio_mediate_device.host_data.
  *
  * Where nobody claims the device, the module alias "vfio-mediate:v...d..." is
  * requested once, and all are asked again.
@@ -30,8 +47,8 @@ struct vfio_pci_mediate_ops;
  * errno of the ops that claimed it but failed, -ENOMEM included.
  */
 struct vfio_mediate_session *
-vfio_mediate_open(struct pci_dev *pdev, void (*detached)(void *data),
-		  void *data);
+vfio_mediate_open(struct pci_dev *pdev, const struct vfio_mediate_host_ops *host,
+		  void (*detached)(void *data), void *data);
 
 /**
  * vfio_mediate_close() - End a session
@@ -45,26 +62,49 @@ void vfio_mediate_close(struct vfio_mediate_session *session);
 /**
  * vfio_mediate_enter() - Begin to call into the ops of a session
  * @session: As returned by vfio_mediate_open().
- * @handle: Where to put the handle for the ops' callbacks.
+ * @dev: Where to put what the ops' callbacks are called with.
  * @cookie: Where to put what vfio_mediate_exit() needs.
  *
  * The ops stay valid until vfio_mediate_exit(), which must follow whatever is
- * returned. Being inside holds up their unregistration, but takes no lock: page
- * faults, and locks of mm, are fine.
+ * returned. Being inside holds up their unregistration: user space's memory, which
+ * may take its time to come, is not to be touched.
  *
  * Context: Any that may sleep.
  * Return: The ops, or NULL when they are gone.
  */
-const struct vfio_pci_mediate_ops *
-vfio_mediate_enter(struct vfio_mediate_session *session, void **handle,
-		   int *cookie);
+static inline const struct vfio_pci_mediate_ops *
+vfio_mediate_enter(struct vfio_mediate_session *session,
+		   struct vfio_mediate_device **dev, int *cookie)
+	__acquires(&session->calls)
+{
+	*cookie = srcu_read_lock(&session->calls);
+	*dev = &session->dev;
+
+	return srcu_dereference(session->ops, &session->calls);
+}
 
 /**
  * vfio_mediate_exit() - End what vfio_mediate_enter() began
  * @session: The session.
  * @cookie: From vfio_mediate_enter().
  */
-void vfio_mediate_exit(struct vfio_mediate_session *session, int cookie);
+static inline void vfio_mediate_exit(struct vfio_mediate_session *session,
+				     int cookie)
+	__releases(&session->calls)
+{
+	srcu_read_unlock(&session->calls, cookie);
+}
+
+/**
+ * vfio_mediate_synchronize() - Wait for those who are inside
+ * @session: The session.
+ *
+ * Whoever is inside @session now, is no longer when this returns.
+ *
+ * Context: Process context, sleeps; not inside vfio_mediate_enter(), and under no
+ * lock that is taken there.
+ */
+void vfio_mediate_synchronize(struct vfio_mediate_session *session);
 
 /**
  * vfio_mediate_name() - Who mediates a device?

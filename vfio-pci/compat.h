@@ -7,9 +7,14 @@
 #ifndef VFIO_PCI_MEDIATE_COMPAT_H
 #define VFIO_PCI_MEDIATE_COMPAT_H
 
+#include <linux/nospec.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
 #include <linux/version.h>
 #include <linux/vfio.h>
 #include <linux/vfio_pci_core.h>
+
+#include "info.h"
 
 /* PASID attach and detach through iommufd. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
@@ -31,7 +36,7 @@
 /* GET_REGION_INFO left the ioctl op; BARs can be exported as dma-buf. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
 #define COMPAT_REGION_OPS						\
-	.get_region_info_caps = vfio_pci_ioctl_get_region_info,
+	.get_region_info_caps = vpm_region_info,
 
 static const struct vfio_pci_device_ops compat_pci_ops = {
 	.get_dmabuf_phys = vfio_pci_core_get_dmabuf_phys,
@@ -41,9 +46,145 @@ static inline void compat_set_pci_ops(struct vfio_pci_core_device *core)
 {
 	core->pci_ops = &compat_pci_ops;
 }
+
+/* What vfio-pci says of a region. */
+static inline int compat_region_info(struct vfio_pci_core_device *core,
+				     struct vfio_region_info *info,
+				     struct vfio_info_cap *caps)
+{
+	return vfio_pci_ioctl_get_region_info(&core->vdev, info, caps);
+}
+
+/* VFIO_DEVICE_GET_REGION_INFO for regions that are mediated or added. */
+static inline long compat_ioctl_region_info(struct vfio_pci_core_device *core,
+					    struct vfio_region_info __user *arg)
+{
+	return -ENOTTY;
+}
 #else
 #define COMPAT_REGION_OPS
 static inline void compat_set_pci_ops(struct vfio_pci_core_device *core) { }
+
+/* These kernels have it only as an ioctl: the same, for what can be mediated. */
+static inline int compat_region_info(struct vfio_pci_core_device *core,
+				     struct vfio_region_info *info,
+				     struct vfio_info_cap *caps)
+{
+	struct vfio_region_info_cap_type type = {
+		.header.id = VFIO_REGION_INFO_CAP_TYPE,
+		.header.version = 1,
+	};
+	struct vfio_info_cap_header msix = {
+		.id = VFIO_REGION_INFO_CAP_MSIX_MAPPABLE,
+		.version = 1,
+	};
+	u32 rw = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
+	struct vfio_pci_region *region;
+
+	info->offset = VFIO_PCI_INDEX_TO_OFFSET(info->index);
+	info->flags = 0;
+	switch (info->index) {
+	case VFIO_PCI_BAR0_REGION_INDEX ... VFIO_PCI_BAR5_REGION_INDEX:
+		info->size = pci_resource_len(core->pdev, info->index);
+		if (!info->size)
+			return 0;
+		info->flags = rw;
+		if (!core->bar_mmap_supported[info->index])
+			return 0;
+		info->flags |= VFIO_REGION_INFO_FLAG_MMAP;
+		if (info->index != core->msix_bar)
+			return 0;
+		return vfio_info_add_capability(caps, &msix, sizeof(msix));
+	case VFIO_PCI_ROM_REGION_INDEX:
+		info->size = pci_resource_len(core->pdev, PCI_ROM_RESOURCE);
+		if (info->size)
+			info->flags = VFIO_REGION_INFO_FLAG_READ;
+		return 0;
+	case VFIO_PCI_CONFIG_REGION_INDEX:
+		info->size = core->pdev->cfg_size;
+		info->flags = rw;
+		return 0;
+	case VFIO_PCI_VGA_REGION_INDEX:
+		return -EINVAL;
+	default:
+		/* One of those that vpm_has_region_info() knows */
+		region = &core->region[array_index_nospec(info->index -
+							  VFIO_PCI_NUM_REGIONS,
+							  core->num_regions)];
+		info->size = region->size;
+		info->flags = region->flags;
+		type.type = region->type;
+		type.subtype = region->subtype;
+		return vfio_info_add_capability(caps, &type.header,
+						sizeof(type));
+	}
+}
+
+/* VFIO_DEVICE_GET_REGION_INFO for regions that are mediated or added. */
+static inline long compat_ioctl_region_info(struct vfio_pci_core_device *core,
+					    struct vfio_region_info __user *arg)
+{
+	unsigned long minsz = offsetofend(struct vfio_region_info, offset);
+	struct vfio_region_info info = {};
+	struct vfio_info_cap caps = {};
+	int ret;
+
+	if (copy_from_user(&info, arg, minsz))
+		return -EFAULT;
+	if (info.argsz < minsz)
+		return -EINVAL;
+	if (!vpm_has_region_info(&core->vdev, info.index))
+		return -ENOTTY;
+
+	ret = vpm_region_info(&core->vdev, &info, &caps);
+	if (ret)
+		goto out;
+
+	if (caps.size) {
+		info.flags |= VFIO_REGION_INFO_FLAG_CAPS;
+		if (info.argsz < sizeof(info) + caps.size) {
+			info.argsz = sizeof(info) + caps.size;
+			info.cap_offset = 0;
+		} else {
+			vfio_info_cap_shift(&caps, sizeof(info));
+			if (copy_to_user(arg + 1, caps.buf, caps.size))
+				ret = -EFAULT;
+			info.cap_offset = sizeof(info);
+		}
+	}
+	if (!ret && copy_to_user(arg, &info, minsz))
+		ret = -EFAULT;
+out:
+	kfree(caps.buf);
+	return ret;
+}
+#endif
+
+/* Export of BARs as dma-buf. */
+static inline bool compat_feature_is_dmabuf(u32 feature)
+{
+#ifdef VFIO_DEVICE_FEATURE_DMA_BUF
+	return feature == VFIO_DEVICE_FEATURE_DMA_BUF;
+#else
+	return false;
+#endif
+}
+
+/* Registers of a BAR, mapped until the device is closed. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
+static inline void __iomem *compat_get_iomap(struct vfio_pci_core_device *core,
+					     unsigned int bar)
+{
+	return vfio_pci_core_get_iomap(core, bar);
+}
+#else
+static inline void __iomem *compat_get_iomap(struct vfio_pci_core_device *core,
+					     unsigned int bar)
+{
+	int ret = vfio_pci_core_setup_barmap(core, bar);
+
+	return ret ? IOMEM_ERR_PTR(ret) : core->barmap[bar];
+}
 #endif
 
 /* Members of struct vfio_device_ops that only some kernels have. */

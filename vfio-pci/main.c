@@ -19,25 +19,28 @@
 #include <linux/vfio_pci_core.h>
 
 #include "compat.h"
+#include "device.h"
+#include "info.h"
+#include "irqs.h"
 #include "params.h"
-#include "session.h"
-
-struct vpm_device {
-	struct vfio_pci_core_device core;
-	/* While open: set and cleared by open_device and close_device */
-	struct vfio_mediate_session *session;
-};
-
-static struct vpm_device *to_vpm(struct vfio_device *vdev)
-{
-	return container_of(vdev, struct vpm_device, core.vdev);
-}
+#include "regions.h"
+#include "trap.h"
 
 static int vpm_init_device(struct vfio_device *vdev)
 {
-	vpm_params_apply_device(&to_vpm(vdev)->core);
+	struct vpm_device *vpm = to_vpm(vdev);
+
+	vpm_params_apply_device(&vpm->core);
+	spin_lock_init(&vpm->irq_lock);
+	vpm_trap_init(vpm);
 
 	return vfio_pci_core_init_dev(vdev);
+}
+
+static void vpm_release_device(struct vfio_device *vdev)
+{
+	vpm_trap_exit(to_vpm(vdev));
+	vfio_pci_core_release_dev(vdev);
 }
 
 /*
@@ -48,7 +51,69 @@ static void vpm_detached(void *data)
 {
 	struct vpm_device *vpm = data;
 
+	vpm_trap_detach(vpm);
 	vfio_pci_core_request(&vpm->core.vdev, 1);
+}
+
+static const struct vfio_mediate_host_ops vpm_host_ops = {
+	.rw	= vpm_default_rw,
+	.trap	= vpm_trap_host,
+	.signal	= vpm_irqs_signal,
+};
+
+static void vpm_unmediate(struct vpm_device *vpm)
+{
+	vpm_irqs_teardown(vpm);
+	vpm_trap_teardown(vpm);
+	vpm_regions_teardown(vpm);
+}
+
+/*
+ * All that is mediated is mapped at once: on some kernels, who does so on the
+ * first access must not meet another.
+ */
+static int vpm_map_bars(struct vpm_device *vpm)
+{
+	void __iomem *io;
+	unsigned int bar;
+
+	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++) {
+		if (!vpm_is_mediated(vpm, bar))
+			continue;
+		io = compat_get_iomap(&vpm->core, bar);
+		if (IS_ERR(io))
+			return PTR_ERR(io);
+	}
+
+	return 0;
+}
+
+/* Takes over what the vendor has declared. */
+static int vpm_mediate(struct vpm_device *vpm)
+{
+	const struct vfio_pci_mediate_ops *ops;
+	struct vfio_mediate_device *dev;
+	int cookie, ret = -ENODEV;
+
+	ops = vfio_mediate_enter(vpm->session, &dev, &cookie);
+	if (ops) {
+		ret = vpm_regions_setup(vpm, dev, ops);
+		if (!ret)
+			ret = vpm_trap_setup(vpm, dev);
+		if (!ret)
+			ret = vpm_irqs_setup(vpm, dev, dev->num_traps);
+		if (!ret)
+			ret = vpm_map_bars(vpm);
+		if (!ret)
+			vpm_trap_start(vpm);
+		if (ret == -EINVAL)
+			pci_notice_ratelimited(vpm->core.pdev,
+					       "%s mediates it in a way that makes no sense\n",
+					    ops->name);
+	}
+	vfio_mediate_exit(vpm->session, cookie);
+
+	return ret;
 }
 
 static int vpm_open_device(struct vfio_device *vdev)
@@ -60,40 +125,174 @@ static int vpm_open_device(struct vfio_device *vdev)
 	if (ret)
 		return ret;
 
-	vpm->session = vfio_mediate_open(vpm->core.pdev, vpm_detached, vpm);
+	vpm->session = vfio_mediate_open(vpm->core.pdev, &vpm_host_ops,
+					 vpm_detached, vpm);
 	if (IS_ERR(vpm->session)) {
 		ret = PTR_ERR(vpm->session);
 		vpm->session = NULL;
-		vfio_pci_core_disable(&vpm->core);
-		return ret;
+		goto err_disable;
+	}
+	if (vpm->session) {
+		ret = vpm_mediate(vpm);
+		if (ret)
+			goto err_close;
 	}
 
 	vfio_pci_core_finish_enable(&vpm->core);
 
 	return 0;
+
+err_close:
+	vpm_trap_stop(vpm);
+	vfio_mediate_close(vpm->session);
+	vpm->session = NULL;
+err_disable:
+	vfio_pci_core_disable(&vpm->core);
+	vpm_unmediate(vpm);
+	return ret;
 }
 
 static void vpm_close_device(struct vfio_device *vdev)
 {
 	struct vpm_device *vpm = to_vpm(vdev);
 
+	vpm_trap_stop(vpm);
 	vfio_mediate_close(vpm->session);
 	vpm->session = NULL;
 
 	vfio_pci_core_close_device(vdev);
+	vpm_unmediate(vpm);
+}
+
+static ssize_t vpm_read(struct vfio_device *vdev, char __user *buf,
+			size_t count, loff_t *ppos)
+{
+	struct vpm_device *vpm = to_vpm(vdev);
+
+	if (likely(!vpm_is_mediated(vpm, VFIO_PCI_OFFSET_TO_INDEX(*ppos))))
+		return vfio_pci_core_read(vdev, buf, count, ppos);
+
+	return vpm_regions_rw(vpm, buf, count, ppos, false);
+}
+
+/* It may have reset the device. */
+static noinline ssize_t write_config(struct vpm_device *vpm, char __user *buf,
+				     size_t count, loff_t *ppos)
+{
+	ssize_t done = vpm_regions_rw(vpm, buf, count, ppos, true);
+
+	vpm_trap_settle(vpm);
+
+	return done;
+}
+
+static ssize_t vpm_write(struct vfio_device *vdev, const char __user *buf,
+			 size_t count, loff_t *ppos)
+{
+	struct vpm_device *vpm = to_vpm(vdev);
+	u64 index = VFIO_PCI_OFFSET_TO_INDEX(*ppos);
+
+	if (likely(!vpm_is_mediated(vpm, index)))
+		return vfio_pci_core_write(vdev, buf, count, ppos);
+	if (index == VFIO_PCI_CONFIG_REGION_INDEX)
+		return write_config(vpm, (char __user *)buf, count, ppos);
+
+	return vpm_regions_rw(vpm, (char __user *)buf, count, ppos, true);
+}
+
+static int vpm_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
+{
+	struct vpm_device *vpm = to_vpm(vdev);
+	u64 index = vma->vm_pgoff >> (VFIO_PCI_OFFSET_SHIFT - PAGE_SHIFT);
+
+	if (!vpm_is_mediated(vpm, index))
+		return vfio_pci_core_mmap(vdev, vma);
+
+	return vpm_regions_mmap(vpm, vma);
+}
+
+/* VFIO_DEVICE_GET_INFO, with the interrupts that were added. */
+static long vpm_get_info(struct vpm_device *vpm,
+			 struct vfio_device_info __user *arg)
+{
+	long ret;
+
+	ret = vfio_pci_core_ioctl(&vpm->core.vdev, VFIO_DEVICE_GET_INFO,
+				  (unsigned long)arg);
+	if (ret || !vpm->num_irqs)
+		return ret;
+
+	return put_user(VFIO_PCI_NUM_IRQS + vpm->num_irqs, &arg->num_irqs);
+}
+
+static noinline long ioctl_mediated(struct vpm_device *vpm, unsigned int cmd,
+				    unsigned long arg)
+{
+	void __user *uarg = (void __user *)arg;
+	long ret = -ENOTTY;
+
+	switch (cmd) {
+	case VFIO_DEVICE_GET_INFO:
+		return vpm_get_info(vpm, uarg);
+	case VFIO_DEVICE_GET_REGION_INFO:
+		ret = compat_ioctl_region_info(&vpm->core, uarg);
+		break;
+	case VFIO_DEVICE_GET_IRQ_INFO:
+		if (vpm->num_irqs)
+			ret = vpm_irqs_info(vpm, uarg);
+		break;
+	case VFIO_DEVICE_SET_IRQS:
+		if (vpm->num_irqs)
+			ret = vpm_irqs_set(vpm, uarg);
+		break;
+	case VFIO_DEVICE_IOEVENTFD:
+		/* It would write to registers past the vendor. */
+		if (vpm->mediated)
+			return -EOPNOTSUPP;
+		break;
+	}
+	if (ret != -ENOTTY)
+		return ret;
+
+	ret = vfio_pci_core_ioctl(&vpm->core.vdev, cmd, arg);
+	vpm_trap_settle(vpm);
+
+	return ret;
+}
+
+static long vpm_ioctl(struct vfio_device *vdev, unsigned int cmd,
+		      unsigned long arg)
+{
+	struct vpm_device *vpm = to_vpm(vdev);
+
+	if (likely(!vpm->session))
+		return vfio_pci_core_ioctl(vdev, cmd, arg);
+
+	return ioctl_mediated(vpm, cmd, arg);
+}
+
+static int vpm_device_feature(struct vfio_device *vdev, u32 flags,
+			      void __user *arg, size_t argsz)
+{
+	/* A BAR in a dma-buf would be out of the vendor's reach. */
+	if (to_vpm(vdev)->mediated &&
+	    compat_feature_is_dmabuf(flags & VFIO_DEVICE_FEATURE_MASK))
+		return -EOPNOTSUPP;
+
+	return vfio_pci_core_ioctl_feature(vdev, flags, arg, argsz);
 }
 
 static const struct vfio_device_ops vpm_ops = {
 	.name		= "vfio-pci-mediate",
 	.init		= vpm_init_device,
-	.release	= vfio_pci_core_release_dev,
+	.release	= vpm_release_device,
 	.open_device	= vpm_open_device,
 	.close_device	= vpm_close_device,
-	.ioctl		= vfio_pci_core_ioctl,
-	.device_feature	= vfio_pci_core_ioctl_feature,
-	.read		= vfio_pci_core_read,
-	.write		= vfio_pci_core_write,
-	.mmap		= vfio_pci_core_mmap,
+	.ioctl		= vpm_ioctl,
+	.device_feature	= vpm_device_feature,
+	.read		= vpm_read,
+	.write		= vpm_write,
+	.mmap		= vpm_mmap,
 	.request	= vfio_pci_core_request,
 	.match		= vfio_pci_core_match,
 	.bind_iommufd	= vfio_iommufd_physical_bind,
@@ -138,6 +337,18 @@ static void vpm_remove(struct pci_dev *pdev)
 	vfio_put_device(&core->vdev);
 }
 
+static void vpm_reset_done(struct pci_dev *pdev)
+{
+	struct vfio_pci_core_device *core = pci_get_drvdata(pdev);
+
+	vpm_trap_reset_done(to_vpm(&core->vdev));
+}
+
+static const struct pci_error_handlers vpm_err_handlers = {
+	.error_detected	= vfio_pci_core_aer_err_detected,
+	.reset_done	= vpm_reset_done,
+};
+
 static int vpm_sriov_configure(struct pci_dev *pdev, int num_vfs)
 {
 	if (!vpm_params_sriov_enabled())
@@ -169,7 +380,7 @@ static struct pci_driver vpm_driver = {
 	.probe			= vpm_probe,
 	.remove			= vpm_remove,
 	.sriov_configure	= vpm_sriov_configure,
-	.err_handler		= &vfio_pci_core_err_handlers,
+	.err_handler		= &vpm_err_handlers,
 	.dev_groups		= vpm_groups,
 	.driver_managed_dma	= true,
 };

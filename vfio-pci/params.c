@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Module parameters of vfio_pci_mediate: those of in-tree vfio-pci, with the
- * same names, formats and permissions, and drop_in.
+ * same names, formats and permissions, and drop_in and drain_us.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -47,6 +47,10 @@ static bool drop_in;
 module_param(drop_in, bool, 0444);
 MODULE_PARM_DESC(drop_in, "Register as driver \"vfio-pci\", for clients that accept no other name; in-tree vfio-pci must not be loaded");
 
+static unsigned int drain_us;
+module_param(drain_us, uint, 0644);
+MODULE_PARM_DESC(drain_us, "Microseconds between two drains of shadowed pages, for all devices; 0 leaves it to each device's vendor");
+
 /* QAT and DSA/IAX generations that in-tree vfio-pci refuses as well. */
 static const struct pci_device_id denylist[] = {
 	{ PCI_VDEVICE(INTEL, PCI_DEVICE_ID_INTEL_QAT_C3XXX) },
@@ -91,6 +95,11 @@ bool vpm_params_denied(struct pci_dev *pdev)
 
 	pci_warn(pdev, "on the denylist, not bound: its errata let a user attack the host\n");
 	return true;
+}
+
+unsigned int vpm_params_drain_us(void)
+{
+	return READ_ONCE(drain_us);
 }
 
 bool vpm_params_sriov_enabled(void)

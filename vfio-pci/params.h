@@ -55,4 +55,11 @@ bool vpm_params_denied(struct pci_dev *pdev);
  */
 bool vpm_params_sriov_enabled(void);
 
+/**
+ * vpm_params_drain_us() - Interval at which shadows of trapped pages are drained
+ *
+ * Return: Value of the drain_us parameter, microseconds, 0 for the vendor's choice.
+ */
+unsigned int vpm_params_drain_us(void);
+
 #endif /* VFIO_PCI_MEDIATE_PARAMS_H */

@@ -24,35 +24,35 @@ static struct fake_vendor {
 
 static unsigned int detached;
 
-static int fake_open(unsigned int i, void **handle)
+static int fake_open(unsigned int i, struct vfio_mediate_device *dev)
 {
 	vendor[i].opened++;
 	if (vendor[i].verdict)
 		return vendor[i].verdict;
 
-	*handle = &vendor[i];
+	dev->handle = &vendor[i];
 	return 0;
 }
 
-static int open_0(struct pci_dev *pdev, void **handle)
+static int open_0(struct pci_dev *pdev, struct vfio_mediate_device *dev)
 {
-	return fake_open(0, handle);
+	return fake_open(0, dev);
 }
 
-static int open_1(struct pci_dev *pdev, void **handle)
+static int open_1(struct pci_dev *pdev, struct vfio_mediate_device *dev)
 {
-	return fake_open(1, handle);
+	return fake_open(1, dev);
 }
 
-static int open_2(struct pci_dev *pdev, void **handle)
+static int open_2(struct pci_dev *pdev, struct vfio_mediate_device *dev)
 {
-	return fake_open(2, handle);
+	return fake_open(2, dev);
 }
 
 /* The handle says whose it is. */
-static void fake_release(void *handle)
+static void fake_release(struct vfio_mediate_device *dev)
 {
-	((struct fake_vendor *)handle)->released++;
+	((struct fake_vendor *)dev->handle)->released++;
 }
 
 static const struct vfio_pci_mediate_ops ops[VENDORS] = {
@@ -154,7 +154,7 @@ static void test_nobody(struct kunit *test)
 	for (i = 0; i < VENDORS; i++)
 		vendor[i].verdict = -ENODEV;
 	register_all(test);
-	KUNIT_EXPECT_NULL(test, vfio_mediate_open(pdev, fake_detached, NULL));
+	KUNIT_EXPECT_NULL(test, vfio_mediate_open(pdev, NULL, fake_detached, NULL));
 	for (i = 0; i < VENDORS; i++) {
 		KUNIT_EXPECT_GE(test, vendor[i].opened, 1);
 		KUNIT_EXPECT_EQ(test, vendor[i].released, 0);
@@ -172,7 +172,7 @@ static void test_first_claim_wins(struct kunit *test)
 
 	vendor[0].verdict = -ENODEV;
 	register_all(test);
-	session = vfio_mediate_open(pdev, fake_detached, NULL);
+	session = vfio_mediate_open(pdev, NULL, fake_detached, NULL);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, session);
 	KUNIT_EXPECT_EQ(test, vendor[0].opened, 1);
 	KUNIT_EXPECT_EQ(test, vendor[1].opened, 1);
@@ -195,7 +195,7 @@ static void test_error_ends_the_walk(struct kunit *test)
 	vendor[0].verdict = -ENODEV;
 	vendor[1].verdict = -EBUSY;
 	register_all(test);
-	session = vfio_mediate_open(pdev, fake_detached, NULL);
+	session = vfio_mediate_open(pdev, NULL, fake_detached, NULL);
 	KUNIT_EXPECT_EQ(test, -EBUSY, PTR_ERR_OR_ZERO(session));
 	if (!IS_ERR(session))
 		vfio_mediate_close(session);
@@ -215,7 +215,7 @@ static void test_owner_is_pinned(struct kunit *test)
 	register_all(test);
 	KUNIT_EXPECT_EQ(test, before, module_refcount(THIS_MODULE));
 	for (i = 0; i < 2; i++) {
-		session[i] = vfio_mediate_open(pdev, fake_detached, NULL);
+		session[i] = vfio_mediate_open(pdev, NULL, fake_detached, NULL);
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, session[i]);
 	}
 	KUNIT_EXPECT_EQ(test, before + 2, module_refcount(THIS_MODULE));
@@ -231,16 +231,16 @@ static void test_unregister_detaches(struct kunit *test)
 	int before = module_refcount(THIS_MODULE);
 	struct vfio_mediate_session *session;
 	bool told = false;
-	void *handle;
+	struct vfio_mediate_device *dev;
 	char name[16];
 	int cookie;
 
 	register_all(test);
-	session = vfio_mediate_open(pdev, fake_detached, &told);
+	session = vfio_mediate_open(pdev, NULL, fake_detached, &told);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, session);
-	entered = vfio_mediate_enter(session, &handle, &cookie);
+	entered = vfio_mediate_enter(session, &dev, &cookie);
 	KUNIT_EXPECT_PTR_EQ(test, entered, &ops[0]);
-	KUNIT_EXPECT_PTR_EQ(test, handle, (void *)&vendor[0]);
+	KUNIT_EXPECT_PTR_EQ(test, dev->handle, (void *)&vendor[0]);
 	vfio_mediate_exit(session, cookie);
 
 	/* Somebody else's going is of no concern. */
@@ -252,7 +252,7 @@ static void test_unregister_detaches(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, told);
 	KUNIT_EXPECT_EQ(test, detached, 1);
 	KUNIT_EXPECT_EQ(test, before, module_refcount(THIS_MODULE));
-	KUNIT_EXPECT_NULL(test, vfio_mediate_enter(session, &handle, &cookie));
+	KUNIT_EXPECT_NULL(test, vfio_mediate_enter(session, &dev, &cookie));
 	vfio_mediate_exit(session, cookie);
 	KUNIT_EXPECT_FALSE(test, vfio_mediate_name(pdev, name, sizeof(name)));
 
@@ -260,6 +260,48 @@ static void test_unregister_detaches(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, vfio_pci_register_mediate_ops(&ops[0]));
 	vfio_mediate_close(session);
 	KUNIT_EXPECT_EQ(test, vendor[0].released, 1);
+	KUNIT_EXPECT_EQ(test, detached, 1);
+}
+
+/* A driver of two PFs, of which one goes. */
+static void test_detach_one_pf(struct kunit *test)
+{
+	struct vfio_mediate_session *session[2], *again;
+	int before = module_refcount(THIS_MODULE);
+	struct pci_dev *pf[2], *vf[2];
+	bool told[2] = {};
+	unsigned int i;
+
+	register_all(test);
+	for (i = 0; i < 2; i++) {
+		pf[i] = fake_device(test);
+		vf[i] = fake_device(test);
+		vf[i]->is_virtfn = 1;
+		vf[i]->physfn = pf[i];
+		session[i] = vfio_mediate_open(vf[i], NULL, fake_detached,
+					       &told[i]);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, session[i]);
+	}
+
+	vfio_pci_mediate_detach(&ops[1], pf[0]);
+	KUNIT_EXPECT_EQ(test, detached, 0);
+	vfio_pci_mediate_detach(&ops[0], pf[0]);
+	KUNIT_EXPECT_TRUE(test, told[0]);
+	KUNIT_EXPECT_FALSE(test, told[1]);
+	KUNIT_EXPECT_EQ(test, vendor[0].released, 1);
+	KUNIT_EXPECT_EQ(test, before + 1, module_refcount(THIS_MODULE));
+
+	/* They are registered as ever. */
+	again = vfio_mediate_open(vf[0], NULL, fake_detached, &told[0]);
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, again);
+	KUNIT_EXPECT_EQ(test, vendor[0].opened, 3);
+	if (!IS_ERR_OR_NULL(again))
+		vfio_mediate_close(again);
+
+	vfio_mediate_close(session[0]);
+	KUNIT_EXPECT_EQ(test, vendor[0].released, 2);
+	vfio_mediate_close(session[1]);
+	KUNIT_EXPECT_EQ(test, vendor[0].released, 3);
 	KUNIT_EXPECT_EQ(test, detached, 1);
 }
 
@@ -276,16 +318,16 @@ static void test_unregister_waits(struct kunit *test)
 	DECLARE_COMPLETION_ONSTACK(done);
 	struct vfio_mediate_session *session;
 	struct task_struct *task;
-	void *handle;
+	struct vfio_mediate_device *dev;
 	int cookie;
 
 	register_all(test);
-	session = vfio_mediate_open(fake_device(test), fake_detached,
+	session = vfio_mediate_open(fake_device(test), NULL, fake_detached,
 				    &(bool){ false });
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, session);
 
 	KUNIT_EXPECT_NOT_NULL(test,
-			      vfio_mediate_enter(session, &handle, &cookie));
+			      vfio_mediate_enter(session, &dev, &cookie));
 	task = kthread_run(unregister_thread, &done, "unregister");
 	KUNIT_EXPECT_FALSE(test, IS_ERR(task));
 	if (!IS_ERR(task)) {
@@ -308,6 +350,7 @@ static struct kunit_case registry_cases[] = {
 	KUNIT_CASE(test_error_ends_the_walk),
 	KUNIT_CASE(test_owner_is_pinned),
 	KUNIT_CASE(test_unregister_detaches),
+	KUNIT_CASE(test_detach_one_pf),
 	KUNIT_CASE(test_unregister_waits),
 	{ }
 };

@@ -39,24 +39,24 @@ static char (*names)[24];
 static DEFINE_MUTEX(switch_lock);
 static bool registered;
 
-static int answer_open(struct pci_dev *pdev, void **handle)
+static int answer_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)
 {
 	if (verdict)
 		return verdict;
 
 	opens++;
-	*handle = pci_dev_get(pdev);
+	dev->handle = pci_dev_get(pdev);
 
 	return 0;
 }
 
-static void answer_release(void *handle)
+static void answer_release(struct vfio_mediate_device *dev)
 {
 	releases++;
-	pci_dev_put(handle);
+	pci_dev_put(dev->handle);
 }
 
-static int decline_open(struct pci_dev *pdev, void **handle)
+static int decline_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)
 {
 	return -ENODEV;
 }

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What user space is told of regions: as vfio-pci says, less what mediation takes
+ * away, and as the vendor will have it.
+ */
+
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/vfio_pci_core.h>
+
+#include "compat.h"
+#include "device.h"
+#include "info.h"
+#include "linux/vfio_mediate.h"
+#include "regions.h"
+
+#define INFO_FLAGS	(VFIO_REGION_INFO_FLAG_READ |			\
+			 VFIO_REGION_INFO_FLAG_WRITE |			\
+			 VFIO_REGION_INFO_FLAG_MMAP)
+
+static int add_sparse(struct vfio_info_cap *caps,
+		      const struct vfio_mediate_range *areas, unsigned int count)
+{
+	struct vfio_region_info_cap_sparse_mmap *cap;
+	unsigned int i;
+	int ret;
+
+	cap = kzalloc(struct_size(cap, areas, count), GFP_KERNEL_ACCOUNT);
+	if (!cap)
+		return -ENOMEM;
+
+	cap->header.id = VFIO_REGION_INFO_CAP_SPARSE_MMAP;
+	cap->header.version = 1;
+	cap->nr_areas = count;
+	for (i = 0; i < count; i++) {
+		cap->areas[i].offset = areas[i].offset;
+		cap->areas[i].size = areas[i].size;
+	}
+
+	ret = vfio_info_add_capability(caps, &cap->header,
+				       struct_size(cap, areas, count));
+	kfree(cap);
+
+	return ret;
+}
+
+/* What of the region will be trapped while the device's state is saved. */
+static int add_saving_trap(struct vpm_device *vpm, u32 index,
+			   struct vfio_info_cap *caps)
+{
+	struct vfio_mediate_region_info_cap_saving_trap *cap;
+	struct vpm_ranges *set = &vpm->region[index].trappable;
+	unsigned int i;
+	int ret;
+
+	cap = kzalloc(struct_size(cap, areas, set->count), GFP_KERNEL_ACCOUNT);
+	if (!cap)
+		return -ENOMEM;
+
+	cap->header.id = VFIO_MEDIATE_REGION_INFO_CAP_SAVING_TRAP;
+	cap->header.version = 1;
+	cap->nr_areas = set->count;
+	for (i = 0; i < set->count; i++) {
+		cap->areas[i].offset = set->range[i].offset;
+		cap->areas[i].size = set->range[i].size;
+		if (vpm_trap_can_shadow(vpm, index, set->range[i].offset))
+			cap->areas[i].flags = VFIO_MEDIATE_TRAP_AREA_SHADOW;
+	}
+
+	ret = vfio_info_add_capability(caps, &cap->header,
+				       struct_size(cap, areas, set->count));
+	kfree(cap);
+
+	return ret;
+}
+
+/* Whole pages that reach the device without the vendor. */
+static int find_areas(struct vpm_device *vpm, u32 index, u64 size,
+		      struct vpm_ranges *areas)
+{
+	struct vpm_region *region;
+	struct vpm_ranges taken = {};
+	int ret;
+
+	if (index >= VFIO_PCI_NUM_REGIONS)
+		return vpm_ranges_whole_pages(areas, &taken, size);
+
+	region = &vpm->region[index];
+	ret = vpm_ranges_add(&taken, region->mediated.range,
+			     region->mediated.count, size);
+	if (!ret && READ_ONCE(vpm->trap.trapped))
+		ret = vpm_ranges_add(&taken, region->trappable.range,
+				     region->trappable.count, size);
+	if (!ret)
+		ret = vpm_ranges_whole_pages(areas, &taken, PAGE_ALIGN(size));
+	vpm_ranges_free(&taken);
+
+	return ret;
+}
+
+/* The vendor's own choice of areas, less what is trapped. */
+static int leave_out_trapped(struct vpm_device *vpm, u32 index, u64 size,
+			     const struct vfio_mediate_region_info *answer,
+			     struct vpm_ranges *areas)
+{
+	const struct vfio_mediate_range *area = answer->areas;
+	struct vfio_mediate_range part;
+	bool inside;
+	u64 done;
+	int ret;
+
+	for (; area < answer->areas + answer->num_areas; area++) {
+		for (done = 0; done < area->size; done += part.size) {
+			part.offset = area->offset + done;
+			part.size = vpm_ranges_span(&vpm->region[index].trappable,
+						    part.offset,
+						    area->size - done, &inside);
+			if (inside)
+				continue;
+			ret = vpm_ranges_add(areas, &part, 1, size);
+			if (ret)
+				return ret;
+		}
+	}
+
+	return 0;
+}
+
+static int ask_vendor(struct vpm_device *vpm,
+		      struct vfio_mediate_region_info *answer,
+		      struct vfio_region_info *info, struct vfio_info_cap *caps)
+{
+	const struct vfio_pci_mediate_ops *ops;
+	struct vfio_mediate_device *dev;
+	struct vpm_ranges areas = {};
+	int cookie, ret = 0;
+	unsigned int i;
+	u64 whole = 0;
+
+	ops = vfio_mediate_enter(vpm->session, &dev, &cookie);
+	if (ops && ops->get_region_info)
+		ret = ops->get_region_info(dev, answer);
+	if (ret)
+		goto out;
+	if (answer->flags & ~INFO_FLAGS || answer->num_areas > VPM_MAX_RANGES) {
+		ret = -EINVAL;
+		goto out;
+	}
+
+	if (info->index < VFIO_PCI_NUM_REGIONS && READ_ONCE(vpm->trap.trapped)) {
+		ret = leave_out_trapped(vpm, info->index, PAGE_ALIGN(info->size),
+					answer, &areas);
+		if (ret)
+			goto out;
+		answer->areas = areas.range;
+		answer->num_areas = areas.count;
+	}
+
+	for (i = 0; i < answer->num_areas; i++)
+		whole += answer->areas[i].size;
+	if (!answer->num_areas)
+		answer->flags &= ~VFIO_REGION_INFO_FLAG_MMAP;
+	if (answer->flags & VFIO_REGION_INFO_FLAG_MMAP && whole < info->size)
+		ret = add_sparse(caps, answer->areas, answer->num_areas);
+	info->flags = answer->flags;
+out:
+	vfio_mediate_exit(vpm->session, cookie);
+	vpm_ranges_free(&areas);
+
+	return ret;
+}
+
+bool vpm_has_region_info(struct vfio_device *vdev, u32 index)
+{
+	struct vpm_device *vpm = to_vpm(vdev);
+
+	return vpm_is_mediated(vpm, index) || vpm_extra_region(vpm, index);
+}
+
+static noinline int info_mediated(struct vpm_device *vpm,
+				  struct vfio_region_info *info,
+				  struct vfio_info_cap *caps)
+{
+	struct vfio_mediate_region_info answer;
+	struct vpm_ranges areas = {};
+	u32 index = info->index;
+	int ret;
+
+	ret = compat_region_info(&vpm->core, info, caps);
+	if (ret || !vpm_has_region_info(&vpm->core.vdev, index))
+		return ret;
+	if (index < VFIO_PCI_NUM_REGIONS) {
+		index = array_index_nospec(index, VFIO_PCI_NUM_REGIONS);
+		/* Looked at for another reason than that the vendor asked */
+		if (!vpm->region[index].mediated.count &&
+		    !vpm->region[index].trappable.count)
+			return 0;
+	}
+
+	if (index == VFIO_PCI_ROM_REGION_INDEX && vpm->region[index].rom_size) {
+		info->size = vpm_region_size(vpm, index);
+		info->flags = VFIO_REGION_INFO_FLAG_READ;
+	}
+	if (info->flags & VFIO_REGION_INFO_FLAG_MMAP)
+		ret = find_areas(vpm, index, info->size, &areas);
+	if (ret)
+		return ret;
+
+	answer = (struct vfio_mediate_region_info) {
+		.region = vpm_vendor_index(vpm, index),
+		.flags = info->flags & INFO_FLAGS,
+		.size = info->size,
+		.areas = areas.range,
+		.num_areas = areas.count,
+	};
+	ret = ask_vendor(vpm, &answer, info, caps);
+	vpm_ranges_free(&areas);
+
+	if (!ret && index < VFIO_PCI_NUM_REGIONS &&
+	    vpm->region[index].trappable.count)
+		ret = add_saving_trap(vpm, index, caps);
+
+	return ret;
+}
+
+int vpm_region_info(struct vfio_device *vdev, struct vfio_region_info *info,
+		    struct vfio_info_cap *caps)
+{
+	struct vpm_device *vpm = to_vpm(vdev);
+
+	if (likely(!vpm->session))
+		return compat_region_info(&vpm->core, info, caps);
+
+	return info_mediated(vpm, info, caps);
+}

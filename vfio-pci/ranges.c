@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Arithmetic of byte ranges in a region.
+ */
+
+#include <linux/align.h>
+#include <linux/bitops.h>
+#include <linux/log2.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/overflow.h>
+#include <linux/slab.h>
+#include <linux/sort.h>
+
+#include "ranges.h"
+
+static int compare(const void *a, const void *b)
+{
+	const struct vfio_mediate_range *x = a, *y = b;
+
+	return (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+int vpm_ranges_add(struct vpm_ranges *set, const struct vfio_mediate_range *add,
+		   unsigned int count, u64 size)
+{
+	struct vfio_mediate_range *all;
+	unsigned int i, total;
+	u64 end, last = 0;
+
+	if (check_add_overflow(set->count, count, &total) ||
+	    total > VPM_MAX_RANGES)
+		return -EINVAL;
+	if (!count)
+		return 0;
+
+	all = kcalloc(total, sizeof(*all), GFP_KERNEL_ACCOUNT);
+	if (!all)
+		return -ENOMEM;
+
+	if (set->count)
+		memcpy(all, set->range, array_size(set->count, sizeof(*all)));
+	memcpy(all + set->count, add, array_size(count, sizeof(*all)));
+	sort(all, total, sizeof(*all), compare, NULL);
+
+	for (i = 0; i < total; i++) {
+		if (!all[i].size || all[i].offset < last ||
+		    check_add_overflow(all[i].offset, all[i].size, &end) ||
+		    end > size) {
+			kfree(all);
+			return -EINVAL;
+		}
+		last = end;
+	}
+
+	kfree(set->range);
+	set->range = all;
+	set->count = total;
+
+	return 0;
+}
+
+void vpm_ranges_free(struct vpm_ranges *set)
+{
+	kfree(set->range);
+	set->range = NULL;
+	set->count = 0;
+}
+
+int vpm_ranges_whole_pages(struct vpm_ranges *free, const struct vpm_ranges *set,
+			   u64 size)
+{
+	struct vfio_mediate_range *gap;
+	u64 start = 0, end;
+	unsigned int i;
+
+	gap = kcalloc(set->count + 1, sizeof(*gap), GFP_KERNEL_ACCOUNT);
+	if (!gap)
+		return -ENOMEM;
+
+	free->range = gap;
+	free->count = 0;
+	for (i = 0; i <= set->count; i++) {
+		end = i < set->count ? set->range[i].offset : size;
+		end = ALIGN_DOWN(end, PAGE_SIZE);
+		if (start < end)
+			gap[free->count++] = (struct vfio_mediate_range) {
+				start, end - start };
+		if (i < set->count)
+			start = PAGE_ALIGN(set->range[i].offset +
+					   set->range[i].size);
+	}
+
+	return 0;
+}
+
+unsigned int vpm_access_width(u64 offset, u64 size)
+{
+	unsigned int width = 8;
+
+	while (width > size || offset & (width - 1))
+		width /= 2;
+
+	return width;
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Trapping pages of BARs while the guest runs.
+ */
+
+#ifndef VFIO_PCI_MEDIATE_TRAP_H
+#define VFIO_PCI_MEDIATE_TRAP_H
+
+#include <linux/mutex.h>
+#include <linux/rwsem.h>
+#include <linux/types.h>
+#include <linux/workqueue.h>
+
+struct eventfd_ctx;
+struct mm_struct;
+struct task_struct;
+struct vfio_mediate_access;
+struct vfio_mediate_device;
+struct vfio_mediate_reg;
+struct vm_area_struct;
+struct vpm_device;
+struct vpm_shadow_page;
+
+/**
+ * enum vpm_trap_state - How far pages are trapped
+ * @VPM_TRAP_OFF:	They are the device's.
+ * @VPM_TRAP_SHADOW:	Those who map them get a shadow.
+ * @VPM_TRAP_EXACT:	The VMM has said that it does not map them.
+ */
+enum vpm_trap_state {
+	VPM_TRAP_OFF,
+	VPM_TRAP_SHADOW,
+	VPM_TRAP_EXACT,
+};
+
+/**
+ * struct vpm_trap_area - Pages with the same registers
+ * @region:	Index of the BAR.
+ * @offset:	Of the first page.
+ * @size:	Bytes.
+ * @regs:	What is drained from the shadows of the pages, NULL when they can
+ *		have none.
+ * @pages:	The shadows, part of &vpm_trap.pages.
+ */
+struct vpm_trap_area {
+	u32 region;
+	u64 offset;
+	u64 size;
+	struct vfio_mediate_reg *regs;
+	struct vpm_shadow_page *pages;
+};
+
+/**
+ * struct vpm_trap - The traps of a device
+ * @toggle_lock: Held while the state changes.
+ * @drain_lock:	Held around everything that reaches the vendor by way of a trapped
+ *		page: one such access at a time.
+ * @fault_lock:	Held for read by page faults, for write while mappings are taken
+ *		away and until what they are replaced with is ready.
+ * @state:	Written with all three locks held, @fault_lock for write; any of
+ *		them suffices to read it.
+ * @trapped:	Whether accesses through the device file have to look at @state;
+ *		those that did not are over after vfio_mediate_synchronize().
+ * @gone:	The vendor is, or has not come yet; set under @toggle_lock.
+ * @areas:	What can be trapped, in the order in which it is drained.
+ * @num_areas:	Number of @areas; 0 while the device is not open.
+ * @pages:	The shadows of all @areas.
+ * @num_pages:	Number of @pages.
+ * @shadowable:	Whether all @areas can be shadowed.
+ * @drain_us:	Interval that the vendor asks for, or 0.
+ * @drainer:	Thread that drains, while there are shadows; under @toggle_lock.
+ * @mm:		First to have mapped a page that can be trapped.
+ * @vm_ops:	What vfio_pci_core gave the mappings.
+ * @eventfd:	Signalled when the state changes; under @toggle_lock.
+ * @reset:	The device was reset: its shadows are worth nothing.
+ * @reset_work:	Turns the trap off after that.
+ *
+ * Order of locks: @toggle_lock, @drain_lock, mmap_lock, @fault_lock, then
+ * vfio_pci_core's memory_lock. A reset holds the last, hence @reset_work.
+ */
+struct vpm_trap {
+	struct mutex toggle_lock;	/* see above */
+	struct mutex drain_lock;	/* see above */
+	struct rw_semaphore fault_lock;
+	enum vpm_trap_state state;
+	bool trapped;
+	bool gone;
+	struct vpm_trap_area *areas;
+	unsigned int num_areas;
+	struct vpm_shadow_page *pages;
+	unsigned int num_pages;
+	bool shadowable;
+	unsigned int drain_us;
+	struct task_struct *drainer;
+	struct mm_struct *mm;
+	const struct vm_operations_struct *vm_ops;
+	struct eventfd_ctx *eventfd;
+	bool reset;
+	struct work_struct reset_work;
+};
+
+/**
+ * vpm_trap_init() - Prepare a device for traps, once
+ * @vpm:	The device, not yet registered with vfio.
+ */
+void vpm_trap_init(struct vpm_device *vpm);
+
+/**
+ * vpm_trap_exit() - Undo vpm_trap_init()
+ * @vpm:	The device, which nobody can reset any more.
+ */
+void vpm_trap_exit(struct vpm_device *vpm);
+
+/**
+ * vpm_trap_setup() - Take over what a vendor declares of traps
+ * @vpm:	The device, being opened. Its mediated ranges are set up.
+ * @dev:	The declaration.
+ *
+ * Return: 0, -EINVAL when the declaration makes no sense, -ENOMEM. Whatever is
+ * returned, vpm_trap_teardown() must follow.
+ */
+int vpm_trap_setup(struct vpm_device *vpm,
+		   const struct vfio_mediate_device *dev);
+
+/**
+ * vpm_trap_start() - From now on the vendor may trap
+ * @vpm:	The device, with all that was declared set up.
+ *
+ * Context: Inside vfio_mediate_enter(), so that vpm_trap_detach() comes later.
+ */
+void vpm_trap_start(struct vpm_device *vpm);
+
+/**
+ * vpm_trap_stop() - The device is being closed: leave the vendor alone
+ * @vpm:	The device, which nobody has mapped any more.
+ */
+void vpm_trap_stop(struct vpm_device *vpm);
+
+/**
+ * vpm_trap_teardown() - Undo vpm_trap_setup()
+ * @vpm:	The device, after vpm_trap_stop().
+ */
+void vpm_trap_teardown(struct vpm_device *vpm);
+
+/**
+ * vpm_trap_detach() - The vendor has gone
+ * @vpm:	The device, still open.
+ *
+ * Trapped pages stay trapped: what is mapped reads as all ones.
+ */
+void vpm_trap_detach(struct vpm_device *vpm);
+
+/**
+ * vpm_trap_host() - The trap op of struct vfio_mediate_host_ops
+ * @dev:	The vendor's view of the device.
+ * @on:		Trap or do not.
+ *
+ * Return: See vfio_mediate_trap().
+ */
+int vpm_trap_host(struct vfio_mediate_device *dev, bool on);
+
+/**
+ * vpm_trap_ack() - The VMM has acted on the state as it is
+ * @vpm:	The device; toggle_lock held.
+ *
+ * Return: 0 or -ENODEV.
+ */
+int vpm_trap_ack(struct vpm_device *vpm);
+
+/**
+ * vpm_trap_rw() - Access a trapped page through the device file
+ * @vpm:	The device.
+ * @access:	An access inside a page that can be trapped.
+ *
+ * Return: 0 or the vendor's errno; VPM_NOT_NOW when the page is not trapped.
+ */
+int vpm_trap_rw(struct vpm_device *vpm, struct vfio_mediate_access *access);
+
+/**
+ * vpm_trap_can_shadow() - Can a page have a shadow?
+ * @vpm:	The device.
+ * @region:	BAR.
+ * @offset:	Of a page that can be trapped.
+ *
+ * Return: Whether it can.
+ */
+bool vpm_trap_can_shadow(struct vpm_device *vpm, u32 region, u64 offset);
+
+/**
+ * vpm_trap_mmap() - A mapping with pages that can be trapped
+ * @vpm:	The device.
+ * @vma:	As vfio_pci_core_mmap() has made it.
+ *
+ * Return: 0, or -EBUSY when a page of it is trapped and cannot have a shadow.
+ */
+int vpm_trap_mmap(struct vpm_device *vpm, struct vm_area_struct *vma);
+
+/**
+ * vpm_trap_reset_done() - The device has been reset
+ * @vpm:	The device.
+ *
+ * Context: Process context, memory_lock may be held.
+ */
+void vpm_trap_reset_done(struct vpm_device *vpm);
+
+/**
+ * vpm_trap_settle() - Wait until a reset has turned the trap off
+ * @vpm:	The device; no lock held.
+ */
+void vpm_trap_settle(struct vpm_device *vpm);
+
+#endif /* VFIO_PCI_MEDIATE_TRAP_H */
