@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * mediator_demo: claims VFs of an 82576 without being their PF's driver, and
+ * mediates something of everything. It has no alias, so that it is loaded only
+ * where somebody wants it.
+ */
+
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+#include <linux/wait.h>
+#include <uapi/linux/vfio.h>
+
+#include "demo.h"
+
+#define DEMO_DEVICE_82576_VF	0x10ca
+#define DEMO_TYPE		(VFIO_REGION_TYPE_PCI_VENDOR_TYPE | PCI_VENDOR_ID_INTEL)
+
+static bool rom;
+module_param(rom, bool, 0444);
+MODULE_PARM_DESC(rom, "Give the devices an expansion ROM");
+
+static bool sparse;
+module_param(sparse, bool, 0444);
+MODULE_PARM_DESC(sparse, "Tell user space that only page 1 of BAR 0 can be mmapped");
+
+static char *traps = "net";
+module_param(traps, charp, 0444);
+MODULE_PARM_DESC(traps, "Pages that can be trapped: none, net, hammer, noshadow");
+
+static unsigned int drain_us;
+module_param(drain_us, uint, 0644);
+MODULE_PARM_DESC(drain_us, "Microseconds between drains, from the next open on");
+
+static unsigned int opens;
+module_param(opens, uint, 0444);
+MODULE_PARM_DESC(opens, "Devices claimed so far");
+
+static unsigned int releases;
+module_param(releases, uint, 0444);
+MODULE_PARM_DESC(releases, "Devices released so far");
+
+/*
+ * Open devices. The lock is taken in release, which comes with the registry's
+ * lock held, and therefore is not held around vfio_mediate_trap(), which takes
+ * mmap_lock and calls back. Instead a device is counted as in use meanwhile.
+ * Release waits until it no longer is, and takes it off the list only then, so
+ * that whoever uses it finds the next one.
+ */
+static DEFINE_MUTEX(devices_lock);
+static LIST_HEAD(devices);
+static DECLARE_WAIT_QUEUE_HEAD(unused);
+
+/* In no order that matters. */
+static const struct vfio_mediate_range bar_ranges[] = {
+	{ DEMO_SCRATCH64, 8 },
+	{ DEMO_STATUS, 4 },
+	{ DEMO_MAILBOX_MEM, 8 },
+	{ DEMO_SCRATCH, 8 },
+	{ DEMO_V2PMAILBOX, 4 },
+};
+
+static const struct vfio_mediate_range config_ranges[] = {
+	{ PCI_REVISION_ID, 1 },
+	{ PCI_SUBSYSTEM_VENDOR_ID, 4 },
+};
+
+static const struct vfio_mediate_range rom_ranges[] = {
+	{ 0, DEMO_ROM_SIZE },
+};
+
+/* The last one only with rom=1. */
+static const struct vfio_mediate_region regions[] = {
+	{
+		.index = VFIO_PCI_BAR0_REGION_INDEX,
+		.ranges = bar_ranges,
+		.num_ranges = ARRAY_SIZE(bar_ranges),
+	}, {
+		.index = VFIO_PCI_CONFIG_REGION_INDEX,
+		.device_reads = true,
+		.ranges = config_ranges,
+		.num_ranges = ARRAY_SIZE(config_ranges),
+	}, {
+		.index = VFIO_PCI_ROM_REGION_INDEX,
+		.ranges = rom_ranges,
+		.num_ranges = ARRAY_SIZE(rom_ranges),
+		.rom_size = DEMO_ROM_SIZE,
+	},
+};
+
+static const struct vfio_mediate_extra_region extra_regions[] = {
+	{
+		.type = DEMO_TYPE,
+		.subtype = 1,
+		.size = DEMO_MEMORY_SIZE,
+		.flags = VFIO_REGION_INFO_FLAG_READ |
+			 VFIO_REGION_INFO_FLAG_WRITE |
+			 VFIO_REGION_INFO_FLAG_MMAP,
+	}, {
+		.type = DEMO_TYPE,
+		.subtype = 2,
+		.size = DEMO_PATTERN_SIZE,
+		.flags = VFIO_REGION_INFO_FLAG_READ,
+	},
+};
+
+static const struct vfio_mediate_irq irqs[] = {
+	{ .type = DEMO_TYPE, .subtype = 1, .count = 4 },
+	{ .type = DEMO_TYPE, .subtype = 2, .count = 1, .automasked = true },
+};
+
+static const struct vfio_mediate_range sparse_areas[] = {
+	{ 0x1000, 0x1000 },
+};
+
+static int demo_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)
+{
+	struct demo *demo;
+
+	if (pdev->vendor != PCI_VENDOR_ID_INTEL ||
+	    pdev->device != DEMO_DEVICE_82576_VF)
+		return -ENODEV;
+
+	demo = kzalloc(sizeof(*demo), GFP_KERNEL_ACCOUNT);
+	if (!demo)
+		return -ENOMEM;
+
+	demo->memory = vmalloc_user(DEMO_MEMORY_SIZE);
+	if (!demo->memory) {
+		kfree(demo);
+		return -ENOMEM;
+	}
+
+	spin_lock_init(&demo->lock);
+	demo->dev = dev;
+
+	dev->handle = demo;
+	dev->regions = regions;
+	dev->num_regions = ARRAY_SIZE(regions) - !rom;
+	dev->extra_regions = extra_regions;
+	dev->num_extra_regions = ARRAY_SIZE(extra_regions);
+	dev->irqs = irqs;
+	dev->num_irqs = ARRAY_SIZE(irqs);
+	dev->drain_us = drain_us;
+	demo_traps_set(demo, traps);
+	demo_debugfs_add(demo);
+
+	mutex_lock(&devices_lock);
+	list_add_tail(&demo->node, &devices);
+	opens++;
+	mutex_unlock(&devices_lock);
+
+	return 0;
+}
+
+static void demo_release(struct vfio_mediate_device *dev)
+{
+	struct demo *demo = dev->handle;
+
+	mutex_lock(&devices_lock);
+	demo->closing = true;
+	mutex_unlock(&devices_lock);
+	wait_event(unused, !READ_ONCE(demo->users));
+
+	mutex_lock(&devices_lock);
+	list_del(&demo->node);
+	releases++;
+	mutex_unlock(&devices_lock);
+
+	demo_debugfs_remove(demo);
+	vfree(demo->memory);
+	kfree(demo);
+}
+
+static int demo_get_region_info(struct vfio_mediate_device *dev,
+				struct vfio_mediate_region_info *info)
+{
+	if (sparse && info->region == VFIO_PCI_BAR0_REGION_INDEX) {
+		info->areas = sparse_areas;
+		info->num_areas = ARRAY_SIZE(sparse_areas);
+	}
+
+	return 0;
+}
+
+static const struct vfio_pci_mediate_ops demo_ops = {
+	.name = "demo",
+	.owner = THIS_MODULE,
+	.open = demo_open,
+	.release = demo_release,
+	.get_region_info = demo_get_region_info,
+	.rw = demo_rw,
+	.mmap = demo_mmap,
+};
+
+/* Traps all open devices, or stops it; returns the first error. */
+static int toggle_all(bool on)
+{
+	struct demo *demo;
+	int ret = 0, err;
+
+	mutex_lock(&devices_lock);
+	list_for_each_entry(demo, &devices, node) {
+		if (demo->closing)
+			continue;
+
+		demo->users++;
+		mutex_unlock(&devices_lock);
+		err = vfio_mediate_trap(demo->dev, on);
+		mutex_lock(&devices_lock);
+		if (!--demo->users)
+			wake_up_all(&unused);
+		if (!ret)
+			ret = err;
+	}
+	mutex_unlock(&devices_lock);
+
+	return ret;
+}
+
+static bool loaded;
+static bool toggle;
+
+static int param_set_toggle(const char *val, const struct kernel_param *kp)
+{
+	int ret;
+
+	if (!loaded)
+		return -EAGAIN;
+
+	ret = param_set_bool(val, kp);
+
+	return ret ?: toggle_all(toggle);
+}
+
+static const struct kernel_param_ops toggle_ops = {
+	.set = param_set_toggle,
+	.get = param_get_bool,
+};
+module_param_cb(toggle, &toggle_ops, &toggle, 0644);
+MODULE_PARM_DESC(toggle, "Trap the pages of all open devices, or stop it");
+
+static bool registered;
+
+/* As a PF driver does when its device is bound and unbound. */
+static int param_set_registered(const char *val, const struct kernel_param *kp)
+{
+	bool want;
+	int ret;
+
+	if (!loaded)
+		return -EAGAIN;
+
+	ret = kstrtobool(val, &want);
+	if (ret)
+		return ret;
+
+	/* Calls of this are one at a time. */
+	if (want && !registered)
+		ret = vfio_pci_register_mediate_ops(&demo_ops);
+	else if (!want && registered)
+		vfio_pci_unregister_mediate_ops(&demo_ops);
+	if (!ret)
+		registered = want;
+
+	return ret;
+}
+
+static const struct kernel_param_ops registered_ops = {
+	.set = param_set_registered,
+	.get = param_get_bool,
+};
+module_param_cb(registered, &registered_ops, &registered, 0644);
+MODULE_PARM_DESC(registered, "Unregister the ops, or register them again");
+
+static int __init mediator_demo_init(void)
+{
+	int ret;
+
+	ret = demo_traps_check(traps);
+	if (ret)
+		return ret;
+
+	demo_debugfs_init();
+	ret = vfio_pci_register_mediate_ops(&demo_ops);
+	if (ret) {
+		demo_debugfs_exit();
+		return ret;
+	}
+
+	registered = true;
+	loaded = true;
+
+	return 0;
+}
+module_init(mediator_demo_init);
+
+static void __exit mediator_demo_exit(void)
+{
+	vfio_pci_unregister_mediate_ops(&demo_ops);
+	demo_debugfs_exit();
+}
+module_exit(mediator_demo_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_AUTHOR("The vfio-mediate developers");
+MODULE_DESCRIPTION("Test mediator: uses every feature on the VFs of an 82576");
