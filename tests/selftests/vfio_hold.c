@@ -6,12 +6,14 @@
 #define _GNU_SOURCE
 
 #include <errno.h>
+#include <linux/vfio_mediate.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "vfio_client.h"
@@ -23,8 +25,118 @@ static void print_help(FILE *file)
 	      "Open the PCI device BDF through its group and print \"open\", or\n"
 	      "\"open: ERRNO\" and end with status 1. Print \"requested\" each time\n"
 	      "the device is asked back. Close it and end when standard input\n"
-	      "ends; with --until-requested, also when it is asked back.\n",
+	      "ends; with --until-requested, also when it is asked back.\n"
+	      "\n"
+	      "Lines of standard input are commands, answered with a value or an\n"
+	      "errno: \"reset\"; \"trap N\" writes N to the dynamic trap region,\n"
+	      "\"state\" reads it; \"read OFFSET\" reads 4 bytes of BAR 0,\n"
+	      "\"touch OFFSET\" does so by a mapping, after writing them back.\n",
 	      file);
+}
+
+static int find_trap_region(struct vfio_client *client,
+			    struct vfio_client_region *region)
+{
+	const struct vfio_region_info_cap_type *type;
+	struct vfio_device_info *device;
+	struct vfio_region_info *info;
+	__u32 index, offset;
+	int ret;
+
+	ret = vfio_client_device_info(client, &device);
+	if (ret)
+		return ret;
+
+	ret = -ENXIO;
+	for (index = VFIO_PCI_NUM_REGIONS; index < device->num_regions; index++) {
+		if (vfio_client_region_info(client, index, &info))
+			continue;
+		offset = info->cap_offset;
+		while ((type = (void *)vfio_client_next_cap(info, info->argsz,
+							    &offset)))
+			if (type->header.id == VFIO_REGION_INFO_CAP_TYPE &&
+			    type->type == VFIO_MEDIATE_REGION_TYPE_DYNAMIC_TRAP)
+				ret = vfio_client_get_region(client, index, region);
+		free(info);
+	}
+	free(device);
+
+	return ret;
+}
+
+static int access_trap(struct vfio_client *client, bool write, __u32 *value)
+{
+	__u64 offset = offsetof(struct vfio_mediate_trap_info, trap);
+	struct vfio_client_region region;
+	ssize_t ret;
+
+	ret = find_trap_region(client, &region);
+	if (ret)
+		return ret;
+
+	ret = write ? vfio_client_region_write(client, &region, value, 4, offset) :
+		      vfio_client_region_read(client, &region, value, 4, offset);
+
+	return ret < 0 ? ret : 0;
+}
+
+static int access_bar(struct vfio_client *client, __u64 offset, bool map,
+		      __u32 *value)
+{
+	struct vfio_client_region region;
+	__u32 *reg;
+	ssize_t ret;
+	void *page;
+
+	ret = vfio_client_get_region(client, 0, &region);
+	if (ret)
+		return ret;
+
+	if (!map) {
+		ret = vfio_client_region_read(client, &region, value, 4, offset);
+		return ret < 0 ? ret : 0;
+	}
+
+	ret = vfio_client_region_mmap(client, &region, 4096, offset & ~4095ull,
+				      &page);
+	if (ret)
+		return ret;
+	reg = page + (offset & 4095);
+	*value = __atomic_load_n(reg, __ATOMIC_RELAXED);
+	__atomic_store_n(reg, *value, __ATOMIC_RELAXED);
+	munmap(page, 4096);
+
+	return 0;
+}
+
+static void obey(struct vfio_client *client, const char *line)
+{
+	unsigned long long number = 0;
+	__u32 value = 0;
+	char word[16];
+	int ret;
+
+	if (sscanf(line, "%15s %lli", word, (long long *)&number) < 1)
+		return;
+
+	value = number;
+	if (!strcmp(word, "reset"))
+		ret = vfio_client_ioctl(client->device_fd, VFIO_DEVICE_RESET, NULL);
+	else if (!strcmp(word, "trap"))
+		ret = access_trap(client, true, &value);
+	else if (!strcmp(word, "state"))
+		ret = access_trap(client, false, &value);
+	else if (!strcmp(word, "read"))
+		ret = access_bar(client, number, false, &value);
+	else if (!strcmp(word, "touch"))
+		ret = access_bar(client, number, true, &value);
+	else
+		ret = -EINVAL;
+
+	if (ret < 0)
+		printf("%s: %s\n", word, strerrorname_np(-ret));
+	else
+		printf("%s: %#x\n", word, value);
 }
 
 static int hold(struct vfio_client *client, bool until_requested)
@@ -33,8 +145,8 @@ static int hold(struct vfio_client *client, bool until_requested)
 		{ .fd = STDIN_FILENO, .events = POLLIN },
 		{ .fd = eventfd(0, EFD_CLOEXEC), .events = POLLIN },
 	};
+	char line[64];
 	eventfd_t count;
-	char c;
 	int ret;
 
 	ret = vfio_client_set_irqs(client, VFIO_IRQ_SET_DATA_EVENTFD |
@@ -55,8 +167,11 @@ static int hold(struct vfio_client *client, bool until_requested)
 			if (until_requested)
 				return 0;
 		}
-		if (fds[0].revents && read(STDIN_FILENO, &c, 1) <= 0)
+		if (!fds[0].revents)
+			continue;
+		if (!fgets(line, sizeof(line), stdin))
 			return 0;
+		obey(client, line);
 	}
 
 	return 1;
@@ -83,6 +198,8 @@ int main(int argc, char **argv)
 	}
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	/* What was read ahead would not wake poll(). */
+	setvbuf(stdin, NULL, _IONBF, 0);
 	ret = vfio_client_open(&client, argv[1], VFIO_CLIENT_GROUP);
 	if (ret) {
 		printf("open: %s\n", strerrorname_np(-ret));

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * mediate - every call that a mediated device adds to those of vfio, on a VF of
+ * an 82576 that mediator_demo mediates. Prints TAP.
+ */
+#ifndef MEDIATE_H
+#define MEDIATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdnoreturn.h>
+#include <sys/types.h>
+
+#include "vfio_client.h"
+
+#include <linux/vfio_mediate.h>
+
+/* As in the kernel; in one line checkpatch would have it call itself */
+#define printf_format(fmt, args) __format__(__printf__, fmt, args)
+#define __printf(fmt, args) __attribute__((printf_format(fmt, args)))
+
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+
+#define PAGE_4K 4096u
+
+/* Registers of BAR 0, of the device and of mediator_demo */
+#define REG_STATUS	0x0008
+#define REG_MAILBOX_MEM	0x0820	/* plain memory of the device, 32 bytes */
+#define DEMO_MAILBOX_MEM 0x0824	/* 8 bytes emulated amid it */
+#define REG_V2PMAILBOX	0x0c40
+#define DEMO_SCRATCH	0x0e04
+#define DEMO_SCRATCH64	0x0e10
+#define REG_VTIVAR	0x1700	/* plain memory, in page 1 */
+#define RX_PAGE		0x2000
+#define TX_PAGE		0x3000
+#define REG_RDBAL	0x2800
+#define REG_RDBAH(q)	(0x2804 + (q) * 0x100)
+#define REG_RDLEN	0x2808
+#define REG_RDH		0x2810
+#define REG_RDT		0x2818
+#define REG_RXDCTL	0x2828
+#define DEMO_KICK	0x2840
+#define REG_TDBAL	0x3800
+#define REG_TDBAH(q)	(0x3804 + (q) * 0x100)
+#define REG_TDLEN	0x3808
+#define REG_TDH		0x3810
+#define REG_TDT		0x3818
+#define REG_TXDCTL	0x3828
+#define QUEUE_ENABLE	0x02000000u
+#define KICK_IDLE	0xffffffffu
+#define BAR0_SIZE	0x4000u
+
+#define DEMO_TYPE ((__u32)VFIO_REGION_TYPE_PCI_VENDOR_TYPE | 0x8086)
+#define DEMO_MEMORY_SIZE 8192u
+#define DEMO_SIGNAL_VECTOR 4096
+#define DEMO_SIGNAL_OTHER 4100
+
+#define TRAP_OFF	0u
+#define TRAP_ON		VFIO_MEDIATE_TRAP_ON
+#define TRAP_ACK	VFIO_MEDIATE_TRAP_EXACT
+#define TRAP_EXACT	(VFIO_MEDIATE_TRAP_ON | VFIO_MEDIATE_TRAP_EXACT)
+#define DT_FD		offsetof(struct vfio_mediate_trap_info, dt_fd)
+#define TRAP_STATE	offsetof(struct vfio_mediate_trap_info, trap)
+
+#define MAX_REGIONS 32
+
+/* Values of mediator_demo's parameter traps */
+enum mediate_traps { TRAPS_NONE, TRAPS_NET, TRAPS_NOSHADOW, TRAPS_HAMMER };
+
+/**
+ * struct mediate - the device under test
+ * @dev: the device
+ * @traps: what mediator_demo can trap
+ * @rom: whether it gives the device a ROM
+ * @sparse: whether it lets only page 1 of BAR 0 be mapped
+ * @region: the regions, by index
+ * @num_regions: how many there are
+ * @num_irqs: likewise
+ * @memory: region that holds memory, found by its type
+ * @pattern: region that holds a pattern
+ * @trap: the dynamic trap region, NULL when there is none
+ * @irq4: interrupt with four vectors
+ * @irq_auto: interrupt that masks itself
+ * @irq_trap: interrupt that says that traps have changed, 0 when there is none
+ */
+struct mediate {
+	struct vfio_client dev;
+	enum mediate_traps traps;
+	bool rom;
+	bool sparse;
+	struct vfio_client_region region[MAX_REGIONS];
+	__u32 num_regions;
+	__u32 num_irqs;
+	struct vfio_client_region *memory;
+	struct vfio_client_region *pattern;
+	struct vfio_client_region *trap;
+	__u32 irq4;
+	__u32 irq_auto;
+	__u32 irq_trap;
+};
+
+/**
+ * struct mediate_counts - what mediator_demo has seen, from its debugfs file
+ * @passed: accesses to mediated ranges that it passed through
+ * @emulated: accesses that it served
+ * @trapped: accesses to trapped pages
+ * @width: accesses to mediated ranges of 1, 2, 4, 8 bytes
+ */
+struct mediate_counts {
+	unsigned int passed;
+	unsigned int emulated;
+	unsigned int trapped;
+	unsigned int width[4];
+};
+
+/* What it has seen of a register in a trapped page */
+struct mediate_record {
+	unsigned int writes;
+	unsigned long long last;
+	unsigned int backwards;
+	unsigned int sequence;
+};
+
+/* mediate.c: results */
+__printf(2, 3)
+bool ok(bool passed, const char *fmt, ...);
+
+/* A number that must be @want; a negative one is an errno */
+__printf(3, 4)
+bool expect(long got, long want, const char *fmt, ...);
+
+/* Two values that must be the same */
+__printf(3, 4)
+bool expect_hex(unsigned long long got, unsigned long long want,
+		const char *fmt, ...);
+
+__printf(2, 3)
+void skip(const char *why, const char *fmt, ...);
+
+__printf(1, 2)
+void note(const char *fmt, ...);
+
+/* The test cannot go on */
+__printf(1, 2)
+noreturn void bail_out(const char *fmt, ...);
+
+/* mediate_dev.c: the device and its mediator */
+int mediate_open(struct mediate *m, const char *bdf, enum vfio_client_mode mode);
+void mediate_close(struct mediate *m);
+
+long region_read(struct mediate *m, const struct vfio_client_region *region,
+		 __u64 off, void *buf, size_t len);
+long region_write(struct mediate *m, const struct vfio_client_region *region,
+		  __u64 off, const void *buf, size_t len);
+
+/* 32-bit registers of BAR 0 through the file; an access that fails bails out */
+__u32 bar_read32(struct mediate *m, __u64 off);
+void bar_write32(struct mediate *m, __u64 off, __u32 val);
+
+/* Map pages of BAR 0; bails out when that fails */
+void *bar_map(struct mediate *m, __u64 off, size_t len);
+int try_map(struct mediate *m, const struct vfio_client_region *region, __u64 off,
+	    size_t len, int flags, void **addr);
+
+/* Accesses through a mapping; false when they raised SIGBUS */
+bool load32(const void *addr, __u32 *val);
+bool store32(void *addr, __u32 val);
+
+/* The dynamic trap: state, or a negative errno; 0 or a negative errno */
+long trap_get(struct mediate *m);
+long trap_set(struct mediate *m, __u32 state);
+
+/* A parameter of mediator_demo or vfio_pci_mediate; 0 or a negative errno */
+int param_set(const char *module, const char *name, const char *value);
+bool param_get(const char *module, const char *name, char *value, size_t size);
+int demo_param_set(const char *name, const char *value);
+int demo_toggle(bool on);
+
+/* Between two drains, with time to spare */
+void wait_drain(void);
+
+struct mediate_counts demo_counts(struct mediate *m);
+struct mediate_record demo_record(struct mediate *m, unsigned int offset);
+void demo_reset(struct mediate *m);
+
+/* An eventfd that does not block, and its counter, 0 when not signalled */
+int new_eventfd(void);
+unsigned long long eventfd_count(int fd);
+
+/* Find a capability of a region or interrupt info; NULL when there is none */
+const void *find_cap(const void *info, __u32 size, __u32 offset, __u16 id);
+
+/* The tests, each on a device that is open */
+void test_device_info(struct mediate *m);
+void test_region_info(struct mediate *m);
+void test_irq_info(struct mediate *m);
+void test_bar(struct mediate *m);
+void test_config(struct mediate *m);
+void test_rom(struct mediate *m);
+void test_extra(struct mediate *m);
+void test_mmap(struct mediate *m);
+void test_irqs(struct mediate *m);
+void test_trap_region(struct mediate *m);
+void test_trap_pages(struct mediate *m);
+void test_trap_shadow(struct mediate *m);
+void test_trap_reset(struct mediate *m);
+void test_stuck(struct mediate *m);
+void test_detach(struct mediate *m);
+
+/* Programs of their own */
+void hammer(struct mediate *m, unsigned int toggles);
+void concurrent(struct mediate *m, unsigned int seconds);
+
+#endif /* MEDIATE_H */

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * mediate --hammer: doorbells that are rung as fast as can be while traps go on
+ * and off. None may be lost, come twice or out of order.
+ */
+#define _GNU_SOURCE
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "mediate.h"
+
+#define THREADS		4
+#define EXACT_WRITES	2000u
+
+struct ringer {
+	struct mediate *m;
+	pthread_t thread;
+	__u32 reg;
+	__u32 *addr;	/* NULL: through the file */
+	__u32 writes;	/* 0: until told to stop */
+	__u32 stored;	/* last value that has been stored */
+	bool failed;	/* to write, or to read back what it has written */
+};
+
+static struct ringer ringers[THREADS];
+static atomic_bool stop;
+
+static __u32 load(const __u32 *addr)
+{
+	return __atomic_load_n(addr, __ATOMIC_SEQ_CST);
+}
+
+static void store(__u32 *addr, __u32 val)
+{
+	__atomic_store_n(addr, val, __ATOMIC_RELEASE);
+}
+
+static void *ring_mapped(void *arg)
+{
+	struct ringer *r = arg;
+	__u32 val = load(&r->stored);
+
+	while (!atomic_load(&stop)) {
+		store(r->addr, ++val);
+		store(&r->stored, val);
+		/* Nobody else writes to it, wherever it is at the moment. */
+		if (!(val % 4) && load(r->addr) != val)
+			r->failed = true;
+		/* Nowhere so fast that it wraps around. */
+		__builtin_ia32_pause();
+	}
+
+	return NULL;
+}
+
+static void *ring_file(void *arg)
+{
+	struct ringer *r = arg;
+	__u32 val = load(&r->stored), i;
+
+	for (i = 0; r->writes ? i < r->writes : !atomic_load(&stop); i++) {
+		val++;
+		if (region_write(r->m, &r->m->region[0], r->reg, &val, 4) != 4)
+			r->failed = true;
+		store(&r->stored, val);
+	}
+
+	return NULL;
+}
+
+static void start(struct mediate *m, void *(*ring)(void *), __u8 *map,
+		  __u32 writes)
+{
+	static const __u32 regs[THREADS] = {
+		REG_RDBAH(0), REG_RDBAH(1), REG_TDBAH(0), REG_TDBAH(1),
+	};
+	int i;
+
+	atomic_store(&stop, false);
+	for (i = 0; i < THREADS; i++) {
+		ringers[i].m = m;
+		ringers[i].reg = regs[i];
+		ringers[i].addr = map ? (void *)(map + regs[i] - RX_PAGE) : NULL;
+		ringers[i].writes = writes;
+		ringers[i].failed = false;
+		store(&ringers[i].stored, bar_read32(m, regs[i]));
+		if (pthread_create(&ringers[i].thread, NULL, ring, &ringers[i]))
+			bail_out("no thread");
+	}
+}
+
+static void finish(void)
+{
+	int i;
+
+	atomic_store(&stop, true);
+	for (i = 0; i < THREADS; i++)
+		pthread_join(ringers[i].thread, NULL);
+}
+
+/* Every other time by the vendor. */
+static long toggle(struct mediate *m, unsigned int i, __u32 state)
+{
+	return i % 2 ? demo_toggle(state != TRAP_OFF) : trap_set(m, state);
+}
+
+/*
+ * While rung, turn the trap on and off. What had been stored before a step must
+ * have reached the device after it, and the device never goes backwards.
+ */
+static void toggle_rung(struct mediate *m, unsigned int toggles, __u32 state,
+			const char *name)
+{
+	__u32 before[THREADS], seen[THREADS] = {}, now;
+	unsigned int i, t, failed = 0, lost = 0, backwards = 0;
+
+	for (t = 0; t < THREADS; t++)
+		seen[t] = bar_read32(m, ringers[t].reg);
+	for (i = 0; i < toggles; i++) {
+		failed += !!toggle(m, state == TRAP_EXACT ? 0 : i, state);
+		usleep(rand() % 500);
+		for (t = 0; t < THREADS; t++)
+			before[t] = load(&ringers[t].stored);
+		failed += !!toggle(m, i / 2, TRAP_OFF);
+		for (t = 0; t < THREADS; t++) {
+			now = bar_read32(m, ringers[t].reg);
+			lost += now < before[t];
+			backwards += now < seen[t];
+			seen[t] = now;
+		}
+		usleep(rand() % 200);
+	}
+	expect(failed, 0, "%s: %u times on and off", name, toggles);
+	expect(lost, 0, "%s: what was stored before it went off was there after",
+	       name);
+	expect(backwards, 0, "%s: the device never went backwards", name);
+}
+
+static void check_end(struct mediate *m, const char *name)
+{
+	struct mediate_record record;
+	unsigned int t;
+	__u32 last;
+
+	for (t = 0; t < THREADS; t++) {
+		record = demo_record(m, ringers[t].reg);
+		last = load(&ringers[t].stored);
+		expect_hex(bar_read32(m, ringers[t].reg), last,
+			   "%s: %#x has the last value stored", name,
+			   ringers[t].reg);
+		ok(record.writes && !record.backwards,
+		   "%s: %#x: the vendor saw some writes, none backwards", name,
+		   ringers[t].reg);
+		ok(!ringers[t].failed, "%s: %#x: reads what was stored", name,
+		   ringers[t].reg);
+		note("%s: %#x: %u stored, %u seen, %u backwards", name,
+		     ringers[t].reg, last, record.writes, record.backwards);
+	}
+}
+
+static void hammer_shadow(struct mediate *m, __u8 *map, unsigned int toggles)
+{
+	demo_reset(m);
+	start(m, ring_mapped, map, 0);
+	toggle_rung(m, toggles, TRAP_ON, "shadow");
+
+	/* The last stores are to the shadow, and drained when it goes. */
+	trap_set(m, TRAP_ON);
+	wait_drain();
+	finish();
+	trap_set(m, TRAP_OFF);
+	check_end(m, "shadow");
+}
+
+static void hammer_exact(struct mediate *m, unsigned int toggles)
+{
+	unsigned int t;
+
+	demo_reset(m);
+	start(m, ring_file, NULL, 0);
+	toggle_rung(m, toggles, TRAP_EXACT, "file");
+	trap_set(m, TRAP_EXACT);
+	usleep(50000);
+	finish();
+	trap_set(m, TRAP_OFF);
+	check_end(m, "file");
+
+	trap_set(m, TRAP_EXACT);
+	demo_reset(m);
+	start(m, ring_file, NULL, EXACT_WRITES);
+	finish();
+	trap_set(m, TRAP_OFF);
+	for (t = 0; t < THREADS; t++)
+		expect(demo_record(m, ringers[t].reg).writes, EXACT_WRITES,
+		       "exact: %#x: the vendor saw each write", ringers[t].reg);
+	check_end(m, "exact");
+}
+
+/* Every write of a kick counts, even of the same value. */
+static void hammer_kick(struct mediate *m, __u8 *map)
+{
+	__u32 *kick = (void *)(map + DEMO_KICK - RX_PAGE);
+	unsigned int i, wrong = 0;
+
+	demo_reset(m);
+	trap_set(m, TRAP_ON);
+	expect_hex(load(kick), KICK_IDLE, "kick: idle at first");
+	for (i = 1; i <= 50; i++) {
+		store(kick, 5);
+		wait_drain();
+		wrong += demo_record(m, DEMO_KICK).writes != i;
+		wrong += load(kick) != KICK_IDLE;
+	}
+	expect(wrong, 0, "kick: 50 of the same value, each seen once");
+	expect_hex(demo_record(m, DEMO_KICK).last, 5, "kick: with that value");
+	store(kick, 6);
+	trap_set(m, TRAP_OFF);
+	expect(demo_record(m, DEMO_KICK).writes, 51, "kick: the last one, too");
+}
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+void hammer(struct mediate *m, unsigned int toggles)
+{
+	double began = now();
+	__u8 *map;
+	int t;
+
+	if (m->traps != TRAPS_HAMMER)
+		bail_out("mediator_demo is loaded with other traps");
+	for (t = 0; t < 2; t++) {
+		bar_write32(m, REG_RDBAH(t), 0);
+		bar_write32(m, REG_TDBAH(t), 0);
+	}
+	map = bar_map(m, RX_PAGE, 0x2000);
+	hammer_shadow(m, map, toggles);
+	note("shadow: %.1f s", now() - began);
+	hammer_exact(m, toggles / 10 + 1);
+	hammer_kick(m, map);
+	munmap(map, 0x2000);
+	note("all of it: %.1f s", now() - began);
+}

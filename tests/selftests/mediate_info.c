@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * mediate: what user space is told of regions and interrupts.
+ */
+#define _GNU_SOURCE
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mediate.h"
+
+#define RW	(VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE)
+#define MAPPED	VFIO_REGION_INFO_FLAG_MMAP
+#define CAPS	VFIO_REGION_INFO_FLAG_CAPS
+
+#define FILL	0xa5
+
+static int device_ioctl(struct mediate *m, unsigned long cmd, void *arg)
+{
+	return vfio_client_ioctl(m->dev.device_fd, cmd, arg);
+}
+
+void test_device_info(struct mediate *m)
+{
+	struct vfio_device_info info = { .argsz = 8 };
+	bool trap = m->traps != TRAPS_NONE;
+
+	expect(device_ioctl(m, VFIO_DEVICE_GET_INFO, &info), -EINVAL,
+	       "device info: argsz too small");
+	expect(device_ioctl(m, VFIO_DEVICE_GET_INFO, (void *)8), -EFAULT,
+	       "device info: no buffer");
+
+	memset(&info, 0, sizeof(info));
+	info.argsz = sizeof(info);
+	expect(device_ioctl(m, VFIO_DEVICE_GET_INFO, &info), 0, "device info");
+	expect_hex(info.flags & (VFIO_DEVICE_FLAGS_PCI | VFIO_DEVICE_FLAGS_RESET),
+		   VFIO_DEVICE_FLAGS_PCI | VFIO_DEVICE_FLAGS_RESET,
+		   "device info: a PCI device that can be reset");
+	expect(info.num_regions, VFIO_PCI_NUM_REGIONS + 2 + trap,
+	       "device info: two regions more, and one for traps if there are");
+	expect(info.num_irqs, VFIO_PCI_NUM_IRQS + 2 + trap,
+	       "device info: two interrupts more, and one for traps");
+	ok(m->memory && m->pattern, "both added regions are found by type");
+	ok(m->irq4 && m->irq_auto, "both added interrupts are found by type");
+	ok(!!m->trap == trap && !!m->irq_trap == trap,
+	   "dynamic trap's are there when there is something to trap");
+	if (!m->memory || !m->pattern || !m->irq4 || !m->irq_auto ||
+	    !!m->trap != trap || !!m->irq_trap != trap)
+		bail_out("nothing to test without them");
+}
+
+static void expect_region(const struct vfio_client_region *region, __u64 size,
+			  __u32 flags, const char *name)
+{
+	expect_hex(region->size, size, "%s: size", name);
+	expect_hex(region->flags, flags, "%s: flags", name);
+}
+
+/* Pages of BAR 0 that may be mapped, one bit each. */
+static unsigned int mappable_pages(struct mediate *m, bool trapped)
+{
+	unsigned int pages = m->sparse ? 0x2 : 0xe;
+
+	if (trapped && m->traps != TRAPS_NONE)
+		pages &= m->traps == TRAPS_NOSHADOW ? ~0xe : ~0xc;
+
+	return pages;
+}
+
+static void expect_sparse(struct mediate *m, bool trapped, const char *when)
+{
+	const struct vfio_region_info_cap_sparse_mmap *sparse;
+	struct vfio_region_info *info;
+	unsigned int pages = 0, i;
+	bool good = true;
+	__u64 page;
+
+	if (vfio_client_region_info(&m->dev, 0, &info))
+		bail_out("no info of BAR 0 %s", when);
+
+	sparse = find_cap(info, info->argsz, info->cap_offset,
+			  VFIO_REGION_INFO_CAP_SPARSE_MMAP);
+	for (i = 0; sparse && i < sparse->nr_areas; i++) {
+		page = sparse->areas[i].offset;
+		good &= sparse->areas[i].size && !(page % PAGE_4K) &&
+			!(sparse->areas[i].size % PAGE_4K) &&
+			page + sparse->areas[i].size <= BAR0_SIZE &&
+			(!i || page > sparse->areas[i - 1].offset);
+		for (; good && page < sparse->areas[i].offset +
+		     sparse->areas[i].size; page += PAGE_4K)
+			pages |= 1 << page / PAGE_4K;
+	}
+	ok(good, "BAR 0: sparse areas are ascending pages of it %s", when);
+	if (mappable_pages(m, trapped) || (info->flags & MAPPED))
+		ok(sparse && sparse->header.version == 1,
+		   "BAR 0: sparse mmap capability %s", when);
+	expect_hex(pages, mappable_pages(m, trapped),
+		   "BAR 0: pages that can be mapped %s", when);
+	free(info);
+}
+
+static void test_saving_trap(struct mediate *m)
+{
+	const struct vfio_mediate_region_info_cap_saving_trap *cap;
+	unsigned int pages = 0, shadow = 0, want, i, bit;
+	const struct vfio_mediate_trap_area *area;
+	struct vfio_region_info *info;
+	bool good = true;
+	__u64 page;
+
+	if (vfio_client_region_info(&m->dev, 0, &info))
+		bail_out("no info of BAR 0");
+
+	cap = find_cap(info, info->argsz, info->cap_offset,
+		       VFIO_MEDIATE_REGION_INFO_CAP_SAVING_TRAP);
+	expect(!!cap, m->traps != TRAPS_NONE,
+	       "BAR 0: saving trap capability when there is something to trap");
+	for (i = 0; cap && i < cap->nr_areas; i++) {
+		area = &cap->areas[i];
+		good &= !(area->offset % PAGE_4K) && area->size &&
+			!(area->size % PAGE_4K) && !area->reserved &&
+			!(area->flags & ~VFIO_MEDIATE_TRAP_AREA_SHADOW) &&
+			area->offset + area->size <= BAR0_SIZE &&
+			(!i || area->offset > cap->areas[i - 1].offset);
+		for (page = area->offset;
+		     good && page < area->offset + area->size; page += PAGE_4K) {
+			bit = 1 << page / PAGE_4K;
+			pages |= bit;
+			if (area->flags & VFIO_MEDIATE_TRAP_AREA_SHADOW)
+				shadow |= bit;
+		}
+	}
+	if (cap) {
+		ok(cap->header.version == 1 && !cap->reserved && good,
+		   "BAR 0: saving trap areas are ascending pages of it");
+		want = m->traps == TRAPS_NOSHADOW ? 0xe : 0xc;
+		expect_hex(pages, want, "BAR 0: pages that can be trapped");
+		expect_hex(shadow, 0xc, "BAR 0: of which can be shadowed");
+	}
+	free(info);
+
+	if (vfio_client_region_info(&m->dev, 3, &info))
+		bail_out("no info of BAR 3");
+	ok(!find_cap(info, info->argsz, info->cap_offset,
+		     VFIO_MEDIATE_REGION_INFO_CAP_SAVING_TRAP) &&
+	   !find_cap(info, info->argsz, info->cap_offset,
+		     VFIO_REGION_INFO_CAP_SPARSE_MMAP),
+	   "BAR 3, not mediated: neither capability");
+	ok(find_cap(info, info->argsz, info->cap_offset,
+		    VFIO_REGION_INFO_CAP_MSIX_MAPPABLE),
+	   "BAR 3: and still that of MSI-X");
+	free(info);
+}
+
+static void test_region_argsz(struct mediate *m, __u32 index, const char *name)
+{
+	__u8 buf[256], pattern[sizeof(buf)];
+	struct vfio_region_info *info = (void *)buf;
+	const __u32 least = sizeof(*info);
+	__u32 argsz, needed;
+
+	memset(pattern, FILL, sizeof(pattern));
+	for (argsz = 0; argsz < least; argsz += 8) {
+		*info = (struct vfio_region_info) {
+			.argsz = argsz, .index = index,
+		};
+		expect(device_ioctl(m, VFIO_DEVICE_GET_REGION_INFO, info),
+		       -EINVAL, "%s: argsz %u is too small", name, argsz);
+	}
+
+	memset(buf, FILL, sizeof(buf));
+	*info = (struct vfio_region_info) { .argsz = least, .index = index };
+	expect(device_ioctl(m, VFIO_DEVICE_GET_REGION_INFO, info), 0,
+	       "%s: argsz without room for capabilities", name);
+	needed = info->argsz;
+	ok(needed > least && needed <= sizeof(buf) && (info->flags & CAPS) &&
+	   !info->cap_offset, "%s: says how much is needed, and gives none", name);
+	ok(!memcmp(buf + least, pattern, sizeof(buf) - least),
+	   "%s: nothing is written behind argsz", name);
+	if (needed <= least || needed > sizeof(buf))
+		return;
+
+	memset(buf, FILL, sizeof(buf));
+	*info = (struct vfio_region_info) { .argsz = needed - 1, .index = index };
+	device_ioctl(m, VFIO_DEVICE_GET_REGION_INFO, info);
+	ok(info->argsz == needed && !info->cap_offset &&
+	   !memcmp(buf + least, pattern, sizeof(buf) - least),
+	   "%s: one byte less than needed: likewise", name);
+
+	memset(buf, FILL, sizeof(buf));
+	*info = (struct vfio_region_info) { .argsz = needed, .index = index };
+	expect(device_ioctl(m, VFIO_DEVICE_GET_REGION_INFO, info), 0,
+	       "%s: as much as needed", name);
+	ok(info->argsz == needed && info->cap_offset >= least &&
+	   info->cap_offset < needed &&
+	   !memcmp(buf + needed, pattern, sizeof(buf) - needed),
+	   "%s: capabilities fill it, and no more", name);
+}
+
+static void test_cap_type(struct mediate *m, const struct vfio_client_region *region,
+			  __u32 want, __u32 subtype, const char *name)
+{
+	const struct vfio_region_info_cap_type *type;
+	struct vfio_region_info *info;
+
+	if (vfio_client_region_info(&m->dev, region->index, &info))
+		bail_out("no info of region %u", region->index);
+
+	type = find_cap(info, info->argsz, info->cap_offset,
+			VFIO_REGION_INFO_CAP_TYPE);
+	ok(type && type->header.version == 1 && type->type == want &&
+	   type->subtype == subtype, "%s: type %#x, subtype %u", name, want,
+	   subtype);
+	free(info);
+}
+
+void test_region_info(struct mediate *m)
+{
+	struct vfio_region_info info = { .argsz = sizeof(info) };
+	unsigned int i, j;
+	bool apart = true;
+	char name[16];
+
+	expect_region(&m->region[0], BAR0_SIZE, RW | MAPPED | CAPS, "BAR 0");
+	expect_sparse(m, false, "before any trap");
+	test_saving_trap(m);
+	for (i = 1; i <= VFIO_PCI_BAR5_REGION_INDEX; i++) {
+		snprintf(name, sizeof(name), "BAR %u", i);
+		if (i == 3)
+			expect_region(&m->region[i], BAR0_SIZE, RW | MAPPED | CAPS,
+				      name);
+		else
+			expect_region(&m->region[i], 0, 0, name);
+	}
+	expect_region(&m->region[VFIO_PCI_CONFIG_REGION_INDEX], 4096, RW,
+		      "config space");
+	expect_region(&m->region[VFIO_PCI_ROM_REGION_INDEX], m->rom ? 4096 : 0,
+		      m->rom ? VFIO_REGION_INFO_FLAG_READ : 0, "ROM");
+	expect_region(m->memory, DEMO_MEMORY_SIZE, RW | MAPPED | CAPS, "memory");
+	expect_region(m->pattern, 4096, VFIO_REGION_INFO_FLAG_READ | CAPS,
+		      "pattern");
+	if (m->trap) {
+		expect_region(m->trap, sizeof(struct vfio_mediate_trap_info),
+			      RW | CAPS, "dynamic trap");
+		test_cap_type(m, m->trap, VFIO_MEDIATE_REGION_TYPE_DYNAMIC_TRAP,
+			      VFIO_MEDIATE_REGION_SUBTYPE_DYNAMIC_TRAP_BAR_INFO,
+			      "dynamic trap");
+	}
+	test_cap_type(m, m->memory, DEMO_TYPE, 1, "memory");
+	test_cap_type(m, m->pattern, DEMO_TYPE, 2, "pattern");
+
+	for (i = 0; i < m->num_regions; i++)
+		for (j = 0; j < i; j++)
+			apart &= !m->region[i].size || !m->region[j].size ||
+				 m->region[i].offset + m->region[i].size <=
+				 m->region[j].offset ||
+				 m->region[j].offset + m->region[j].size <=
+				 m->region[i].offset;
+	ok(apart, "no two regions overlap in the file");
+
+	test_region_argsz(m, 0, "BAR 0");
+	test_region_argsz(m, m->memory->index, "memory");
+
+	info.index = VFIO_PCI_VGA_REGION_INDEX;
+	expect(device_ioctl(m, VFIO_DEVICE_GET_REGION_INFO, &info), -EINVAL,
+	       "region info: VGA, which it has not");
+	info.index = m->num_regions;
+	expect(device_ioctl(m, VFIO_DEVICE_GET_REGION_INFO, &info), -EINVAL,
+	       "region info: one after the last");
+	info.index = ~0;
+	expect(device_ioctl(m, VFIO_DEVICE_GET_REGION_INFO, &info), -EINVAL,
+	       "region info: the largest index");
+	expect(device_ioctl(m, VFIO_DEVICE_GET_REGION_INFO, (void *)8), -EFAULT,
+	       "region info: no buffer");
+
+	if (!m->trap || trap_set(m, TRAP_EXACT))
+		return;
+	expect_sparse(m, true, "while trapped");
+	trap_set(m, TRAP_OFF);
+	expect_sparse(m, false, "after a trap");
+}
+
+static void test_irq(struct mediate *m, __u32 index, __u32 count, __u32 flags,
+		     __u32 type, __u32 subtype, const char *name)
+{
+	__u8 buf[64], pattern[sizeof(buf)];
+	struct vfio_mediate_irq_info *info = (void *)buf;
+	const struct vfio_mediate_irq_info_cap_type *cap;
+	const __u32 needed = sizeof(*info) + sizeof(*cap);
+	const __u32 least = offsetof(struct vfio_irq_info, count) + 4;
+	static const __u32 sizes[] = { 16, 20, 23, 24, 28, 39, 40, 41, 64 };
+	__u32 argsz, i;
+	bool good;
+
+	flags |= VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE |
+		 VFIO_MEDIATE_IRQ_INFO_FLAG_CAPS;
+	memset(pattern, FILL, sizeof(pattern));
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		argsz = sizes[i];
+		memset(buf, FILL, sizeof(buf));
+		info->argsz = argsz;
+		info->index = index;
+		expect(device_ioctl(m, VFIO_DEVICE_GET_IRQ_INFO, info), 0,
+		       "%s: info with argsz %u", name, argsz);
+		good = info->index == index && info->count == count &&
+		       info->flags == flags;
+		if (argsz < needed) {
+			good &= info->argsz == needed;
+			if (argsz >= sizeof(*info))
+				good &= !info->cap_offset;
+			if (argsz > sizeof(*info))
+				argsz = sizeof(*info);
+		} else {
+			cap = (void *)(buf + info->cap_offset);
+			good &= info->argsz == sizes[i] &&
+				info->cap_offset == sizeof(*info) &&
+				cap->header.id == VFIO_MEDIATE_IRQ_INFO_CAP_TYPE &&
+				cap->header.version == 1 && !cap->header.next &&
+				cap->type == type && cap->subtype == subtype;
+			argsz = needed;
+		}
+		if (!ok(good, "%s: what argsz %u has room for", name, sizes[i]))
+			note("argsz %u flags %#x count %u cap_offset %u",
+			     info->argsz, info->flags, info->count,
+			     info->cap_offset);
+		ok(!memcmp(buf + argsz, pattern, sizeof(buf) - argsz),
+		   "%s: nothing is written behind argsz %u", name, sizes[i]);
+	}
+
+	info->argsz = least - 1;
+	info->index = index;
+	expect(device_ioctl(m, VFIO_DEVICE_GET_IRQ_INFO, info), -EINVAL,
+	       "%s: argsz too small", name);
+}
+
+void test_irq_info(struct mediate *m)
+{
+	__u8 buf[64], pattern[sizeof(buf)];
+	struct vfio_irq_info *info = (void *)buf;
+	int ret;
+	__u32 i;
+
+	/* PCI's are as they were, whatever argsz says. */
+	memset(pattern, FILL, sizeof(pattern));
+	for (i = 0; i < VFIO_PCI_NUM_IRQS; i++) {
+		memset(buf, FILL, sizeof(buf));
+		info->argsz = sizeof(buf);
+		info->index = i;
+		ret = device_ioctl(m, VFIO_DEVICE_GET_IRQ_INFO, info);
+		ok(!ret && !(info->flags & VFIO_MEDIATE_IRQ_INFO_FLAG_CAPS) &&
+		   !memcmp(buf + sizeof(*info), pattern,
+			   sizeof(buf) - sizeof(*info)),
+		   "PCI interrupt %u: info as ever", i);
+	}
+
+	test_irq(m, m->irq4, 4, 0, DEMO_TYPE, 1, "irq of 4");
+	test_irq(m, m->irq_auto, 1, VFIO_IRQ_INFO_AUTOMASKED, DEMO_TYPE, 2,
+		 "automasked irq");
+	if (m->irq_trap)
+		test_irq(m, m->irq_trap, 1, VFIO_IRQ_INFO_AUTOMASKED,
+			 VFIO_MEDIATE_IRQ_TYPE_DYNAMIC_TRAP,
+			 VFIO_MEDIATE_IRQ_SUBTYPE_DYNAMIC_TRAP_CHANGED,
+			 "trap irq");
+
+	info->argsz = sizeof(*info);
+	info->index = m->num_irqs;
+	expect(device_ioctl(m, VFIO_DEVICE_GET_IRQ_INFO, info), -EINVAL,
+	       "irq info: one after the last");
+	info->index = ~0;
+	expect(device_ioctl(m, VFIO_DEVICE_GET_IRQ_INFO, info), -EINVAL,
+	       "irq info: the largest index");
+	expect(device_ioctl(m, VFIO_DEVICE_GET_IRQ_INFO, (void *)8), -EFAULT,
+	       "irq info: no buffer");
+}
