@@ -9,12 +9,12 @@ HOLD, a program that opens a VF as a VMM does.
 import os
 import pathlib
 import random
-import select
 import subprocess
 import sys
 import threading
 import time
 
+from hold import Hold, mediated_by
 from tap import Tap
 
 MODULE = "mediator_claims"
@@ -28,40 +28,6 @@ def sh(*cmd):
     return subprocess.run(cmd, check=True, text=True, timeout=60,
                           stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT).stdout.strip()
-
-
-class Hold:
-    """An open VF, or what its open failed with."""
-    program = ""
-
-    def __init__(self, vf, *options):
-        self.proc = subprocess.Popen([Hold.program, *options, vf], text=True,
-                                     stdin=subprocess.PIPE,
-                                     stdout=subprocess.PIPE)
-        self.said = self.line()
-
-    def line(self, timeout=20):
-        """What it prints next; nothing after timeout seconds."""
-        if not select.select([self.proc.stdout], [], [], timeout)[0]:
-            return ""
-        return self.proc.stdout.readline().strip()
-
-    def close(self):
-        self.proc.stdin.close()
-        status = self.proc.wait(20)
-        self.proc.stdout.close()
-        return status
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.close()
-
-
-def mediated_by(vf):
-    path = pathlib.Path(f"/sys/bus/pci/devices/{vf}/mediated_by")
-    return path.read_text(encoding="utf-8").strip()
 
 
 def opened_by(vf):

@@ -1,0 +1,313 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""mediate_guest.py [demo]: a running guest, its VF mediated.
+
+A guest whose QEMU and igbvf know nothing of it has a register changed under it,
+its queues' pages trapped and untrapped while traffic goes on, and its interface
+and itself taken down and up while they are trapped. Then its vendor goes, its VF is
+unbound, and the PF is unbound and unplugged: each time the VF leaves the guest and
+the guest goes on. With "demo", only what make demo shows. The vendor is
+mediator_demo.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import threading
+import time
+
+from guest import Guest, GuestError
+from hold import mediated_by
+from outer import Outer
+from passthrough import (GUEST_ADDRESS, MAC, PF_ADDRESS, complaints, sh,
+                         transfer_in, transfer_out)
+from tap import Tap
+
+DRIVER = "vfio-pci-mediate"
+DEVICES = pathlib.Path("/sys/bus/pci/devices")
+PARAMETERS = pathlib.Path("/sys/module/mediator_demo/parameters")
+RDT, TDT = "0x2818", "0x3818"
+
+
+def set_parameter(name, value):
+    (PARAMETERS / name).write_text(str(value), encoding="utf-8")
+
+
+def trap(on):
+    set_parameter("toggle", int(on))
+
+
+def doorbells(vf):
+    """Writes that the vendor saw while trapped, by register."""
+    path = pathlib.Path(f"/sys/kernel/debug/mediator_demo/{vf}/doorbells")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return {words[0]: int(words[1]) for words in map(str.split, lines)
+            if words[0].startswith("0x")}
+
+
+def wait_for(condition, timeout=60):
+    """Whether condition came true in time."""
+    end = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+class Toggler(threading.Thread):
+    """Traps and untraps until it is stopped."""
+
+    def __init__(self, pause):
+        super().__init__(daemon=True)
+        self.pause = pause
+        self.count = 0
+        self.ended = threading.Event()
+        self.error = None
+        self.start()
+
+    def run(self):
+        try:
+            while not self.ended.wait(self.pause):
+                trap(self.count % 2 == 0)
+                self.count += 1
+        except OSError as err:
+            self.error = err
+
+    def stop(self):
+        self.ended.set()
+        self.join(30)
+        trap(False)
+        if self.error or self.is_alive():
+            raise OSError(f"toggling stopped: {self.error}")
+        return self.count
+
+
+def set_up(guest):
+    guest.run(f"ip addr add {GUEST_ADDRESS}/24 dev eth0 2>/dev/null; "
+              "ip link set eth0 up && for i in $(seq 100); do "
+              "[ $(cat /sys/class/net/eth0/carrier) = 1 ] && exit 0; "
+              "sleep 0.1; done; exit 1")
+
+
+def answers(guest, count=10, interval=0.05):
+    output = guest.run(f"ping -c {count} -i {interval} -W 2 {PF_ADDRESS}",
+                       60 + count * interval)
+    return int(re.search(r"(\d+)( packets)? received", output).group(1))
+
+
+def test_register(tap, guest, vf):
+    tap.equal(mediated_by(vf), "demo", "the VF is mediated by demo")
+    speed = re.search(r"Speed: (\w+)", guest.run("ethtool eth0"))
+    tap.equal(speed and speed[1], "100Mb",
+              "a mediated register: the guest sees 100 Mb/s, the card has 1000")
+
+
+def test_toggles(tap, guest, vf, pings):
+    """Traffic does not notice."""
+    toggler = Toggler(0.02)
+    got = answers(guest, pings)
+    count = toggler.stop()
+    tap.ok(got == pings and count > 10,
+           f"{count} times trap or untrap meanwhile: "
+           f"{got} of {pings} pings answered")
+
+    toggler = Toggler(0.02)
+    results = transfer_in(guest), transfer_out(guest)
+    count = toggler.stop()
+    for way, (size, arrived, sent, _) in zip(("guest to PF", "PF to guest"),
+                                             results):
+        tap.equal(arrived, sent, f"TCP {way}: {size >> 20} MiB, same sha256, "
+                  f"with {count} times trap or untrap in both ways")
+
+    before = doorbells(vf)
+    answers(guest)
+    tap.equal(doorbells(vf), before, "not trapped: the vendor sees no doorbell")
+    trap(True)
+    got = answers(guest, 20)
+    after = doorbells(vf)
+    rung = [after[reg] - before[reg] for reg in (RDT, TDT)]
+    tap.ok(got == 20 and min(rung) >= 10,
+           f"trapped: 20 pings answered, the vendor saw {rung[0]} writes of "
+           f"RDT and {rung[1]} of TDT", f"{got} {rung}")
+    trap(False)
+
+
+def test_interface(tap, guest):
+    """What a driver does besides ringing doorbells."""
+    trap(True)
+    good = 0
+    for _ in range(5):
+        guest.run("ip link set eth0 down")
+        set_up(guest)
+        good += answers(guest, 5) == 5
+    tap.equal(good, 5, "trapped: traffic after each of 5 times down and up")
+    guest.run("ip link set eth0 down")
+    trap(False)
+    set_up(guest)
+    tap.equal(answers(guest), 10, "down under the trap, up without")
+    guest.run("ip link set eth0 down")
+    trap(True)
+    set_up(guest)
+    trap(False)
+    tap.equal(answers(guest), 10, "up under the trap, then untrapped")
+    for size in (256, 80):
+        trap(True)
+        guest.run(f"ethtool -G eth0 rx {size} tx {size}")
+        set_up(guest)
+        tap.equal(answers(guest), 10, f"trapped: rings of {size}")
+        trap(False)
+
+    # Each reset turns the trap off: on again at once, through all of the boot.
+    ended = threading.Event()
+
+    def keep_trapped():
+        while not ended.wait(0.1):
+            trap(True)
+
+    thread = threading.Thread(target=keep_trapped, daemon=True)
+    thread.start()
+    seconds = guest.reboot()
+    set_up(guest)
+    got = answers(guest)
+    ended.set()
+    thread.join(10)
+    tap.equal(got, 10, f"trapped: rebooted in {seconds:.0f} s, traffic again")
+    trap(False)
+    tap.equal(answers(guest), 10, "and untrapped")
+
+
+def unplugged(guest):
+    devices = guest.qmp.call("query-pci")
+    return '"vf"' not in str(devices).replace("'", '"')
+
+
+def plug(guest, vf):
+    """Gives the guest its VF back."""
+    guest.qmp.call("device_add", driver="vfio-pci", id="vf", host=vf,
+                   bus="slot0")
+    if not wait_for(lambda: guest.try_run("test -e /sys/class/net/eth0")[0]
+                    == 0):
+        raise GuestError("the guest does not see the VF it was given back")
+    set_up(guest)
+
+
+def leaves(tap, guest, what):
+    """The VF is asked back, and the guest lives without it."""
+    gone = wait_for(lambda: unplugged(guest))
+    lives = guest.try_run("test ! -e /sys/class/net/eth0")[0] == 0
+    tap.ok(gone and lives, f"{what}: the VF leaves the guest, which goes on",
+           f"unplugged {gone}, guest without eth0 {lives}")
+
+
+def test_going(tap, guest, vfs, netdev):
+    vf = vfs[0]
+    done = subprocess.run(["rmmod", "mediator_demo"], text=True, check=False,
+                          capture_output=True)
+    tap.ok(done.returncode and "in use" in done.stderr,
+           "the vendor's module cannot be unloaded", done)
+
+    trap(True)
+    set_parameter("registered", 0)
+    tap.equal(mediated_by(vf), "none", "trapped, then the vendor goes: detached")
+    leaves(tap, guest, "vendor gone")
+    set_parameter("registered", 1)
+
+    plug(guest, vf)
+    tap.ok(answers(guest) == 10 and mediated_by(vf) == "demo",
+           "plugged in again: mediated again, traffic again")
+    trap(True)
+    sh("vfctl", "unbind", vf)
+    leaves(tap, guest, "VF unbound while trapped")
+    sh("vfctl", "bind", vf, DRIVER)
+
+    plug(guest, vf)
+    trap(True)
+    pf = pathlib.Path(f"/sys/class/net/{netdev}/device").resolve()
+    unbind = pf / "driver" / "unbind"
+    driver = (pf / "driver").resolve()
+    unbind.write_text(pf.name, encoding="utf-8")
+    leaves(tap, guest, "PF unbound while trapped")
+    tap.ok(not (DEVICES / vf).exists(), "and there are no VFs left")
+    (driver / "bind").write_text(pf.name, encoding="utf-8")
+    wait_for(lambda: pathlib.Path(f"/sys/class/net/{netdev}").exists())
+    sh("vfctl", "setup", "igb", str(len(vfs)))
+    sh("vfctl", "bind", vf, DRIVER)
+    sh("ip", "addr", "add", f"{PF_ADDRESS}/24", "dev", netdev)
+    sh("ip", "link", "set", netdev, "vf", "0", "mac", MAC)
+
+    plug(guest, vf)
+    tap.equal(answers(guest), 10, "PF bound again: traffic again")
+    trap(True)
+    Outer().call("device_del", id="pf")
+    leaves(tap, guest, "PF unplugged while trapped")
+    tap.ok(wait_for(lambda: not pf.exists()), "and there is no PF left")
+
+
+def unplugging_works():
+    """KVM since 6.14 takes a part of what TCG's SVM leaves behind for an event
+    that was being delivered, and ends the guest (KVM internal error 3)."""
+    return (os.environ["LAB_ACCEL"] != "tcg" or
+            int(os.uname().release.split(".")[0]) < 7)
+
+
+def test_demo(tap, guest, vf):
+    """What make demo shows."""
+    test_register(tap, guest, vf)
+    pings = 60
+    toggler = Toggler(0.05)
+    got = answers(guest, pings)
+    count = toggler.stop()
+    seen = doorbells(vf)
+    tap.ok(got == pings and count and seen[TDT],
+           f"doorbells trapped and untrapped {count} times: {got} of {pings} "
+           f"pings answered, the vendor saw {seen[TDT]} writes of TDT, "
+           f"{seen[RDT]} of RDT")
+
+
+def main():
+    only_demo = sys.argv[1:] == ["demo"]
+    if sys.argv[1:] and not only_demo:
+        sys.exit(__doc__)
+    tap = Tap()
+    netdev = os.environ["LAB_PF_NETDEV"]
+    vfs = os.environ["LAB_VFS"].split()
+    vf = vfs[0]
+    sh("ip", "addr", "replace", f"{PF_ADDRESS}/24", "dev", netdev)
+    sh("vfctl", "bind", vf, DRIVER)
+    sh("ip", "link", "set", netdev, "vf", "0", "mac", MAC)
+    sh("modprobe", "mediator_demo")
+    before = complaints()
+    options = ["-device", "pcie-root-port,id=slot0,chassis=1,slot=1", "-device",
+               f"vfio-pci,id=vf,host={vf},bus=slot0"]
+    try:
+        with Guest(name="guest-mediated", options=options,
+                   reboots=True) as guest:
+            guest.boot()
+            set_up(guest)
+            if only_demo:
+                test_demo(tap, guest, vf)
+            else:
+                test_register(tap, guest, vf)
+                test_toggles(tap, guest, vf, 300)
+                test_interface(tap, guest)
+                new = [line for line in complaints() if line not in before]
+                tap.ok(not new, "nothing left in the kernel log so far",
+                       "\n".join(new))
+                if unplugging_works():
+                    test_going(tap, guest, vfs, netdev)
+                else:
+                    tap.skip("the vendor, the VF and the PF go",
+                             "in this lab such a kernel's guests break when a "
+                             "device is unplugged, whatever its driver")
+            tap.equal(guest.shutdown(), 0, "guest shut down")
+    except (GuestError, OSError, subprocess.SubprocessError) as err:
+        tap.ok(False, str(err).splitlines()[0],
+               f"{err}\n{getattr(err, 'output', None) or ''}")
+    return tap.done()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

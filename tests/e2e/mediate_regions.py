@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""mediate_regions.py PROGRAM HOLD | mediate_regions.py PROGRAM --hammer N
+
+Loads mediator_demo with one set of parameters after the other and runs PROGRAM,
+which tests all that it then offers, on VF 0; collects the results. HOLD opens a
+VF as a VMM does. With --hammer: N toggles while doorbells ring; a fifth of that
+on the debug kernel, which is slower.
+"""
+
+import errno
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import threading
+import time
+
+from tap import Tap
+
+MODULE = "mediator_demo"
+PARAMETERS = pathlib.Path(f"/sys/module/{MODULE}/parameters")
+RESULT = re.compile(r"^(not )?ok \d+ - (.*?)(?: # SKIP ?(.*))?$")
+DRAIN_US = 1000
+TIMEOUT = 300
+OPENS = 10
+
+CONFIGS = (
+    ("net", {"traps": "net"}),
+    ("none", {"traps": "none", "rom": 1}),
+    ("noshadow", {"traps": "noshadow"}),
+    ("noshadow, sparse", {"traps": "noshadow", "sparse": 1}),
+    ("hammer", {"traps": "hammer", "sparse": 1, "rom": 1}),
+)
+
+
+def sh(*cmd):
+    subprocess.run(cmd, check=True, timeout=60)
+
+
+def load(**parameters):
+    sh("modprobe", MODULE, f"drain_us={DRAIN_US}",
+       *(f"{name}={value}" for name, value in parameters.items()))
+
+
+def counter(name):
+    return int((PARAMETERS / name).read_text(encoding="utf-8"))
+
+
+def run(tap, name, program, *args):
+    """Runs program; its results, under name, become results of ours."""
+    start = time.monotonic()
+    try:
+        done = subprocess.run([program, *args], text=True, check=False,
+                              timeout=TIMEOUT, stdout=subprocess.PIPE)
+        lines, status = done.stdout.splitlines(), done.returncode
+    except subprocess.TimeoutExpired as err:
+        lines = (err.stdout or b"").decode().splitlines()
+        status = "no end"
+    plan, results, failed = None, 0, 0
+    detail = None
+    for line in [*lines, "1..0"]:
+        match = RESULT.match(line)
+        if detail is not None and line.startswith("  # "):
+            detail.append(line.strip(" #"))
+            continue
+        if detail is not None:
+            tap.ok(False, what, "\n".join(detail))
+            detail = None
+        if match:
+            results += 1
+            what = f"{name}: {match[2]}"
+            if match[1]:
+                failed += 1
+                detail = []
+            elif match[3] is not None:
+                tap.ok(True, f"{what} # SKIP {match[3]}")
+            else:
+                tap.ok(True, what)
+        elif line.startswith("1..") and plan is None:
+            plan = int(line[3:])
+        elif line.startswith(("# ", "Bail out!")):
+            tap.note(f"{name}: {line.removeprefix('# ')}")
+    tap.ok(plan == results and status == (1 if failed else 0),
+           f"{name}: all of it was run",
+           f"status {status}, plan {plan}, {results} results")
+    tap.note(f"{name}: {time.monotonic() - start:.1f} s")
+
+
+def under(tap, name, parameters, program, *args):
+    """Runs program while mediator_demo is loaded with parameters."""
+    load(**parameters)
+    run(tap, name, program, *args)
+    opens = counter("opens")
+    tap.ok(opens == counter("releases") and opens,
+           f"{name}: one release for each open")
+    done = subprocess.run(["modprobe", "-r", MODULE], check=False)
+    tap.ok(not done.returncode and not PARAMETERS.exists(),
+           f"{name}: {MODULE} can be unloaded")
+
+
+def test_opening(tap, hold, vf):
+    """The vendor traps devices whose open may not be complete."""
+    load(traps="net")
+    stop = threading.Event()
+    results = {}
+
+    def toggle():
+        while not stop.is_set():
+            for value in ("1", "0"):
+                try:
+                    (PARAMETERS / "toggle").write_text(value)
+                    key = 0
+                except OSError as err:
+                    key = errno.errorcode[err.errno]
+                results[key] = results.get(key, 0) + 1
+
+    thread = threading.Thread(target=toggle)
+    thread.start()
+    good = 0
+    for _ in range(OPENS):
+        done = subprocess.run([hold, vf], check=False, timeout=60,
+                              stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL)
+        good += not done.returncode
+    stop.set()
+    thread.join(60)
+    tap.note(f"toggles while opening and closing: {results}")
+    tap.ok(good == OPENS and set(results) <= {0, "ENODEV"},
+           f"opened and closed {OPENS} times while the vendor toggles",
+           f"{good}, {results}")
+    sh("modprobe", "-r", MODULE)
+
+
+def test_parameters(tap):
+    """What mediator_demo itself refuses."""
+    done = subprocess.run(["modprobe", MODULE, "traps=nonsense"], text=True,
+                          check=False, capture_output=True)
+    tap.ok(done.returncode, f"{MODULE} refuses what it does not know", done)
+
+
+def main():
+    if len(sys.argv) != (4 if "--hammer" in sys.argv else 3):
+        sys.exit(__doc__)
+    program, hold = sys.argv[1:3]
+    vf = os.environ["LAB_VFS"].split()[0]
+    tap = Tap()
+    sh("vfctl", "bind", vf, "vfio-pci-mediate")
+    if hold == "--hammer":
+        toggles = int(sys.argv[3])
+        if os.uname().release.endswith("-debug"):
+            toggles //= 5
+        under(tap, "hammer", {"traps": "hammer"}, program, "--hammer",
+              str(toggles), vf)
+        return tap.done()
+
+    test_parameters(tap)
+    for name, parameters in CONFIGS:
+        under(tap, name, parameters, program, vf)
+    if os.path.exists("/dev/iommu"):
+        under(tap, "net, cdev", {"traps": "net", "rom": 1}, program, vf,
+              "cdev")
+    for traps in ("net", "none"):
+        under(tap, f"concurrent, {traps}", {"traps": traps}, program,
+              "--concurrent", "8", vf)
+    test_opening(tap, hold, vf)
+    return tap.done()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
