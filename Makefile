@@ -4,7 +4,7 @@
 LAB := tests/lab/lab
 
 .DEFAULT_GOAL := modules
-.PHONY: modules lab demo check run shell lint clean distclean help
+.PHONY: modules lab demo check bench run shell lint clean distclean help
 
 ifdef KDIR
 # Out of the lab, as any out-of-tree module: make KDIR=/lib/modules/.../build
@@ -27,6 +27,9 @@ demo:
 check:
 	@$(LAB) check $(if $(SUITE),--suite '$(SUITE)') $(if $(KERNEL),--kernel '$(KERNEL)')
 
+bench:
+	@$(LAB) bench $(if $(SUITE),--suite '$(SUITE)') $(if $(KERNEL),--kernel '$(KERNEL)')
+
 host_args = $(if $(FILES),--files '$(FILES)') $(if $(KERNEL),--kernel '$(KERNEL)') \
 	$(if $(VFS),--vfs '$(VFS)') $(if $(PF),--pf '$(PF)')
 
@@ -48,6 +51,7 @@ help:
 	@echo 'make lab [KERNEL=...]                   build all that the lab needs; a second call is seconds'
 	@echo 'make demo [KERNEL=...]                  from nothing to a guest with a VF that passes traffic'
 	@echo 'make check [SUITE=name] [KERNEL=...]    all tests, or one suite (SUITE=list names them)'
+	@echo 'make bench [SUITE=access] [KERNEL=...]   count instructions, in-tree vfio-pci against ours'
 	@echo 'make run SCRIPT=path [FILES=dir] [KERNEL=...] [VFS=n] [PF=igb|sample_nic] [TIMEOUT=s]'
 	@echo '                                        run a script on the lab host, return its exit status'
 	@echo 'make shell [FILES=dir] [KERNEL=...] [VFS=n] [PF=...]'

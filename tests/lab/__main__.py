@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 
+import bench
 import check
 import demo
 import host
@@ -56,6 +57,10 @@ def cmd_check(args):
     return check.check(args.suite, args.kernel, build_lab)
 
 
+def cmd_bench(args):
+    return bench.bench(args.suite, args.kernel or "6.12", build_lab)
+
+
 def cmd_run(args):
     if not args.script:
         raise LabError("make run needs SCRIPT=path")
@@ -96,13 +101,15 @@ def arguments():
         epilog="The environment: VFIO_MEDIATE_CACHE names the cache directory,"
                " LAB_ACCEL=kvm|tcg overrides the choice of accelerator.")
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("modules", "lab", "demo", "check", "run", "shell", "lint",
-                 "distclean"):
+    for name in ("modules", "lab", "demo", "check", "bench", "run", "shell",
+                 "lint", "distclean"):
         sub = commands.add_parser(name)
         if name not in ("lint", "distclean"):
             sub.add_argument("--kernel", choices=kernels.NAMES)
         if name == "check":
             sub.add_argument("--suite")
+        if name == "bench":
+            sub.add_argument("--suite", choices=bench.SUITES)
         if name in ("run", "shell"):
             sub.add_argument("--files", metavar="DIR")
             sub.add_argument("--vfs", type=int, default=2, choices=range(9),

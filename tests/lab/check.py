@@ -34,17 +34,25 @@ def e2e_files(_kern):
     return {path.name: path for path in E2E.iterdir() if path.is_file()}
 
 
-def selftest_files(kern):
-    """The selftests and their programs, built in the tree of stable."""
-    work = BUILD / "selftests"
+def build_programs(name):
+    """Builds tests/NAME in the tree of stable; returns where."""
+    work = BUILD / name
     work.mkdir(parents=True, exist_ok=True)
     log = work / "make.log"
     log.unlink(missing_ok=True)
-    source = REPO / "tests" / "selftests"
-    run(inside(tree("build-trixie"), ["make", "-C", source, f"O={work}"],
-               writable=[work], readable=[source]), log, what="selftests")
-    return {**e2e_files(kern), "parity.py": source / "parity.py",
-            "parity": work / "parity", "vfio_hold": work / "vfio_hold"}
+    run(inside(tree("build-trixie"),
+               ["make", "-C", REPO / "tests" / name, f"O={work}"],
+               writable=[work], readable=[REPO / "tests", REPO / "uapi"]),
+        log, what=name)
+    return work
+
+
+def selftest_files(kern):
+    work = build_programs("selftests")
+    return {**e2e_files(kern),
+            "parity.py": REPO / "tests" / "selftests" / "parity.py",
+            "parity": work / "parity", "mediate": work / "mediate",
+            "vfio_hold": work / "vfio_hold"}
 
 
 def kunit_files(_kern):
@@ -73,10 +81,25 @@ SUITES = [
           ("6.12", "7.2", "debug"), "./parity.py ./parity", selftest_files,
           threads="single"),
     Suite("kunit", "KUnit suites",
-          ("debug",), "./run.sh vfio_mediate_kunit", kunit_files,
+          ("debug",), "./run.sh vfio_mediate_kunit vfio_pci_mediate_kunit", kunit_files,
           threads="single"),
     Suite("open", "who mediates a device is decided at each open",
           ("6.12", "7.2", "debug"), "./mediate_open.py ./vfio_hold",
+          selftest_files, threads="single"),
+    Suite("lifecycle", "all that can happen to a mediated VF, by itself and at once",
+          ("7.2",), "./mediate_lifecycle.py", selftest_files,
+          threads="single"),
+    Suite("stress", "the same, and two minutes of everything at once",
+          ("debug",), "./mediate_lifecycle.py 120", selftest_files, timeout=900,
+          threads="single"),
+    Suite("guest", "a running guest is mediated and trapped",
+          ("6.12", "7.2", "debug"), "./mediate_guest.py", e2e_files,
+          timeout=900),
+    Suite("regions", "regions, interrupts and traps that a vendor adds",
+          ("6.12", "7.2", "debug"), "./mediate_regions.py ./mediate ./vfio_hold",
+          selftest_files, threads="single"),
+    Suite("hammer", "traps that go on and off while doorbells are rung",
+          ("6.12", "debug"), "./mediate_regions.py ./mediate --hammer 1000",
           selftest_files, threads="single"),
     Suite("reload", "loading and unloading the modules leaks nothing",
           ("debug",), "./reload.sh 50", e2e_files, timeout=900, threads="single"),

@@ -7,7 +7,7 @@ import time
 import host
 import kernels
 from cache import BUILD, REPO
-from check import E2E, RESULT
+from check import RESULT, e2e_files
 
 DRIVER = "vfio-pci-mediate"
 
@@ -37,8 +37,8 @@ def demo(kernel, build_lab):
     kern = kernels.kernel(kernel)
     tell(f"booting the lab host: Linux {kern.version}, QEMU with an IOMMU and "
          f"an 82576, {host.accelerator()}")
-    outcome = host.boot(kernel, f"./passthrough.py {DRIVER}",
-                        {"passthrough.py": E2E / "passthrough.py"}, vfs=2,
+    outcome = host.boot(kernel, f"./passthrough.py {DRIVER} && "
+                        "./mediate_guest.py demo", e2e_files(kern), vfs=2,
                         name="demo", echo=echo)
     # Not what was echoed: a run that was repeated has echoed twice.
     steps = [{"step": step_name(match), "ok": not match[1]}
