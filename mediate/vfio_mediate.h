@@ -284,6 +284,9 @@ struct vfio_mediate_device {
  *		on entry, to map the device's own. Or return a negative errno;
  *		what fits neither is -EINVAL.
  *
+ * Groups of callbacks that a vendor may do without, such as those of a migration,
+ * will be pointers to structs of their own.
+ *
  * @open and @release are called in process context and may sleep. The
  * registry's lock is held: do not register or unregister ops from them, nor
  * take a lock that is held around such a call, as is the device lock of the PF

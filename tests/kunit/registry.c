@@ -341,6 +341,58 @@ static void test_unregister_waits(struct kunit *test)
 	vfio_mediate_close(session);
 }
 
+struct waiter {
+	struct vfio_mediate_session *session;
+	struct completion done;
+};
+
+static int synchronize_thread(void *data)
+{
+	struct waiter *waiter = data;
+
+	vfio_mediate_synchronize(waiter->session);
+	complete_all(&waiter->done);
+
+	return 0;
+}
+
+/* Whoever is inside holds up those who wait for that session, and nobody else. */
+static void test_synchronize_waits(struct kunit *test)
+{
+	struct vfio_mediate_device *dev;
+	struct task_struct *task[2];
+	struct waiter waiter[2];
+	unsigned int i;
+	int cookie;
+
+	register_all(test);
+	for (i = 0; i < 2; i++) {
+		init_completion(&waiter[i].done);
+		waiter[i].session = vfio_mediate_open(fake_device(test), NULL,
+						      fake_detached,
+						      &(bool){ false });
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, waiter[i].session);
+	}
+
+	KUNIT_EXPECT_NOT_NULL(test, vfio_mediate_enter(waiter[0].session, &dev,
+						       &cookie));
+	for (i = 0; i < 2; i++) {
+		task[i] = kthread_run(synchronize_thread, &waiter[i], "wait");
+		KUNIT_EXPECT_FALSE(test, IS_ERR(task[i]));
+	}
+	KUNIT_EXPECT_NE(test, 0,
+			wait_for_completion_timeout(&waiter[1].done, 20 * HZ));
+	KUNIT_EXPECT_EQ(test, 0,
+			wait_for_completion_timeout(&waiter[0].done, HZ));
+	vfio_mediate_exit(waiter[0].session, cookie);
+
+	for (i = 0; i < 2; i++) {
+		if (!IS_ERR(task[i]))
+			wait_for_completion(&waiter[i].done);
+		vfio_mediate_close(waiter[i].session);
+	}
+}
+
 static struct kunit_case registry_cases[] = {
 	KUNIT_CASE(test_register_incomplete),
 	KUNIT_CASE(test_register_twice),
@@ -352,6 +404,7 @@ static struct kunit_case registry_cases[] = {
 	KUNIT_CASE(test_unregister_detaches),
 	KUNIT_CASE(test_detach_one_pf),
 	KUNIT_CASE(test_unregister_waits),
+	KUNIT_CASE(test_synchronize_waits),
 	{ }
 };
 
