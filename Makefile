@@ -50,7 +50,7 @@ help:
 	@echo 'make KDIR=/lib/modules/VERSION/build    build them against a kernel of this machine'
 	@echo 'make lab [KERNEL=...]                   build all that the lab needs; a second call is seconds'
 	@echo 'make demo [KERNEL=...]                  from nothing to a guest with a VF that passes traffic'
-	@echo 'make check [SUITE=name] [KERNEL=...]    all tests, or one suite (SUITE=list names them)'
+	@echo 'make check [SUITE=name] [KERNEL=...]    all tests but the longest, or one suite (SUITE=list)'
 	@echo 'make bench [SUITE=access] [KERNEL=...]   count instructions, in-tree vfio-pci against ours'
 	@echo 'make run SCRIPT=path [FILES=dir] [KERNEL=...] [VFS=n] [PF=igb|sample_nic] [TIMEOUT=s]'
 	@echo '                                        run a script on the lab host, return its exit status'
