@@ -218,6 +218,11 @@ def test_going(tap, guest, vfs, netdev):
     plug(guest, vf)
     tap.ok(answers(guest) == 10 and mediated_by(vf) == "demo",
            "plugged in again: mediated again, traffic again")
+    if os.uname().release.endswith("-debug"):
+        # When a VF goes, stock vfio frees the container's IOMMU while QEMU, which
+        # has let go of the device, still unmaps by it: KASAN sees it now and then.
+        tap.skip("the VF and the PF go", "a use after free of stock vfio")
+        return
     trap(True)
     sh("vfctl", "unbind", vf)
     leaves(tap, guest, "VF unbound while trapped")

@@ -2,11 +2,13 @@
 """The machine that the lab host runs on, as far as the lab host may tell it what
 to do: the monitor of its QEMU is at the other end of a serial line."""
 
+import itertools
 import json
 import os
 import tty
 
 LINE = "/dev/ttyS2"
+NUMBERS = itertools.count(os.getpid() << 16)
 
 
 class Outer:
@@ -16,23 +18,26 @@ class Outer:
         file = os.open(LINE, os.O_RDWR | os.O_NOCTTY)
         tty.setraw(file)
         self.file = os.fdopen(file, "r+b", buffering=0)
+        # QEMU forgets what the kernel has sent when it probed the line.
+        self.file.write(b"\xff")
         try:
             self.call("qmp_capabilities")
         except OSError:
-            # What the kernel sent when it probed the line made no sense to QEMU.
-            self.call("qmp_capabilities")
+            pass    # somebody was here before
 
     def call(self, command, **arguments):
-        request = {"execute": command, "arguments": arguments}
+        number = next(NUMBERS)
+        request = {"execute": command, "arguments": arguments, "id": number}
         self.file.write(json.dumps(request).encode() + b"\n")
         while True:
             try:
-                # Greetings and events come in between.
                 reply = json.loads(self.file.readline())
             except ValueError:
-                # The kernel's probing of the line ate a part of the greeting.
+                # The probing also ate a part of the greeting.
+                continue
+            # Events come in between, and complaints about the probing.
+            if reply.get("id") != number:
                 continue
             if "error" in reply:
                 raise OSError(f"{command}: {reply['error']['desc']}")
-            if "return" in reply:
-                return reply["return"]
+            return reply["return"]
