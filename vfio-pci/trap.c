@@ -36,6 +36,13 @@ struct vpm_shadow_page {
 	u64 offset;
 };
 
+static bool overlaps(const struct vpm_trap_area *area, u64 region, u64 offset,
+		     u64 size)
+{
+	return area->region == region && offset < area->offset + area->size &&
+	       area->offset < offset + size;
+}
+
 static struct vpm_trap_area *find_area(struct vpm_device *vpm, u64 region,
 				       u64 offset, u64 size)
 {
@@ -43,8 +50,7 @@ static struct vpm_trap_area *find_area(struct vpm_device *vpm, u64 region,
 	struct vpm_trap_area *area;
 
 	for (area = trap->areas; area < trap->areas + trap->num_areas; area++)
-		if (area->region == region && offset < area->offset + area->size &&
-		    area->offset < offset + size)
+		if (overlaps(area, region, offset, size))
 			return area;
 
 	return NULL;
@@ -371,20 +377,19 @@ static const struct vm_operations_struct trap_vm_ops = {
 int vpm_trap_mmap(struct vpm_device *vpm, struct vm_area_struct *vma)
 {
 	u64 pos = (u64)vma->vm_pgoff << PAGE_SHIFT;
+	u64 region = VFIO_PCI_OFFSET_TO_INDEX(pos);
+	u64 offset = pos & VFIO_PCI_OFFSET_MASK;
+	u64 size = vma->vm_end - vma->vm_start;
 	struct vpm_trap *trap = &vpm->trap;
 	struct vpm_trap_area *area;
 	bool refused = false;
 
-	if (!find_area(vpm, VFIO_PCI_OFFSET_TO_INDEX(pos),
-		       pos & VFIO_PCI_OFFSET_MASK, vma->vm_end - vma->vm_start))
+	if (!find_area(vpm, region, offset, size))
 		return 0;
 
 	down_read(&trap->fault_lock);
 	for (area = trap->areas; area < trap->areas + trap->num_areas; area++)
-		if (area->region == VFIO_PCI_OFFSET_TO_INDEX(pos) &&
-		    area->offset < (pos & VFIO_PCI_OFFSET_MASK) +
-				   (vma->vm_end - vma->vm_start) &&
-		    (pos & VFIO_PCI_OFFSET_MASK) < area->offset + area->size)
+		if (overlaps(area, region, offset, size))
 			refused |= trap->state == VPM_TRAP_EXACT ||
 				   (trap->state == VPM_TRAP_SHADOW &&
 				    !area->pages);
