@@ -75,7 +75,7 @@ def run(tap, name, program, *args):
                 failed += 1
                 detail = []
             elif match[3] is not None:
-                tap.ok(True, f"{what} # SKIP {match[3]}")
+                tap.skip(what, match[3])
             else:
                 tap.ok(True, what)
         elif line.startswith("1..") and plan is None:
