@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Regions in which a vendor has a say: info, access, mmap.
+ * Regions in which a vendor has a say: declaration, access, mmap.
  */
 
 #ifndef VFIO_PCI_MEDIATE_REGIONS_H
