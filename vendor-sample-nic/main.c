@@ -1,22 +1,339 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * sample_nic: PF driver for the Intel 82576.
- *
- * It registers no PCI driver yet: the PF stays with in-tree igb.
+ * sample_nic: PF driver for the Intel 82576. The PCI driver: probe, remove, power,
+ * errors, and the work that goes on beside traffic.
  */
 
+#include <linux/ethtool.h>
+#include <linux/interrupt.h>
 #include <linux/module.h>
+#include <linux/rtnetlink.h>
 
-static int __init sample_nic_init(void)
+#include "nic.h"
+
+#define NIC_DEV_ID_82576	0x10c9
+#define NIC_SERVICE_PERIOD	(2 * HZ)
+
+static void nic_check_link(struct nic *nic)
 {
+	int speed, duplex;
+	bool up;
+
+	up = nic_read_link(nic, &speed, &duplex);
+	if (up == netif_carrier_ok(nic->netdev) && speed == nic->speed)
+		return;
+
+	nic->speed = speed;
+	if (up) {
+		netdev_info(nic->netdev, "link up, %d Mb/s, %s duplex\n", speed,
+			    duplex == DUPLEX_FULL ? "full" : "half");
+		netif_carrier_on(nic->netdev);
+	} else {
+		netdev_info(nic->netdev, "link down\n");
+		netif_carrier_off(nic->netdev);
+	}
+}
+
+static void nic_service(struct work_struct *work)
+{
+	struct nic *nic = container_of(work, struct nic, service.work);
+
+	/* The netdev is not to be touched once it is unregistered. */
+	if (READ_ONCE(nic->going))
+		return;
+
+	nic_check_link(nic);
+	nic_update_stats(nic);
+	queue_delayed_work(nic->wq, &nic->service, NIC_SERVICE_PERIOD);
+}
+
+static irqreturn_t nic_other_irq(int irq, void *data)
+{
+	struct nic *nic = data;
+	u32 cause = nic_rd(nic, ICR);
+
+	if (cause & INT_LSC)
+		mod_delayed_work(nic->wq, &nic->service, 0);
+	nic_wr(nic, EIMS, BIT(nic->num_queues));
+
+	return IRQ_HANDLED;
+}
+
+/* Nothing but the device's configuration goes on after this. */
+static void nic_halt(struct nic *nic)
+{
+	cancel_work_sync(&nic->reset_work);
+
+	rtnl_lock();
+	netif_device_detach(nic->netdev);
+	if (netif_running(nic->netdev))
+		nic_stop(nic->netdev);
+	rtnl_unlock();
+
+	nic_hw_reset(nic);
+	cancel_delayed_work_sync(&nic->service);
+}
+
+static int nic_restart(struct nic *nic)
+{
+	int ret = 0;
+
+	nic_hw_reset(nic);
+	nic_hw_start(nic);
+
+	rtnl_lock();
+	if (netif_running(nic->netdev))
+		ret = nic_open(nic->netdev);
+	if (!ret)
+		netif_device_attach(nic->netdev);
+	rtnl_unlock();
+	mod_delayed_work(nic->wq, &nic->service, 0);
+
+	return ret;
+}
+
+/* After a transmit timeout. */
+static void nic_reset_work(struct work_struct *work)
+{
+	struct nic *nic = container_of(work, struct nic, reset_work);
+	struct net_device *netdev = nic->netdev;
+
+	rtnl_lock();
+	if (netif_running(netdev) && netif_device_present(netdev)) {
+		netdev_warn(netdev, "resetting the device\n");
+		nic_stop(netdev);
+		nic_hw_reset(nic);
+		nic_hw_start(nic);
+		if (nic_open(netdev)) {
+			netdev_err(netdev, "no memory to start again\n");
+			netif_device_detach(netdev);
+		}
+	}
+	rtnl_unlock();
+}
+
+static int nic_read_mac(struct nic *nic)
+{
+	u32 low = nic_rd(nic, RAL(0)), high = nic_rd(nic, RAH(0));
+	u8 mac[ETH_ALEN] = { low, low >> 8, low >> 16, low >> 24, high, high >> 8 };
+
+	if (is_valid_ether_addr(mac)) {
+		eth_hw_addr_set(nic->netdev, mac);
+	} else {
+		eth_hw_addr_random(nic->netdev);
+		pci_warn(nic->pdev, "no address in the NVM, using %pM\n", nic->netdev->dev_addr);
+	}
+	ether_addr_copy(nic->netdev->perm_addr, mac);
+
+	return nic_pool_set_mac(nic, NIC_PF_POOL, 0, nic->netdev->dev_addr);
+}
+
+static void nic_init_netdev(struct nic *nic)
+{
+	struct net_device *netdev = nic->netdev;
+	unsigned int i;
+
+	SET_NETDEV_DEV(netdev, &nic->pdev->dev);
+	netdev->netdev_ops = &nic_netdev_ops;
+	netdev->ethtool_ops = &nic_ethtool_ops;
+	netdev->hw_features = NETIF_F_SG | NETIF_F_IP_CSUM | NETIF_F_IPV6_CSUM | NETIF_F_RXCSUM;
+	netdev->vlan_features = NETIF_F_SG | NETIF_F_IP_CSUM | NETIF_F_IPV6_CSUM;
+	netdev->features = netdev->hw_features | NETIF_F_HW_VLAN_CTAG_TX |
+			   NETIF_F_HW_VLAN_CTAG_RX | NETIF_F_HW_VLAN_CTAG_FILTER;
+	netdev->min_mtu = ETH_MIN_MTU;
+	netdev->max_mtu = NIC_MAX_FRAME - NIC_HEADERS;
+	netif_carrier_off(netdev);
+
+	for (i = 0; i < nic->num_queues; i++) {
+		struct nic_queue *q = &nic->queue[i];
+
+		q->nic = nic;
+		q->index = i;
+		q->hw = NIC_PF_POOL + i * NIC_NUM_POOLS;
+		u64_stats_init(&q->rx.syncp);
+		u64_stats_init(&q->tx.syncp);
+		netif_napi_add(netdev, &q->napi, nic_poll);
+	}
+}
+
+static void nic_init(struct nic *nic, struct pci_dev *pdev, struct net_device *netdev)
+{
+	nic->pdev = pdev;
+	nic->netdev = netdev;
+	nic->rx_descs = NIC_DEFAULT_DESCS;
+	nic->tx_descs = NIC_DEFAULT_DESCS;
+	nic->speed = SPEED_UNKNOWN;
+	mutex_init(&nic->vf_lock);
+	spin_lock_init(&nic->stats_lock);
+	INIT_DELAYED_WORK(&nic->service, nic_service);
+	INIT_WORK(&nic->reset_work, nic_reset_work);
+	nic_filters_init(nic);
+	pci_set_drvdata(pdev, nic);
+}
+
+static int nic_probe(struct pci_dev *pdev, const struct pci_device_id *id)
+{
+	struct device *dev = &pdev->dev;
+	struct net_device *netdev;
+	struct nic *nic;
+	int irq, ret;
+
+	ret = pcim_enable_device(pdev);
+	if (ret)
+		return ret;
+
+	ret = dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64));
+	if (ret)
+		return ret;
+
+	netdev = devm_alloc_etherdev_mqs(dev, sizeof(*nic), NIC_MAX_QUEUES, NIC_MAX_QUEUES);
+	if (!netdev)
+		return -ENOMEM;
+
+	nic = netdev_priv(netdev);
+	nic_init(nic, pdev, netdev);
+	nic->hw_stats = devm_kcalloc(dev, nic_num_hw_stats(), sizeof(u64), GFP_KERNEL);
+	if (!nic->hw_stats)
+		return -ENOMEM;
+
+	nic->regs = pcim_iomap_region(pdev, 0, NIC_NAME);
+	if (IS_ERR(nic->regs))
+		return PTR_ERR(nic->regs);
+
+	nic->wq = alloc_workqueue("%s", WQ_UNBOUND, 0, pci_name(pdev));
+	if (!nic->wq)
+		return -ENOMEM;
+
+	pci_set_master(pdev);
+	ret = pci_alloc_irq_vectors(pdev, 2, NIC_MAX_QUEUES + 1, PCI_IRQ_MSIX);
+	if (ret < 0)
+		goto destroy_wq;
+
+	nic->num_queues = ret - 1;
+	netif_set_real_num_tx_queues(netdev, nic->num_queues);
+	netif_set_real_num_rx_queues(netdev, nic->num_queues);
+	nic_init_netdev(nic);
+
+	nic_hw_reset(nic);
+	ret = nic_read_mac(nic);
+	if (ret)
+		goto free_vectors;
+
+	irq = pci_irq_vector(pdev, nic->num_queues);
+	ret = request_irq(irq, nic_other_irq, 0, pci_name(pdev), nic);
+	if (ret)
+		goto free_vectors;
+
+	nic_hw_start(nic);
+	ret = register_netdev(netdev);
+	if (ret)
+		goto reset;
+
+	pci_save_state(pdev);
+	queue_delayed_work(nic->wq, &nic->service, 0);
+
+	return 0;
+
+reset:
+	nic_hw_reset(nic);
+	nic_hw_release(nic);
+	free_irq(irq, nic);
+	cancel_delayed_work_sync(&nic->service);
+free_vectors:
+	pci_free_irq_vectors(pdev);
+destroy_wq:
+	destroy_workqueue(nic->wq);
+	return ret;
+}
+
+static void nic_remove(struct pci_dev *pdev)
+{
+	struct nic *nic = pci_get_drvdata(pdev);
+
+	WRITE_ONCE(nic->going, true);
+	cancel_delayed_work_sync(&nic->service);
+	unregister_netdev(nic->netdev);
+
+	nic_hw_reset(nic);
+	nic_hw_release(nic);
+	free_irq(pci_irq_vector(pdev, nic->num_queues), nic);
+	cancel_delayed_work_sync(&nic->service);
+	cancel_work_sync(&nic->reset_work);
+	pci_free_irq_vectors(pdev);
+	destroy_workqueue(nic->wq);
+}
+
+static void nic_shutdown(struct pci_dev *pdev)
+{
+	nic_halt(pci_get_drvdata(pdev));
+}
+
+static int nic_suspend(struct device *dev)
+{
+	nic_halt(dev_get_drvdata(dev));
+
 	return 0;
 }
-module_init(sample_nic_init);
 
-static void __exit sample_nic_exit(void)
+static int nic_resume(struct device *dev)
 {
+	return nic_restart(dev_get_drvdata(dev));
 }
-module_exit(sample_nic_exit);
+
+static DEFINE_SIMPLE_DEV_PM_OPS(nic_pm_ops, nic_suspend, nic_resume);
+
+static pci_ers_result_t nic_error_detected(struct pci_dev *pdev, pci_channel_state_t state)
+{
+	nic_halt(pci_get_drvdata(pdev));
+
+	return state == pci_channel_io_perm_failure ? PCI_ERS_RESULT_DISCONNECT :
+						      PCI_ERS_RESULT_NEED_RESET;
+}
+
+static pci_ers_result_t nic_slot_reset(struct pci_dev *pdev)
+{
+	pci_restore_state(pdev);
+	pci_save_state(pdev);
+
+	return PCI_ERS_RESULT_RECOVERED;
+}
+
+static void nic_error_resume(struct pci_dev *pdev)
+{
+	if (nic_restart(pci_get_drvdata(pdev)))
+		pci_err(pdev, "no memory to start again after an error\n");
+}
+
+/* A reset of the function by the administrator. */
+static void nic_reset_prepare(struct pci_dev *pdev)
+{
+	nic_halt(pci_get_drvdata(pdev));
+}
+
+static const struct pci_error_handlers nic_error_handlers = {
+	.error_detected = nic_error_detected,
+	.slot_reset = nic_slot_reset,
+	.resume = nic_error_resume,
+	.reset_prepare = nic_reset_prepare,
+	.reset_done = nic_error_resume,
+};
+
+static const struct pci_device_id nic_ids[] = {
+	{ PCI_VDEVICE(INTEL, NIC_DEV_ID_82576) },
+	{ }
+};
+MODULE_DEVICE_TABLE(pci, nic_ids);
+
+static struct pci_driver nic_driver = {
+	.name = NIC_NAME,
+	.id_table = nic_ids,
+	.probe = nic_probe,
+	.remove = nic_remove,
+	.shutdown = nic_shutdown,
+	.driver.pm = pm_sleep_ptr(&nic_pm_ops),
+	.err_handler = &nic_error_handlers,
+};
+module_pci_driver(nic_driver);
 
 MODULE_LICENSE("GPL");
 MODULE_AUTHOR("The vfio-mediate developers");

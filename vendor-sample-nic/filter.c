@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which frames go to which pool: addresses, multicast hashes, VLANs, and whether
+ * the pool is enabled at all. The registers are always written from what is in
+ * struct nic, so that a reset of the device loses nothing.
+ */
+
+#include <linux/delay.h>
+#include <linux/iopoll.h>
+#include <linux/unaligned.h>
+
+#include "nic.h"
+
+static void nic_write_mac(struct nic *nic, unsigned int pool, unsigned int slot)
+{
+	/* The first address after a reset is the PF's: so are the first ones here. */
+	unsigned int n = (pool + 1) % NIC_NUM_POOLS * NIC_POOL_MACS + slot;
+	const u8 *mac = nic->pool[pool].mac[slot];
+	u32 low = n < 16 ? RAL(n) : RAL_16(n - 16);
+	u32 high = 0;
+
+	/* Not valid while its two halves do not match. */
+	nic_wr(nic, low + 4, 0);
+	nic_flush(nic);
+	if (!is_zero_ether_addr(mac))
+		high = RAH_AV | FIELD_PREP(RAH_POOLSEL, BIT(pool)) | get_unaligned_le16(mac + 4);
+	nic_wr(nic, low, get_unaligned_le32(mac));
+	nic_wr(nic, low + 4, high);
+}
+
+static void nic_write_vlan(struct nic *nic, unsigned int n)
+{
+	u16 vid = nic->vlan_id[n];
+	u32 bit = BIT(vid % 32);
+	u32 vfta, vlvf = 0;
+
+	vfta = nic_rd(nic, VFTA(vid / 32)) & ~bit;
+	if (nic->vlan_pools[n]) {
+		vfta |= bit;
+		vlvf = VLVF_VI_EN | FIELD_PREP(VLVF_POOLSEL, nic->vlan_pools[n]) | vid;
+	}
+	nic_wr(nic, VLVF(n), vlvf);
+	nic_wr(nic, VFTA(vid / 32), vfta);
+}
+
+/* There is one multicast table for all pools: what any of them wants. */
+static void nic_write_hashes(struct nic *nic)
+{
+	DECLARE_BITMAP(mta, NIC_MTA_BITS) = {};
+	u32 words[NIC_MTA_BITS / 32];
+	bool unicast = false;
+	unsigned int i;
+
+	for (i = 0; i < NIC_NUM_POOLS; i++) {
+		bitmap_or(mta, mta, nic->pool[i].mta, NIC_MTA_BITS);
+		if (nic->pool[i].mc_promisc)
+			bitmap_fill(mta, NIC_MTA_BITS);
+		unicast |= nic->pool[i].uc_promisc;
+	}
+
+	bitmap_to_arr32(words, mta, NIC_MTA_BITS);
+	for (i = 0; i < ARRAY_SIZE(words); i++) {
+		nic_wr(nic, MTA(i), words[i]);
+		nic_wr(nic, UTA(i), unicast ? ~0 : 0);
+	}
+}
+
+static void nic_write_pool(struct nic *nic, unsigned int pool)
+{
+	const struct nic_pool *p = &nic->pool[pool];
+	u32 vmolr = VMOLR_STRCRC | VMOLR_BAM | VMOLR_LPE | FIELD_PREP(VMOLR_RLPML, p->max_frame);
+
+	if (p->port_vlan || p->vlans)
+		vmolr |= VMOLR_STRVLAN;
+	if (!p->port_vlan)
+		vmolr |= VMOLR_AUPE;
+	if (!bitmap_empty(p->mta, NIC_MTA_BITS))
+		vmolr |= VMOLR_ROMPE;
+	/* The card needs no full table for these two, QEMU's model does. */
+	if (p->mc_promisc)
+		vmolr |= VMOLR_MPME | VMOLR_ROMPE;
+	if (p->uc_promisc)
+		vmolr |= VMOLR_ROPE;
+	if (pool == NIC_PF_POOL && nic->num_queues > 1)
+		vmolr |= VMOLR_RSSE;
+
+	nic_wr(nic, VMOLR(pool), vmolr);
+	nic_wr(nic, VMVIR(pool), p->port_vlan ? VMVIR_VLANA_DEFAULT | p->port_vlan : 0);
+}
+
+/* Write all that a reset of the device has cleared. */
+void nic_filters_write(struct nic *nic)
+{
+	unsigned int i, slot;
+
+	spin_lock_bh(&nic->filter_lock);
+	for (i = 0; i < NIC_NUM_POOLS; i++) {
+		for (slot = 0; slot < NIC_POOL_MACS; slot++)
+			nic_write_mac(nic, i, slot);
+		nic_write_pool(nic, i);
+	}
+	for (i = 0; i < NIC_NUM_VLANS; i++)
+		nic_write_vlan(nic, i);
+	nic_write_hashes(nic);
+	spin_unlock_bh(&nic->filter_lock);
+}
+
+void nic_filters_init(struct nic *nic)
+{
+	unsigned int i;
+
+	spin_lock_init(&nic->filter_lock);
+	for (i = 0; i < NIC_NUM_POOLS; i++)
+		nic->pool[i].max_frame = ETH_DATA_LEN + NIC_HEADERS;
+	nic->pool[NIC_PF_POOL].vlans = true;
+}
+
+/* Bring the registers in line with what has been changed in the pool. */
+void nic_pool_write(struct nic *nic, unsigned int pool)
+{
+	lockdep_assert_held(&nic->filter_lock);
+
+	nic_write_pool(nic, pool);
+	nic_write_hashes(nic);
+}
+
+/* Forget what the driver of a VF has asked for; the administrator's VLAN stays. */
+void nic_pool_reset(struct nic *nic, unsigned int pool)
+{
+	struct nic_pool *p = &nic->pool[pool];
+	unsigned int i;
+
+	spin_lock_bh(&nic->filter_lock);
+	for (i = 1; i < NIC_POOL_MACS; i++) {
+		eth_zero_addr(p->mac[i]);
+		nic_write_mac(nic, pool, i);
+	}
+	for (i = 0; i < NIC_NUM_VLANS; i++) {
+		if (!(nic->vlan_pools[i] & BIT(pool)) ||
+		    nic->vlan_id[i] == (p->port_vlan & VLAN_VID_MASK))
+			continue;
+		nic->vlan_pools[i] &= ~BIT(pool);
+		nic_write_vlan(nic, i);
+	}
+	bitmap_zero(p->mta, NIC_MTA_BITS);
+	p->max_frame = ETH_DATA_LEN + NIC_HEADERS;
+	p->vlans = false;
+	p->mc_promisc = false;
+	p->uc_promisc = false;
+	nic_pool_write(nic, pool);
+	spin_unlock_bh(&nic->filter_lock);
+}
+
+/**
+ * nic_pool_set_mac() - Give an address to a pool, or take it away
+ * @nic:	The PF.
+ * @pool:	The pool.
+ * @slot:	Which of its addresses.
+ * @mac:	The address; zero to take it away.
+ *
+ * Return: 0, or -EADDRINUSE if another pool has it.
+ */
+int nic_pool_set_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac)
+{
+	unsigned int i, j;
+	int ret = 0;
+
+	spin_lock_bh(&nic->filter_lock);
+	for (i = 0; i < NIC_NUM_POOLS; i++)
+		for (j = 0; j < NIC_POOL_MACS; j++)
+			if (i != pool && !is_zero_ether_addr(mac) &&
+			    ether_addr_equal(nic->pool[i].mac[j], mac))
+				ret = -EADDRINUSE;
+	if (!ret) {
+		ether_addr_copy(nic->pool[pool].mac[slot], mac);
+		nic_write_mac(nic, pool, slot);
+	}
+	spin_unlock_bh(&nic->filter_lock);
+
+	return ret;
+}
+
+/**
+ * nic_pool_set_vlan() - Let a pool into a VLAN, or out
+ * @nic:	The PF.
+ * @pool:	The pool.
+ * @vid:	The VLAN.
+ * @on:		Which of the two.
+ *
+ * Return: 0, or -ENOSPC when the device knows as many VLANs as it can.
+ */
+int nic_pool_set_vlan(struct nic *nic, unsigned int pool, u16 vid, bool on)
+{
+	unsigned int n = NIC_NUM_VLANS, i;
+	int ret = 0;
+
+	spin_lock_bh(&nic->filter_lock);
+	for (i = 0; i < NIC_NUM_VLANS; i++) {
+		if (!nic->vlan_pools[i]) {
+			n = min(n, i);
+		} else if (nic->vlan_id[i] == vid) {
+			n = i;
+			break;
+		}
+	}
+
+	if (n == NIC_NUM_VLANS) {
+		ret = on ? -ENOSPC : 0;
+		goto unlock;
+	}
+	nic->vlan_id[n] = vid;
+	if (on)
+		nic->vlan_pools[n] |= BIT(pool);
+	else
+		nic->vlan_pools[n] &= ~BIT(pool);
+	nic_write_vlan(nic, n);
+unlock:
+	spin_unlock_bh(&nic->filter_lock);
+
+	return ret;
+}
+
+/* The device itself clears a VF's bits when the VF is reset. */
+void nic_pool_enable(struct nic *nic, unsigned int pool, bool on)
+{
+	u32 vfre, vfte;
+
+	spin_lock_bh(&nic->filter_lock);
+	vfre = nic_rd(nic, VFRE) & ~BIT(pool);
+	vfte = nic_rd(nic, VFTE) & ~BIT(pool);
+	if (on) {
+		vfre |= BIT(pool);
+		vfte |= BIT(pool);
+	}
+	nic_wr(nic, VFRE, vfre);
+	nic_wr(nic, VFTE, vfte);
+	nic_flush(nic);
+	spin_unlock_bh(&nic->filter_lock);
+}
+
+/* Longer than a frame takes at 1 Gb/s, interrupt moderation left out. */
+static bool nic_pool_quiet(struct nic *nic, unsigned int pool)
+{
+	u32 tx[2], rx[2];
+
+	rx[0] = nic_rd(nic, RDH(pool));
+	rx[1] = nic_rd(nic, RDH(pool + NIC_NUM_POOLS));
+	tx[0] = nic_rd(nic, TDH(pool));
+	tx[1] = nic_rd(nic, TDH(pool + NIC_NUM_POOLS));
+	usleep_range(200, 400);
+
+	return rx[0] == nic_rd(nic, RDH(pool)) &&
+	       rx[1] == nic_rd(nic, RDH(pool + NIC_NUM_POOLS)) &&
+	       tx[0] == nic_rd(nic, TDH(pool)) &&
+	       tx[1] == nic_rd(nic, TDH(pool + NIC_NUM_POOLS));
+}
+
+/**
+ * nic_pool_drain() - Wait until a pool that is not enabled does no more DMA
+ * @nic:	The PF.
+ * @pool:	The pool.
+ *
+ * The device completes what it has fetched; the heads of the rings stand still
+ * when it has.
+ *
+ * Return: 0 or -ETIMEDOUT.
+ */
+int nic_pool_drain(struct nic *nic, unsigned int pool)
+{
+	bool quiet;
+
+	return read_poll_timeout(nic_pool_quiet, quiet, quiet, 0, 100000, false, nic, pool);
+}
+
+/* Bits 47:36 of the address: the table's default, with RCTL.MO = 0. */
+unsigned int nic_multicast_hash(const u8 *mac)
+{
+	return (mac[4] >> 4 | mac[5] << 4) & (NIC_MTA_BITS - 1);
+}

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files of sample_nic share.
+ *
+ * The device is cut into eight pools of two queue pairs each: pool n has the
+ * queues n and n + 8. VF n is pool n; the PF is always the last pool, whether
+ * there are VFs or not, so that making VFs leaves the PF's queues alone. The
+ * device runs from probe to remove: taking the netdev down stops the PF's pool,
+ * not the VFs.
+ *
+ * Order of locks: RTNL, vf_lock, filter_lock. The netdev's address lock is
+ * outside filter_lock.
+ */
+
+#ifndef SAMPLE_NIC_NIC_H
+#define SAMPLE_NIC_NIC_H
+
+#include <linux/bitfield.h>
+#include <linux/bitmap.h>
+#include <linux/etherdevice.h>
+#include <linux/if_vlan.h>
+#include <linux/io.h>
+#include <linux/mutex.h>
+#include <linux/netdevice.h>
+#include <linux/pci.h>
+#include <linux/spinlock.h>
+#include <linux/u64_stats_sync.h>
+#include <linux/workqueue.h>
+
+#include "regs.h"
+
+#define NIC_NAME		"sample_nic"
+#define NIC_NUM_POOLS		8
+#define NIC_PF_POOL		7
+#define NIC_MAX_VFS		7
+#define NIC_MAX_QUEUES		2
+#define NIC_POOL_MACS		3	/* a share of the 24 receive addresses */
+#define NIC_NUM_VLANS		32
+#define NIC_MTA_BITS		4096
+#define NIC_MAX_FRAME		9728
+#define NIC_HEADERS		(ETH_HLEN + VLAN_HLEN + ETH_FCS_LEN)
+#define NIC_MIN_DESCS		64
+#define NIC_MAX_DESCS		4096
+#define NIC_DEFAULT_DESCS	256
+
+struct nic;
+struct page_pool;
+
+/**
+ * struct nic_ring - One direction of a queue
+ * @desc:		The descriptors, in coherent memory.
+ * @dma:		Where the device finds them.
+ * @pages:		Receive: the page of each descriptor, NULL if it has none.
+ * @tx:			Transmit: what is to be undone for each descriptor.
+ * @count:		Number of descriptors.
+ * @next_to_use:	The first one that the device does not own.
+ * @next_to_clean:	The first one that the device has not given back.
+ * @skb:		Receive: a frame of which the last buffer is still to come.
+ * @discard:		Receive: the rest of the frame is not wanted.
+ * @pool:		Receive: where @pages come from.
+ * @syncp:		Of the counters below.
+ * @packets:		Frames passed on, or sent.
+ * @bytes:		Their bytes, without FCS.
+ * @drops:		Receive: frames lost for want of memory or in error.
+ */
+struct nic_ring {
+	union {
+		void *desc;
+		union nic_rx_desc *rx_desc;
+		struct nic_tx_desc *tx_desc;
+	};
+	dma_addr_t dma;
+	union {
+		struct page **pages;
+		struct nic_tx_buf *tx;
+	};
+	u16 count;
+	u16 next_to_use;
+	u16 next_to_clean;
+	bool discard;
+	struct sk_buff *skb;
+	struct page_pool *pool;
+
+	struct u64_stats_sync syncp;
+	u64_stats_t packets;
+	u64_stats_t bytes;
+	u64_stats_t drops;
+};
+
+/**
+ * struct nic_queue - A queue pair of the PF, with its interrupt and NAPI
+ * @nic:	Whose.
+ * @index:	Of the netdev's queues, of the interrupt vector and its bit in EIMS.
+ * @hw:		The device's number of the queue.
+ * @napi:	Cleans @tx, receives from @rx.
+ * @rx:		Receive ring.
+ * @tx:		Transmit ring.
+ */
+struct nic_queue {
+	struct nic *nic;
+	unsigned int index;
+	unsigned int hw;
+	struct napi_struct napi;
+	struct nic_ring rx;
+	struct nic_ring tx;
+};
+
+/**
+ * struct nic_pool - What a pool receives and how
+ * @mac:	Its addresses, the first being its own; zero if there is none.
+ * @mta:	Bits of the multicast table that it wants.
+ * @max_frame:	Longest frame, with VLAN tag and FCS.
+ * @port_vlan:	VLAN tag (VID and priority) of all its frames, or 0.
+ * @vlans:	Whether it takes part in VLANs, whose tags are then stripped.
+ * @mc_promisc:	Wants all multicast frames.
+ * @uc_promisc:	Wants unicast frames that are nobody's.
+ */
+struct nic_pool {
+	u8 mac[NIC_POOL_MACS][ETH_ALEN];
+	DECLARE_BITMAP(mta, NIC_MTA_BITS);
+	u16 max_frame;
+	u16 port_vlan;
+	bool vlans;
+	bool mc_promisc;
+	bool uc_promisc;
+};
+
+/**
+ * struct nic_vf_stats - Counters of a VF
+ * @rx_packets:		Frames received.
+ * @tx_packets:		Frames sent.
+ * @rx_bytes:		Bytes received.
+ * @tx_bytes:		Bytes sent.
+ * @multicast:		Multicast frames received.
+ */
+struct nic_vf_stats {
+	u64 rx_packets;
+	u64 tx_packets;
+	u64 rx_bytes;
+	u64 tx_bytes;
+	u64 multicast;
+};
+
+/**
+ * struct nic_vf - What the PF knows of a VF
+ * @stats:	Since the VF was made.
+ * @last:	The 32-bit counters as they were read last.
+ * @tx_rate:	Limit in Mb/s, or 0.
+ * @admin_mac:	Its address was set by the administrator.
+ * @spoofchk:	Frames with a source address or VLAN that is not its own are dropped.
+ * @trusted:	May change an address set by the administrator; may be promiscuous.
+ * @link_off:	The administrator has taken its link away.
+ * @active:	Its driver has completed the reset handshake.
+ * @stopped:	Its DMA has been stopped by nic_vf_stop().
+ */
+struct nic_vf {
+	struct nic_vf_stats stats;
+	struct nic_vf_stats last;
+	unsigned int tx_rate;
+	bool admin_mac;
+	bool spoofchk;
+	bool trusted;
+	bool link_off;
+	bool active;
+	bool stopped;
+};
+
+/**
+ * struct nic - A PF
+ * @pdev:		The PCI function.
+ * @netdev:		Its network device.
+ * @regs:		BAR 0.
+ * @num_queues:		Queue pairs, of vectors 0 and up; the next vector is for the
+ *			rest.
+ * @queue:		The queue pairs.
+ * @rx_descs:		Size of receive rings, from the next open on.
+ * @tx_descs:		Size of transmit rings, likewise.
+ * @wq:		Runs the work items below.
+ * @service:		Watches the link and collects statistics.
+ * @reset_work:		Resets the device after a transmit timeout.
+ * @stats_lock:		Protects @hw_stats and the statistics of VFs.
+ * @hw_stats:		Counters of the device, in the order of ethtool's strings.
+ * @speed:		Of the link in Mb/s, or SPEED_UNKNOWN.
+ * @filter_lock:	Protects @pool, the VLAN table and all registers that are
+ *			made of them, VFRE and VFTE. Taken with bottom halves off.
+ * @pool:		The pools: VFs, then the PF.
+ * @vlan_id:		VLANs of VLVF.
+ * @vlan_pools:		The pools in each, 0 if the entry is free.
+ * @vf_lock:		Protects @vf, @num_vfs and the mailboxes. Sleeps.
+ * @num_vfs:		VFs that exist.
+ * @vf:			The VFs.
+ * @mailbox_work:	Serves the mailboxes.
+ * @going:		The PF is being removed.
+ */
+struct nic {
+	struct pci_dev *pdev;
+	struct net_device *netdev;
+	void __iomem *regs;
+	unsigned int num_queues;
+	struct nic_queue queue[NIC_MAX_QUEUES];
+	u16 rx_descs;
+	u16 tx_descs;
+	struct workqueue_struct *wq;
+	struct delayed_work service;
+	struct work_struct reset_work;
+
+	spinlock_t stats_lock;		/* statistics */
+	u64 *hw_stats;
+	int speed;
+
+	spinlock_t filter_lock;		/* what goes to which pool */
+	struct nic_pool pool[NIC_NUM_POOLS];
+	u16 vlan_id[NIC_NUM_VLANS];
+	u8 vlan_pools[NIC_NUM_VLANS];
+
+	struct mutex vf_lock;		/* VFs and mailboxes */
+	unsigned int num_vfs;
+	struct nic_vf vf[NIC_MAX_VFS];
+	struct delayed_work mailbox_work;
+	bool going;
+};
+
+static inline u32 nic_rd(const struct nic *nic, u32 reg)
+{
+	return readl(nic->regs + reg);
+}
+
+static inline void nic_wr(const struct nic *nic, u32 reg, u32 val)
+{
+	writel(val, nic->regs + reg);
+}
+
+/* Writes have reached the device when this returns. */
+static inline void nic_flush(const struct nic *nic)
+{
+	nic_rd(nic, STATUS);
+}
+
+/* hw.c */
+void nic_hw_reset(struct nic *nic);
+void nic_hw_start(struct nic *nic);
+void nic_hw_release(struct nic *nic);
+int nic_phy_read(struct nic *nic, unsigned int reg);
+int nic_phy_write(struct nic *nic, unsigned int reg, u16 val);
+int nic_phy_autoneg(struct nic *nic);
+bool nic_read_link(struct nic *nic, int *speed, int *duplex);
+unsigned int nic_num_hw_stats(void);
+const char *nic_hw_stat_name(unsigned int i);
+void nic_update_stats(struct nic *nic);
+void nic_add_hw_stats(struct nic *nic, struct rtnl_link_stats64 *stats);
+
+/* filter.c */
+void nic_filters_init(struct nic *nic);
+void nic_filters_write(struct nic *nic);
+void nic_pool_reset(struct nic *nic, unsigned int pool);
+void nic_pool_write(struct nic *nic, unsigned int pool);
+int nic_pool_set_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac);
+int nic_pool_set_vlan(struct nic *nic, unsigned int pool, u16 vid, bool on);
+void nic_pool_enable(struct nic *nic, unsigned int pool, bool on);
+int nic_pool_drain(struct nic *nic, unsigned int pool);
+unsigned int nic_multicast_hash(const u8 *mac);
+
+/* txrx.c */
+int nic_rings_alloc(struct nic_queue *q);
+void nic_rings_free(struct nic_queue *q);
+void nic_queue_start(struct nic_queue *q);
+void nic_queue_stop(struct nic_queue *q);
+int nic_poll(struct napi_struct *napi, int budget);
+netdev_tx_t nic_xmit(struct sk_buff *skb, struct net_device *netdev);
+
+/* netdev.c */
+extern const struct net_device_ops nic_netdev_ops;
+int nic_open(struct net_device *netdev);
+int nic_stop(struct net_device *netdev);
+
+/* ethtool.c */
+extern const struct ethtool_ops nic_ethtool_ops;
+
+
+#endif /* SAMPLE_NIC_NIC_H */
