@@ -124,6 +124,21 @@ void nic_pool_write(struct nic *nic, unsigned int pool)
 	nic_write_hashes(nic);
 }
 
+/* What is received with a priority but without a VLAN has VLAN 0. */
+static void nic_leave_vlans(struct nic *nic, unsigned int pool)
+{
+	unsigned int i;
+
+	nic->pool[pool].vlans = false;
+	for (i = 0; i < NIC_NUM_VLANS; i++) {
+		if (!(nic->vlan_pools[i] & BIT(pool)) ||
+		    nic->vlan_id[i] == (nic->pool[pool].port_vlan & VLAN_VID_MASK))
+			continue;
+		nic->vlan_pools[i] &= ~BIT(pool);
+		nic_write_vlan(nic, i);
+	}
+}
+
 /* Forget what the driver of a VF has asked for; the administrator's VLAN stays. */
 void nic_pool_reset(struct nic *nic, unsigned int pool)
 {
@@ -135,16 +150,9 @@ void nic_pool_reset(struct nic *nic, unsigned int pool)
 		eth_zero_addr(p->mac[i]);
 		nic_write_mac(nic, pool, i);
 	}
-	for (i = 0; i < NIC_NUM_VLANS; i++) {
-		if (!(nic->vlan_pools[i] & BIT(pool)) ||
-		    nic->vlan_id[i] == (p->port_vlan & VLAN_VID_MASK))
-			continue;
-		nic->vlan_pools[i] &= ~BIT(pool);
-		nic_write_vlan(nic, i);
-	}
+	nic_leave_vlans(nic, pool);
 	bitmap_zero(p->mta, NIC_MTA_BITS);
 	p->max_frame = ETH_DATA_LEN + NIC_HEADERS;
-	p->vlans = false;
 	p->mc_promisc = false;
 	p->uc_promisc = false;
 	nic_pool_write(nic, pool);
@@ -180,6 +188,32 @@ int nic_pool_set_mac(struct nic *nic, unsigned int pool, unsigned int slot, cons
 	return ret;
 }
 
+static int nic_join_vlan(struct nic *nic, unsigned int pool, u16 vid, bool on)
+{
+	unsigned int n = NIC_NUM_VLANS, i;
+
+	for (i = 0; i < NIC_NUM_VLANS; i++) {
+		if (!nic->vlan_pools[i]) {
+			n = min(n, i);
+		} else if (nic->vlan_id[i] == vid) {
+			n = i;
+			break;
+		}
+	}
+
+	if (n == NIC_NUM_VLANS)
+		return on ? -ENOSPC : 0;
+
+	nic->vlan_id[n] = vid;
+	if (on)
+		nic->vlan_pools[n] |= BIT(pool);
+	else
+		nic->vlan_pools[n] &= ~BIT(pool);
+	nic_write_vlan(nic, n);
+
+	return 0;
+}
+
 /**
  * nic_pool_set_vlan() - Let a pool into a VLAN, or out
  * @nic:	The PF.
@@ -191,30 +225,38 @@ int nic_pool_set_mac(struct nic *nic, unsigned int pool, unsigned int slot, cons
  */
 int nic_pool_set_vlan(struct nic *nic, unsigned int pool, u16 vid, bool on)
 {
-	unsigned int n = NIC_NUM_VLANS, i;
-	int ret = 0;
+	int ret;
 
 	spin_lock_bh(&nic->filter_lock);
-	for (i = 0; i < NIC_NUM_VLANS; i++) {
-		if (!nic->vlan_pools[i]) {
-			n = min(n, i);
-		} else if (nic->vlan_id[i] == vid) {
-			n = i;
-			break;
-		}
+	ret = nic_join_vlan(nic, pool, vid, on);
+	if (!ret && on) {
+		nic->pool[pool].vlans = true;
+		nic_write_pool(nic, pool);
 	}
+	spin_unlock_bh(&nic->filter_lock);
 
-	if (n == NIC_NUM_VLANS) {
-		ret = on ? -ENOSPC : 0;
-		goto unlock;
+	return ret;
+}
+
+/**
+ * nic_pool_set_port_vlan() - Put all frames of a pool into a VLAN, out of all others
+ * @nic:	The PF.
+ * @pool:	The pool.
+ * @tci:	VLAN and priority; 0 for untagged frames.
+ *
+ * Return: 0 or -ENOSPC, as above.
+ */
+int nic_pool_set_port_vlan(struct nic *nic, unsigned int pool, u16 tci)
+{
+	int ret;
+
+	spin_lock_bh(&nic->filter_lock);
+	ret = nic_join_vlan(nic, pool, tci & VLAN_VID_MASK, true);
+	if (!ret) {
+		nic->pool[pool].port_vlan = tci;
+		nic_leave_vlans(nic, pool);
+		nic_write_pool(nic, pool);
 	}
-	nic->vlan_id[n] = vid;
-	if (on)
-		nic->vlan_pools[n] |= BIT(pool);
-	else
-		nic->vlan_pools[n] &= ~BIT(pool);
-	nic_write_vlan(nic, n);
-unlock:
 	spin_unlock_bh(&nic->filter_lock);
 
 	return ret;

@@ -32,6 +32,10 @@ static void nic_check_link(struct nic *nic)
 		netdev_info(nic->netdev, "link down\n");
 		netif_carrier_off(nic->netdev);
 	}
+
+	mutex_lock(&nic->vf_lock);
+	nic_vfs_link(nic);
+	mutex_unlock(&nic->vf_lock);
 }
 
 static void nic_service(struct work_struct *work)
@@ -54,9 +58,24 @@ static irqreturn_t nic_other_irq(int irq, void *data)
 
 	if (cause & INT_LSC)
 		mod_delayed_work(nic->wq, &nic->service, 0);
+	if (cause & INT_VMMB) {
+		/* Until there is nothing left to do */
+		nic_wr(nic, IMC, INT_VMMB);
+		queue_work(nic->wq, &nic->mailbox_work);
+	}
 	nic_wr(nic, EIMS, BIT(nic->num_queues));
 
 	return IRQ_HANDLED;
+}
+
+/* VFs start over; what the administrator has set for them is kept. */
+static void nic_restart_hw(struct nic *nic)
+{
+	mutex_lock(&nic->vf_lock);
+	nic_hw_reset(nic);
+	nic_hw_start(nic);
+	nic_vfs_restart(nic);
+	mutex_unlock(&nic->vf_lock);
 }
 
 /* Nothing but the device's configuration goes on after this. */
@@ -70,7 +89,10 @@ static void nic_halt(struct nic *nic)
 		nic_stop(nic->netdev);
 	rtnl_unlock();
 
+	mutex_lock(&nic->vf_lock);
 	nic_hw_reset(nic);
+	mutex_unlock(&nic->vf_lock);
+	cancel_work_sync(&nic->mailbox_work);
 	cancel_delayed_work_sync(&nic->service);
 }
 
@@ -78,8 +100,7 @@ static int nic_restart(struct nic *nic)
 {
 	int ret = 0;
 
-	nic_hw_reset(nic);
-	nic_hw_start(nic);
+	nic_restart_hw(nic);
 
 	rtnl_lock();
 	if (netif_running(nic->netdev))
@@ -102,8 +123,7 @@ static void nic_reset_work(struct work_struct *work)
 	if (netif_running(netdev) && netif_device_present(netdev)) {
 		netdev_warn(netdev, "resetting the device\n");
 		nic_stop(netdev);
-		nic_hw_reset(nic);
-		nic_hw_start(nic);
+		nic_restart_hw(nic);
 		if (nic_open(netdev)) {
 			netdev_err(netdev, "no memory to start again\n");
 			netif_device_detach(netdev);
@@ -166,6 +186,7 @@ static void nic_init(struct nic *nic, struct pci_dev *pdev, struct net_device *n
 	mutex_init(&nic->vf_lock);
 	spin_lock_init(&nic->stats_lock);
 	INIT_DELAYED_WORK(&nic->service, nic_service);
+	INIT_WORK(&nic->mailbox_work, nic_mailbox_work);
 	INIT_WORK(&nic->reset_work, nic_reset_work);
 	nic_filters_init(nic);
 	pci_set_drvdata(pdev, nic);
@@ -229,6 +250,7 @@ static int nic_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (ret)
 		goto reset;
 
+	pci_sriov_set_totalvfs(pdev, NIC_MAX_VFS);
 	pci_save_state(pdev);
 	queue_delayed_work(nic->wq, &nic->service, 0);
 
@@ -238,6 +260,7 @@ reset:
 	nic_hw_reset(nic);
 	nic_hw_release(nic);
 	free_irq(irq, nic);
+	cancel_work_sync(&nic->mailbox_work);
 	cancel_delayed_work_sync(&nic->service);
 free_vectors:
 	pci_free_irq_vectors(pdev);
@@ -250,6 +273,8 @@ static void nic_remove(struct pci_dev *pdev)
 {
 	struct nic *nic = pci_get_drvdata(pdev);
 
+	nic_disable_sriov(nic);
+
 	WRITE_ONCE(nic->going, true);
 	cancel_delayed_work_sync(&nic->service);
 	unregister_netdev(nic->netdev);
@@ -257,6 +282,7 @@ static void nic_remove(struct pci_dev *pdev)
 	nic_hw_reset(nic);
 	nic_hw_release(nic);
 	free_irq(pci_irq_vector(pdev, nic->num_queues), nic);
+	cancel_work_sync(&nic->mailbox_work);
 	cancel_delayed_work_sync(&nic->service);
 	cancel_work_sync(&nic->reset_work);
 	pci_free_irq_vectors(pdev);
@@ -329,6 +355,7 @@ static struct pci_driver nic_driver = {
 	.id_table = nic_ids,
 	.probe = nic_probe,
 	.remove = nic_remove,
+	.sriov_configure = nic_sriov_configure,
 	.shutdown = nic_shutdown,
 	.driver.pm = pm_sleep_ptr(&nic_pm_ops),
 	.err_handler = &nic_error_handlers,

@@ -216,7 +216,7 @@ struct nic {
 	struct mutex vf_lock;		/* VFs and mailboxes */
 	unsigned int num_vfs;
 	struct nic_vf vf[NIC_MAX_VFS];
-	struct delayed_work mailbox_work;
+	struct work_struct mailbox_work;
 	bool going;
 };
 
@@ -256,6 +256,7 @@ void nic_pool_reset(struct nic *nic, unsigned int pool);
 void nic_pool_write(struct nic *nic, unsigned int pool);
 int nic_pool_set_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac);
 int nic_pool_set_vlan(struct nic *nic, unsigned int pool, u16 vid, bool on);
+int nic_pool_set_port_vlan(struct nic *nic, unsigned int pool, u16 tci);
 void nic_pool_enable(struct nic *nic, unsigned int pool, bool on);
 int nic_pool_drain(struct nic *nic, unsigned int pool);
 unsigned int nic_multicast_hash(const u8 *mac);
@@ -276,5 +277,15 @@ int nic_stop(struct net_device *netdev);
 /* ethtool.c */
 extern const struct ethtool_ops nic_ethtool_ops;
 
+/* sriov.c */
+int nic_sriov_configure(struct pci_dev *pdev, int num_vfs);
+void nic_disable_sriov(struct nic *nic);
+void nic_vf_reset(struct nic *nic, unsigned int n, bool active);
+void nic_vfs_link(struct nic *nic);
+void nic_vfs_restart(struct nic *nic);
+
+/* mailbox.c */
+void nic_vf_notify(struct nic *nic, unsigned int n);
+void nic_mailbox_work(struct work_struct *work);
 
 #endif /* SAMPLE_NIC_NIC_H */

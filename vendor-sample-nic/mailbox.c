@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The mailbox of each VF, as igbvf speaks it: 16 words of memory, bits to own them,
+ * to say that there is a message, and that it was taken. The VF asks, the PF
+ * answers. The VF's driver is not to be believed: a message is copied before it is
+ * looked at, and one that makes no sense is refused without a word in the log.
+ *
+ * Each VF has one message served, then there is a pause: the interrupt is masked as
+ * long as there are messages, and they are looked for from a work item. It must not
+ * depend on timers of the CPU: igbvf waits for the answer with its bottom halves off,
+ * which may be those of this host.
+ */
+
+#include <linux/delay.h>
+#include <linux/iopoll.h>
+#include <linux/unaligned.h>
+
+#include "nic.h"
+
+#define MBX_WORDS		16
+
+/* First word of a message */
+#define MSG_ACK			BIT(31)
+#define MSG_NACK		BIT(30)
+#define MSG_CTS			BIT(29)
+#define MSG_INFO		GENMASK(23, 16)
+#define MSG_TYPE		GENMASK(15, 0)
+
+#define VF_RESET		0x01
+#define VF_SET_MAC_ADDR		0x02
+#define   MAC_FILTER_CLR	0x01
+#define   MAC_FILTER_ADD	0x02
+#define VF_SET_MULTICAST	0x03
+#define   MULTICAST_OVERFLOW	0x80
+#define   MULTICAST_MAX		30
+#define VF_SET_VLAN		0x04
+#define VF_SET_LPE		0x05
+#define VF_SET_PROMISC		0x06
+#define   PROMISC_MULTICAST	0x02
+#define   PROMISC_UNICAST	0x04
+#define PF_CONTROL_MSG		0x0100
+
+static u32 nic_try_mailbox(struct nic *nic, unsigned int n)
+{
+	nic_wr(nic, P2VMAILBOX(n), P2VMAILBOX_PFU);
+
+	return nic_rd(nic, P2VMAILBOX(n));
+}
+
+/* Own the memory of a mailbox. */
+static int nic_take_mailbox(struct nic *nic, unsigned int n)
+{
+	u32 val;
+
+	return read_poll_timeout(nic_try_mailbox, val, val & P2VMAILBOX_PFU, 200, 5000, false,
+				 nic, n);
+}
+
+/* The mailbox is owned, and is no longer after this. */
+static void nic_send(struct nic *nic, unsigned int n, const u32 *msg, unsigned int words)
+{
+	unsigned int i;
+
+	for (i = 0; i < words; i++)
+		nic_wr(nic, VMBMEM(n) + 4 * i, msg[i]);
+	nic_wr(nic, P2VMAILBOX(n), P2VMAILBOX_STS);
+}
+
+/**
+ * nic_vf_notify() - Tell a VF how things stand
+ * @nic:	The PF.
+ * @n:		The VF.
+ *
+ * Its driver takes the link for up when it reads CTS. When it reads NACK, it resets
+ * the VF and starts over.
+ *
+ * Context: vf_lock is held.
+ */
+void nic_vf_notify(struct nic *nic, unsigned int n)
+{
+	struct nic_vf *vf = &nic->vf[n];
+	u32 msg = PF_CONTROL_MSG;
+
+	if (!vf->active)
+		msg |= MSG_NACK;
+	else if (!vf->link_off)
+		msg |= MSG_CTS;
+
+	/* One that has asked something is about to get an answer. */
+	if (nic_rd(nic, MBVFICR) & MBVFICR_REQ(n) || nic_take_mailbox(nic, n))
+		return;
+	nic_send(nic, n, &msg, 1);
+}
+
+static void nic_msg_reset(struct nic *nic, unsigned int n)
+{
+	const u8 *mac = nic->pool[n].mac[0];
+	u32 reply[3] = { VF_RESET };
+
+	nic_vf_reset(nic, n, true);
+	if (is_zero_ether_addr(mac)) {
+		reply[0] |= MSG_NACK;
+	} else {
+		reply[0] |= MSG_ACK;
+		reply[1] = get_unaligned_le32(mac);
+		reply[2] = get_unaligned_le16(mac + 4);
+	}
+	nic_send(nic, n, reply, ARRAY_SIZE(reply));
+}
+
+static int nic_msg_mac_filter(struct nic *nic, unsigned int n, const u8 *mac)
+{
+	unsigned int i, free = 0;
+
+	for (i = NIC_POOL_MACS - 1; i; i--) {
+		if (ether_addr_equal(nic->pool[n].mac[i], mac))
+			return 0;
+		if (is_zero_ether_addr(nic->pool[n].mac[i]))
+			free = i;
+	}
+
+	return free ? nic_pool_set_mac(nic, n, free, mac) : -ENOSPC;
+}
+
+static int nic_msg_mac(struct nic *nic, unsigned int n, const u32 *msg)
+{
+	u32 info = FIELD_GET(MSG_INFO, msg[0]);
+	struct nic_vf *vf = &nic->vf[n];
+	u8 mac[ETH_ALEN] = {};
+	unsigned int i;
+
+	if (info == MAC_FILTER_CLR) {
+		for (i = 1; i < NIC_POOL_MACS; i++)
+			nic_pool_set_mac(nic, n, i, mac);
+		return 0;
+	}
+
+	put_unaligned_le32(msg[1], mac);
+	put_unaligned_le16(msg[2], mac + 4);
+	if (!is_valid_ether_addr(mac))
+		return -EINVAL;
+	if (!info && ether_addr_equal(mac, nic->pool[n].mac[0]))
+		return 0;
+	if (vf->admin_mac && !vf->trusted)
+		return -EPERM;
+	if (!info)
+		return nic_pool_set_mac(nic, n, 0, mac);
+
+	return info == MAC_FILTER_ADD ? nic_msg_mac_filter(nic, n, mac) : -EINVAL;
+}
+
+static int nic_msg_multicast(struct nic *nic, unsigned int n, const u32 *msg)
+{
+	unsigned int info = FIELD_GET(MSG_INFO, msg[0]);
+	unsigned int count = info & ~MULTICAST_OVERFLOW;
+	DECLARE_BITMAP(mta, NIC_MTA_BITS) = {};
+	struct nic_pool *pool = &nic->pool[n];
+	unsigned int i;
+	u16 hash;
+
+	if (count > MULTICAST_MAX)
+		return -EINVAL;
+
+	for (i = 0; i < count; i++) {
+		hash = msg[1 + i / 2] >> (i % 2 * 16);
+		if (hash >= NIC_MTA_BITS)
+			return -EINVAL;
+		__set_bit(hash, mta);
+	}
+
+	spin_lock_bh(&nic->filter_lock);
+	bitmap_copy(pool->mta, mta, NIC_MTA_BITS);
+	/* More addresses than fit into a message */
+	pool->mc_promisc = info & MULTICAST_OVERFLOW && nic->vf[n].trusted;
+	nic_pool_write(nic, n);
+	spin_unlock_bh(&nic->filter_lock);
+
+	return 0;
+}
+
+static int nic_msg_vlan(struct nic *nic, unsigned int n, const u32 *msg)
+{
+	u32 add = FIELD_GET(MSG_INFO, msg[0]);
+	u32 vid = msg[1];
+
+	if (add > 1 || vid >= VLAN_N_VID)
+		return -EINVAL;
+	if (nic->pool[n].port_vlan)
+		return -EPERM;
+	/* Frames with a priority and no VLAN always come. */
+	if (!vid)
+		return 0;
+
+	return nic_pool_set_vlan(nic, n, vid, add);
+}
+
+static int nic_msg_max_frame(struct nic *nic, unsigned int n, const u32 *msg)
+{
+	if (msg[1] < ETH_ZLEN || msg[1] > NIC_MAX_FRAME)
+		return -EINVAL;
+
+	spin_lock_bh(&nic->filter_lock);
+	nic->pool[n].max_frame = msg[1];
+	nic_pool_write(nic, n);
+	spin_unlock_bh(&nic->filter_lock);
+
+	return 0;
+}
+
+static int nic_msg_promisc(struct nic *nic, unsigned int n, const u32 *msg)
+{
+	u32 info = FIELD_GET(MSG_INFO, msg[0]);
+
+	if (info & ~(PROMISC_MULTICAST | PROMISC_UNICAST))
+		return -EINVAL;
+	if (info && !nic->vf[n].trusted)
+		return -EPERM;
+
+	spin_lock_bh(&nic->filter_lock);
+	nic->pool[n].mc_promisc = info & PROMISC_MULTICAST;
+	nic->pool[n].uc_promisc = info & PROMISC_UNICAST;
+	nic_pool_write(nic, n);
+	spin_unlock_bh(&nic->filter_lock);
+
+	return 0;
+}
+
+static int nic_msg_request(struct nic *nic, unsigned int n, const u32 *msg)
+{
+	/* Nothing is granted before the reset handshake. */
+	if (!nic->vf[n].active)
+		return -EPERM;
+
+	switch (FIELD_GET(MSG_TYPE, msg[0])) {
+	case VF_SET_MAC_ADDR:
+		return nic_msg_mac(nic, n, msg);
+	case VF_SET_MULTICAST:
+		return nic_msg_multicast(nic, n, msg);
+	case VF_SET_VLAN:
+		return nic_msg_vlan(nic, n, msg);
+	case VF_SET_LPE:
+		return nic_msg_max_frame(nic, n, msg);
+	case VF_SET_PROMISC:
+		return nic_msg_promisc(nic, n, msg);
+	default:
+		return -EINVAL;
+	}
+}
+
+static void nic_serve_message(struct nic *nic, unsigned int n)
+{
+	struct nic_vf *vf = &nic->vf[n];
+	u32 msg[MBX_WORDS];
+	unsigned int i;
+	int ret;
+
+	if (nic_take_mailbox(nic, n)) {
+		/* The VF does not let go of it: no message, then. */
+		nic_wr(nic, P2VMAILBOX(n), P2VMAILBOX_RVFU);
+		return;
+	}
+	for (i = 0; i < MBX_WORDS; i++)
+		msg[i] = nic_rd(nic, VMBMEM(n) + 4 * i);
+	nic_wr(nic, P2VMAILBOX(n), P2VMAILBOX_ACK | P2VMAILBOX_PFU);
+
+	if (msg[0] == VF_RESET) {
+		nic_msg_reset(nic, n);
+		return;
+	}
+
+	ret = nic_msg_request(nic, n, msg);
+	if (ret)
+		pci_dbg(nic->pdev, "VF %u: message %#x: %pe\n", n, msg[0], ERR_PTR(ret));
+	msg[0] &= MSG_INFO | MSG_TYPE;
+	msg[0] |= ret ? MSG_NACK : MSG_ACK;
+	if (vf->active && !vf->link_off)
+		msg[0] |= MSG_CTS;
+	nic_send(nic, n, msg, 1);
+}
+
+/* Whether there was something to do. */
+static bool nic_serve_vf(struct nic *nic, unsigned int n)
+{
+	u32 flr = nic_rd(nic, VFLRE) & BIT(n);
+	u32 mail = nic_rd(nic, MBVFICR) & (MBVFICR_REQ(n) | MBVFICR_ACK(n));
+
+	if (flr) {
+		nic_wr(nic, VFLRE, flr);
+		nic_vf_reset(nic, n, false);
+	}
+	if (mail)
+		nic_wr(nic, MBVFICR, mail);
+	if (mail & MBVFICR_REQ(n))
+		nic_serve_message(nic, n);
+
+	return flr || mail;
+}
+
+void nic_mailbox_work(struct work_struct *work)
+{
+	struct nic *nic = container_of(work, struct nic, mailbox_work);
+	bool more = false;
+	unsigned int n;
+
+	mutex_lock(&nic->vf_lock);
+	for (n = 0; n < nic->num_vfs; n++)
+		more |= nic_serve_vf(nic, n);
+	mutex_unlock(&nic->vf_lock);
+
+	if (more) {
+		usleep_range(1000, 2000);
+		queue_work(nic->wq, work);
+	} else {
+		nic_wr(nic, IMS, INT_VMMB);
+	}
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VFs: made and unmade, what the administrator sets for them by iproute2, and
+ * their DMA.
+ */
+
+#include <linux/ethtool.h>
+
+#include "nic.h"
+
+/* What a VF is denied by the transmit path, and the switch between pools. */
+static void nic_write_dtxswc(struct nic *nic)
+{
+	u32 dtxswc = 0;
+	unsigned int n;
+
+	for (n = 0; n < nic->num_vfs; n++)
+		if (nic->vf[n].spoofchk)
+			dtxswc |= DTXSWC_MAC_SPOOF(n) | DTXSWC_VLAN_SPOOF(n);
+	if (nic->num_vfs)
+		dtxswc |= DTXSWC_LOOPBACK_EN;
+	nic_wr(nic, DTXSWC, dtxswc);
+}
+
+static void nic_write_rate(struct nic *nic, unsigned int n)
+{
+	unsigned int rate = nic->vf[n].tx_rate;
+	unsigned int q;
+	u32 val = 0;
+
+	if (rate && nic->speed > 0 && rate < nic->speed)
+		val = RTTBCNRC_RS_ENA |
+		      FIELD_PREP(RTTBCNRC_RF, (nic->speed << RTTBCNRC_RF_SHIFT) / rate);
+
+	/* Of each queue of the pool */
+	for (q = n; q < 2 * NIC_NUM_POOLS; q += NIC_NUM_POOLS) {
+		nic_wr(nic, RTTDQSEL, q);
+		nic_wr(nic, RTTBCNRM, RTTBCNRM_JUMBO);
+		nic_wr(nic, RTTBCNRC, val);
+	}
+}
+
+static void nic_vf_write_dma(struct nic *nic, unsigned int n)
+{
+	struct nic_vf *vf = &nic->vf[n];
+
+	nic_pool_enable(nic, n, vf->active && !vf->link_off && !vf->stopped);
+}
+
+/**
+ * nic_vf_reset() - A VF was reset, or its driver says that it is there
+ * @nic:	The PF.
+ * @n:		The VF.
+ * @active:	The latter.
+ *
+ * Context: vf_lock is held.
+ */
+void nic_vf_reset(struct nic *nic, unsigned int n, bool active)
+{
+	static const u8 none[ETH_ALEN];
+	struct nic_vf *vf = &nic->vf[n];
+
+	vf->active = active;
+	nic_pool_reset(nic, n);
+	if (!active && !vf->admin_mac)
+		nic_pool_set_mac(nic, n, 0, none);
+	nic_vf_write_dma(nic, n);
+}
+
+/* The link has changed: rates are fractions of its speed. Context: vf_lock is held. */
+void nic_vfs_link(struct nic *nic)
+{
+	unsigned int n;
+
+	for (n = 0; n < nic->num_vfs; n++) {
+		nic_write_rate(nic, n);
+		nic_vf_notify(nic, n);
+	}
+}
+
+/* The device was reset, and its VFs with it. Context: vf_lock is held. */
+void nic_vfs_restart(struct nic *nic)
+{
+	unsigned int n;
+
+	nic_write_dtxswc(nic);
+	for (n = 0; n < nic->num_vfs; n++)
+		nic_vf_reset(nic, n, false);
+	nic_vfs_link(nic);
+}
+
+static void nic_init_vf(struct nic *nic, unsigned int n)
+{
+	static const u8 none[ETH_ALEN];
+
+	spin_lock_bh(&nic->stats_lock);
+	nic->vf[n].stats = (struct nic_vf_stats){};
+	spin_unlock_bh(&nic->stats_lock);
+
+	nic->vf[n].tx_rate = 0;
+	nic->vf[n].admin_mac = false;
+	nic->vf[n].spoofchk = true;
+	nic->vf[n].trusted = false;
+	nic->vf[n].link_off = false;
+	nic->vf[n].stopped = false;
+	nic_pool_set_mac(nic, n, 0, none);
+	nic_pool_set_port_vlan(nic, n, 0);
+	nic_vf_reset(nic, n, false);
+	nic_write_rate(nic, n);
+}
+
+static void nic_set_num_vfs(struct nic *nic, unsigned int num_vfs)
+{
+	unsigned int n;
+
+	mutex_lock(&nic->vf_lock);
+	for (n = 0; n < NIC_MAX_VFS; n++)
+		nic_init_vf(nic, n);
+	nic->num_vfs = num_vfs;
+	nic_write_dtxswc(nic);
+	mutex_unlock(&nic->vf_lock);
+}
+
+/* Waits until nobody has a VF open. */
+void nic_disable_sriov(struct nic *nic)
+{
+	pci_disable_sriov(nic->pdev);
+	nic_set_num_vfs(nic, 0);
+}
+
+int nic_sriov_configure(struct pci_dev *pdev, int num_vfs)
+{
+	struct nic *nic = pci_get_drvdata(pdev);
+	int ret;
+
+	if (!num_vfs) {
+		nic_disable_sriov(nic);
+		return 0;
+	}
+
+	nic_set_num_vfs(nic, num_vfs);
+	ret = pci_enable_sriov(pdev, num_vfs);
+	if (ret) {
+		nic_set_num_vfs(nic, 0);
+		return ret;
+	}
+
+	return num_vfs;
+}
