@@ -206,4 +206,12 @@ const struct net_device_ops nic_netdev_ops = {
 	.ndo_vlan_rx_kill_vid = nic_vlan_rx_kill_vid,
 	.ndo_get_stats64 = nic_get_stats64,
 	.ndo_tx_timeout = nic_tx_timeout,
+	.ndo_set_vf_mac = nic_set_vf_mac,
+	.ndo_set_vf_vlan = nic_set_vf_vlan,
+	.ndo_set_vf_rate = nic_set_vf_rate,
+	.ndo_set_vf_spoofchk = nic_set_vf_spoofchk,
+	.ndo_set_vf_trust = nic_set_vf_trust,
+	.ndo_set_vf_link_state = nic_set_vf_link_state,
+	.ndo_get_vf_config = nic_get_vf_config,
+	.ndo_get_vf_stats = nic_get_vf_stats,
 };

@@ -283,6 +283,14 @@ void nic_disable_sriov(struct nic *nic);
 void nic_vf_reset(struct nic *nic, unsigned int n, bool active);
 void nic_vfs_link(struct nic *nic);
 void nic_vfs_restart(struct nic *nic);
+int nic_set_vf_mac(struct net_device *netdev, int n, u8 *mac);
+int nic_set_vf_vlan(struct net_device *netdev, int n, u16 vlan, u8 qos, __be16 proto);
+int nic_set_vf_rate(struct net_device *netdev, int n, int min_rate, int max_rate);
+int nic_set_vf_spoofchk(struct net_device *netdev, int n, bool on);
+int nic_set_vf_trust(struct net_device *netdev, int n, bool on);
+int nic_set_vf_link_state(struct net_device *netdev, int n, int state);
+int nic_get_vf_config(struct net_device *netdev, int n, struct ifla_vf_info *info);
+int nic_get_vf_stats(struct net_device *netdev, int n, struct ifla_vf_stats *stats);
 
 /* mailbox.c */
 void nic_vf_notify(struct nic *nic, unsigned int n);

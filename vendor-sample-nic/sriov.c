@@ -147,3 +147,173 @@ int nic_sriov_configure(struct pci_dev *pdev, int num_vfs)
 
 	return num_vfs;
 }
+
+/* The VF, with vf_lock held; NULL if there is none of that number. */
+static struct nic_vf *nic_lock_vf(struct nic *nic, int n)
+{
+	mutex_lock(&nic->vf_lock);
+	if (n >= 0 && n < nic->num_vfs)
+		return &nic->vf[n];
+
+	mutex_unlock(&nic->vf_lock);
+	return NULL;
+}
+
+int nic_set_vf_mac(struct net_device *netdev, int n, u8 *mac)
+{
+	struct nic *nic = netdev_priv(netdev);
+	struct nic_vf *vf;
+	int ret;
+
+	if (!is_zero_ether_addr(mac) && !is_valid_ether_addr(mac))
+		return -EINVAL;
+
+	vf = nic_lock_vf(nic, n);
+	if (!vf)
+		return -EINVAL;
+
+	/* Its driver takes the address over when it starts anew. */
+	ret = nic_pool_set_mac(nic, n, 0, mac);
+	if (!ret)
+		vf->admin_mac = !is_zero_ether_addr(mac);
+	mutex_unlock(&nic->vf_lock);
+
+	return ret;
+}
+
+int nic_set_vf_vlan(struct net_device *netdev, int n, u16 vlan, u8 qos, __be16 proto)
+{
+	struct nic *nic = netdev_priv(netdev);
+	int ret;
+
+	if (proto != htons(ETH_P_8021Q))
+		return -EPROTONOSUPPORT;
+	if (vlan >= VLAN_N_VID || qos > 7)
+		return -EINVAL;
+	if (!nic_lock_vf(nic, n))
+		return -EINVAL;
+
+	ret = nic_pool_set_port_vlan(nic, n, vlan | FIELD_PREP(VLAN_PRIO_MASK, qos));
+	mutex_unlock(&nic->vf_lock);
+
+	return ret;
+}
+
+int nic_set_vf_rate(struct net_device *netdev, int n, int min_rate, int max_rate)
+{
+	struct nic *nic = netdev_priv(netdev);
+	struct nic_vf *vf;
+
+	if (min_rate || max_rate < 0 || max_rate > SPEED_1000)
+		return -EINVAL;
+
+	vf = nic_lock_vf(nic, n);
+	if (!vf)
+		return -EINVAL;
+
+	vf->tx_rate = max_rate;
+	nic_write_rate(nic, n);
+	mutex_unlock(&nic->vf_lock);
+
+	return 0;
+}
+
+int nic_set_vf_spoofchk(struct net_device *netdev, int n, bool on)
+{
+	struct nic *nic = netdev_priv(netdev);
+	struct nic_vf *vf = nic_lock_vf(nic, n);
+
+	if (!vf)
+		return -EINVAL;
+
+	vf->spoofchk = on;
+	nic_write_dtxswc(nic);
+	mutex_unlock(&nic->vf_lock);
+
+	return 0;
+}
+
+int nic_set_vf_trust(struct net_device *netdev, int n, bool on)
+{
+	struct nic *nic = netdev_priv(netdev);
+	struct nic_vf *vf = nic_lock_vf(nic, n);
+
+	if (!vf)
+		return -EINVAL;
+
+	vf->trusted = on;
+	if (!on) {
+		spin_lock_bh(&nic->filter_lock);
+		nic->pool[n].mc_promisc = false;
+		nic->pool[n].uc_promisc = false;
+		nic_pool_write(nic, n);
+		spin_unlock_bh(&nic->filter_lock);
+	}
+	mutex_unlock(&nic->vf_lock);
+
+	return 0;
+}
+
+/* A VF sees the port's link; it can be taken away, but not given without a link. */
+int nic_set_vf_link_state(struct net_device *netdev, int n, int state)
+{
+	struct nic *nic = netdev_priv(netdev);
+	struct nic_vf *vf;
+
+	if (state != IFLA_VF_LINK_STATE_AUTO && state != IFLA_VF_LINK_STATE_DISABLE)
+		return -EOPNOTSUPP;
+
+	vf = nic_lock_vf(nic, n);
+	if (!vf)
+		return -EINVAL;
+
+	vf->link_off = state == IFLA_VF_LINK_STATE_DISABLE;
+	nic_vf_write_dma(nic, n);
+	nic_vf_notify(nic, n);
+	mutex_unlock(&nic->vf_lock);
+
+	return 0;
+}
+
+int nic_get_vf_config(struct net_device *netdev, int n, struct ifla_vf_info *info)
+{
+	struct nic *nic = netdev_priv(netdev);
+	struct nic_vf *vf = nic_lock_vf(nic, n);
+	struct nic_pool *pool = &nic->pool[n];
+
+	if (!vf)
+		return -EINVAL;
+
+	info->vf = n;
+	ether_addr_copy(info->mac, pool->mac[0]);
+	info->vlan = pool->port_vlan & VLAN_VID_MASK;
+	info->qos = FIELD_GET(VLAN_PRIO_MASK, pool->port_vlan);
+	info->max_tx_rate = vf->tx_rate;
+	info->spoofchk = vf->spoofchk;
+	info->trusted = vf->trusted;
+	info->linkstate = vf->link_off ? IFLA_VF_LINK_STATE_DISABLE : IFLA_VF_LINK_STATE_AUTO;
+	mutex_unlock(&nic->vf_lock);
+
+	return 0;
+}
+
+int nic_get_vf_stats(struct net_device *netdev, int n, struct ifla_vf_stats *stats)
+{
+	struct nic *nic = netdev_priv(netdev);
+	struct nic_vf *vf = nic_lock_vf(nic, n);
+
+	if (!vf)
+		return -EINVAL;
+
+	nic_update_stats(nic);
+	spin_lock_bh(&nic->stats_lock);
+	stats->rx_packets = vf->stats.rx_packets;
+	stats->tx_packets = vf->stats.tx_packets;
+	stats->rx_bytes = vf->stats.rx_bytes;
+	stats->tx_bytes = vf->stats.tx_bytes;
+	stats->multicast = vf->stats.multicast;
+	spin_unlock_bh(&nic->stats_lock);
+	mutex_unlock(&nic->vf_lock);
+
+	return 0;
+}
