@@ -109,15 +109,12 @@ static int nic_set_ringparam(struct net_device *netdev, struct ethtool_ringparam
 
 	nic_stop(netdev);
 	ret = nic_open(netdev);
-	if (!ret)
-		return 0;
-
-	/* There was memory for the old sizes a moment ago. */
-	nic->rx_descs = rx;
-	nic->tx_descs = tx;
-	if (nic_open(netdev)) {
-		netdev_err(netdev, "no memory for rings of any size\n");
-		dev_close(netdev);
+	if (ret) {
+		/* There was memory for the old sizes a moment ago. */
+		nic->rx_descs = rx;
+		nic->tx_descs = tx;
+		if (nic_open(netdev))
+			netdev_err(netdev, "no memory for rings of any size\n");
 	}
 
 	return ret;

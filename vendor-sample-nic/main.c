@@ -124,10 +124,8 @@ static void nic_reset_work(struct work_struct *work)
 		netdev_warn(netdev, "resetting the device\n");
 		nic_stop(netdev);
 		nic_restart_hw(nic);
-		if (nic_open(netdev)) {
+		if (nic_open(netdev))
 			netdev_err(netdev, "no memory to start again\n");
-			netif_device_detach(netdev);
-		}
 	}
 	rtnl_unlock();
 }

@@ -57,6 +57,7 @@ int nic_open(struct net_device *netdev)
 	}
 	nic_pool_enable(nic, NIC_PF_POOL, true);
 	nic_wr(nic, EIMS, GENMASK(nic->num_queues - 1, 0));
+	nic->opened = true;
 	netif_tx_start_all_queues(netdev);
 	mod_delayed_work(nic->wq, &nic->service, 0);
 
@@ -73,6 +74,9 @@ int nic_stop(struct net_device *netdev)
 	struct nic *nic = netdev_priv(netdev);
 	unsigned int i;
 
+	if (!nic->opened)
+		return 0;
+
 	/* First who may start transmit queues, then those, then the device. */
 	nic_wr(nic, EIMC, GENMASK(nic->num_queues - 1, 0));
 	for (i = 0; i < nic->num_queues; i++)
@@ -86,6 +90,7 @@ int nic_stop(struct net_device *netdev)
 		nic_queue_stop(&nic->queue[i]);
 		nic_queue_close(&nic->queue[i]);
 	}
+	nic->opened = false;
 
 	return 0;
 }

@@ -175,6 +175,8 @@ struct nic_vf {
  * @queue:		The queue pairs.
  * @rx_descs:		Size of receive rings, from the next open on.
  * @tx_descs:		Size of transmit rings, likewise.
+ * @opened:		The PF's rings exist. Not so, with the netdev up, after a reset for
+ *			which there was no memory: a transmit timeout then tries again.
  * @wq:		Runs the work items below.
  * @service:		Watches the link and collects statistics.
  * @reset_work:		Resets the device after a transmit timeout.
@@ -200,6 +202,7 @@ struct nic {
 	struct nic_queue queue[NIC_MAX_QUEUES];
 	u16 rx_descs;
 	u16 tx_descs;
+	bool opened;
 	struct workqueue_struct *wq;
 	struct delayed_work service;
 	struct work_struct reset_work;

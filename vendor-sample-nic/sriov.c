@@ -279,11 +279,12 @@ int nic_get_vf_config(struct net_device *netdev, int n, struct ifla_vf_info *inf
 {
 	struct nic *nic = netdev_priv(netdev);
 	struct nic_vf *vf = nic_lock_vf(nic, n);
-	struct nic_pool *pool = &nic->pool[n];
+	struct nic_pool *pool;
 
 	if (!vf)
 		return -EINVAL;
 
+	pool = &nic->pool[n];
 	info->vf = n;
 	ether_addr_copy(info->mac, pool->mac[0]);
 	info->vlan = pool->port_vlan & VLAN_VID_MASK;
