@@ -358,7 +358,34 @@ static struct pci_driver nic_driver = {
 	.driver.pm = pm_sleep_ptr(&nic_pm_ops),
 	.err_handler = &nic_error_handlers,
 };
-module_pci_driver(nic_driver);
+
+bool nic_drives(struct pci_dev *pf)
+{
+	return pf->driver == &nic_driver;
+}
+
+/* The ops are there before there is a VF to be mediated, and until there is none. */
+static int __init nic_module_init(void)
+{
+	int ret = nic_mediate_register();
+
+	if (ret)
+		return ret;
+
+	ret = pci_register_driver(&nic_driver);
+	if (ret)
+		nic_mediate_unregister();
+
+	return ret;
+}
+module_init(nic_module_init);
+
+static void __exit nic_module_exit(void)
+{
+	pci_unregister_driver(&nic_driver);
+	nic_mediate_unregister();
+}
+module_exit(nic_module_exit);
 
 MODULE_LICENSE("GPL");
 MODULE_AUTHOR("The vfio-mediate developers");

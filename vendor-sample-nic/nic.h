@@ -286,6 +286,8 @@ void nic_disable_sriov(struct nic *nic);
 void nic_vf_reset(struct nic *nic, unsigned int n, bool active);
 void nic_vfs_link(struct nic *nic);
 void nic_vfs_restart(struct nic *nic);
+int nic_vf_stop(struct nic *nic, unsigned int n);
+void nic_vf_start(struct nic *nic, unsigned int n);
 int nic_set_vf_mac(struct net_device *netdev, int n, u8 *mac);
 int nic_set_vf_vlan(struct net_device *netdev, int n, u16 vlan, u8 qos, __be16 proto);
 int nic_set_vf_rate(struct net_device *netdev, int n, int min_rate, int max_rate);
@@ -298,5 +300,12 @@ int nic_get_vf_stats(struct net_device *netdev, int n, struct ifla_vf_stats *sta
 /* mailbox.c */
 void nic_vf_notify(struct nic *nic, unsigned int n);
 void nic_mailbox_work(struct work_struct *work);
+
+/* mediate.c */
+int nic_mediate_register(void);
+void nic_mediate_unregister(void);
+
+/* main.c */
+bool nic_drives(struct pci_dev *pf);
 
 #endif /* SAMPLE_NIC_NIC_H */

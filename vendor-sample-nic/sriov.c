@@ -89,6 +89,38 @@ void nic_vfs_restart(struct nic *nic)
 	nic_vfs_link(nic);
 }
 
+/**
+ * nic_vf_stop() - Stop a VF's DMA
+ * @nic:	The PF.
+ * @n:		The VF.
+ *
+ * Whatever its driver does, resets included, until nic_vf_start().
+ *
+ * Context: Process context, sleeps.
+ * Return: 0 when the VF does no more DMA, or -ETIMEDOUT when that is not certain.
+ */
+int nic_vf_stop(struct nic *nic, unsigned int n)
+{
+	int ret;
+
+	mutex_lock(&nic->vf_lock);
+	nic->vf[n].stopped = true;
+	nic_vf_write_dma(nic, n);
+	ret = nic_pool_drain(nic, n);
+	mutex_unlock(&nic->vf_lock);
+
+	return ret;
+}
+
+/* Let a VF go on where it was stopped. */
+void nic_vf_start(struct nic *nic, unsigned int n)
+{
+	mutex_lock(&nic->vf_lock);
+	nic->vf[n].stopped = false;
+	nic_vf_write_dma(nic, n);
+	mutex_unlock(&nic->vf_lock);
+}
+
 static void nic_init_vf(struct nic *nic, unsigned int n)
 {
 	static const u8 none[ETH_ALEN];

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The mediating part: what this driver does for its VFs when a VMM opens them by
+ * vfio-pci-mediate.
+ */
+
+#include <linux/slab.h>
+#include <uapi/linux/vfio.h>
+
+#include "nic.h"
+#include "vfio_mediate.h"
+
+/* In BAR 0 of a VF. Nothing but queues is in the last two pages. */
+#define VF_RX_QUEUES		0x2000
+#define VF_TX_QUEUES		0x3000
+
+/**
+ * struct nic_mediated - A VF that is open
+ * @nic:	Its PF.
+ * @n:		Its number.
+ */
+struct nic_mediated {
+	struct nic *nic;
+	unsigned int n;
+};
+
+/* A VF has two queues of each; igbvf uses one. */
+#define QUEUE0(where, what) \
+	{ .offset = 0x800 + (where), .width = 4, .kind = VFIO_MEDIATE_##what, .queue = 0 }
+#define QUEUE1(where, what) \
+	{ .offset = 0x900 + (where), .width = 4, .kind = VFIO_MEDIATE_##what, .queue = 1 }
+#define ENABLE(where, which) \
+	{ .offset = (where), .width = 4, .kind = VFIO_MEDIATE_ENABLE, .queue = (which), \
+	  .value = XDCTL_ENABLE }
+
+static const struct vfio_mediate_reg rx_regs[] = {
+	QUEUE0(0x00, CONTROL), QUEUE0(0x04, CONTROL),	/* RDBAL, RDBAH */
+	QUEUE0(0x08, CONTROL), QUEUE0(0x0c, CONTROL),	/* RDLEN, SRRCTL */
+	QUEUE0(0x10, CONTROL), QUEUE0(0x14, CONTROL),	/* RDH, RXCTL */
+	ENABLE(0x828, 0), QUEUE0(0x18, DOORBELL),	/* RXDCTL, RDT */
+	QUEUE1(0x00, CONTROL), QUEUE1(0x04, CONTROL),
+	QUEUE1(0x08, CONTROL), QUEUE1(0x0c, CONTROL),
+	QUEUE1(0x10, CONTROL), QUEUE1(0x14, CONTROL),
+	ENABLE(0x928, 1), QUEUE1(0x18, DOORBELL),
+};
+
+static const struct vfio_mediate_reg tx_regs[] = {
+	QUEUE0(0x00, CONTROL), QUEUE0(0x04, CONTROL),	/* TDBAL, TDBAH */
+	QUEUE0(0x08, CONTROL), QUEUE0(0x10, CONTROL),	/* TDLEN, TDH */
+	QUEUE0(0x14, CONTROL),				/* TXCTL */
+	QUEUE0(0x38, CONTROL), QUEUE0(0x3c, CONTROL),	/* TDWBAL, TDWBAH */
+	ENABLE(0x828, 0), QUEUE0(0x18, DOORBELL),	/* TXDCTL, TDT */
+	QUEUE1(0x00, CONTROL), QUEUE1(0x04, CONTROL),
+	QUEUE1(0x08, CONTROL), QUEUE1(0x10, CONTROL),
+	QUEUE1(0x14, CONTROL),
+	QUEUE1(0x38, CONTROL), QUEUE1(0x3c, CONTROL),
+	ENABLE(0x928, 1), QUEUE1(0x18, DOORBELL),
+};
+
+static const struct vfio_mediate_trap traps[] = {
+	{
+		.region = VFIO_PCI_BAR0_REGION_INDEX,
+		.pages = { VF_RX_QUEUES, 0x1000 },
+		.regs = rx_regs,
+		.num_regs = ARRAY_SIZE(rx_regs),
+	}, {
+		.region = VFIO_PCI_BAR0_REGION_INDEX,
+		.pages = { VF_TX_QUEUES, 0x1000 },
+		.regs = tx_regs,
+		.num_regs = ARRAY_SIZE(tx_regs),
+	},
+};
+
+/* While the VF exists, so does its PF's struct nic: remove disables SR-IOV first. */
+static int nic_mediate_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)
+{
+	struct pci_dev *pf = pci_physfn(pdev);
+	struct nic_mediated *vf;
+
+	if (!pdev->is_virtfn || !nic_drives(pf))
+		return -ENODEV;
+
+	vf = kzalloc(sizeof(*vf), GFP_KERNEL_ACCOUNT);
+	if (!vf)
+		return -ENOMEM;
+
+	vf->nic = pci_get_drvdata(pf);
+	vf->n = pci_iov_vf_id(pdev);
+	dev->handle = vf;
+	dev->traps = traps;
+	dev->num_traps = ARRAY_SIZE(traps);
+
+	return 0;
+}
+
+/* Whatever was begun with the VF, its next user finds it at work. */
+static void nic_mediate_release(struct vfio_mediate_device *dev)
+{
+	struct nic_mediated *vf = dev->handle;
+
+	nic_vf_start(vf->nic, vf->n);
+	kfree(vf);
+}
+
+/* Only while trapped: what the guest's driver does is what it wanted to be done. */
+static int nic_mediate_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access,
+			  bool *pt)
+{
+	*pt = true;
+
+	return 0;
+}
+
+static const struct vfio_pci_mediate_ops nic_mediate_ops = {
+	.name = NIC_NAME,
+	.owner = THIS_MODULE,
+	.open = nic_mediate_open,
+	.release = nic_mediate_release,
+	.rw = nic_mediate_rw,
+};
+
+int nic_mediate_register(void)
+{
+	return vfio_pci_register_mediate_ops(&nic_mediate_ops);
+}
+
+void nic_mediate_unregister(void)
+{
+	vfio_pci_unregister_mediate_ops(&nic_mediate_ops);
+}
