@@ -29,6 +29,7 @@ class Suite:
     vfs: int = 2
     by_name: bool = False       # too long for every day: only when asked for
     threads: str = "multi"      # of TCG, see host.boot()
+    pf: str = "igb"             # who drives the PF
 
 
 def e2e_files(_kern):
@@ -102,6 +103,12 @@ SUITES = [
     Suite("hammer", "traps that go on and off while doorbells are rung",
           ("6.12", "debug"), "./mediate_regions.py ./mediate --hammer 1000",
           selftest_files, threads="single"),
+    Suite("sample_nic", "the PF driver sample_nic: netdev, VFs, switch, iproute2",
+          ("6.12", "7.2", "debug"), "./sample_nic.py", selftest_files,
+          pf="sample_nic"),
+    Suite("sample_nic_guest", "a guest on a VF of sample_nic",
+          ("6.12", "7.2", "debug"), "./passthrough.py vfio-pci-mediate",
+          e2e_files, pf="sample_nic"),
     Suite("reload", "loading and unloading the modules leaks nothing",
           ("debug",), "./reload.sh 50", e2e_files, timeout=900, threads="single"),
 ]
@@ -163,7 +170,7 @@ def run_on_host(suite, kernel, count):
                  f"{str(err).splitlines()[0]}"]
         count.take(where, lines)
         return lines
-    outcome = host.boot(kernel, suite.job, suite.files(kern), vfs=suite.vfs,
+    outcome = host.boot(kernel, suite.job, suite.files(kern), vfs=suite.vfs, pf=suite.pf,
                         timeout=suite.timeout, name=where, echo=echo,
                         threads=suite.threads)
     # Not what was echoed: a run that was repeated has echoed twice.
