@@ -319,7 +319,7 @@ netdev_tx_t nic_xmit(struct sk_buff *skb, struct net_device *netdev)
 		return NETDEV_TX_BUSY;
 	}
 	if (eth_skb_pad(skb))
-		return NETDEV_TX_OK;
+		goto dropped;
 
 	i = first;
 	olinfo = FIELD_PREP(TXD_PAYLEN, skb->len);
@@ -334,7 +334,7 @@ netdev_tx_t nic_xmit(struct sk_buff *skb, struct net_device *netdev)
 	if (last < 0) {
 		dev_core_stats_tx_dropped_inc(netdev);
 		dev_kfree_skb_any(skb);
-		return NETDEV_TX_OK;
+		goto dropped;
 	}
 	ring->tx[first].last = last;
 	ring->tx[last].skb = skb;
@@ -346,6 +346,12 @@ netdev_tx_t nic_xmit(struct sk_buff *skb, struct net_device *netdev)
 	if (__netdev_tx_sent_queue(txq, skb->len, netdev_xmit_more()))
 		nic_wr(nic, TDT(q->hw), ring->next_to_use);
 
+	return NETDEV_TX_OK;
+
+dropped:
+	/* The frames before this one may have relied on its doorbell. */
+	if (!netdev_xmit_more())
+		nic_wr(nic, TDT(q->hw), ring->next_to_use);
 	return NETDEV_TX_OK;
 }
 
