@@ -141,7 +141,6 @@ static int nic_read_mac(struct nic *nic)
 		eth_hw_addr_random(nic->netdev);
 		pci_warn(nic->pdev, "no address in the NVM, using %pM\n", nic->netdev->dev_addr);
 	}
-	ether_addr_copy(nic->netdev->perm_addr, mac);
 
 	return nic_pool_set_mac(nic, NIC_PF_POOL, 0, nic->netdev->dev_addr);
 }
