@@ -86,10 +86,14 @@ void nic_vf_notify(struct nic *nic, unsigned int n)
 	else if (!vf->link_off)
 		msg |= MSG_CTS;
 
-	/* One that has asked something is about to get an answer. */
-	if (nic_rd(nic, MBVFICR) & MBVFICR_REQ(n) || nic_take_mailbox(nic, n))
+	if (nic_take_mailbox(nic, n))
 		return;
-	nic_send(nic, n, &msg, 1);
+
+	/* What it has asked is still to be read, and about to be answered. */
+	if (nic_rd(nic, MBVFICR) & MBVFICR_REQ(n))
+		nic_wr(nic, P2VMAILBOX(n), 0);
+	else
+		nic_send(nic, n, &msg, 1);
 }
 
 static void nic_msg_reset(struct nic *nic, unsigned int n)
