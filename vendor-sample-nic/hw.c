@@ -117,7 +117,6 @@ bool nic_read_link(struct nic *nic, int *speed, int *duplex)
 
 	*speed = SPEED_UNKNOWN;
 	*duplex = DUPLEX_UNKNOWN;
-	/* A device that is gone reads as ones. */
 	if (!(status & STATUS_LU) || PCI_POSSIBLE_ERROR(status))
 		return false;
 
@@ -312,7 +311,7 @@ void nic_update_stats(struct nic *nic)
 	u64 val;
 
 	spin_lock_bh(&nic->stats_lock);
-	if (PCI_POSSIBLE_ERROR(nic_rd(nic, STATUS)))
+	if (nic_gone(nic))
 		goto unlock;
 
 	for (i = 0; i < ARRAY_SIZE(hw_stats); i++) {

@@ -307,7 +307,7 @@ void nic_mailbox_work(struct work_struct *work)
 	unsigned int n;
 
 	mutex_lock(&nic->vf_lock);
-	for (n = 0; n < nic->num_vfs; n++)
+	for (n = 0; n < nic->num_vfs && !nic_gone(nic); n++)
 		more |= nic_serve_vf(nic, n);
 	mutex_unlock(&nic->vf_lock);
 

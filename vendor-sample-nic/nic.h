@@ -233,6 +233,12 @@ static inline void nic_wr(const struct nic *nic, u32 reg, u32 val)
 	writel(val, nic->regs + reg);
 }
 
+/* A device that is gone, or in an error state, reads as ones. */
+static inline bool nic_gone(const struct nic *nic)
+{
+	return PCI_POSSIBLE_ERROR(nic_rd(nic, STATUS));
+}
+
 /* Writes have reached the device when this returns. */
 static inline void nic_flush(const struct nic *nic)
 {
