@@ -42,10 +42,6 @@ static void nic_service(struct work_struct *work)
 {
 	struct nic *nic = container_of(work, struct nic, service.work);
 
-	/* The netdev is not to be touched once it is unregistered. */
-	if (READ_ONCE(nic->going))
-		return;
-
 	nic_check_link(nic);
 	nic_update_stats(nic);
 	queue_delayed_work(nic->wq, &nic->service, NIC_SERVICE_PERIOD);
@@ -196,6 +192,12 @@ static int nic_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	struct nic *nic;
 	int irq, ret;
 
+	/* Made by another driver, they would be unknown to this one. */
+	if (pci_num_vf(pdev)) {
+		pci_err(pdev, "there are VFs already: write 0 to sriov_numvfs first\n");
+		return -EBUSY;
+	}
+
 	ret = pcim_enable_device(pdev);
 	if (ret)
 		return ret;
@@ -270,17 +272,18 @@ static void nic_remove(struct pci_dev *pdev)
 {
 	struct nic *nic = pci_get_drvdata(pdev);
 
+	/* From now on a VF that is open, or is opened, is nobody's but its VMM's. */
+	WRITE_ONCE(nic->going, true);
+	nic_mediate_detach(nic);
 	nic_disable_sriov(nic);
 
-	WRITE_ONCE(nic->going, true);
-	cancel_delayed_work_sync(&nic->service);
+	disable_delayed_work_sync(&nic->service);
 	unregister_netdev(nic->netdev);
 
 	nic_hw_reset(nic);
 	nic_hw_release(nic);
 	free_irq(pci_irq_vector(pdev, nic->num_queues), nic);
 	cancel_work_sync(&nic->mailbox_work);
-	cancel_delayed_work_sync(&nic->service);
 	cancel_work_sync(&nic->reset_work);
 	pci_free_irq_vectors(pdev);
 	destroy_workqueue(nic->wq);

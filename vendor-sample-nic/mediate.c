@@ -71,20 +71,28 @@ static const struct vfio_mediate_trap traps[] = {
 	},
 };
 
-/* While the VF exists, so does its PF's struct nic: remove disables SR-IOV first. */
+/*
+ * Of VFs that exist while nic_drives() is true, the PF's struct nic exists, too:
+ * probe tolerates none before it is complete, and remove leaves none.
+ */
 static int nic_mediate_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)
 {
 	struct pci_dev *pf = pci_physfn(pdev);
 	struct nic_mediated *vf;
+	struct nic *nic;
 
 	if (!pdev->is_virtfn || !nic_drives(pf))
+		return -ENODEV;
+
+	nic = pci_get_drvdata(pf);
+	if (READ_ONCE(nic->going))
 		return -ENODEV;
 
 	vf = kzalloc(sizeof(*vf), GFP_KERNEL_ACCOUNT);
 	if (!vf)
 		return -ENOMEM;
 
-	vf->nic = pci_get_drvdata(pf);
+	vf->nic = nic;
 	vf->n = pci_iov_vf_id(pdev);
 	dev->handle = vf;
 	dev->traps = traps;
@@ -118,6 +126,12 @@ static const struct vfio_pci_mediate_ops nic_mediate_ops = {
 	.release = nic_mediate_release,
 	.rw = nic_mediate_rw,
 };
+
+/* The PF is going: none of the above is called for its VFs after this. */
+void nic_mediate_detach(struct nic *nic)
+{
+	vfio_pci_mediate_detach(&nic_mediate_ops, nic->pdev);
+}
 
 int nic_mediate_register(void)
 {

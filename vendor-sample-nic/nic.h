@@ -192,7 +192,7 @@ struct nic_vf {
  * @num_vfs:		VFs that exist.
  * @vf:			The VFs.
  * @mailbox_work:	Serves the mailboxes.
- * @going:		The PF is being removed.
+ * @going:		The PF is being removed; its VFs are no longer mediated.
  */
 struct nic {
 	struct pci_dev *pdev;
@@ -308,6 +308,7 @@ void nic_vf_notify(struct nic *nic, unsigned int n);
 void nic_mailbox_work(struct work_struct *work);
 
 /* mediate.c */
+void nic_mediate_detach(struct nic *nic);
 int nic_mediate_register(void);
 void nic_mediate_unregister(void);
 
