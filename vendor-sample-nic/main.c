@@ -171,6 +171,8 @@ static void nic_init_netdev(struct nic *nic)
 
 static void nic_init(struct nic *nic, struct pci_dev *pdev, struct net_device *netdev)
 {
+	unsigned int n;
+
 	nic->pdev = pdev;
 	nic->netdev = netdev;
 	nic->rx_descs = NIC_DEFAULT_DESCS;
@@ -181,6 +183,8 @@ static void nic_init(struct nic *nic, struct pci_dev *pdev, struct net_device *n
 	INIT_DELAYED_WORK(&nic->service, nic_service);
 	INIT_WORK(&nic->mailbox_work, nic_mailbox_work);
 	INIT_WORK(&nic->reset_work, nic_reset_work);
+	for (n = 0; n < NIC_MAX_VFS; n++)
+		nic->vf[n].nic = nic;
 	nic_filters_init(nic);
 	pci_set_drvdata(pdev, nic);
 }
@@ -251,6 +255,7 @@ static int nic_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 
 	pci_sriov_set_totalvfs(pdev, NIC_MAX_VFS);
 	pci_save_state(pdev);
+	nic_debugfs_add(nic);
 	queue_delayed_work(nic->wq, &nic->service, 0);
 
 	return 0;
@@ -272,6 +277,7 @@ static void nic_remove(struct pci_dev *pdev)
 {
 	struct nic *nic = pci_get_drvdata(pdev);
 
+	nic_debugfs_remove(nic);
 	/* From now on a VF that is open, or is opened, is nobody's but its VMM's. */
 	WRITE_ONCE(nic->going, true);
 	nic_mediate_detach(nic);
@@ -374,9 +380,12 @@ static int __init nic_module_init(void)
 	if (ret)
 		return ret;
 
+	nic_debugfs_init();
 	ret = pci_register_driver(&nic_driver);
-	if (ret)
+	if (ret) {
+		nic_debugfs_exit();
 		nic_mediate_unregister();
+	}
 
 	return ret;
 }
@@ -385,6 +394,7 @@ module_init(nic_module_init);
 static void __exit nic_module_exit(void)
 {
 	pci_unregister_driver(&nic_driver);
+	nic_debugfs_exit();
 	nic_mediate_unregister();
 }
 module_exit(nic_module_exit);

@@ -143,6 +143,7 @@ struct nic_vf_stats {
 
 /**
  * struct nic_vf - What the PF knows of a VF
+ * @nic:	Its PF.
  * @stats:	Since the VF was made.
  * @last:	The 32-bit counters as they were read last.
  * @tx_rate:	Limit in Mb/s, or 0.
@@ -154,6 +155,7 @@ struct nic_vf_stats {
  * @stopped:	Its DMA has been stopped by nic_vf_stop().
  */
 struct nic_vf {
+	struct nic *nic;
 	struct nic_vf_stats stats;
 	struct nic_vf_stats last;
 	unsigned int tx_rate;
@@ -192,6 +194,7 @@ struct nic_vf {
  * @num_vfs:		VFs that exist.
  * @vf:			The VFs.
  * @mailbox_work:	Serves the mailboxes.
+ * @debugfs:		Its directory there.
  * @going:		The PF is being removed; its VFs are no longer mediated.
  */
 struct nic {
@@ -220,6 +223,7 @@ struct nic {
 	unsigned int num_vfs;
 	struct nic_vf vf[NIC_MAX_VFS];
 	struct work_struct mailbox_work;
+	struct dentry *debugfs;
 	bool going;
 };
 
@@ -311,6 +315,12 @@ void nic_mailbox_work(struct work_struct *work);
 void nic_mediate_detach(struct nic *nic);
 int nic_mediate_register(void);
 void nic_mediate_unregister(void);
+
+/* debugfs.c */
+void nic_debugfs_add(struct nic *nic);
+void nic_debugfs_remove(struct nic *nic);
+void nic_debugfs_init(void);
+void nic_debugfs_exit(void);
 
 /* main.c */
 bool nic_drives(struct pci_dev *pf);

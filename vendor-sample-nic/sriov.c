@@ -8,6 +8,17 @@
 
 #include "nic.h"
 
+/* The VF, with vf_lock held; NULL if there is none of that number. */
+static struct nic_vf *nic_lock_vf(struct nic *nic, int n)
+{
+	mutex_lock(&nic->vf_lock);
+	if (n >= 0 && n < nic->num_vfs)
+		return &nic->vf[n];
+
+	mutex_unlock(&nic->vf_lock);
+	return NULL;
+}
+
 /* What a VF is denied by the transmit path, and the switch between pools. */
 static void nic_write_dtxswc(struct nic *nic)
 {
@@ -94,19 +105,28 @@ void nic_vfs_restart(struct nic *nic)
  * @nic:	The PF.
  * @n:		The VF.
  *
- * Whatever its driver does, resets included, until nic_vf_start().
+ * Whatever its driver does, resets included, until nic_vf_start(); so, too, when
+ * this fails. What it had queued to be sent is sent then; frames for it are dropped
+ * in the meantime. What it has sent itself before, and what it has received, is in
+ * memory when this returns.
  *
  * Context: Process context, sleeps.
- * Return: 0 when the VF does no more DMA, or -ETIMEDOUT when that is not certain.
+ * Return: 0 when the VF does no more DMA, -ENODEV when the VF or its PF
+ * is gone, or -ETIMEDOUT when it is not certain.
  */
 int nic_vf_stop(struct nic *nic, unsigned int n)
 {
+	struct nic_vf *vf = nic_lock_vf(nic, n);
 	int ret;
 
-	mutex_lock(&nic->vf_lock);
-	nic->vf[n].stopped = true;
+	if (!vf)
+		return -ENODEV;
+
+	vf->stopped = true;
 	nic_vf_write_dma(nic, n);
 	ret = nic_pool_drain(nic, n);
+	if (nic_gone(nic))
+		ret = -ENODEV;
 	mutex_unlock(&nic->vf_lock);
 
 	return ret;
@@ -115,8 +135,12 @@ int nic_vf_stop(struct nic *nic, unsigned int n)
 /* Let a VF go on where it was stopped. */
 void nic_vf_start(struct nic *nic, unsigned int n)
 {
-	mutex_lock(&nic->vf_lock);
-	nic->vf[n].stopped = false;
+	struct nic_vf *vf = nic_lock_vf(nic, n);
+
+	if (!vf)
+		return;
+
+	vf->stopped = false;
 	nic_vf_write_dma(nic, n);
 	mutex_unlock(&nic->vf_lock);
 }
@@ -178,17 +202,6 @@ int nic_sriov_configure(struct pci_dev *pdev, int num_vfs)
 	}
 
 	return num_vfs;
-}
-
-/* The VF, with vf_lock held; NULL if there is none of that number. */
-static struct nic_vf *nic_lock_vf(struct nic *nic, int n)
-{
-	mutex_lock(&nic->vf_lock);
-	if (n >= 0 && n < nic->num_vfs)
-		return &nic->vf[n];
-
-	mutex_unlock(&nic->vf_lock);
-	return NULL;
 }
 
 int nic_set_vf_mac(struct net_device *netdev, int n, u8 *mac)

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * debugfs: sample_nic/PF/vfN_stop stops the DMA of a VF (1), whatever its driver does,
+ * and lets it go on (0).
+ */
+
+#include <linux/debugfs.h>
+
+#include "nic.h"
+
+static struct dentry *root;
+
+static int nic_stop_get(void *data, u64 *val)
+{
+	struct nic_vf *vf = data;
+
+	*val = READ_ONCE(vf->stopped);
+
+	return 0;
+}
+
+static int nic_stop_set(void *data, u64 val)
+{
+	struct nic_vf *vf = data;
+	unsigned int n = vf - vf->nic->vf;
+
+	if (val > 1)
+		return -EINVAL;
+	if (val)
+		return nic_vf_stop(vf->nic, n);
+	nic_vf_start(vf->nic, n);
+
+	return 0;
+}
+
+DEFINE_DEBUGFS_ATTRIBUTE(nic_stop_fops, nic_stop_get, nic_stop_set, "%llu\n");
+
+void nic_debugfs_add(struct nic *nic)
+{
+	unsigned int n;
+	char name[16];
+
+	nic->debugfs = debugfs_create_dir(pci_name(nic->pdev), root);
+	for (n = 0; n < NIC_MAX_VFS; n++) {
+		snprintf(name, sizeof(name), "vf%u_stop", n);
+		debugfs_create_file_unsafe(name, 0600, nic->debugfs, &nic->vf[n], &nic_stop_fops);
+	}
+}
+
+void nic_debugfs_remove(struct nic *nic)
+{
+	debugfs_remove(nic->debugfs);
+}
+
+void nic_debugfs_init(void)
+{
+	root = debugfs_create_dir(NIC_NAME, NULL);
+}
+
+void nic_debugfs_exit(void)
+{
+	debugfs_remove(root);
+}
