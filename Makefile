@@ -31,7 +31,7 @@ bench:
 	@$(LAB) bench $(if $(SUITE),--suite '$(SUITE)') $(if $(KERNEL),--kernel '$(KERNEL)')
 
 host_args = $(if $(FILES),--files '$(FILES)') $(if $(KERNEL),--kernel '$(KERNEL)') \
-	$(if $(VFS),--vfs '$(VFS)') $(if $(PF),--pf '$(PF)')
+	$(if $(VFS),--vfs '$(VFS)') $(if $(PF),--pf '$(PF)') $(if $(PFS),--pfs '$(PFS)')
 
 run:
 	@$(LAB) run $(if $(SCRIPT),--script '$(SCRIPT)') $(if $(TIMEOUT),--timeout '$(TIMEOUT)') $(host_args)
@@ -52,9 +52,9 @@ help:
 	@echo 'make demo [KERNEL=...]                  from nothing to a guest with a VF that passes traffic'
 	@echo 'make check [SUITE=name] [KERNEL=...]    all tests but the longest, or one suite (SUITE=list)'
 	@echo 'make bench [SUITE=access] [KERNEL=...]   count instructions, in-tree vfio-pci against ours'
-	@echo 'make run SCRIPT=path [FILES=dir] [KERNEL=...] [VFS=n] [PF=igb|sample_nic] [TIMEOUT=s]'
+	@echo 'make run SCRIPT=path [FILES=dir] [KERNEL=...] [VFS=n] [PF=igb|sample_nic] [PFS=1|2] [TIMEOUT=s]'
 	@echo '                                        run a script on the lab host, return its exit status'
-	@echo 'make shell [FILES=dir] [KERNEL=...] [VFS=n] [PF=...]'
+	@echo 'make shell [FILES=dir] [KERNEL=...] [VFS=n] [PF=...] [PFS=...]'
 	@echo '                                        the same host with an interactive shell'
 	@echo 'make lint                               checkpatch, sparse, W=1, shellcheck'
 	@echo 'make clean                              remove build/'

@@ -246,7 +246,7 @@ def test_going(tap, guest, vfs, netdev):
     plug(guest, vf)
     tap.equal(answers(guest), 10, "PF bound again: traffic again")
     trap(True)
-    Outer().call("device_del", id="pf")
+    Outer().call("device_del", id="pf1")
     leaves(tap, guest, "PF unplugged while trapped")
     tap.ok(wait_for(lambda: not pf.exists()), "and there is no PF left")
 

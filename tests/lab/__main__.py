@@ -68,7 +68,7 @@ def cmd_run(args):
     if not script.is_file():
         raise LabError(f"SCRIPT={script}: no such file")
     outcome = host.boot(args.kernel or "6.12", "./script",
-                        {"script": script}, vfs=args.vfs, pf=args.pf,
+                        {"script": script}, vfs=args.vfs, pf=args.pf, pfs=args.pfs,
                         files=args.files, timeout=args.timeout)
     host.report(outcome)
     say(f"exit status {outcome.status} after {outcome.seconds:.0f} s"
@@ -79,7 +79,7 @@ def cmd_run(args):
 
 def cmd_shell(args):
     outcome = host.boot(args.kernel or "6.12", "shell", vfs=args.vfs,
-                        pf=args.pf, files=args.files)
+                        pf=args.pf, pfs=args.pfs, files=args.files)
     host.report(outcome)
     return 0
 
@@ -116,6 +116,7 @@ def arguments():
                              metavar="0..8")
             sub.add_argument("--pf", default="igb",
                              choices=("igb", "sample_nic"))
+            sub.add_argument("--pfs", type=int, default=1, choices=(1, 2))
         if name == "run":
             sub.add_argument("--script")
             sub.add_argument("--timeout", type=int, default=600)

@@ -30,6 +30,7 @@ class Suite:
     by_name: bool = False       # too long for every day: only when asked for
     threads: str = "multi"      # of TCG, see host.boot()
     pf: str = "igb"             # who drives the PF
+    pfs: int = 1                # how many cards there are
 
 
 def e2e_files(_kern):
@@ -172,7 +173,7 @@ def run_on_host(suite, kernel, count):
         return lines
     outcome = host.boot(kernel, suite.job, suite.files(kern), vfs=suite.vfs, pf=suite.pf,
                         timeout=suite.timeout, name=where, echo=echo,
-                        threads=suite.threads)
+                        threads=suite.threads, pfs=suite.pfs)
     # Not what was echoed: a run that was repeated has echoed twice.
     lines = outcome.output.splitlines()
     count.take(where, lines)

@@ -155,7 +155,21 @@ def cpu_options(threads):
             "-smp", "2"]
 
 
-def qemu_command(kern, work, files, interactive, threads):
+def cards(pfs):
+    """SR-IOV cards behind root ports of their own, on one network segment."""
+    options = ["-netdev", "user,id=world,restrict=on",
+               "-netdev", "hubport,id=hub,hubid=0,netdev=world"]
+    for number in range(1, pfs + 1):
+        options += [
+            "-netdev", f"hubport,id=n{number},hubid=0",
+            "-device",
+            f"pcie-root-port,id=rp{number},chassis={number},slot={number}",
+            "-device", f"igb,id=pf{number},bus=rp{number},netdev=n{number},"
+            f"mac=52:54:00:12:34:{0x55 + number:02x}"]
+    return options
+
+
+def qemu_command(kern, work, files, interactive, threads, pfs):
     cmd = ["env", "TMPDIR=/run",    # for the root disk's snapshot
            "qemu-system-x86_64",
            "-machine", "q35,kernel-irqchip=split", *cpu_options(threads),
@@ -170,10 +184,7 @@ def qemu_command(kern, work, files, interactive, threads):
            "-chardev", "socket,id=wire,path=/run/monitor",
            "-serial", "chardev:wire",
            "-device", "intel-iommu,intremap=on,caching-mode=on,device-iotlb=on",
-           "-device", "pcie-root-port,id=rp1,chassis=1,slot=1",
-           "-netdev", "user,id=n0,restrict=on",
-           "-device",
-           "igb,id=pf,bus=rp1,netdev=n0,mac=52:54:00:12:34:56"]
+           *cards(pfs)]
     disks = [("/root.img", "snapshot=on"), ("/run/lab.img", "readonly=on"),
              ("/run/out.tar", "cache=unsafe")]
     if files:
@@ -255,7 +266,7 @@ def judge(work, why, qemu_status, seconds):
                    if output.exists() else "", seconds, why)
 
 
-def boot_once(kern, work, job, vfs, pf, job_files, files, timeout, echo,
+def boot_once(kern, work, job, vfs, pf, pfs, job_files, files, timeout, echo,
               threads):
     interactive = job == "shell"
     shutil.rmtree(work, ignore_errors=True)
@@ -266,7 +277,7 @@ def boot_once(kern, work, job, vfs, pf, job_files, files, timeout, echo,
                    work / "files-image.log")
     with open(work / "out.tar", "wb") as tar:
         tar.truncate(OUT_SIZE)
-    cmd = qemu_command(kern, work, files, interactive, threads)
+    cmd = qemu_command(kern, work, files, interactive, threads, pfs)
     start = time.monotonic()
     with open(work / "qemu.log", "wb") as log:
         streams = {} if interactive else {
@@ -292,9 +303,10 @@ def prune(runs):
 
 
 def boot(kernel_name, job, job_files=None, vfs=2, pf="igb", files=None,
-         timeout=600, name="run", echo=show, threads="multi"):
+         timeout=600, name="run", echo=show, threads="multi", pfs=1):
     """Runs job, a shell command, on a lab host; job_files are what it finds
-    in its working directory, by name. Work files stay in build/run.
+    in its working directory, by name. Work files stay in build/run. Of pfs
+    SR-IOV cards, on the same network, each has vfs VFs.
 
     threads is how TCG runs the host's two CPUs: "multi" is needed for guests
     (with "single" theirs hardly boot), "single" never aborts, as "multi" does
@@ -311,8 +323,8 @@ def boot(kernel_name, job, job_files=None, vfs=2, pf="igb", files=None,
     work = pathlib.Path(tempfile.mkdtemp(prefix=f"{name}-", dir=runs))
     for attempt in (1, 2):
         try:
-            return boot_once(kern, work, job, vfs, pf, job_files or {}, files,
-                             timeout, echo, threads)
+            return boot_once(kern, work, job, vfs, pf, pfs, job_files or {},
+                             files, timeout, echo, threads)
         except OuterAbort as err:
             if attempt == 2:
                 raise
