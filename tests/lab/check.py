@@ -28,6 +28,7 @@ class Suite:
     timeout: int = 600          # seconds for one kernel
     vfs: int = 2
     by_name: bool = False       # too long for every day: only when asked for
+    more: tuple = ()            # kernels in which it runs only when asked for
     threads: str = "multi"      # of TCG, see host.boot()
     pf: str = "igb"             # who drives the PF
     pfs: int = 1                # how many cards there are
@@ -204,9 +205,10 @@ def check(only, kernel, build_lab):
     names = [suite.name for suite in SUITES]
     if only == "list":
         for suite in SUITES:
-            print(f"{suite.name:<12} {suite.about}"
+            print(f"{suite.name:<18} {suite.about}"
                   + (f" ({', '.join(suite.kernels)})" if suite.kernels else "")
-                  + (", only by name" if suite.by_name else ""))
+                  + (", only by name" if suite.by_name else "")
+                  + (f", by name {', '.join(suite.more)}" if suite.more else ""))
         return 0
     if only and only not in names:
         raise LabError(f"SUITE={only}: choose from {', '.join(names)}")
@@ -222,7 +224,8 @@ def check(only, kernel, build_lab):
             jobs = [(suite.name, run_here, kernel)]
         else:
             jobs = [(f"{suite.name}-{name}", run_on_host, name)
-                    for name in suite.kernels if kernel in (None, name)]
+                    for name in suite.kernels + (suite.more if only else ())
+                    if kernel in (None, name)]
         for where, runner, chosen in jobs:
             began = time.monotonic()
             before = count.passed, count.failed
