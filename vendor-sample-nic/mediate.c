@@ -101,12 +101,15 @@ static int nic_mediate_open(struct pci_dev *pdev, struct vfio_mediate_device *de
 	return 0;
 }
 
-/* Whatever was begun with the VF, its next user finds it at work. */
+/*
+ * Its next user finds it as after a reset. vfio resets it, too, but not when it
+ * happens to close another device of the bus at the same time.
+ */
 static void nic_mediate_release(struct vfio_mediate_device *dev)
 {
 	struct nic_mediated *vf = dev->handle;
 
-	nic_vf_start(vf->nic, vf->n);
+	nic_vf_close(vf->nic, vf->n);
 	kfree(vf);
 }
 

@@ -298,6 +298,7 @@ void nic_vfs_link(struct nic *nic);
 void nic_vfs_restart(struct nic *nic);
 int nic_vf_stop(struct nic *nic, unsigned int n);
 void nic_vf_start(struct nic *nic, unsigned int n);
+void nic_vf_close(struct nic *nic, unsigned int n);
 int nic_set_vf_mac(struct net_device *netdev, int n, u8 *mac);
 int nic_set_vf_vlan(struct net_device *netdev, int n, u16 vlan, u8 qos, __be16 proto);
 int nic_set_vf_rate(struct net_device *netdev, int n, int min_rate, int max_rate);

@@ -145,6 +145,19 @@ void nic_vf_start(struct nic *nic, unsigned int n)
 	mutex_unlock(&nic->vf_lock);
 }
 
+/* Nobody uses a VF any more. */
+void nic_vf_close(struct nic *nic, unsigned int n)
+{
+	struct nic_vf *vf = nic_lock_vf(nic, n);
+
+	if (!vf)
+		return;
+
+	vf->stopped = false;
+	nic_vf_reset(nic, n, false);
+	mutex_unlock(&nic->vf_lock);
+}
+
 static void nic_init_vf(struct nic *nic, unsigned int n)
 {
 	static const u8 none[ETH_ALEN];
