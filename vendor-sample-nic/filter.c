@@ -215,6 +215,28 @@ static int nic_join_vlan(struct nic *nic, unsigned int pool, u16 vid, bool on)
 }
 
 /**
+ * nic_pool_num_vlans() - Count the VLANs that a pool is in
+ * @nic:	The PF.
+ * @pool:	The pool.
+ * @except:	A VLAN that does not count. VLAN 0 never does.
+ *
+ * Return: their number.
+ */
+unsigned int nic_pool_num_vlans(struct nic *nic, unsigned int pool, u16 except)
+{
+	unsigned int count = 0, i;
+
+	spin_lock_bh(&nic->filter_lock);
+	for (i = 0; i < NIC_NUM_VLANS; i++)
+		if (nic->vlan_pools[i] & BIT(pool) && nic->vlan_id[i] &&
+		    nic->vlan_id[i] != except)
+			count++;
+	spin_unlock_bh(&nic->filter_lock);
+
+	return count;
+}
+
+/**
  * nic_pool_set_vlan() - Let a pool into a VLAN, or out
  * @nic:	The PF.
  * @pool:	The pool.

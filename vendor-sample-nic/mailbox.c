@@ -194,6 +194,9 @@ static int nic_msg_vlan(struct nic *nic, unsigned int n, const u32 *msg)
 	/* Frames with a priority and no VLAN always come. */
 	if (!vid)
 		return 0;
+	/* There is one table for all: nobody else is to be left without. */
+	if (add && !nic->vf[n].trusted && nic_pool_num_vlans(nic, n, vid) >= NIC_POOL_VLANS)
+		return -ENOSPC;
 
 	return nic_pool_set_vlan(nic, n, vid, add);
 }

@@ -36,6 +36,7 @@
 #define NIC_MAX_QUEUES		2
 #define NIC_POOL_MACS		3	/* a share of the 24 receive addresses */
 #define NIC_NUM_VLANS		32
+#define NIC_POOL_VLANS		4	/* a VF's share of them, unless it is trusted */
 #define NIC_MTA_BITS		4096
 #define NIC_MAX_FRAME		9728
 #define NIC_HEADERS		(ETH_HLEN + VLAN_HLEN + ETH_FCS_LEN)
@@ -268,6 +269,7 @@ void nic_filters_write(struct nic *nic);
 void nic_pool_reset(struct nic *nic, unsigned int pool);
 void nic_pool_write(struct nic *nic, unsigned int pool);
 int nic_pool_set_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac);
+unsigned int nic_pool_num_vlans(struct nic *nic, unsigned int pool, u16 except);
 int nic_pool_set_vlan(struct nic *nic, unsigned int pool, u16 vid, bool on);
 int nic_pool_set_port_vlan(struct nic *nic, unsigned int pool, u16 tci);
 void nic_pool_enable(struct nic *nic, unsigned int pool, bool on);
