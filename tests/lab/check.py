@@ -56,7 +56,8 @@ def selftest_files(kern):
     return {**e2e_files(kern),
             "parity.py": REPO / "tests" / "selftests" / "parity.py",
             "parity": work / "parity", "mediate": work / "mediate",
-            "vfio_hold": work / "vfio_hold"}
+            "vfio_hold": work / "vfio_hold",
+            "mailbox_fuzz": work / "mailbox_fuzz"}
 
 
 def kunit_files(_kern):
@@ -111,6 +112,12 @@ SUITES = [
     Suite("sample_nic_guest", "a guest on a VF of sample_nic",
           ("6.12", "7.2", "debug"), "./passthrough.py vfio-pci-mediate",
           e2e_files, pf="sample_nic"),
+    Suite("sample_nic_hostile", "VFs that say nonsense to sample_nic",
+          ("debug",), "./sample_nic_hostile.py 5000", selftest_files,
+          pf="sample_nic", vfs=7, more=("6.12", "7.2")),
+    Suite("sample_nic_fuzz", "as sample_nic_hostile, 100,000 messages",
+          ("6.12", "7.2", "debug"), "./sample_nic_hostile.py 100000",
+          selftest_files, timeout=1800, by_name=True, pf="sample_nic", vfs=7),
     Suite("reload", "loading and unloading the modules leaks nothing",
           ("debug",), "./reload.sh 50", e2e_files, timeout=900, threads="single"),
 ]
