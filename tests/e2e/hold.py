@@ -15,6 +15,7 @@ class Hold:
         self.proc = subprocess.Popen([Hold.program, *options, vf], bufsize=0,
                                      stdin=subprocess.PIPE,
                                      stdout=subprocess.PIPE)
+        self.vf = vf
         self.rest = b""
         self.lock = threading.Lock()
         self.requested = False
