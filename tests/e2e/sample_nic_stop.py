@@ -1,0 +1,239 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""sample_nic_stop.py [TIMES]: a VF's DMA is stopped and started; VFs are reset.
+
+Two VFs are driven by igbvf on the lab host. One is stopped, with frames on their way
+to and from it, and what it had queued is sent when it is started; one is reset in
+all ways TIMES times each, with traffic on the other and on the PF. Prints TAP.
+"""
+
+import os
+import pathlib
+import socket
+import sys
+import time
+
+from hold import Hold
+from nic_watch import (PF_ADDRESS, WORLD, Flood, Frames, Log, Pings,
+                       registers)
+from sample_nic import PCI, Port, fails, set_vf, sh, until, up, vf_info
+from tap import Tap
+
+DEBUGFS = pathlib.Path("/sys/kernel/debug/sample_nic")
+DRIVER = "vfio-pci-mediate"
+RINGS = ("RDH", "RDT", "TDH", "TDT")
+BACKLOG = 100
+SO_RCVBUFFORCE = 33
+
+
+def stop(pf, number, on=True):
+    (DEBUGFS / pf / f"vf{number}_stop").write_text(str(int(on)))
+
+
+def rings(netdev, number):
+    regs = registers(netdev)
+    return {name: (regs[name][number], regs[name][number + 8]) for name in RINGS}
+
+
+def counters(netdev, number):
+    stats = vf_info(netdev, number)["stats"]
+    return stats["rx"]["packets"], stats["tx"]["tx_packets"]
+
+
+def enabled(netdev, number):
+    regs = registers(netdev)
+    return [regs[name][0] >> number & 1 for name in ("VFRE", "VFTE")]
+
+
+def received(port, tokens, seconds):
+    """Which of the frames arrive in time, in which order."""
+    found, end = [], time.monotonic() + seconds
+    port.sock.settimeout(0.1)
+    while len(found) < len(tokens) and time.monotonic() < end:
+        try:
+            frame, address = port.sock.recvfrom(1 << 16)
+        except OSError:
+            continue
+        found += [token for token in tokens if token in frame and address[2] != 4]
+    port.sock.settimeout(None)
+    return found
+
+
+def test_stop(tap, pf, vf, other):
+    """VF 0 is stopped while it sends and receives."""
+    netdev = pf.netdev
+    floods = [Flood(vf.netdev, pf.mac), Flood(netdev, vf.mac)]
+    moving = rings(netdev, 0)
+    time.sleep(0.5)
+    tap.ok(moving["TDH"] != rings(netdev, 0)["TDH"] and
+           moving["RDH"] != rings(netdev, 0)["RDH"], "with traffic, heads move")
+    for _ in range(20):
+        stop(pf.device, 0)
+        stop(pf.device, 0, False)
+    stop(pf.device, 0)
+    first, counted = rings(netdev, 0), counters(netdev, 0)
+    time.sleep(1)
+    last = rings(netdev, 0)
+    tap.equal((last["RDH"], last["TDH"], counters(netdev, 0)),
+              (first["RDH"], first["TDH"], counted),
+              "stopped: for a second heads and counters stand still")
+    sent = sum(flood.stop() for flood in floods)
+    tap.ok(last["TDT"] != last["TDH"], f"its transmit ring fills up, "
+           f"{sent} frames sent in all", last)
+    tap.ok(other.reaches(pf) and pf.reaches(other), "another VF is not stopped")
+    tap.ok(not pf.reaches(vf, seconds=0.5), "it receives nothing")
+    stop(pf.device, 0, False)
+    tap.ok(until(lambda: vf.reaches(pf, seconds=0.5), 5) and
+           pf.reaches(vf), "started: frames both ways")
+
+
+def test_queued(tap, pf, vf):
+    """What was sent in the meantime is not lost."""
+    before = counters(pf.netdev, 0)[1]
+    size = registers(pf.netdev)["TDLEN"][0] // 16
+    pf.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 4 << 20)
+    pf.drain()
+    stop(pf.device, 0)
+    tokens = [vf.send(pf.mac, 200, None, None) for _ in range(BACKLOG)]
+    early = received(pf, tokens[:1], 1)
+    waiting = rings(pf.netdev, 0)
+    queued = waiting["TDT"][0] - waiting["TDH"][0]
+    tap.ok(not early and BACKLOG <= queued % size <= BACKLOG + 5,
+           f"stopped: {queued % size} frames wait in its ring", waiting)
+    stop(pf.device, 0, False)
+    # QEMU's model looks at the ring when its tail is written.
+    tokens.append(vf.send(pf.mac, 200, None, None))
+    got = received(pf, tokens, 5)
+    tap.ok(got == tokens, "started: all of them arrive, in order",
+           f"{len(got)} of {len(tokens)}")
+    tap.ok(counters(pf.netdev, 0)[1] - before >= len(tokens),
+           "and are counted")
+
+
+def test_resets(tap, pf, vf):
+    """Nothing that happens to a VF that is stopped starts it."""
+    stop(pf.device, 0)
+    outcomes = {}
+    sh("ip", "link", "set", vf.netdev, "down")
+    sh("ip", "link", "set", vf.netdev, "up")
+    time.sleep(0.5)
+    outcomes["its driver"] = enabled(pf.netdev, 0)
+    (PCI / vf.device / "reset").write_text("1")
+    outcomes["FLR"] = enabled(pf.netdev, 0)
+    sh("ip", "link", "set", vf.netdev, "down")
+    sh("ip", "link", "set", vf.netdev, "up")
+    time.sleep(0.5)
+    outcomes["its driver, after it"] = enabled(pf.netdev, 0)
+    set_vf(pf.netdev, 0, "state", "disable")
+    set_vf(pf.netdev, 0, "state", "auto")
+    outcomes["its link"] = enabled(pf.netdev, 0)
+    tap.ok(all(state == [0, 0] for state in outcomes.values()),
+           "stopped, it stays so, whatever is reset", outcomes)
+    sh("ip", "link", "set", vf.netdev, "down")
+    sh("ip", "link", "set", vf.netdev, "up")
+    stop(pf.device, 0, False)
+    tap.ok(until(lambda: vf.reaches(pf, seconds=0.5)) and pf.reaches(vf),
+           "started: frames both ways")
+    tap.ok(fails("sh", "-c", f"echo 1 > {DEBUGFS}/{pf.device}/vf6_stop") and
+           fails("sh", "-c", f"echo 2 > {DEBUGFS}/{pf.device}/vf0_stop"),
+           "one that does not exist cannot be stopped, nor can one be twice")
+
+
+def test_pf_reset(tap, pf, vfs):
+    """The PF is reset, and with it the PCI configuration of its VFs."""
+    stop(pf.device, 0)
+    flood = Flood(pf.netdev)
+    (PCI / pf.device / "reset").write_text("1")
+    tap.ok(until(lambda: not fails("ping", "-c", "1", "-W", "1", WORLD)),
+           "the PF is reset while it sends, and answers again")
+    flood.stop()
+    for vf in vfs:
+        sh("vfctl", "unbind", vf)
+        sh("vfctl", "bind", vf, "igbvf")
+    ports = [Port(vf) for vf in vfs]
+    for port in ports:
+        sh("ip", "link", "set", port.netdev, "up")
+    tap.ok(up(ports[1]) and ports[1].reaches(pf) and pf.reaches(ports[1]),
+           "igbvf bound anew: frames of a VF both ways")
+    tap.equal(enabled(pf.netdev, 0), [0, 0], "the one that was stopped still is")
+    stop(pf.device, 0, False)
+    tap.ok(up(ports[0]) and until(lambda: ports[0].reaches(pf, seconds=0.5)) and
+           pf.reaches(ports[0]), "started: frames both ways")
+    for port in ports:
+        port.close()
+
+
+def test_loop(tap, pf, vfs, times):
+    """VF 0 is reset in all ways; VF 1 and the PF have traffic."""
+    device = vfs[0]
+
+    def flr():
+        (PCI / device / "reset").write_text("1")
+
+    def hold_reset():
+        if hold.ask("reset") != 0:
+            raise OSError("VFIO_DEVICE_RESET failed")
+
+    def down_up():
+        sh("ip", "link", "set", netdev, "down")
+        sh("ip", "link", "set", netdev, "up")
+
+    def rebind():
+        sh("vfctl", "unbind", device)
+        sh("vfctl", "bind", device, "igbvf")
+
+    def watched(what, action, count):
+        pings, frames = Pings(), Frames(vfs[1], pf.device)
+        start = time.monotonic()
+        for _ in range(count):
+            action()
+        took = time.monotonic() - start
+        time.sleep(0.3)
+        sent, lost_frames = frames.stop()
+        answered, lost, _, worst = pings.stop()
+        tap.ok(sent and answered and not lost and not lost_frames,
+               f"{count} times {what} in {took:.1f} s: all of {sent} frames of the "
+               f"other VF and {answered} pings of the PF arrive, {worst:.0f} ms "
+               "at worst", f"{lost_frames} and {lost} lost")
+
+    netdev = Port(device).netdev
+    watched("ifdown and ifup", down_up, times)
+    watched("igbvf unbound and bound", rebind, max(3, times // 5))
+    sh("vfctl", "bind", device, DRIVER)
+    watched("FLR by sysfs", flr, times)
+    with Hold(device) as hold:
+        watched("VFIO_DEVICE_RESET", hold_reset, times)
+    sh("vfctl", "bind", device, "igbvf")
+    port = Port(device)
+    tap.ok(up(port) and port.reaches(pf) and pf.reaches(port),
+           "after all that, igbvf has a link and frames both ways")
+    port.close()
+
+
+def main():
+    times = int(sys.argv[1]) if len(sys.argv) > 1 else 10
+    tap = Tap()
+    pf = Port(os.environ["LAB_PF"])
+    vfs = os.environ["LAB_VFS"].split()
+    log = Log("warn,err,crit,alert,emerg")
+    sh("ip", "addr", "add", f"{PF_ADDRESS}/24", "dev", pf.netdev)
+    sh("modprobe", "igbvf")
+    for number, vf in enumerate(vfs):
+        set_vf(pf.netdev, number, "mac", f"52:54:00:76:00:1{number}")
+        sh("vfctl", "bind", vf, "igbvf")
+    ports = [Port(vf) for vf in vfs]
+    tap.ok(all(map(up, [pf, *ports])), "PF and two VFs with a link")
+    test_stop(tap, pf, *ports)
+    test_queued(tap, pf, ports[0])
+    test_resets(tap, pf, ports[0])
+    for port in ports:
+        port.close()
+    test_pf_reset(tap, pf, vfs)
+    test_loop(tap, pf, vfs, times)
+    bad = [line for line in log.new() if "sample_nic" in line]
+    tap.equal(bad, [], "sample_nic complains of nothing")
+    return tap.done()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
