@@ -1,0 +1,189 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""sample_nic_guest.py: a guest on a VF of sample_nic, and what is done to it.
+
+Its queues' pages are trapped and untrapped while it has traffic; its DMA is stopped
+and started; the VF and the PF go, and it lives on without. Prints TAP.
+"""
+
+import os
+import pathlib
+import subprocess
+import sys
+import threading
+import time
+
+from guest import Guest, GuestError
+from hold import mediated_by
+from mediate_guest import (DEVICES, DRIVER, answers, leaves, plug, set_up,
+                           unplugging_works, wait_for)
+from nic_watch import Log
+from outer import Outer
+from passthrough import MAC, PF_ADDRESS, sh, transfer_in, transfer_out
+from sample_nic_stop import counters, rings, stop
+from tap import Tap
+from vmm import VmmDevice
+
+SAMPLE_NIC = pathlib.Path("/sys/bus/pci/drivers/sample_nic")
+
+
+class Toggler(threading.Thread):
+    """Traps and untraps until it is stopped."""
+
+    def __init__(self, device):
+        super().__init__(daemon=True)
+        self.device = device
+        self.count = 0
+        self.error = None
+        self.ended = threading.Event()
+        self.start()
+
+    def run(self):
+        try:
+            while not self.ended.wait(0.02):
+                self.count += 1
+                self.device.trap(self.count % 2)
+        except OSError as err:
+            self.error = err
+
+    def stop(self):
+        self.ended.set()
+        self.join(30)
+        self.device.trap(False)
+        if self.error or self.is_alive():
+            raise OSError(f"toggling stopped: {self.error}")
+        return self.count
+
+
+def test_traps(tap, guest):
+    device = VmmDevice(guest.proc.pid)
+    toggler = Toggler(device)
+    got = answers(guest, 150)
+    count = toggler.stop()
+    tap.ok(got == 150 and count > 10, f"{count} times trap or untrap meanwhile: "
+           f"{got} of 150 pings answered")
+    toggler = Toggler(device)
+    results = transfer_in(guest), transfer_out(guest)
+    count = toggler.stop()
+    tap.ok(all(arrived == sent for _, arrived, sent, _ in results),
+           f"TCP both ways: same sha256, with {count} times trap or untrap")
+    device.trap(True)
+    good = 0
+    for _ in range(3):
+        guest.run("ip link set eth0 down")
+        set_up(guest)
+        # A driver that resets its VF ends the trap.
+        device.trap(True)
+        good += answers(guest) == 10 and device.trapped() == 1
+    tap.equal(good, 3, "trapped: traffic after each of 3 times down and up")
+    device.trap(False)
+    device.close()
+    tap.equal(answers(guest), 10, "untrapped: traffic")
+
+
+def test_stop(tap, guest, pf, netdev):
+    guest.run(f"ping -i 0.05 -W 1 {PF_ADDRESS} > /tmp/pings 2>&1 &")
+    moving = rings(netdev, 0)
+    time.sleep(1)
+    tap.ok(moving["TDH"] != rings(netdev, 0)["TDH"], "with traffic, heads move")
+    stop(pf, 0)
+    first, counted = rings(netdev, 0), counters(netdev, 0)
+    time.sleep(1)
+    last = rings(netdev, 0)
+    tap.equal((last["RDH"], last["TDH"], counters(netdev, 0)),
+              (first["RDH"], first["TDH"], counted),
+              "stopped: for a second heads and counters stand still")
+    tap.ok(last["TDT"] != last["TDH"], "what the guest sends waits in its ring",
+           last)
+    guest.run("ip link set eth0 down")
+    set_up(guest)
+    tap.equal(guest.try_run(f"ping -c 2 -W 1 {PF_ADDRESS}")[0], 1,
+              "stopped, the guest's driver starts anew: no answer")
+    stop(pf, 0, False)
+    # Either side may have to ask for the other's address first.
+    wait_for(lambda: guest.try_run(f"ping -c 1 -W 1 {PF_ADDRESS}")[0] == 0, 10)
+    tap.equal(answers(guest), 10, "started: traffic")
+    guest.try_run("killall ping")
+
+
+def make_vfs(pf, vfs, netdev):
+    """As before whatever has taken them away."""
+    wait_for(lambda: pathlib.Path(f"/sys/class/net/{netdev}").exists())
+    sh("vfctl", "setup", "sample_nic", str(len(vfs)))
+    sh("vfctl", "bind", vfs[0], DRIVER)
+    sh("ip", "addr", "replace", f"{PF_ADDRESS}/24", "dev", netdev)
+    sh("ip", "link", "set", netdev, "vf", "0", "mac", MAC)
+
+
+def test_going(tap, guest, pf, vfs, netdev):
+    vf = vfs[0]
+    done = subprocess.run(["modprobe", "-r", "sample_nic"], text=True, check=False,
+                          capture_output=True)
+    tap.ok(done.returncode and "in use" in done.stderr,
+           "the module cannot be unloaded", done)
+
+    def unbind():
+        (SAMPLE_NIC / "unbind").write_text(pf, encoding="utf-8")
+
+    def bind():
+        (SAMPLE_NIC / "bind").write_text(pf, encoding="utf-8")
+
+    def no_vfs():
+        (DEVICES / pf / "sriov_numvfs").write_text("0", encoding="utf-8")
+
+    for what, harm, repair in (("sriov_numvfs = 0", no_vfs, lambda: None),
+                               ("PF unbound", unbind, bind)):
+        harm()
+        leaves(tap, guest, what)
+        tap.ok(not (DEVICES / vf).exists(), f"{what}: there are no VFs left")
+        repair()
+        make_vfs(pf, vfs, netdev)
+        plug(guest, vf)
+        tap.ok(answers(guest) == 10 and mediated_by(vf) == "sample_nic",
+               f"{what}: made again and plugged in, traffic again")
+
+    device = VmmDevice(guest.proc.pid)
+    device.trap(True)
+    # Not one of those who are waited for.
+    device.close()
+    Outer().call("device_del", id="pf1")
+    leaves(tap, guest, "PF unplugged while trapped")
+    tap.ok(wait_for(lambda: not (DEVICES / pf).exists()), "and there is no PF left")
+
+
+def main():
+    tap = Tap()
+    pf, netdev = os.environ["LAB_PF"], os.environ["LAB_PF_NETDEV"]
+    vfs = os.environ["LAB_VFS"].split()
+    vf = vfs[0]
+    log = Log("warn,err,crit,alert,emerg")
+    sh("ip", "addr", "replace", f"{PF_ADDRESS}/24", "dev", netdev)
+    sh("ip", "link", "set", netdev, "vf", "0", "mac", MAC)
+    options = ["-device", "pcie-root-port,id=slot0,chassis=1,slot=1", "-device",
+               f"vfio-pci,id=vf,host={vf},bus=slot0"]
+    try:
+        with Guest(name="guest", options=options) as guest:
+            guest.boot()
+            set_up(guest)
+            tap.equal(mediated_by(vf), "sample_nic", "mediated by sample_nic")
+            test_traps(tap, guest)
+            test_stop(tap, guest, pf, netdev)
+            bad = [line for line in log.new() if "sample_nic" in line]
+            tap.equal(bad, [], "sample_nic complains of nothing")
+            if os.uname().release.endswith("-debug"):
+                # See mediate_guest.py.
+                tap.skip("VFs and PF go", "a use after free of stock vfio")
+            elif unplugging_works():
+                test_going(tap, guest, pf, vfs, netdev)
+            else:
+                tap.skip("VFs and PF go", "in this lab such a kernel's guests "
+                         "break when a device is unplugged")
+            tap.equal(guest.shutdown(), 0, "guest shut down")
+    except (GuestError, OSError, subprocess.SubprocessError) as err:
+        tap.ok(False, str(err).splitlines()[0],
+               f"{err}\n{getattr(err, 'output', None) or ''}")
+    return tap.done()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
