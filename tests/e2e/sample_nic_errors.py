@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""sample_nic_errors.py: sleep, errors and a transmitter that hangs.
+
+Each while the PF and a VF send: afterwards the PF answers, without help, and igbvf
+on the VF does when it is bound anew. Prints TAP.
+"""
+
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+from nic_watch import PF_ADDRESS, WORLD, Flood, Log
+from outer import Outer
+from sample_nic import PCI, Port, fails, set_vf, sh, until, up
+from tap import Tap
+
+POWER = pathlib.Path("/sys/power")
+DELAY = pathlib.Path("/sys/module/suspend/parameters/pm_test_delay")
+VF_MAC = "52:54:00:76:00:10"
+COMMAND, MASTER, SERR = "COMMAND", 0x4, 0x100
+
+
+def answers():
+    return not fails("ping", "-c", "1", "-W", "1", WORLD)
+
+
+def set_command(device, bits=0, clear=0):
+    """Of the PCI command register."""
+    command = int(sh("setpci", "-s", device, COMMAND), 16) & ~clear | bits
+    sh("setpci", "-s", device, f"{COMMAND}={command:04x}")
+
+
+def serves(tap, pf, vf, what):
+    """The PF by itself, its VF with a driver that starts anew."""
+    tap.ok(until(answers, 30), f"{what}: the PF answers again")
+    sh("vfctl", "unbind", vf)
+    sh("vfctl", "bind", vf, "igbvf")
+    port = Port(vf)
+    tap.ok(up(port) and port.mac == VF_MAC and port.reaches(pf) and
+           pf.reaches(port), f"{what}: so does its VF, with the address it was given")
+    port.close()
+
+
+def test_sleep(tap, pf, vf):
+    if not (POWER / "pm_test").exists():
+        tap.skip("sleep", "a kernel without pm_test")
+        return
+    DELAY.write_text("1")
+    for state, test in (("freeze", "devices"), ("mem", "devices"),
+                        ("mem", "platform")):
+        if state not in (POWER / "state").read_text().split():
+            continue
+        what = f"{state}, as far as {test}"
+        (POWER / "pm_test").write_text(test)
+        log, flood = Log(), Flood(pf.netdev)
+        vf_flood = Flood(Port(vf).netdev)
+        time.sleep(0.2)
+        (POWER / "state").write_text(state)
+        slept = any("suspend debug: Waiting" in line for line in log.new())
+        tap.ok(slept, f"{what}: slept and woke up", "\n".join(log.new()))
+        flood.stop()
+        vf_flood.stop()
+        serves(tap, pf, vf, what)
+    (POWER / "pm_test").write_text("none")
+
+
+def test_hang(tap, pf, vf):
+    """Without bus mastering nothing is ever sent: the watchdog notices."""
+    log, flood = Log(), Flood(pf.netdev)
+    set_command(pf.device, clear=MASTER)
+    # Linux 6.12 and later call it critical, and do not WARN.
+    noticed = until(lambda: any("resetting the device" in line
+                                for line in log.new()), 30)
+    set_command(pf.device, MASTER)
+    flood.stop()
+    tap.ok(noticed and any("NETDEV WATCHDOG" in line for line in log.new()),
+           "the transmitter hangs: noticed, and reset", "\n".join(log.new()))
+    serves(tap, pf, vf, "the transmitter hung")
+
+
+def test_aer(tap, pf, vf):
+    """Errors of the link, which concern all that is behind the root port.
+
+    QEMU's model of the card cannot report errors, nor the root port corrected ones.
+    """
+    log = Log()
+    port = (PCI / pf.device).resolve().parent.name
+    if not any("AER: enabled" in line for line in sh("dmesg").splitlines()):
+        tap.skip("errors of PCIe", "a kernel that is not told of them")
+        return
+    set_command(port, SERR)
+    outer = Outer()
+    for error, severity in (("COMP_TIME", "non-fatal"), ("DLP", "fatal")):
+        flood, seen = Flood(pf.netdev), len(log.new())
+        time.sleep(0.2)
+        outer.call("human-monitor-command", **{
+            "command-line": f"pcie_aer_inject_error rp1 {error}"})
+        until(lambda seen=seen: any("device recovery" in line
+                                    for line in log.new()[seen:]), 10)
+        lines = log.new()[seen:]
+        tap.ok(any("recovery successful" in line for line in lines),
+               f"a {severity} error: recovered", "\n".join(lines))
+        flood.stop()
+        serves(tap, pf, vf, f"{severity} error")
+
+
+def main():
+    tap = Tap()
+    pf, vf = Port(os.environ["LAB_PF"]), os.environ["LAB_VFS"].split()[0]
+    sh("ip", "addr", "add", f"{PF_ADDRESS}/24", "dev", pf.netdev)
+    sh("modprobe", "igbvf")
+    set_vf(pf.netdev, 0, "mac", VF_MAC)
+    serves(tap, pf, vf, "to begin with")
+    for test in (test_hang, test_sleep, test_aer):
+        try:
+            test(tap, pf, vf)
+        except (OSError, subprocess.SubprocessError) as err:
+            tap.ok(False, f"{test.__name__}: {err}",
+                   getattr(err, "output", None) or "")
+    return tap.done()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
