@@ -19,6 +19,12 @@
 /* A frame takes a context descriptor, and one for each part; one is never used. */
 #define NIC_TX_NEEDED		(MAX_SKB_FRAGS + 3)
 
+/*
+ * The device pads frames, from this length on. It is left to it: QEMU's model takes
+ * padding that is there for a part of the packet when it fills in the checksum.
+ */
+#define NIC_TX_SHORTEST		17
+
 /**
  * struct nic_tx_buf - What is to be undone when a descriptor is done
  * @dma:	Address of what was mapped.
@@ -318,7 +324,7 @@ netdev_tx_t nic_xmit(struct sk_buff *skb, struct net_device *netdev)
 		netif_tx_stop_queue(txq);
 		return NETDEV_TX_BUSY;
 	}
-	if (eth_skb_pad(skb))
+	if (skb_put_padto(skb, NIC_TX_SHORTEST))
 		goto dropped;
 
 	i = first;
