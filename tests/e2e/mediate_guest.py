@@ -18,11 +18,12 @@ import sys
 import threading
 import time
 
+from common import complaints, sh
 from guest import Guest, GuestError
 from hold import mediated_by
 from outer import Outer
-from passthrough import (GUEST_ADDRESS, MAC, PF_ADDRESS, complaints, sh,
-                         transfer_in, transfer_out)
+from passthrough import (GUEST_ADDRESS, MAC, PF_ADDRESS, transfer_in,
+                         transfer_out)
 from tap import Tap
 
 DRIVER = "vfio-pci-mediate"

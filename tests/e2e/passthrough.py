@@ -12,49 +12,21 @@ import hashlib
 import json
 import os
 import pathlib
-import re
 import socket
 import subprocess
 import sys
 import threading
 import time
 
+from common import PINGS, complaints, link_up, ping, sh
 from guest import Guest, GuestError
 from tap import Tap
 
 MAC = "52:54:00:76:00:10"
 PF_ADDRESS, GUEST_ADDRESS = "192.0.2.1", "192.0.2.2"
 SIZE = 8 << 20
-PINGS = 10
 MODULES = {"vfio-pci-mediate": ["vfio_pci_mediate", "vfio_mediate"],
            "vfio-pci": ["vfio_pci"]}
-
-
-def sh(*cmd, timeout=60):
-    return subprocess.run(cmd, check=True, text=True, timeout=timeout,
-                          stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT).stdout.strip()
-
-
-# What stock kernels log at this level about any guest on any vfio driver.
-CHATTER = re.compile(
-    r"igb .*: VF \d+ (attempted to|requested) |"      # igbvf against igb's rules
-    r"Reload the VF driver to resume operations|"
-    r"Unhandled (RD|WR)MSR|"                          # a guest probing its CPU
-    r"hrtimer: interrupt took \d+ ns|"                # a slow machine
-    r"vfio-pci(-mediate)? .*: reset(ting| done)$")    # since 6.13
-
-
-def complaints():
-    """Kernel messages of level warning or worse, without the chatter."""
-    text = sh("dmesg", "--level", "warn,err,crit,alert,emerg")
-    return [line for line in text.splitlines() if not CHATTER.search(line)]
-
-
-def ping(run, address):
-    """Number of answers to PINGS probes sent by run()."""
-    output = run(f"ping -c {PINGS} -i 0.2 -W 2 {address}")
-    return int(re.search(r"(\d+)( packets)? received", output).group(1))
 
 
 def transfer_in(guest):
@@ -131,10 +103,7 @@ def passthrough(tap, driver, vf, netdev, figures):
         view = guest_view(guest)
         check(view["driver"] == "igbvf" and view["mac"] == MAC,
               f"guest up in {seconds:.1f} s, igbvf on {view['mac']}", view)
-        guest.run(f"ip addr add {GUEST_ADDRESS}/24 dev eth0 && "
-                  "ip link set eth0 up && for i in $(seq 100); do "
-                  "[ $(cat /sys/class/net/eth0/carrier) = 1 ] && exit 0; "
-                  "sleep 0.1; done; exit 1")
+        guest.run(link_up(GUEST_ADDRESS))
         view["vectors"] = guest.run("grep -c eth0 /proc/interrupts")
         check(int(view["vectors"]) > 0, f"link, {view['vectors']} interrupts")
 

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 
+from common import sh
 from hold import Hold, mediated_by
 from tap import Tap
 
@@ -29,12 +30,6 @@ BROADCAST = "ff:ff:ff:ff:ff:ff"
 ETHERTYPE = 0x88b5
 ETH_P_ALL = 3
 OUTGOING = 4
-
-
-def sh(*cmd, timeout=60):
-    return subprocess.run(cmd, check=True, text=True, timeout=timeout,
-                          stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT).stdout.strip()
 
 
 def fails(*cmd):
