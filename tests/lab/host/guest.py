@@ -5,10 +5,13 @@ import base64
 import json
 import os
 import random
+import shutil
 import socket
 import subprocess
 import tempfile
 import time
+
+INITRD = "/lab/guest/initrd"
 
 
 class GuestError(Exception):
@@ -58,10 +61,13 @@ class Channel:
 
 
 class Guest:
-    """A guest that owns the VFs given by their addresses."""
+    """A guest that owns the VFs given by their addresses.
+
+    It finds programs, paths of files on the lab host, in its root directory.
+    """
 
     def __init__(self, *vfs, name="guest", memory="256M", options=(),
-                 reboots=False):
+                 reboots=False, programs=()):
         self.dir = tempfile.mkdtemp(prefix=f"{name}-")
         self.name = name
         self.console = f"/out/{name}.console"
@@ -69,7 +75,8 @@ class Guest:
         cmd = ["qemu-system-x86_64", "-machine", "q35", "-accel", "kvm",
                "-cpu", "host", "-m", memory, "-nodefaults", "-display", "none",
                "-serial", f"file:{self.console}",
-               "-kernel", "/lab/guest/vmlinuz", "-initrd", "/lab/guest/initrd",
+               "-kernel", "/lab/guest/vmlinuz",
+               "-initrd", self.initrd(programs),
                "-append", "console=ttyS0 quiet mitigations=off "
                "rdinit=/sbin/guest-init panic=-1",
                *([] if reboots else ["-no-reboot"]),
@@ -91,6 +98,22 @@ class Guest:
 
     def __exit__(self, *exc):
         self.kill()
+
+    def initrd(self, programs):
+        """The guests' initrd, with an archive of the programs before it."""
+        if not programs:
+            return INITRD
+        path = f"{self.dir}/initrd"
+        with open(path, "wb") as file:
+            for program in programs:
+                folder, name = os.path.split(program)
+                file.write(subprocess.run(
+                    ["busybox", "cpio", "-o", "-H", "newc"], cwd=folder or ".",
+                    input=name.encode(), check=True,
+                    capture_output=True).stdout)
+            with open(INITRD, "rb") as initrd:
+                shutil.copyfileobj(initrd, file)
+        return path
 
     def last_words(self):
         words = []
