@@ -157,7 +157,10 @@ def cpu_options(threads):
 
 def cards(pfs):
     """SR-IOV cards behind root ports of their own, on one network segment."""
-    options = ["-netdev", "user,id=world,restrict=on",
+    # The world outside: nothing but QEMU itself, which answers to ping and TFTP at
+    # 10.0.2.2, and an echo by TCP
+    options = ["-netdev", "user,id=world,restrict=on,tftp=/outside,"
+               "guestfwd=tcp:10.0.2.100:7-cmd:cat",
                "-netdev", "hubport,id=hub,hubid=0,netdev=world"]
     for number in range(1, pfs + 1):
         options += [
@@ -199,7 +202,8 @@ def qemu_command(kern, work, files, interactive, threads, pfs):
               '"mkdir -p /lab && mount -t ext4 -r /dev/vdb /lab && '
               'exec /lab/host/init"']
     cmd += ["-kernel", "/vmlinuz", "-append", " ".join(append)]
-    readable = [(root_image(), "/root.img"), (kern.vmlinuz, "/vmlinuz")]
+    readable = [(root_image(), "/root.img"), (kern.vmlinuz, "/vmlinuz"),
+                (guest_files()["initrd"], "/outside/initrd")]
     image = host_initrd(kern)
     if image:
         cmd += ["-initrd", "/initrd"]
