@@ -34,9 +34,14 @@ def ping(run, address, count=PINGS):
     return int(re.search(r"(\d+)( packets)? received", output).group(1))
 
 
+def wait_for_link(netdev):
+    """Command that waits until a netdev has a link."""
+    return ("for i in $(seq 100); do "
+            f"[ $(cat /sys/class/net/{netdev}/carrier) = 1 ] && exit 0; "
+            "sleep 0.1; done; exit 1")
+
+
 def link_up(address, netdev="eth0"):
     """Command that gives a netdev its address, and waits for its link."""
     return (f"ip addr add {address}/24 dev {netdev} && "
-            f"ip link set {netdev} up && for i in $(seq 100); do "
-            f"[ $(cat /sys/class/net/{netdev}/carrier) = 1 ] && exit 0; "
-            "sleep 0.1; done; exit 1")
+            f"ip link set {netdev} up && {wait_for_link(netdev)}")

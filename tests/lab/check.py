@@ -60,6 +60,11 @@ def selftest_files(kern):
             "mailbox_fuzz": work / "mailbox_fuzz"}
 
 
+def traffic_files(kern):
+    return {**e2e_files(kern),
+            "exchange": build_programs("traffic") / "exchange"}
+
+
 def kunit_files(_kern):
     return {"run.sh": REPO / "tests" / "kunit" / "run.sh"}
 
@@ -139,6 +144,12 @@ SUITES = [
     Suite("sample_nic_resets", "as sample_nic_stop, VFs reset 100 times",
           ("6.12", "7.2", "debug"), "./sample_nic_stop.py 100", selftest_files,
           pf="sample_nic", threads="single", timeout=1800, by_name=True),
+    Suite("traffic", "the same traffic and settings with igb and with sample_nic",
+          ("6.12", "7.2"), "./traffic.py igb sample_nic", traffic_files,
+          timeout=900),
+    Suite("traffic_debug", "the same on the debug kernel, with sample_nic alone",
+          ("debug",), "./traffic.py sample_nic", traffic_files, timeout=900,
+          pf="sample_nic"),
     Suite("reload", "loading and unloading the modules leaks nothing",
           ("debug",), "./reload.sh 50", e2e_files, timeout=900, threads="single"),
 ]

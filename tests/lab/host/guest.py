@@ -125,6 +125,15 @@ class Guest:
                 pass
         return "\n".join(words)
 
+    def events(self):
+        """What QEMU has reported by itself, as a guest's reset."""
+        found = []
+        try:
+            while True:
+                found.append(self.qmp.receive(0.5))
+        except (OSError, EOFError, ValueError):
+            return found
+
     def boot(self, timeout=120):
         """Waits until the guest's agent answers; returns the seconds."""
         try:
