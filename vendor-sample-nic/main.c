@@ -318,8 +318,15 @@ static pci_ers_result_t nic_error_detected(struct pci_dev *pdev, pci_channel_sta
 {
 	nic_halt(pci_get_drvdata(pdev));
 
-	return state == pci_channel_io_perm_failure ? PCI_ERS_RESULT_DISCONNECT :
-						      PCI_ERS_RESULT_NEED_RESET;
+	switch (state) {
+	case pci_channel_io_normal:
+		/* Resetting the device is enough, and done on resume. */
+		return PCI_ERS_RESULT_CAN_RECOVER;
+	case pci_channel_io_perm_failure:
+		return PCI_ERS_RESULT_DISCONNECT;
+	default:
+		return PCI_ERS_RESULT_NEED_RESET;
+	}
 }
 
 static pci_ers_result_t nic_slot_reset(struct pci_dev *pdev)
