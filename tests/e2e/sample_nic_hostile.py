@@ -109,7 +109,7 @@ def test_fuzz(tap, pf, vfs, last, messages, seed):
            "every type sent, and the six that there are sometimes granted", sums)
     tap.ok(not lost, f"PF: all of {answered} pings answered meanwhile, in "
            f"{average:.1f} ms, {worst:.1f} ms at worst", f"{lost} lost")
-    tap.ok(worst < 1000 and slowest < 5,
+    tap.ok(worst < 1000 and slowest < 10,
            f"the PF's other work is not held up: ip link show {slowest:.2f} s "
            f"at worst", f"ping {worst} ms")
     tap.ok(not lost_frames, f"another VF: all of {sent} frames arrived",
