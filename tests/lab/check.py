@@ -11,7 +11,7 @@ import harness
 import host
 import kernels
 from cache import BUILD, LAB, REPO, LabError, cached, run, say
-from trees import inside, tree
+from trees import inside, testpmd, tree
 
 E2E = REPO / "tests" / "e2e"
 
@@ -63,6 +63,10 @@ def selftest_files(kern):
 def traffic_files(kern):
     return {**e2e_files(kern),
             "exchange": build_programs("traffic") / "exchange"}
+
+
+def testpmd_files(kern):
+    return {**e2e_files(kern), "testpmd": testpmd()}
 
 
 def kunit_files(_kern):
@@ -150,6 +154,9 @@ SUITES = [
     Suite("traffic_debug", "the same on the debug kernel, with sample_nic alone",
           ("debug",), "./traffic.py sample_nic", traffic_files, timeout=900,
           pf="sample_nic"),
+    Suite("testpmd", "DPDK on a VF of sample_nic, in-tree vfio-pci against ours",
+          ("6.12",), "./testpmd.py", testpmd_files, pf="sample_nic",
+          by_name=True),
     Suite("reload", "loading and unloading the modules leaks nothing",
           ("debug",), "./reload.sh 50", e2e_files, timeout=900, threads="single"),
 ]

@@ -22,6 +22,10 @@ PACKAGES = {
     "build-sid": ("sid", """
         gcc make libc6-dev linux-headers-amd64 linux-image-amd64 kmod
         """),
+    # 400 MB, of which testpmd() takes 18.
+    "dpdk": ("trixie", """
+        dpdk-dev librte-net-e1000-25 librte-mempool-ring25
+        """),
 }
 
 
@@ -77,6 +81,25 @@ def tree(name):
         run(["chmod", "-R", "u+rwX", str(path)], log)
 
     return cached(f"tree-{name}", [suite, include], build)
+
+
+def testpmd():
+    """DPDK's testpmd, its driver for igb's VFs, and the libraries they need."""
+    root = tree("dpdk")
+    script = """
+        mkdir /to/lib
+        cp /usr/bin/dpdk-testpmd /to
+        for name in mempool_ring net_e1000; do
+                cp /usr/lib/*/dpdk/pmds-*/librte_$name.so.?? /to/lib
+        done
+        # What the lab host has of its own, of the same suite, is left out, and
+        # nothing may be there twice.
+        ldd /to/dpdk-testpmd /to/lib/* | sed -n 's/.*=> \\(.*\\) (.*/\\1/p' |
+        grep -v -e '/libc\\.' -e '/libm\\.' | sort -u | xargs cp -n -t /to/lib
+        """
+    return cached("testpmd", [script, root.name], lambda path, log: run(
+        inside(root, ["sh", "-e", "-c", script], writable=[(path, "/to")]), log,
+        what="testpmd"))
 
 
 def inside(root, cmd, writable=(), readable=(), cwd=None):
