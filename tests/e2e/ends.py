@@ -13,7 +13,7 @@ import time
 from common import PINGS, ping, sh
 from guest import GuestError
 
-# A kernel that checks all it does takes some ten times as long for each packet.
+# A kernel that checks all it does takes much longer for each packet.
 DEBUG = os.uname().release.endswith("-debug")
 PACKETS = 2000 if DEBUG else 10000      # of UDP, from each end
 SIZE = (1 if DEBUG else 4) << 20        # of TCP, from each end

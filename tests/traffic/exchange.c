@@ -5,8 +5,7 @@
  * exchange tcp SIZE PORT [ADDRESS] < SENT > GOT
  *	One connection: sends all of its input, and writes the SIZE bytes it receives.
  *	With an address it connects, for ten seconds if need be; without, it is
- *	connected to. It closes the connection only when both are done, because the
- *	user network of QEMU 10 stalls now and then once one direction is closed.
+ *	connected to. It closes the connection only when both are done.
  * exchange udp COUNT PORT ADDRESS
  *	Sends COUNT numbered packets of many sizes, and counts what comes from the
  *	other end, which has to be given the same number. Prints that as JSON. Sends
