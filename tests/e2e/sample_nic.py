@@ -121,6 +121,13 @@ class Port:
         return other.receives(self.send(to or other.mac, size, vlan, source),
                               seconds)
 
+    def meets(self, other, to=None, vlan=None):
+        """Whether frames arrive: not each at once, where igbvf loses its link.
+
+        It does when the PF, on the same two busy CPUs, takes a second to answer.
+        """
+        return until(lambda: self.reaches(other, to, vlan=vlan))
+
 
 def vf_info(netdev, number):
     link = json.loads(sh("ip", "-s", "-d", "-j", "link", "show", netdev))[0]
@@ -180,14 +187,14 @@ def test_switch(tap, pf, vfs):
     """Frames between PF and VFs, and between VFs."""
     for a, b, what in ((pf, vfs[0], "PF to VF"), (vfs[0], pf, "VF to PF"),
                        (vfs[0], vfs[1], "VF to VF")):
-        tap.ok(a.reaches(b), f"{what}: unicast")
-        tap.ok(a.reaches(b, BROADCAST), f"{what}: broadcast")
+        tap.ok(a.meets(b), f"{what}: unicast")
+        tap.ok(a.meets(b, BROADCAST), f"{what}: broadcast")
         tap.ok(not a.reaches(b, OTHER, seconds=0.5),
                f"{what}: not what is for others")
     for port in (pf, *vfs):
         sh("ip", "maddr", "add", GROUP, "dev", port.netdev)
-    tap.ok(vfs[0].reaches(vfs[1], GROUP) and pf.reaches(vfs[0], GROUP) and
-           vfs[0].reaches(pf, GROUP), "multicast that was asked for")
+    tap.ok(vfs[0].meets(vfs[1], GROUP) and pf.meets(vfs[0], GROUP) and
+           vfs[0].meets(pf, GROUP), "multicast that was asked for")
     for port in (pf, *vfs):
         sh("ip", "link", "set", port.netdev, "mtu", "9000")
         until(lambda netdev=port.netdev: carrier(netdev))
@@ -199,9 +206,9 @@ def test_switch(tap, pf, vfs):
     tap.ok(until(lambda: vfs[0].reaches(vfs[1], seconds=0.5)), "and back")
 
     sh("ip", "link", "set", pf.netdev, "down")
-    tap.ok(vfs[0].reaches(vfs[1]), "VF to VF while the PF's netdev is down")
+    tap.ok(vfs[0].meets(vfs[1]), "VF to VF while the PF's netdev is down")
     sh("ip", "link", "set", pf.netdev, "up")
-    tap.ok(pf.reaches(vfs[0]), "and PF to VF when it is up again")
+    tap.ok(pf.meets(vfs[0]), "and PF to VF when it is up again")
 
 
 def test_vlans(tap, pf, vfs):
@@ -210,7 +217,7 @@ def test_vlans(tap, pf, vfs):
     sh("ip", "link", "add", "link", vfs[0].netdev, "name", "vlan7", "type",
        "vlan", "id", "7")
     sh("ip", "link", "set", "vlan7", "up")
-    tap.ok(pf.reaches(vfs[0], vlan=7), "one that igbvf has asked for")
+    tap.ok(pf.meets(vfs[0], vlan=7), "one that igbvf has asked for")
     sh("ip", "link", "del", "vlan7")
     tap.ok(not pf.reaches(vfs[0], vlan=7, seconds=0.5), "no longer")
 
@@ -220,12 +227,12 @@ def test_vlans(tap, pf, vfs):
            not pf.reaches(vfs[0], seconds=0.5),
            "a VF in a VLAN and one in none do not meet")
     set_vf(pf.netdev, 1, "vlan", "100")
-    tap.ok(vfs[0].reaches(vfs[1]) and vfs[1].reaches(vfs[0]),
+    tap.ok(vfs[0].meets(vfs[1]) and vfs[1].meets(vfs[0]),
            "two in the same VLAN do, and know nothing of it")
-    tap.ok(pf.reaches(vfs[0], vlan=100), "the PF, with a tag, too")
+    tap.ok(pf.meets(vfs[0], vlan=100), "the PF, with a tag, too")
     set_vf(pf.netdev, 0, "vlan", "0")
     set_vf(pf.netdev, 1, "vlan", "0")
-    tap.ok(vfs[0].reaches(vfs[1]) and pf.reaches(vfs[1]), "all are untagged again")
+    tap.ok(vfs[0].meets(vfs[1]) and pf.meets(vfs[1]), "all are untagged again")
 
 
 def test_settings(tap, pf, vfs):
@@ -271,7 +278,7 @@ def test_link(tap, pf, vfs):
     set_vf(pf.netdev, 1, "state", "auto")
     sh("ip", "link", "set", vfs[1].netdev, "down")
     tap.ok(up(vfs[1]), "state auto: a link")
-    tap.ok(pf.reaches(vfs[1]) and vfs[1].reaches(pf), "and frames")
+    tap.ok(pf.meets(vfs[1]) and vfs[1].meets(pf), "and frames")
 
     def counted():
         stats = vf_info(pf.netdev, 1)["stats"]
@@ -299,7 +306,7 @@ def test_addresses(tap, pf, vfs):
            "nor the PF's")
     sh("ip", "link", "set", port.netdev, "address", OTHER)
     up(port)
-    tap.ok(pf.reaches(port, OTHER), "otherwise it gets it")
+    tap.ok(pf.meets(port, OTHER), "otherwise it gets it")
     tap.equal(vf_info(pf.netdev, 1)["address"], OTHER, "as ip link shows")
     port.close()
 
