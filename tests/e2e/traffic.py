@@ -143,7 +143,7 @@ class Side:
                       programs=[End.host(None).program])))
             if DEBUG:
                 # Two at once are too much for a kernel that checks all it does.
-                seconds.append(guests[-1].boot(240))
+                seconds.append(guests[-1].boot())
         seconds = seconds or together(*(guest.boot for guest in guests))
         self.figures["guests up after, s"] = round(max(seconds), 1)
         self.ok(True, f"two guests up in {max(seconds):.1f} s")

@@ -134,7 +134,7 @@ class Guest:
         except (OSError, EOFError, ValueError):
             return found
 
-    def boot(self, timeout=120):
+    def boot(self, timeout=240):
         """Waits until the guest's agent answers; returns the seconds."""
         try:
             self.qmp = Channel(f"{self.dir}/qmp", 20)
