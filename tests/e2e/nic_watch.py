@@ -104,7 +104,8 @@ class Frames(threading.Thread):
         try:
             while not self.ended.wait(self.pause):
                 self.sent += 1
-                self.lost += not self.source.reaches(self.sink)
+                # What comes late on a busy machine is not lost.
+                self.lost += not self.source.reaches(self.sink, seconds=10)
         except OSError as err:
             self.error = err
 
