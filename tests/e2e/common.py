@@ -19,6 +19,7 @@ CHATTER = re.compile(
     r"Reload the VF driver to resume operations|"
     r"Unhandled (RD|WR)MSR|"                          # a guest probing its CPU
     r"hrtimer: interrupt took \d+ ns|"                # a slow machine
+    r"clocksource: Long readout interval|"            # likewise
     r"vfio-pci(-mediate)? .*: reset(ting| done)$")    # since 6.13
 
 
