@@ -13,6 +13,7 @@ import check
 import demo
 import host
 import kernels
+import qemus
 from cache import CACHE, REPO, LabError, die, say
 from trees import need_host_tools
 
@@ -50,7 +51,7 @@ def cmd_lab(args):
 
 
 def cmd_demo(args):
-    return demo.demo(args.kernel or "6.12", build_lab)
+    return demo.demo(args.kernel or "6.12", args.qemu, build_lab)
 
 
 def cmd_check(args):
@@ -69,7 +70,7 @@ def cmd_run(args):
         raise LabError(f"SCRIPT={script}: no such file")
     outcome = host.boot(args.kernel or "6.12", "./script",
                         {"script": script}, vfs=args.vfs, pf=args.pf, pfs=args.pfs,
-                        files=args.files, timeout=args.timeout)
+                        qemus=args.qemus, files=args.files, timeout=args.timeout)
     host.report(outcome)
     say(f"exit status {outcome.status} after {outcome.seconds:.0f} s"
         + (f", failed: {outcome.verdict()}"
@@ -79,7 +80,8 @@ def cmd_run(args):
 
 def cmd_shell(args):
     outcome = host.boot(args.kernel or "6.12", "shell", vfs=args.vfs,
-                        pf=args.pf, pfs=args.pfs, files=args.files)
+                        pf=args.pf, pfs=args.pfs, qemus=args.qemus,
+                        files=args.files)
     host.report(outcome)
     return 0
 
@@ -108,9 +110,12 @@ def arguments():
             sub.add_argument("--kernel", choices=kernels.NAMES)
         if name == "check":
             sub.add_argument("--suite")
+        if name == "demo":
+            sub.add_argument("--qemu", choices=qemus.NAMES, default=qemus.OWN)
         if name == "bench":
             sub.add_argument("--suite", choices=bench.SUITES)
         if name in ("run", "shell"):
+            sub.add_argument("--qemus", nargs="*", choices=qemus.TREES, default=[])
             sub.add_argument("--files", metavar="DIR")
             sub.add_argument("--vfs", type=int, default=2, choices=range(9),
                              metavar="0..8")

@@ -14,6 +14,8 @@ import time
 
 from cache import BUILD, LAB, REPO, LabError, cached, run, say, tail
 from kernels import initrd, install_modules, kernel
+from machine import outer_qemu
+from qemus import qemu_files
 from trees import inside, tree
 
 # What a healthy kernel never prints.
@@ -28,6 +30,7 @@ REPORTS = re.compile(
     r"sleeping function called from|scheduling while atomic|"
     r"DMAR: .*fault|blocked for more than")
 START = "lab: host up"   # before it, the kernel talks of its CPU and firmware
+BOOT = 300      # s until then, which are 15 to 60
 OUT_SIZE = 256 << 20
 KEPT_RUNS = 50
 
@@ -52,6 +55,13 @@ class Outcome:
         if self.reports:
             return f"kernel report: {self.reports[0]}"
         return f"exit status {self.status}"
+
+
+@dataclasses.dataclass
+class Wire:
+    """What leads from one of two lab hosts to the other."""
+    folder: pathlib.Path    # of the sockets of both
+    number: int             # which of the two: 0 or 1
 
 
 class OuterAbort(LabError):
@@ -121,7 +131,7 @@ def host_initrd(kern):
     return initrd(kern, LAB / "host" / "initramfs", f"initrd-{kern.name}")
 
 
-def make_job_disk(kern, work, job, vfs, pf, files):
+def make_job_disk(kern, work, job, vfs, pf, files, qemus, wire):
     """The read-only disk /lab: modules, tests, guests, and what to run."""
     disk = work / "lab"
     (disk / "job").mkdir(parents=True)
@@ -131,6 +141,8 @@ def make_job_disk(kern, work, job, vfs, pf, files):
     (disk / "guest").mkdir()
     for name, source in guest_files().items():
         shutil.copy(source, disk / "guest" / name)
+    for name, source in qemu_files(qemus).items():
+        shutil.copytree(source, disk / "qemu" / name)
     for name, source in files.items():
         target = disk / "job" / name
         if pathlib.Path(source).is_dir():
@@ -139,7 +151,8 @@ def make_job_disk(kern, work, job, vfs, pf, files):
             shutil.copy(source, target)
             target.chmod(0o755)
     (disk / "job.env").write_text(f"VFS={vfs}\nPF={pf}\nJOB='{job}'\n"
-                                  f"LAB_ACCEL={accelerator()}\n")
+                                  f"LAB_ACCEL={accelerator()}\n"
+                                  f"LAB_HOST={wire.number if wire else 0}\n")
     make_image(disk, work / "lab.img", work / "lab-image.log")
     shutil.rmtree(disk)
 
@@ -155,24 +168,41 @@ def cpu_options(threads):
             "-smp", "2"]
 
 
-def cards(pfs):
+def cards(pfs, wire):
     """SR-IOV cards behind root ports of their own, on one network segment."""
-    # The world outside: nothing but QEMU itself, which answers to ping and TFTP at
-    # 10.0.2.2, and an echo by TCP
-    options = ["-netdev", "user,id=world,restrict=on,tftp=/outside,"
-               "guestfwd=tcp:10.0.2.100:7-cmd:cat",
-               "-netdev", "hubport,id=hub,hubid=0,netdev=world"]
+    if wire:
+        options = wires(wire)
+    else:
+        # The world outside: nothing but QEMU itself, which answers to ping and
+        # TFTP at 10.0.2.2, and an echo by TCP
+        options = ["-netdev", "user,id=world,restrict=on,tftp=/outside,"
+                   "guestfwd=tcp:10.0.2.100:7-cmd:cat"]
+    options += ["-netdev", "hubport,id=hub,hubid=0,netdev=world"]
     for number in range(1, pfs + 1):
+        mac = 0x55 + number + (wire.number * 16 if wire else 0)
         options += [
             "-netdev", f"hubport,id=n{number},hubid=0",
             "-device",
             f"pcie-root-port,id=rp{number},chassis={number},slot={number}",
             "-device", f"igb,id=pf{number},bus=rp{number},netdev=n{number},"
-            f"mac=52:54:00:12:34:{0x55 + number:02x}"]
+            f"mac=52:54:00:12:34:{mac:02x}"]
     return options
 
 
-def qemu_command(kern, work, files, interactive, threads, pfs):
+def wires(wire):
+    """The cards' segment, and a network card for all else, both of which lead to
+    the other host."""
+    options = ["-device", "virtio-net-pci,netdev=link,"
+               f"mac=52:54:00:12:35:{wire.number:02x}"]
+    for name in ("world", "link"):
+        here, there = (f"/wire/{name}.{number}"
+                       for number in (wire.number, 1 - wire.number))
+        options += ["-netdev", f"dgram,id={name},local.type=unix,"
+                    f"local.path={here},remote.type=unix,remote.path={there}"]
+    return options
+
+
+def qemu_command(kern, work, files, interactive, threads, pfs, wire):
     cmd = ["env", "TMPDIR=/run",    # for the root disk's snapshot
            "qemu-system-x86_64",
            "-machine", "q35,kernel-irqchip=split", *cpu_options(threads),
@@ -187,7 +217,7 @@ def qemu_command(kern, work, files, interactive, threads, pfs):
            "-chardev", "socket,id=wire,path=/run/monitor",
            "-serial", "chardev:wire",
            "-device", "intel-iommu,intremap=on,caching-mode=on,device-iotlb=on",
-           *cards(pfs)]
+           *cards(pfs, wire)]
     disks = [("/root.img", "snapshot=on"), ("/run/lab.img", "readonly=on"),
              ("/run/out.tar", "cache=unsafe")]
     if files:
@@ -202,24 +232,34 @@ def qemu_command(kern, work, files, interactive, threads, pfs):
               '"mkdir -p /lab && mount -t ext4 -r /dev/vdb /lab && '
               'exec /lab/host/init"']
     cmd += ["-kernel", "/vmlinuz", "-append", " ".join(append)]
-    readable = [(root_image(), "/root.img"), (kern.vmlinuz, "/vmlinuz"),
+    readable = [outer_qemu(), (root_image(), "/root.img"), (kern.vmlinuz, "/vmlinuz"),
                 (guest_files()["initrd"], "/outside/initrd")]
     image = host_initrd(kern)
     if image:
         cmd += ["-initrd", "/initrd"]
         readable.append((image, "/initrd"))
-    return inside(tree("host"), cmd, writable=[(work, "/run")],
-                  readable=readable)
+    writable = [(work, "/run")] + ([(wire.folder, "/wire")] if wire else [])
+    return inside(tree("host"), cmd, writable=writable, readable=readable)
 
 
 def show(line):
     print(line, flush=True)
 
 
-def watch(proc, output, timeout, echo):
+def check_boot(console):
+    """Now and then TCG loses the timer interrupt of a CPU; if it does before there
+    is user space, then before anything of ours was loaded."""
+    if START not in console.read_text(errors="replace"):
+        raise OuterAbort(f"no user space on the lab host after {BOOT} s")
+
+
+def watch(proc, work, timeout, echo):
     """Hands each line the job prints to echo until QEMU ends; returns why it
     had to be stopped, or nothing."""
-    deadline = time.monotonic() + timeout
+    output = work / "output.log"
+    start = time.monotonic()
+    deadline = start + timeout
+    booted = False
     position, rest = 0, ""
     while True:
         ended = proc.poll() is not None
@@ -235,6 +275,9 @@ def watch(proc, output, timeout, echo):
             echo(line.rstrip("\r"))
         if ended:
             return ""
+        if not booted and time.monotonic() > start + BOOT:
+            check_boot(work / "console.log")
+            booted = True
         if time.monotonic() > deadline:
             proc.kill()
             proc.wait()
@@ -264,32 +307,35 @@ def judge(work, why, qemu_status, seconds):
         if qemu_status and not why:
             raise OuterAbort(f"the outer QEMU ended by itself ({qemu_status}):"
                              f"\n{tail(work / 'qemu.log')}")
+        # A panic is on the console, and so is a reboot that somebody asked for.
+        if not (why or reports or "reboot: " in text) and accelerator() == "tcg":
+            raise OuterAbort("the lab host was reset without a word")
         why, status = why or "the lab host ended before the job did", 125
     return Outcome(int(status), reports, out, console,
                    output.read_text(errors="replace").replace("\r", "")
                    if output.exists() else "", seconds, why)
 
 
-def boot_once(kern, work, job, vfs, pf, pfs, job_files, files, timeout, echo,
-              threads):
+def boot_once(kern, work, job, vfs, pf, pfs, job_files, files, qemus, timeout,
+              echo, threads, wire):
     interactive = job == "shell"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    make_job_disk(kern, work, job, vfs, pf, job_files)
+    make_job_disk(kern, work, job, vfs, pf, job_files, qemus, wire)
     if files:
         make_image(pathlib.Path(files), work / "files.img",
                    work / "files-image.log")
     with open(work / "out.tar", "wb") as tar:
         tar.truncate(OUT_SIZE)
-    cmd = qemu_command(kern, work, files, interactive, threads, pfs)
+    cmd = qemu_command(kern, work, files, interactive, threads, pfs, wire)
     start = time.monotonic()
     with open(work / "qemu.log", "wb") as log:
         streams = {} if interactive else {
             "stdin": subprocess.DEVNULL, "stdout": log}
         proc = subprocess.Popen(cmd, stderr=log, **streams)
         try:
-            why = watch(proc, work / "output.log",
-                        float("inf") if interactive else timeout, echo)
+            why = watch(proc, work, float("inf") if interactive else timeout,
+                        echo)
         finally:
             if proc.poll() is None:
                 proc.kill()
@@ -307,10 +353,13 @@ def prune(runs):
 
 
 def boot(kernel_name, job, job_files=None, vfs=2, pf="igb", files=None,
-         timeout=600, name="run", echo=show, threads="multi", pfs=1):
+         timeout=600, name="run", echo=show, threads="multi", pfs=1,
+         qemus=(), wire=None):
     """Runs job, a shell command, on a lab host; job_files are what it finds
     in its working directory, by name. Work files stay in build/run. Of pfs
-    SR-IOV cards, on the same network, each has vfs VFs.
+    SR-IOV cards, on the same network, each has vfs VFs. Guests can run under the
+    QEMUs named in qemus, besides the host's own. A wire leads to another lab host
+    instead of the world outside.
 
     threads is how TCG runs the host's two CPUs: "multi" is needed for guests
     (with "single" theirs hardly boot), "single" never aborts, as "multi" does
@@ -328,11 +377,11 @@ def boot(kernel_name, job, job_files=None, vfs=2, pf="igb", files=None,
     for attempt in (1, 2):
         try:
             return boot_once(kern, work, job, vfs, pf, pfs, job_files or {},
-                             files, timeout, echo, threads)
+                             files, qemus, timeout, echo, threads, wire)
         except OuterAbort as err:
             if attempt == 2:
                 raise
-            say(f"{err}\nlab: that says nothing about the job: trying again")
+            say(f"{err}\nlab: that says little about the job: trying again")
     raise AssertionError("not reached")
 
 

@@ -31,7 +31,7 @@ sh_files=$(grep -lE '^#!/bin/(busybox.static )?(ba)?sh' $(cat "$list"))
 # of the kernel are told apart, by macros that hold members of an initialiser.
 for file in $c_files; do
 	case $file in
-	tests/*) ignore=--ignore=PREFER_KERNEL_TYPES,NEW_TYPEDEFS,AVOID_EXTERNS;;
+	tests/*|tools/*) ignore=--ignore=PREFER_KERNEL_TYPES,NEW_TYPEDEFS,AVOID_EXTERNS;;
 	*/compat.h) ignore=--ignore=LINUX_VERSION_CODE,CONSTANT_COMPARISON,COMPLEX_MACRO;;
 	*) ignore=;;
 	esac
@@ -44,6 +44,7 @@ done
 while read -r file; do
 	case $file in
 	COPYING|*.rst|*.md|*/modules|*.conf|*.config|.gitignore) continue;;
+	tests/golden/*) continue;;
 	esac
 	head -n 3 "$file" | grep -q 'SPDX-License-Identifier: GPL-2.0' ||
 		fail "$file: no SPDX line"

@@ -26,6 +26,10 @@ PACKAGES = {
     "dpdk": ("trixie", """
         dpdk-dev librte-net-e1000-25 librte-mempool-ring25
         """),
+    # What guests may run under besides the host's own; qemus.py takes 70 MB of
+    # each.
+    "qemu-7.2": ("bookworm", "qemu-system-x86"),
+    "qemu-11": ("sid", "qemu-system-x86"),
 }
 
 

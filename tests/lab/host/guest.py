@@ -12,6 +12,33 @@ import tempfile
 import time
 
 INITRD = "/lab/guest/initrd"
+OWN = "10"      # the lab host's own QEMU
+QEMUS = "/lab/qemu"
+START = 60      # s until QEMU answers: a VF may be reset first
+# What has a VF migrated although nobody says which pages it has written: QEMU
+# then takes all of the guest's for written, each time.
+MIGRATION = {"7.2": "x-enable-migration=on", "10": "enable-migration=on",
+             "11": "enable-migration=on"}
+
+# How the guest's agent is reached; guest-init finds the name on its command line
+AGENTS = {"virtio": ["-device", "virtio-serial-pci", "-device",
+                     "virtserialport,chardev=ga,name=org.qemu.guest_agent.0"],
+          "isa": ["-device", "isa-serial,chardev=ga"]}
+
+
+def has_qemu(qemu):
+    """Whether a QEMU is on this lab host, which was asked for it."""
+    return qemu == OWN or os.path.isdir(f"{QEMUS}/{qemu}")
+
+
+def program(qemu):
+    """Command line of a QEMU by its name."""
+    if qemu == OWN:
+        return ["qemu-system-x86_64"]
+    there = f"{QEMUS}/{qemu}"
+    return [f"{there}/lib/ld-linux-x86-64.so.2", "--library-path",
+            f"{there}/lib", f"{there}/qemu-system-x86_64", "-L",
+            f"{there}/firmware"]
 
 
 class GuestError(Exception):
@@ -19,14 +46,17 @@ class GuestError(Exception):
 
 
 class Channel:
-    """One JSON object a line over a socket: QMP, or QEMU's guest agent."""
+    """One JSON object a line over a socket: QMP, or QEMU's guest agent. The
+    address is a path, or a pair of host and port."""
 
-    def __init__(self, path, timeout):
+    def __init__(self, address, timeout):
         end = time.monotonic() + timeout
         while True:
-            self.sock = socket.socket(socket.AF_UNIX)
+            self.sock = socket.socket(socket.AF_INET if isinstance(address, tuple)
+                                      else socket.AF_UNIX)
+            self.sock.settimeout(5)
             try:
-                self.sock.connect(path)
+                self.sock.connect(address)
                 break
             except OSError:
                 self.sock.close()
@@ -34,6 +64,7 @@ class Channel:
                     raise
                 time.sleep(0.05)
         self.lines = self.sock.makefile("rb")
+        self.events = []    # those that came before answers to calls
 
     def receive(self, timeout):
         self.sock.settimeout(timeout)
@@ -54,6 +85,8 @@ class Channel:
                 raise GuestError(f"{command}: {reply['error']['desc']}")
             if "return" in reply:
                 return reply["return"]
+            if "event" in reply:
+                self.events.append(reply["event"])
 
     def close(self):
         self.lines.close()
@@ -64,30 +97,51 @@ class Guest:
     """A guest that owns the VFs given by their addresses.
 
     It finds programs, paths of files on the lab host, in its root directory.
+    With incoming, it is nothing yet but where another one is to go: True, or what
+    QEMU calls an URI. With slots, its VFs can be unplugged: each has a root port,
+    slot0 and so on, and a name, vf0.
     """
 
     def __init__(self, *vfs, name="guest", memory="256M", options=(),
-                 reboots=False, programs=()):
+                 reboots=False, programs=(), qemu=OWN, machine="q35",
+                 migratable=False, incoming=False, slots=False,
+                 agent="virtio"):
         self.dir = tempfile.mkdtemp(prefix=f"{name}-")
         self.name = name
         self.console = f"/out/{name}.console"
         self.qmp = self.agent = None
-        cmd = ["qemu-system-x86_64", "-machine", "q35", "-accel", "kvm",
+        self.incoming = f"unix:{self.dir}/incoming" if incoming is True else incoming
+        # What its next QEMU has to be told as well
+        self.settings = {"memory": memory, "options": options,
+                         "reboots": reboots, "programs": programs,
+                         "qemu": qemu, "machine": machine,
+                         "migratable": migratable, "slots": slots,
+                         "agent": agent}
+        cmd = [*program(qemu), "-machine", machine, "-accel", "kvm",
                "-cpu", "host", "-m", memory, "-nodefaults", "-display", "none",
                "-serial", f"file:{self.console}",
                "-kernel", "/lab/guest/vmlinuz",
                "-initrd", self.initrd(programs),
                "-append", "console=ttyS0 quiet mitigations=off "
-               "rdinit=/sbin/guest-init panic=-1",
+               "rdinit=/sbin/guest-init panic=-1 iomem=relaxed "
+               f"agent={agent}",
                *([] if reboots else ["-no-reboot"]),
                "-qmp", f"unix:{self.dir}/qmp,server=on,wait=off",
                "-chardev",
                f"socket,id=ga,path={self.dir}/ga,server=on,wait=off",
-               "-device", "virtio-serial-pci",
-               "-device",
-               "virtserialport,chardev=ga,name=org.qemu.guest_agent.0"]
-        for vf in vfs:
-            cmd += ["-device", f"vfio-pci,host={vf}"]
+               *AGENTS[agent]]
+        for number, vf in enumerate(vfs):
+            device = f"vfio-pci,id=vf{number},host={vf}"
+            if migratable:
+                device += f",{MIGRATION[qemu]}"
+            if slots:
+                device += f",bus=slot{number}"
+                cmd += ["-device", f"pcie-root-port,id=slot{number},"
+                        f"chassis={number + 1},slot={number + 1}"]
+            cmd += ["-device", device]
+        if incoming:
+            # Nor does it run before the source says that all has arrived.
+            cmd += ["-incoming", self.incoming, "-S"]
         with open(f"/out/{name}.qemu", "wb") as log:
             self.proc = subprocess.Popen([*cmd, *options],
                                          stdin=subprocess.DEVNULL,
@@ -134,54 +188,90 @@ class Guest:
         except (OSError, EOFError, ValueError):
             return found
 
-    def boot(self, timeout=240):
-        """Waits until the guest's agent answers; returns the seconds."""
+    def processor(self):
+        """What its processor is at, twice: of a guest that does not answer."""
+        found = []
+        for command in ("info status", "info registers", "info lapic",
+                        "info registers"):
+            try:
+                found.append(self.qmp.call("human-monitor-command",
+                                           **{"command-line": command}))
+            except (GuestError, OSError, EOFError, ValueError) as err:
+                found.append(f"{command}: {err}")
+        return "\n".join(found)
+
+    def channel(self, name, timeout):
+        """To QEMU's monitor, "qmp", or to the guest's agent, "ga"."""
+        return Channel(f"{self.dir}/{name}", timeout)
+
+    def connect(self):
+        """Waits for QEMU to be there."""
         try:
-            self.qmp = Channel(f"{self.dir}/qmp", 20)
-            self.qmp.receive(20)
+            self.qmp = self.channel("qmp", START)
+            self.qmp.receive(START)
             self.qmp.call("qmp_capabilities")
-            self.agent = Channel(f"{self.dir}/ga", 20)
         except (OSError, EOFError) as err:
             raise GuestError(f"{self.name}: QEMU did not start ({err})\n"
                              f"{self.last_words()}") from err
+
+    def boot(self, timeout=240):
+        """Waits until the guest's agent answers; returns the seconds."""
+        self.connect()
         return self.wait_for_agent(timeout)
+
+    def status(self):
+        """As QEMU calls it: "running", say."""
+        return self.qmp.call("query-status")["status"]
+
+    def wait_for_status(self, wanted, timeout=20):
+        end = time.monotonic() + timeout
+        while (status := self.status()) != wanted:
+            if time.monotonic() > end:
+                raise GuestError(f"{self.name}: {status}, not {wanted}\n"
+                                 f"{self.last_words()}")
+            time.sleep(0.05)
 
     def wait_for_agent(self, timeout):
         """Until the guest's agent answers; returns the seconds."""
         start = time.monotonic()
+        if not self.agent:
+            self.agent = self.channel("ga", 20)
         while True:
             # Answers to earlier tries may come late: each has its own token.
             token = random.getrandbits(30)
-            self.agent.send("guest-sync", {"id": token})
             try:
+                self.agent.send("guest-sync", {"id": token})
                 while self.agent.receive(2).get("return") != token:
                     pass
                 return time.monotonic() - start
-            except EOFError as err:
-                raise GuestError(f"{self.name}: QEMU ended\n"
-                                 f"{self.last_words()}") from err
-            except (TimeoutError, ValueError):
+            except (EOFError, OSError, ValueError) as err:
+                if self.ended():
+                    raise GuestError(f"{self.name}: QEMU ended\n"
+                                     f"{self.last_words()}") from err
                 # What timed out cannot be read from again: connect anew.
                 self.agent.close()
-                self.agent = Channel(f"{self.dir}/ga", 5)
+                self.agent = self.channel("ga", 5)
             if time.monotonic() - start > timeout:
                 raise GuestError(f"{self.name}: no agent after {timeout} s\n"
-                                 f"{self.last_words()}")
+                                 f"{self.last_words()}\n{self.processor()}")
 
     def try_run(self, command, timeout=30):
         """Runs a shell command in the guest: (exit status, its output)."""
-        pid = self.agent.call("guest-exec", path="/bin/sh",
-                              arg=["-c", command + " 2>&1"],
-                              **{"capture-output": True})["pid"]
-        end = time.monotonic() + timeout
-        while True:
-            status = self.agent.call("guest-exec-status", pid=pid)
-            if status["exited"]:
-                break
-            if time.monotonic() > end:
-                raise GuestError(f"{self.name}: no end of '{command}' after "
-                                 f"{timeout} s\n{self.last_words()}")
-            time.sleep(0.1)
+        try:
+            pid = self.agent.call("guest-exec", path="/bin/sh",
+                                  arg=["-c", command + " 2>&1"],
+                                  **{"capture-output": True})["pid"]
+            end = time.monotonic() + timeout
+            while True:
+                status = self.agent.call("guest-exec-status", pid=pid)
+                if status["exited"]:
+                    break
+                if time.monotonic() > end:
+                    raise TimeoutError(f"not ended after {timeout} s")
+                time.sleep(0.1)
+        except TimeoutError as err:
+            raise GuestError(f"{self.name}: '{command}': {err}\n{self.last_words()}\n"
+                             f"{self.processor()}") from err
         output = base64.b64decode(status.get("out-data", "")).decode()
         return status.get("exitcode", -1), output.strip()
 
@@ -214,13 +304,14 @@ class Guest:
             raise GuestError(f"{self.name}: no power-off after {timeout} s\n"
                              f"{self.last_words()}") from err
 
+    def ended(self):
+        return self.proc.poll() is not None
+
     def kill(self):
-        if self.proc.poll() is None:
+        if not self.ended():
             self.proc.kill()
             self.proc.wait()
         for channel in (self.qmp, self.agent):
             if channel:
                 channel.close()
-        for leftover in os.listdir(self.dir):
-            os.unlink(os.path.join(self.dir, leftover))
-        os.rmdir(self.dir)
+        shutil.rmtree(self.dir, ignore_errors=True)
