@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A data transfer: what user space saves while a device is in one of the saving
+ * states, or loads while it is in VFIO_DEVICE_STATE_RESUMING.
+ */
+
+#include <linux/file.h>
+#include <linux/pci.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uio.h>
+
+#include "engine.h"
+#include "file.h"
+#include "transfer.h"
+
+/* Once for each transfer: from then on it has an error. */
+static void log_failure(struct vpm_transfer *transfer, int err, const char *why)
+{
+	pci_notice_ratelimited(transfer->mig->pdev, "state cannot be %s: %s (%pe)\n",
+			       transfer->loading ? "loaded" : "saved",
+			       why ?: "says its vendor", ERR_PTR(err));
+}
+
+static int give_up(struct vpm_transfer *transfer, int err, const char *why)
+{
+	if (err != -EAGAIN && err != -ERESTARTSYS) {
+		transfer->error = err;
+		log_failure(transfer, err, why);
+	}
+
+	return err;
+}
+
+static bool from_stopped(struct vpm_transfer *transfer)
+{
+	return transfer->mig->state == VFIO_DEVICE_STATE_STOP_COPY;
+}
+
+static int ask_vendor(struct vpm_transfer *transfer,
+		      struct vfio_mediate_record *record)
+{
+	const struct vfio_mediate_migration_ops *ops;
+	struct vpm_mig *mig = transfer->mig;
+	struct vfio_mediate_device *dev;
+	int cookie, ret;
+
+	ops = vpm_mig_enter(mig, &dev, &cookie);
+	if (!ops)
+		ret = -ENODEV;
+	else if (from_stopped(transfer))
+		ret = ops->save(dev, record);
+	else if (ops->pre_copy)
+		ret = ops->pre_copy(dev, record);
+	else
+		ret = 0;
+	vpm_mig_exit(mig, cookie);
+
+	return ret;
+}
+
+/* Puts the next record into the buffer, of which all has been read. */
+static int next_record(struct vpm_transfer *transfer)
+{
+	struct vfio_mediate_record record = {
+		.index = transfer->index,
+		.data = vpm_stream_payload(transfer->buf),
+	};
+	int ret;
+
+	ret = ask_vendor(transfer, &record);
+	if (ret < 0)
+		return give_up(transfer, ret, NULL);
+	if (!ret && !from_stopped(transfer))
+		return -ENOMSG;
+	if (!ret) {
+		record.type = VPM_FORMAT_END;
+		record.length = 0;
+		record.optional = false;
+		transfer->complete = true;
+	} else if (record.type >= VFIO_MEDIATE_RECORD_TYPES ||
+		   record.length > VFIO_MEDIATE_RECORD_MAX) {
+		return give_up(transfer, -EIO, "a record makes no sense");
+	}
+
+	transfer->start = 0;
+	transfer->end = vpm_stream_put_record(transfer->buf, transfer->sequence,
+					      record.type,
+					      record.optional ?
+					      VPM_FORMAT_OPTIONAL : 0,
+					      record.length);
+	transfer->sequence++;
+	transfer->index++;
+	if (from_stopped(transfer))
+		transfer->saved += record.length;
+
+	return 1;
+}
+
+/* Return: 1 when there is something in the buffer, 0 at the end, or an errno. */
+static int refill(struct vpm_transfer *transfer)
+{
+	int ret;
+
+	vpm_mig_lock(transfer->mig);
+	if (transfer->ended)
+		ret = -ENODEV;
+	else if (transfer->start < transfer->end)
+		ret = 1;
+	else if (transfer->complete)
+		ret = 0;
+	else
+		ret = transfer->error ?: next_record(transfer);
+	vpm_mig_unlock(transfer->mig);
+
+	return ret;
+}
+
+ssize_t vpm_transfer_read(struct vpm_transfer *transfer, struct iov_iter *to)
+{
+	ssize_t done = 0;
+	size_t part;
+	int ret = 0;
+
+	mutex_lock(&transfer->lock);
+	while (iov_iter_count(to)) {
+		ret = refill(transfer);
+		if (ret <= 0)
+			break;
+		part = copy_to_iter(transfer->buf + transfer->start,
+				    transfer->end - transfer->start, to);
+		if (!part) {
+			ret = -EFAULT;
+			break;
+		}
+		WRITE_ONCE(transfer->start, transfer->start + part);
+		done += part;
+		if (signal_pending(current))
+			break;
+	}
+	mutex_unlock(&transfer->lock);
+
+	return done ?: ret;
+}
+
+static struct vpm_transfer *parsed_by(struct vpm_parser *parser)
+{
+	return container_of(parser, struct vpm_transfer, parser);
+}
+
+/*
+ * Whatever the vendor says ends the loading, so that the system call must not be
+ * restarted: that would find -ERESTARTSYS kept, and hand it to user space.
+ */
+static int load_result(int ret)
+{
+	return ret == -ERESTARTSYS ? -EINTR : min(ret, 0);
+}
+
+static int load_header(struct vpm_parser *parser, u32 version, u64 features)
+{
+	struct vpm_mig *mig = parsed_by(parser)->mig;
+	const struct vfio_mediate_migration_ops *ops;
+	struct vfio_mediate_device *dev;
+	int cookie, ret = -ENODEV;
+
+	ops = vpm_mig_enter(mig, &dev, &cookie);
+	if (ops)
+		ret = load_result(ops->load_begin(dev, version, features));
+	vpm_mig_exit(mig, cookie);
+
+	return ret;
+}
+
+static int load_record(struct vpm_parser *parser, u16 type, void *data, u32 length,
+		       bool optional)
+{
+	struct vpm_transfer *transfer = parsed_by(parser);
+	struct vfio_mediate_record record = {
+		.index = transfer->index++,
+		.type = type,
+		.optional = optional,
+		.length = length,
+		.data = data,
+	};
+	const struct vfio_mediate_migration_ops *ops;
+	struct vfio_mediate_device *dev;
+	int cookie, ret = -ENODEV;
+
+	ops = vpm_mig_enter(transfer->mig, &dev, &cookie);
+	if (ops)
+		ret = load_result(ops->load(dev, &record));
+	vpm_mig_exit(transfer->mig, cookie);
+
+	return ret;
+}
+
+static const struct vpm_parser_ops parser_ops = {
+	.header = load_header,
+	.record = load_record,
+};
+
+/*
+ * The end has come. Not only when the state is left: then a VMM may have told the
+ * source that it can go.
+ */
+static int apply(struct vpm_transfer *transfer)
+{
+	const struct vfio_mediate_migration_ops *ops;
+	struct vfio_mediate_device *dev;
+	int cookie, ret = -ENODEV;
+
+	ops = vpm_mig_enter(transfer->mig, &dev, &cookie);
+	if (ops)
+		ret = load_result(ops->apply(dev));
+	vpm_mig_exit(transfer->mig, cookie);
+
+	return ret;
+}
+
+/* The transfer may end at any time, but not amid a step of the parser. */
+static int parse(struct vpm_transfer *transfer)
+{
+	int ret;
+
+	vpm_mig_lock(transfer->mig);
+	ret = transfer->ended ? -ENODEV : transfer->error;
+	if (!ret) {
+		ret = vpm_parser_step(&transfer->parser);
+		if (!ret && transfer->parser.ended && !transfer->complete) {
+			transfer->complete = true;
+			ret = apply(transfer);
+		}
+		if (ret) {
+			transfer->error = ret;
+			log_failure(transfer, ret, transfer->parser.why);
+		}
+	}
+	vpm_mig_unlock(transfer->mig);
+
+	return ret;
+}
+
+ssize_t vpm_transfer_write(struct vpm_transfer *transfer, struct iov_iter *from)
+{
+	struct vpm_parser *parser = &transfer->parser;
+	ssize_t done = 0;
+	size_t part;
+	int ret;
+
+	mutex_lock(&transfer->lock);
+	ret = parse(transfer);
+	while (!ret && iov_iter_count(from)) {
+		/* No other signal: by v1, a part that is not taken would be lost. */
+		if (fatal_signal_pending(current)) {
+			ret = -EINTR;
+			break;
+		}
+		part = copy_from_iter(parser->buf + parser->have,
+				      parser->want - parser->have, from);
+		if (!part) {
+			ret = done ? 0 : -EFAULT;
+			break;
+		}
+		parser->have += part;
+		done += part;
+		ret = parse(transfer);
+	}
+	mutex_unlock(&transfer->lock);
+
+	return ret ?: done;
+}
+
+int vpm_transfer_loaded(struct vpm_transfer *transfer)
+{
+	if (transfer->error)
+		return transfer->error;
+
+	return transfer->complete ? 0 : give_up(transfer, -EINVAL, "it is not complete");
+}
+
+int vpm_transfer_estimate(struct vpm_transfer *transfer, u64 *initial,
+			  u64 *changed)
+{
+	const struct vfio_mediate_migration_ops *ops;
+	struct vpm_mig *mig = transfer->mig;
+	struct vfio_mediate_device *dev;
+	int cookie;
+
+	*initial = 0;
+	*changed = 0;
+	ops = vpm_mig_enter(mig, &dev, &cookie);
+	if (ops && ops->pre_copy)
+		ops->pre_copy_size(dev, initial, changed);
+	vpm_mig_exit(mig, cookie);
+
+	/* That somebody reads meanwhile makes it no less of an estimate. */
+	*initial += READ_ONCE(transfer->end) - READ_ONCE(transfer->start);
+
+	return ops ? 0 : -ENODEV;
+}
+
+u64 vpm_transfer_pending(struct vpm_transfer *transfer)
+{
+	u64 initial, changed, buffered;
+	s64 size;
+
+	if (!from_stopped(transfer)) {
+		vpm_transfer_estimate(transfer, &initial, &changed);
+		return initial + changed;
+	}
+
+	buffered = READ_ONCE(transfer->end) - READ_ONCE(transfer->start);
+	if (transfer->complete)
+		return buffered;
+
+	/* There is the end at least. */
+	size = vpm_mig_size(transfer->mig) - (s64)transfer->saved;
+
+	return buffered + max_t(s64, size, sizeof(struct vpm_format_record));
+}
+
+void vpm_transfer_stopped(struct vpm_transfer *transfer)
+{
+	transfer->index = 0;
+	wake_up_interruptible(&transfer->wait);
+}
+
+struct vpm_transfer *vpm_transfer_create(struct vpm_mig *mig, bool loading)
+{
+	struct vpm_transfer *transfer;
+	int ret = -ENOMEM;
+
+	transfer = kzalloc(sizeof(*transfer), GFP_KERNEL_ACCOUNT);
+	if (!transfer)
+		return ERR_PTR(ret);
+	/* What the vendor leaves out of a record goes to user space. */
+	transfer->buf = kvzalloc(VPM_STREAM_BUFFER, GFP_KERNEL_ACCOUNT);
+	if (!transfer->buf)
+		goto err_free;
+
+	kref_init(&transfer->ref);
+	mutex_init(&transfer->lock);
+	init_waitqueue_head(&transfer->wait);
+	transfer->mig = mig;
+	transfer->loading = loading;
+	if (loading)
+		vpm_parser_init(&transfer->parser, &parser_ops, &mig->id,
+				transfer->buf);
+	else
+		transfer->end = vpm_stream_put_header(transfer->buf, &mig->id);
+
+	if (mig->protocol == VPM_PROTOCOL_V2) {
+		transfer->filp = vpm_file_create(transfer);
+		if (IS_ERR(transfer->filp)) {
+			ret = PTR_ERR(transfer->filp);
+			goto err_free;
+		}
+	}
+	vpm_mig_get(mig);
+
+	return transfer;
+
+err_free:
+	kvfree(transfer->buf);
+	kfree(transfer);
+	return ERR_PTR(ret);
+}
+
+void vpm_transfer_get(struct vpm_transfer *transfer)
+{
+	kref_get(&transfer->ref);
+}
+
+static void free_transfer(struct kref *ref)
+{
+	struct vpm_transfer *transfer = container_of(ref, struct vpm_transfer, ref);
+
+	vpm_mig_put(transfer->mig);
+	mutex_destroy(&transfer->lock);
+	kvfree(transfer->buf);
+	kfree(transfer);
+}
+
+void vpm_transfer_put(struct vpm_transfer *transfer)
+{
+	kref_put(&transfer->ref, free_transfer);
+}
+
+void vpm_transfer_end(struct vpm_transfer *transfer)
+{
+	transfer->ended = true;
+	wake_up_interruptible_all(&transfer->wait);
+	/* Nobody got to see it. */
+	if (transfer->filp)
+		fput(transfer->filp);
+	transfer->filp = NULL;
+	vpm_transfer_put(transfer);
+}
