@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The state machine of a device that can be migrated, under both protocols.
+ */
+
+#include <linux/file.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+
+#include "engine.h"
+#include "transfer.h"
+
+enum transfer_kind {
+	NONE,
+	SAVING,
+	LOADING,
+};
+
+/* Of two states with an arc between them, just one of the two differs. */
+static const struct {
+	enum vpm_level level;
+	enum transfer_kind transfer;
+} states[VFIO_DEVICE_STATE_NR] = {
+	[VFIO_DEVICE_STATE_ERROR]	 = { VPM_STOPPED, NONE },
+	[VFIO_DEVICE_STATE_STOP]	 = { VPM_STOPPED, NONE },
+	[VFIO_DEVICE_STATE_RUNNING]	 = { VPM_RUNNING, NONE },
+	[VFIO_DEVICE_STATE_STOP_COPY]	 = { VPM_STOPPED, SAVING },
+	[VFIO_DEVICE_STATE_RESUMING]	 = { VPM_STOPPED, LOADING },
+	[VFIO_DEVICE_STATE_RUNNING_P2P]	 = { VPM_QUIESCED, NONE },
+	[VFIO_DEVICE_STATE_PRE_COPY]	 = { VPM_RUNNING, SAVING },
+	[VFIO_DEVICE_STATE_PRE_COPY_P2P] = { VPM_QUIESCED, SAVING },
+};
+
+/* Tells the vendor, if it wants to know, that saving begins or has ended. */
+static int tell_saving(struct vpm_mig *mig, bool begin)
+{
+	const struct vfio_mediate_migration_ops *ops;
+	struct vfio_mediate_device *dev;
+	int cookie, ret = 0;
+
+	ops = vpm_mig_enter(mig, &dev, &cookie);
+	if (!ops)
+		ret = -ENODEV;
+	else if (begin && ops->save_begin)
+		ret = min(ops->save_begin(dev), 0);
+	else if (!begin && ops->save_end)
+		ops->save_end(dev);
+	vpm_mig_exit(mig, cookie);
+
+	return ret;
+}
+
+static int begin_watch(struct vpm_mig *mig)
+{
+	int ret;
+
+	if (!mig->watch || mig->level == VPM_STOPPED)
+		return 0;
+
+	ret = mig->watch->save(mig);
+	mig->watched = !ret;
+
+	return ret;
+}
+
+static void end_watch(struct vpm_mig *mig)
+{
+	if (mig->watched)
+		mig->watch->saved(mig);
+	mig->watched = false;
+}
+
+static void end_transfer(struct vpm_mig *mig)
+{
+	struct vpm_transfer *transfer = mig->transfer;
+
+	if (!transfer)
+		return;
+
+	if (!transfer->loading)
+		tell_saving(mig, false);
+	end_watch(mig);
+	mig->transfer = NULL;
+	vpm_transfer_end(transfer);
+}
+
+static int tell_level(struct vpm_mig *mig, enum vpm_level level)
+{
+	const struct vfio_mediate_migration_ops *ops;
+	struct vfio_mediate_device *dev;
+	int cookie, ret;
+
+	ops = vpm_mig_enter(mig, &dev, &cookie);
+	if (!ops)
+		ret = -ENODEV;
+	else if (level == VPM_RUNNING)
+		ret = ops->run(dev);
+	else if (level == VPM_QUIESCED)
+		ret = ops->quiesce(dev);
+	else
+		ret = ops->stop(dev);
+	vpm_mig_exit(mig, cookie);
+	if (ret >= 0)
+		mig->level = level;
+
+	return min(ret, 0);
+}
+
+static int set_level(struct vpm_mig *mig, enum vpm_level level)
+{
+	enum vpm_level was = mig->level;
+	int ret;
+
+	ret = tell_level(mig, level);
+	if (ret || level != VPM_STOPPED || !mig->watched)
+		return ret;
+
+	ret = mig->watch->stopped(mig);
+	if (ret && tell_level(mig, was))
+		return -ENOTRECOVERABLE;
+
+	return ret;
+}
+
+static int start_transfer(struct vpm_mig *mig, bool loading)
+{
+	struct vpm_transfer *transfer;
+	int ret;
+
+	transfer = vpm_transfer_create(mig, loading);
+	if (IS_ERR(transfer))
+		return PTR_ERR(transfer);
+
+	ret = loading ? 0 : begin_watch(mig);
+	if (!ret && !loading)
+		ret = tell_saving(mig, true);
+	if (!ret) {
+		mig->transfer = transfer;
+		return 0;
+	}
+
+	end_watch(mig);
+	vpm_transfer_end(transfer);
+
+	return ret;
+}
+
+static void to_error(struct vpm_mig *mig)
+{
+	end_transfer(mig);
+	mig->state = VFIO_DEVICE_STATE_ERROR;
+}
+
+/* What the device does is not known: after a reset it may have to be told to run. */
+static void lose_device(struct vpm_mig *mig)
+{
+	mig->level = VPM_STOPPED;
+	to_error(mig);
+}
+
+static int do_arc(struct vpm_mig *mig, enum vfio_device_mig_state new)
+{
+	enum transfer_kind kind = states[mig->state].transfer;
+	int ret;
+
+	if (states[new].level != states[mig->state].level) {
+		ret = set_level(mig, states[new].level);
+		if (ret == -ENOTRECOVERABLE)
+			lose_device(mig);
+		if (ret)
+			return ret;
+		if (kind == SAVING && new == VFIO_DEVICE_STATE_STOP_COPY)
+			vpm_transfer_stopped(mig->transfer);
+	} else if (kind == NONE) {
+		ret = start_transfer(mig, states[new].transfer == LOADING);
+		if (ret == -ENOTRECOVERABLE)
+			lose_device(mig);
+		if (ret)
+			return ret;
+	} else if (kind == LOADING) {
+		ret = vpm_transfer_loaded(mig->transfer);
+		if (ret) {
+			to_error(mig);
+			return ret;
+		}
+		end_transfer(mig);
+	} else {
+		end_transfer(mig);
+	}
+
+	mig->state = new;
+
+	return 0;
+}
+
+int vpm_mig_set_state(struct vpm_mig *mig, enum vfio_device_mig_state new)
+{
+	enum vfio_device_mig_state next;
+	int ret;
+
+	lockdep_assert_held(&mig->state_lock);
+
+	if (!mig->session)
+		return -ENODEV;
+	/* Asked for a way from ERROR, vfio warns. */
+	if (mig->state == VFIO_DEVICE_STATE_ERROR ||
+	    new == VFIO_DEVICE_STATE_ERROR)
+		return -EINVAL;
+
+	while (mig->state != new) {
+		ret = vfio_mig_get_next_state(mig->vdev, mig->state, new, &next);
+		if (!ret)
+			ret = do_arc(mig, next);
+		if (ret) {
+			pci_dbg(mig->pdev, "migration: to state %u from %u: %pe\n",
+				new, mig->state, ERR_PTR(ret));
+			return ret;
+		}
+	}
+
+	return 0;
+}
+
+int vpm_mig_claim(struct vpm_mig *mig, enum vpm_protocol protocol)
+{
+	lockdep_assert_held(&mig->state_lock);
+
+	if (mig->protocol != VPM_PROTOCOL_NONE && mig->protocol != protocol)
+		return -EBUSY;
+	mig->protocol = protocol;
+
+	return 0;
+}
+
+s64 vpm_mig_size(struct vpm_mig *mig)
+{
+	const struct vfio_mediate_migration_ops *ops;
+	struct vfio_mediate_device *dev;
+	s64 size = -ENODEV;
+	int cookie;
+
+	if (!mig->session)
+		return size;
+
+	ops = vpm_mig_enter(mig, &dev, &cookie);
+	if (ops)
+		size = min_t(u64, ops->size(dev), S64_MAX / 2);
+	vpm_mig_exit(mig, cookie);
+	if (size < 0)
+		return size;
+
+	/* As if all records but the last were as long as can be. */
+	return size + sizeof(struct vpm_format_header) +
+	       (size / VPM_FORMAT_MAX_LENGTH + 2) *
+	       sizeof(struct vpm_format_record);
+}
+
+static void after_reset(struct vpm_mig *mig)
+{
+	int ret = 0;
+
+	if (!mig->session)
+		return;
+
+	end_transfer(mig);
+	if (mig->level != VPM_RUNNING)
+		ret = set_level(mig, VPM_RUNNING);
+	mig->state = ret ? VFIO_DEVICE_STATE_ERROR : VFIO_DEVICE_STATE_RUNNING;
+	if (ret)
+		pci_notice_ratelimited(mig->pdev, "does not run after a reset: %pe\n",
+				       ERR_PTR(ret));
+}
+
+void vpm_mig_lock(struct vpm_mig *mig)
+{
+	mutex_lock(&mig->state_lock);
+	if (xchg(&mig->reset, false))
+		after_reset(mig);
+}
+
+void vpm_mig_unlock(struct vpm_mig *mig)
+{
+	mutex_unlock(&mig->state_lock);
+}
+
+static void reset_work(struct work_struct *work)
+{
+	struct vpm_mig *mig = container_of(work, struct vpm_mig, reset_work);
+
+	vpm_mig_lock(mig);
+	vpm_mig_unlock(mig);
+}
+
+void vpm_mig_reset(struct vpm_mig *mig)
+{
+	/* Before the work is queued, which may find that somebody did its work. */
+	xchg(&mig->reset, true);
+	schedule_work(&mig->reset_work);
+}
+
+void vpm_mig_detach(struct vpm_mig *mig)
+{
+	vpm_mig_lock(mig);
+	to_error(mig);
+	mig->level = VPM_RUNNING;
+	vpm_mig_unlock(mig);
+}
+
+void vpm_mig_close(struct vpm_mig *mig)
+{
+	cancel_work_sync(&mig->reset_work);
+	vpm_mig_lock(mig);
+	end_transfer(mig);
+	mig->session = NULL;
+	vpm_mig_unlock(mig);
+}
+
+struct vpm_mig *vpm_mig_create(struct vfio_device *vdev, struct pci_dev *pdev,
+			       struct vfio_mediate_session *session,
+			       const struct vpm_identity *id)
+{
+	struct vpm_mig *mig;
+
+	mig = kzalloc(sizeof(*mig), GFP_KERNEL_ACCOUNT);
+	if (!mig)
+		return NULL;
+
+	kref_init(&mig->ref);
+	mutex_init(&mig->state_lock);
+	mig->pdev = pdev;
+	mig->vdev = vdev;
+	mig->session = session;
+	mig->id = *id;
+	mig->state = VFIO_DEVICE_STATE_RUNNING;
+	INIT_WORK(&mig->reset_work, reset_work);
+
+	return mig;
+}
+
+void vpm_mig_get(struct vpm_mig *mig)
+{
+	kref_get(&mig->ref);
+}
+
+static void free_mig(struct kref *ref)
+{
+	struct vpm_mig *mig = container_of(ref, struct vpm_mig, ref);
+
+	mutex_destroy(&mig->state_lock);
+	kfree(mig);
+}
+
+void vpm_mig_put(struct vpm_mig *mig)
+{
+	kref_put(&mig->ref, free_mig);
+}

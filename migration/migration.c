@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Migration of a device from open to close, and protocol v2, which vfio speaks for
+ * us.
+ */
+
+#include <linux/file.h>
+#include <linux/pci.h>
+#include <linux/vfio_pci_core.h>
+
+#include "device.h"
+#include "engine.h"
+#include "migration.h"
+#include "transfer.h"
+#include "v1.h"
+
+static struct file *set_state(struct vfio_device *vdev,
+			      enum vfio_device_mig_state new)
+{
+	struct vpm_mig *mig = to_vpm(vdev)->mig;
+	struct vpm_transfer *transfer;
+	struct file *file = NULL;
+	int ret;
+
+	vpm_trap_flush(to_vpm(vdev));
+
+	vpm_mig_lock(mig);
+	ret = vpm_mig_claim(mig, VPM_PROTOCOL_V2);
+	if (!ret)
+		ret = vpm_mig_set_state(mig, new);
+	transfer = mig->transfer;
+	if (!ret && transfer) {
+		file = transfer->filp;
+		transfer->filp = NULL;
+	}
+	vpm_mig_unlock(mig);
+
+	return ret ? ERR_PTR(ret) : file;
+}
+
+static int get_state(struct vfio_device *vdev, enum vfio_device_mig_state *state)
+{
+	struct vpm_mig *mig = to_vpm(vdev)->mig;
+
+	vpm_mig_lock(mig);
+	*state = mig->state;
+	vpm_mig_unlock(mig);
+
+	return 0;
+}
+
+static int get_data_size(struct vfio_device *vdev, unsigned long *length)
+{
+	struct vpm_mig *mig = to_vpm(vdev)->mig;
+	s64 size;
+
+	vpm_mig_lock(mig);
+	size = vpm_mig_size(mig);
+	vpm_mig_unlock(mig);
+	if (size < 0)
+		return size;
+	*length = min_t(u64, size, ULONG_MAX);
+
+	return 0;
+}
+
+static const struct vfio_migration_ops mig_ops = {
+	.migration_set_state = set_state,
+	.migration_get_state = get_state,
+	.migration_get_data_size = get_data_size,
+};
+
+static int save(struct vpm_mig *mig)
+{
+	return vpm_track_save(to_vpm(mig->vdev));
+}
+
+static int stopped(struct vpm_mig *mig)
+{
+	return vpm_track_scan(to_vpm(mig->vdev));
+}
+
+static void saved(struct vpm_mig *mig)
+{
+	vpm_track_saved(to_vpm(mig->vdev));
+}
+
+static const struct vpm_mig_watch watch = {
+	.save = save,
+	.stopped = stopped,
+	.saved = saved,
+};
+
+static bool is_complete(const struct vfio_mediate_device *dev)
+{
+	const struct vfio_mediate_migration_ops *ops = dev->migration;
+
+	return ops->run && ops->stop && ops->size && ops->save &&
+	       ops->load_begin && ops->load && ops->apply &&
+	       !ops->pre_copy == !ops->pre_copy_size &&
+	       ops->min_version <= ops->version &&
+	       !(dev->migration_features & ~ops->features);
+}
+
+int vpm_migration_setup(struct vpm_device *vpm,
+			const struct vfio_mediate_device *dev,
+			const struct vfio_pci_mediate_ops *ops)
+{
+	struct vfio_device *vdev = &vpm->core.vdev;
+	struct pci_dev *pdev = vpm->core.pdev;
+	struct vpm_identity id = {
+		.ids = {
+			pdev->vendor, pdev->device,
+			pdev->subsystem_vendor, pdev->subsystem_device,
+		},
+		.features = dev->migration_features,
+	};
+	struct vpm_mig *mig;
+
+	if (!dev->migration)
+		return 0;
+	if (!is_complete(dev) || strlen(ops->name) >= sizeof(id.name))
+		return -EINVAL;
+
+	strscpy_pad(id.name, ops->name, sizeof(id.name));
+	id.version = dev->migration->version;
+	id.min_version = dev->migration->min_version;
+	id.known = dev->migration->features;
+
+	mig = vpm_mig_create(vdev, pdev, vpm->session, &id);
+	if (!mig)
+		return -ENOMEM;
+
+	mig->watch = &watch;
+	vdev->migration_flags = VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_PRE_COPY;
+	if (dev->migration->quiesce)
+		vdev->migration_flags |= VFIO_MIGRATION_P2P;
+	vdev->mig_ops = &mig_ops;
+
+	spin_lock(&vpm->reset_lock);
+	vpm->mig = mig;
+	spin_unlock(&vpm->reset_lock);
+
+	return vpm_v1_region_setup(vpm);
+}
+
+void vpm_migration_stop(struct vpm_device *vpm)
+{
+	struct vpm_mig *mig;
+
+	spin_lock(&vpm->reset_lock);
+	mig = vpm->mig;
+	vpm->mig = NULL;
+	spin_unlock(&vpm->reset_lock);
+	if (!mig)
+		return;
+
+	vpm_mig_close(mig);
+	vpm_mig_put(mig);
+	vpm->core.vdev.mig_ops = NULL;
+	vpm->core.vdev.migration_flags = 0;
+}
+
+/* The migration, held: it may be about to be closed. */
+static struct vpm_mig *get_mig(struct vpm_device *vpm)
+{
+	struct vpm_mig *mig;
+
+	spin_lock(&vpm->reset_lock);
+	mig = vpm->mig;
+	if (mig)
+		vpm_mig_get(mig);
+	spin_unlock(&vpm->reset_lock);
+
+	return mig;
+}
+
+void vpm_migration_detach(struct vpm_device *vpm)
+{
+	struct vpm_mig *mig = get_mig(vpm);
+
+	if (!mig)
+		return;
+
+	vpm_mig_detach(mig);
+	vpm_mig_put(mig);
+}
+
+void vpm_migration_reset_done(struct vpm_device *vpm)
+{
+	/* With the lock, so that vpm_mig_close() finds the work. */
+	spin_lock(&vpm->reset_lock);
+	if (vpm->mig)
+		vpm_mig_reset(vpm->mig);
+	spin_unlock(&vpm->reset_lock);
+}
+
+void vpm_migration_settle(struct vpm_device *vpm)
+{
+	if (vpm->mig)
+		flush_work(&vpm->mig->reset_work);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the driver calls for devices that can be migrated. All may be called for any
+ * device.
+ */
+
+#ifndef VFIO_MEDIATE_MIGRATION_H
+#define VFIO_MEDIATE_MIGRATION_H
+
+struct vfio_mediate_device;
+struct vfio_pci_mediate_ops;
+struct vpm_device;
+
+/**
+ * vpm_migration_setup() - Take over what a vendor declares of migration
+ * @vpm:	The device, being opened.
+ * @dev:	The declaration.
+ * @ops:	Who declares it.
+ *
+ * Return: 0, -EINVAL when the declaration makes no sense, -ENOMEM. Whatever is
+ * returned, vpm_migration_stop() must follow.
+ */
+int vpm_migration_setup(struct vpm_device *vpm,
+			const struct vfio_mediate_device *dev,
+			const struct vfio_pci_mediate_ops *ops);
+
+/**
+ * vpm_migration_stop() - The device is being closed: leave the vendor alone
+ * @vpm:	The device.
+ */
+void vpm_migration_stop(struct vpm_device *vpm);
+
+/**
+ * vpm_migration_detach() - The vendor has gone
+ * @vpm:	The device, still open.
+ */
+void vpm_migration_detach(struct vpm_device *vpm);
+
+/**
+ * vpm_migration_reset_done() - The device has been reset
+ * @vpm:	The device.
+ *
+ * Context: Process context, memory_lock may be held.
+ */
+void vpm_migration_reset_done(struct vpm_device *vpm);
+
+/**
+ * vpm_migration_settle() - Wait until a reset has been dealt with
+ * @vpm:	The device, open; no lock held.
+ */
+void vpm_migration_settle(struct vpm_device *vpm);
+
+#endif /* VFIO_MEDIATE_MIGRATION_H */

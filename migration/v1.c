@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Protocol v1, as the uapi header of Linux 5.8 to 5.17 describes it: writes to
+ * device_state are transitions; the stream goes by in parts that fit into the data
+ * section.
+ */
+
+#include <linux/uio.h>
+
+#include "engine.h"
+#include "transfer.h"
+#include "v1.h"
+
+#define SAVING		VFIO_DEVICE_STATE_V1_SAVING
+#define RUNNING		VFIO_DEVICE_STATE_V1_RUNNING
+#define RESUMING	VFIO_DEVICE_STATE_V1_RESUMING
+
+static u32 to_v1(enum vfio_device_mig_state state)
+{
+	switch (state) {
+	case VFIO_DEVICE_STATE_RUNNING:
+	case VFIO_DEVICE_STATE_RUNNING_P2P:
+		return RUNNING;
+	case VFIO_DEVICE_STATE_PRE_COPY:
+	case VFIO_DEVICE_STATE_PRE_COPY_P2P:
+		return RUNNING | SAVING;
+	case VFIO_DEVICE_STATE_STOP:
+		return VFIO_DEVICE_STATE_V1_STOP;
+	case VFIO_DEVICE_STATE_STOP_COPY:
+		return SAVING;
+	case VFIO_DEVICE_STATE_RESUMING:
+		return RESUMING;
+	default:
+		return VFIO_DEVICE_STATE_SET_ERROR(0);
+	}
+}
+
+/* Return: VFIO_DEVICE_STATE_ERROR for what cannot be asked for. */
+static enum vfio_device_mig_state from_v1(u64 value)
+{
+	switch (value) {
+	case RUNNING:
+		return VFIO_DEVICE_STATE_RUNNING;
+	case RUNNING | SAVING:
+		return VFIO_DEVICE_STATE_PRE_COPY;
+	case VFIO_DEVICE_STATE_V1_STOP:
+		return VFIO_DEVICE_STATE_STOP;
+	case SAVING:
+		return VFIO_DEVICE_STATE_STOP_COPY;
+	case RESUMING:
+		return VFIO_DEVICE_STATE_RESUMING;
+	default:
+		return VFIO_DEVICE_STATE_ERROR;
+	}
+}
+
+static int write_state(struct vpm_v1 *v1, u64 value)
+{
+	enum vfio_device_mig_state new = from_v1(value);
+	struct vpm_mig *mig = v1->mig;
+	struct vpm_transfer *before;
+	int ret;
+
+	if (new == VFIO_DEVICE_STATE_ERROR)
+		return -EINVAL;
+
+	vpm_mig_lock(mig);
+	before = mig->transfer;
+	ret = vpm_mig_claim(mig, VPM_PROTOCOL_V1);
+	if (!ret)
+		ret = vpm_mig_set_state(mig, new);
+	/* From pre-copy to stop-and-copy, data that was not read stays. */
+	if (mig->transfer != before)
+		v1->size = 0;
+	vpm_mig_unlock(mig);
+
+	return ret;
+}
+
+/*
+ * In an error nothing is pending, but not because all has been read: who saves would
+ * take it for the end.
+ */
+static int check_usable(struct vpm_mig *mig)
+{
+	if (mig->protocol == VPM_PROTOCOL_V2)
+		return -EBUSY;
+
+	return mig->state == VFIO_DEVICE_STATE_ERROR ? -ENODEV : 0;
+}
+
+/*
+ * The transfer that goes by the data section, held, or NULL. Nobody ends one but a
+ * change of the state, which cannot come meanwhile, or a reset or detach, after
+ * which it says -ENODEV.
+ */
+static int get_transfer(struct vpm_v1 *v1, bool loading,
+			struct vpm_transfer **transfer)
+{
+	struct vpm_mig *mig = v1->mig;
+	int ret;
+
+	vpm_mig_lock(mig);
+	ret = check_usable(mig);
+	*transfer = mig->transfer;
+	if (ret || !*transfer || (*transfer)->loading != loading)
+		*transfer = NULL;
+	else
+		vpm_transfer_get(*transfer);
+	vpm_mig_unlock(mig);
+
+	if (!*transfer)
+		v1->size = 0;
+
+	return ret;
+}
+
+static int read_state(struct vpm_v1 *v1, u64 *value)
+{
+	struct vpm_mig *mig = v1->mig;
+	int ret = 0;
+
+	vpm_mig_lock(mig);
+	if (mig->protocol == VPM_PROTOCOL_V2)
+		ret = -EBUSY;
+	*value = to_v1(mig->state);
+	vpm_mig_unlock(mig);
+
+	return ret;
+}
+
+/* To ask for it says that the data of the last iteration has been read. */
+static int read_pending(struct vpm_v1 *v1, u64 *value)
+{
+	struct vpm_mig *mig = v1->mig;
+	int ret;
+
+	v1->size = 0;
+	*value = 0;
+	vpm_mig_lock(mig);
+	ret = check_usable(mig);
+	if (!ret && mig->transfer && !mig->transfer->loading)
+		*value = vpm_transfer_pending(mig->transfer);
+	vpm_mig_unlock(mig);
+
+	return ret;
+}
+
+/* While saving, the data is there when this returns. */
+static int read_offset(struct vpm_v1 *v1, u64 *value)
+{
+	struct kvec vec = { v1->data, VPM_V1_DATA_SIZE };
+	struct vpm_transfer *transfer;
+	struct iov_iter iter;
+	ssize_t done;
+	int ret;
+
+	*value = VPM_V1_DATA_OFFSET;
+	ret = get_transfer(v1, false, &transfer);
+	if (ret || !transfer)
+		return ret;
+
+	if (!v1->size) {
+		iov_iter_kvec(&iter, ITER_DEST, &vec, 1, vec.iov_len);
+		done = vpm_transfer_read(transfer, &iter);
+		if (done >= 0)
+			v1->size = done;
+		else if (done != -ENOMSG)
+			ret = done;
+	}
+	vpm_transfer_put(transfer);
+
+	return ret;
+}
+
+static int read_size(struct vpm_v1 *v1, u64 *value)
+{
+	struct vpm_transfer *transfer;
+	int ret;
+
+	ret = get_transfer(v1, false, &transfer);
+	*value = v1->size;
+	if (transfer)
+		vpm_transfer_put(transfer);
+
+	return ret;
+}
+
+/* So many bytes are in the data section, to be loaded. */
+static int write_size(struct vpm_v1 *v1, u64 value)
+{
+	struct kvec vec = { v1->data, value };
+	struct vpm_transfer *transfer;
+	struct iov_iter iter;
+	ssize_t done;
+	int ret;
+
+	ret = get_transfer(v1, true, &transfer);
+	if (ret)
+		return ret;
+	if (!transfer)
+		return -EINVAL;
+
+	if (value > VPM_V1_DATA_SIZE) {
+		ret = -EINVAL;
+	} else {
+		iov_iter_kvec(&iter, ITER_SOURCE, &vec, 1, value);
+		done = vpm_transfer_write(transfer, &iter);
+		ret = min_t(ssize_t, done, 0);
+	}
+	vpm_transfer_put(transfer);
+
+	return ret;
+}
+
+#define MEMBER(name)	offsetof(struct vfio_device_migration_info, name)
+
+static int access_member(struct vpm_v1 *v1, u64 offset, size_t width, u64 *value,
+			 bool write)
+{
+	if (width != (offset < MEMBER(pending_bytes) ? sizeof(u32) : sizeof(u64)))
+		return -EINVAL;
+
+	switch (offset) {
+	case MEMBER(device_state):
+		return write ? write_state(v1, *value) : read_state(v1, value);
+	case MEMBER(reserved):
+		if (!write)
+			*value = 0;
+		return 0;
+	case MEMBER(pending_bytes):
+		return write ? -EINVAL : read_pending(v1, value);
+	case MEMBER(data_offset):
+		return write ? -EINVAL : read_offset(v1, value);
+	case MEMBER(data_size):
+		return write ? write_size(v1, *value) : read_size(v1, value);
+	default:
+		return -EINVAL;
+	}
+}
+
+int vpm_v1_access(struct vpm_v1 *v1, u64 offset, size_t width, u64 *value,
+		  bool write)
+{
+	int ret;
+
+	mutex_lock(&v1->lock);
+	ret = access_member(v1, offset, width, value, write);
+	mutex_unlock(&v1->lock);
+
+	return ret;
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The region of protocol v1 as vfio_pci_core sees it.
+ */
+
+#include <linux/mm.h>
+#include <linux/nospec.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/vfio_pci_core.h>
+#include <linux/vmalloc.h>
+
+#include "device.h"
+#include "engine.h"
+#include "info.h"
+#include "v1.h"
+
+#define REGION_SIZE	(VPM_V1_DATA_OFFSET + VPM_V1_DATA_SIZE)
+
+/* The members are in the CPU's byte order. */
+static int get_member(u64 *value, const char __user *buf, size_t count)
+{
+	u32 half;
+	int ret;
+
+	if (count == sizeof(*value))
+		return get_user(*value, (const u64 __user *)buf);
+
+	ret = get_user(half, (const u32 __user *)buf);
+	*value = half;
+
+	return ret;
+}
+
+static int put_member(u64 value, char __user *buf, size_t count)
+{
+	if (count == sizeof(value))
+		return put_user(value, (u64 __user *)buf);
+
+	return put_user((u32)value, (u32 __user *)buf);
+}
+
+static ssize_t rw_member(struct vpm_v1 *v1, char __user *buf, size_t count,
+			 u64 offset, bool write)
+{
+	u64 value = 0;
+	int ret = 0;
+
+	if (count != sizeof(u32) && count != sizeof(u64))
+		return -EINVAL;
+
+	if (write)
+		ret = get_member(&value, buf, count);
+	if (!ret)
+		ret = vpm_v1_access(v1, offset, count, &value, write);
+	if (!ret && !write)
+		ret = put_member(value, buf, count);
+
+	return ret ?: count;
+}
+
+/* No lock: whoever may access this may as well map it. */
+static ssize_t rw_data(struct vpm_v1 *v1, char __user *buf, size_t count,
+		       u64 offset, bool write)
+{
+	void *data = v1->data + offset - VPM_V1_DATA_OFFSET;
+	unsigned long left;
+
+	count = min_t(u64, count, REGION_SIZE - offset);
+	if (READ_ONCE(v1->mig->protocol) == VPM_PROTOCOL_V2)
+		return -EBUSY;
+
+	left = write ? copy_from_user(data, buf, count) :
+		       copy_to_user(buf, data, count);
+
+	return left ? -EFAULT : count;
+}
+
+static ssize_t region_rw(struct vfio_pci_core_device *core, char __user *buf,
+			 size_t count, loff_t *ppos, bool write)
+{
+	u64 index = VFIO_PCI_OFFSET_TO_INDEX(*ppos) - VFIO_PCI_NUM_REGIONS;
+	u64 offset = *ppos & VFIO_PCI_OFFSET_MASK;
+	struct vpm_v1 *v1;
+	ssize_t done;
+
+	index = array_index_nospec(index, core->num_regions);
+	v1 = core->region[index].data;
+	if (offset >= REGION_SIZE)
+		return -EINVAL;
+
+	/* It may be the state that is written. */
+	if (offset < VPM_V1_DATA_OFFSET && write)
+		vpm_trap_flush(to_vpm(&core->vdev));
+	if (offset < VPM_V1_DATA_OFFSET)
+		done = rw_member(v1, buf, count, offset, write);
+	else
+		done = rw_data(v1, buf, count, offset, write);
+	if (done > 0)
+		*ppos += done;
+
+	return done;
+}
+
+static int region_mmap(struct vfio_pci_core_device *core,
+		       struct vfio_pci_region *region, struct vm_area_struct *vma)
+{
+	u64 offset = (u64)vma->vm_pgoff << PAGE_SHIFT & VFIO_PCI_OFFSET_MASK;
+	u64 size = vma->vm_end - vma->vm_start;
+	struct vpm_v1 *v1 = region->data;
+
+	if (offset < VPM_V1_DATA_OFFSET || offset > REGION_SIZE ||
+	    size > REGION_SIZE - offset)
+		return -EINVAL;
+
+	return remap_vmalloc_range(vma, v1->data,
+				   (offset - VPM_V1_DATA_OFFSET) >> PAGE_SHIFT);
+}
+
+static int region_add_capability(struct vfio_pci_core_device *core,
+				 struct vfio_pci_region *region,
+				 struct vfio_info_cap *caps)
+{
+	static const struct vfio_mediate_range area = {
+		VPM_V1_DATA_OFFSET, VPM_V1_DATA_SIZE
+	};
+
+	return vpm_info_add_sparse(caps, &area, 1);
+}
+
+static void free_v1(struct vpm_v1 *v1)
+{
+	mutex_destroy(&v1->lock);
+	vpm_mig_put(v1->mig);
+	vfree(v1->data);
+	kfree(v1);
+}
+
+static void region_release(struct vfio_pci_core_device *core,
+			   struct vfio_pci_region *region)
+{
+	free_v1(region->data);
+}
+
+static const struct vfio_pci_regops region_ops = {
+	.rw = region_rw,
+	.mmap = region_mmap,
+	.add_capability = region_add_capability,
+	.release = region_release,
+};
+
+int vpm_v1_region_setup(struct vpm_device *vpm)
+{
+	u32 flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE |
+		    VFIO_REGION_INFO_FLAG_MMAP;
+	u32 subtype = VFIO_REGION_SUBTYPE_MIGRATION_DEPRECATED;
+	u32 type = VFIO_REGION_TYPE_MIGRATION_DEPRECATED;
+	struct vpm_v1 *v1;
+	int ret;
+
+	v1 = kzalloc(sizeof(*v1), GFP_KERNEL_ACCOUNT);
+	if (!v1)
+		return -ENOMEM;
+	v1->data = vmalloc_user(VPM_V1_DATA_SIZE);
+	if (!v1->data) {
+		kfree(v1);
+		return -ENOMEM;
+	}
+	mutex_init(&v1->lock);
+	v1->mig = vpm->mig;
+	vpm_mig_get(v1->mig);
+
+	ret = vfio_pci_core_register_dev_region(&vpm->core, type, subtype,
+						&region_ops, REGION_SIZE, flags,
+						v1);
+	if (ret)
+		free_v1(v1);
+
+	return ret;
+}
