@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which pages of some ranges of IOVAs have been written.
+ */
+
+#include <linux/bitmap.h>
+#include <linux/interval_tree.h>
+#include <linux/iova_bitmap.h>
+#include <linux/mm.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+
+#include "dirty_log.h"
+
+struct log_range {
+	u64 first;		/* page */
+	u64 last;		/* likewise */
+	unsigned long *pages;
+};
+
+struct vpm_dirty_log {
+	unsigned int count;
+	struct log_range range[] __counted_by(count);
+};
+
+void vpm_dirty_log_mark(struct vpm_dirty_log *log, u64 first, u64 last)
+{
+	struct log_range *range;
+	u64 from, to;
+
+	for (range = log->range; range < log->range + log->count; range++) {
+		from = max(first >> PAGE_SHIFT, range->first);
+		to = min(last >> PAGE_SHIFT, range->last);
+		if (from <= to)
+			bitmap_set(range->pages, from - range->first,
+				   to - from + 1);
+	}
+}
+
+static void report(struct log_range *range, u64 first, u64 last,
+		   struct iova_bitmap *dirty)
+{
+	u64 start = max(first >> PAGE_SHIFT, range->first);
+	u64 end = min(last >> PAGE_SHIFT, range->last) + 1;
+	u64 from, to, bytes;
+
+	for (from = start; from < end; from = to) {
+		from = range->first + find_next_bit(range->pages, end - range->first,
+						    from - range->first);
+		if (from >= end)
+			return;
+		to = range->first + find_next_zero_bit(range->pages,
+						       end - range->first,
+						       from - range->first);
+		/* Not beyond what is asked for, which need not be whole pages. */
+		bytes = max(from << PAGE_SHIFT, first);
+		iova_bitmap_set(dirty, bytes,
+				min((to << PAGE_SHIFT) - 1, last) - bytes + 1);
+		bitmap_clear(range->pages, from - range->first, to - from);
+		cond_resched();
+	}
+}
+
+void vpm_dirty_log_report(struct vpm_dirty_log *log, u64 first, u64 last,
+			  struct iova_bitmap *dirty)
+{
+	unsigned int i;
+
+	for (i = 0; i < log->count; i++)
+		report(&log->range[i], first, last, dirty);
+}
+
+struct vpm_dirty_log *vpm_dirty_log_create(struct rb_root_cached *ranges,
+					   unsigned int count)
+{
+	struct interval_tree_node *node;
+	struct vpm_dirty_log *log;
+	struct log_range *range;
+	u64 total = 0, size;
+	int ret = -ENOMEM;
+
+	log = kzalloc(struct_size(log, range, count), GFP_KERNEL_ACCOUNT);
+	if (!log)
+		return ERR_PTR(ret);
+
+	for (node = interval_tree_iter_first(ranges, 0, ULONG_MAX);
+	     node && log->count < count;
+	     node = interval_tree_iter_next(node, 0, ULONG_MAX)) {
+		ret = -EINVAL;
+		if (node->last < node->start)
+			goto err_free;
+
+		log->count++;
+		range = &log->range[log->count - 1];
+		range->first = node->start >> PAGE_SHIFT;
+		range->last = node->last >> PAGE_SHIFT;
+		size = BITS_TO_LONGS(range->last - range->first + 1) * sizeof(long);
+		total += size;
+		ret = -E2BIG;
+		if (size > VPM_DIRTY_LOG_MAX || total > VPM_DIRTY_LOG_MAX)
+			goto err_free;
+		ret = -ENOMEM;
+		range->pages = kvzalloc(size, GFP_KERNEL_ACCOUNT);
+		if (!range->pages)
+			goto err_free;
+	}
+
+	return log;
+
+err_free:
+	vpm_dirty_log_free(log);
+	return ERR_PTR(ret);
+}
+
+void vpm_dirty_log_free(struct vpm_dirty_log *log)
+{
+	unsigned int i;
+
+	if (!log)
+		return;
+
+	for (i = 0; i < log->count; i++)
+		kvfree(log->range[i].pages);
+	kfree(log);
+}

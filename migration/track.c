@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a device writes to memory by DMA, as its vendor knows it.
+ *
+ * The vendor marks; a mark goes to the log, while there is one, and to the type1
+ * container otherwise, which takes a page for written that was pinned. Marks may come
+ * late, up to the moment when the device is stopped: until then all that is reported is
+ * only to be sent once more.
+ */
+
+#include <linux/iova_bitmap.h>
+#include <linux/iommu.h>
+#include <linux/pci.h>
+#include <linux/vfio_pci_core.h>
+
+#include "compat.h"
+#include "device.h"
+#include "dirty_log.h"
+#include "track.h"
+
+/* Only how soon memory is sent again depends on it. */
+#define SCAN_MS		10
+
+static void fail(struct vpm_device *vpm, int error)
+{
+	struct vpm_track *track = &vpm->track;
+
+	lockdep_assert_held(&vpm->trap.drain_lock);
+
+	if (!track->error)
+		pci_notice_ratelimited(vpm->core.pdev,
+				       "what it writes is not known any more: %pe\n",
+				       ERR_PTR(error));
+	track->error = track->error ?: error;
+}
+
+static int call(struct vpm_device *vpm,
+		int (*op)(const struct vfio_mediate_tracking_ops *ops,
+			  struct vfio_mediate_device *dev))
+{
+	struct vfio_mediate_device *dev;
+	int cookie, ret = -ENODEV;
+
+	lockdep_assert_held(&vpm->trap.drain_lock);
+
+	if (vfio_mediate_enter(vpm->session, &dev, &cookie))
+		ret = min(op(vpm->track.ops, dev), 0);
+	vfio_mediate_exit(vpm->session, cookie);
+
+	return ret;
+}
+
+static int call_start(const struct vfio_mediate_tracking_ops *ops,
+		      struct vfio_mediate_device *dev)
+{
+	return ops->start(dev);
+}
+
+static int call_stop(const struct vfio_mediate_tracking_ops *ops,
+		     struct vfio_mediate_device *dev)
+{
+	ops->stop(dev);
+
+	return 0;
+}
+
+static int call_scan(const struct vfio_mediate_tracking_ops *ops,
+		     struct vfio_mediate_device *dev)
+{
+	return ops->scan(dev);
+}
+
+static int scan(struct vpm_device *vpm)
+{
+	struct vpm_track *track = &vpm->track;
+	int ret;
+
+	/* Of a device that was reset it is said again where it writes to. */
+	if (track->error || READ_ONCE(vpm->trap.reset))
+		return track->error;
+
+	ret = call(vpm, call_scan);
+	if (ret)
+		fail(vpm, ret);
+
+	return track->error;
+}
+
+static void scan_later(struct vpm_track *track)
+{
+	queue_delayed_work(COMPAT_UNBOUND_WQ, &track->scan_work,
+			   msecs_to_jiffies(SCAN_MS));
+}
+
+static void scan_work(struct work_struct *work)
+{
+	struct vpm_track *track = container_of(to_delayed_work(work),
+					       struct vpm_track, scan_work);
+	struct vpm_device *vpm = container_of(track, struct vpm_device, track);
+
+	mutex_lock(&vpm->trap.drain_lock);
+	if (track->active)
+		scan(vpm);
+	mutex_unlock(&vpm->trap.drain_lock);
+
+	scan_later(track);
+}
+
+/* With a log, or without one for a container. */
+static int start(struct vpm_device *vpm, struct vpm_dirty_log *log)
+{
+	struct vpm_track *track = &vpm->track;
+	int ret;
+
+	lockdep_assert_held(&track->lock);
+
+	ret = vpm_trap_hold(vpm);
+	if (ret)
+		return ret;
+
+	mutex_lock(&vpm->trap.drain_lock);
+	track->error = 0;
+	track->log = log;
+	WRITE_ONCE(track->active, true);
+	/* So that the container asks for marks from now on, though none may come. */
+	if (!log)
+		vpm_track_mark(&vpm->session->dev, 0, 1);
+	ret = call(vpm, call_start) ?: track->error;
+	if (ret) {
+		WRITE_ONCE(track->active, false);
+		track->log = NULL;
+	}
+	mutex_unlock(&vpm->trap.drain_lock);
+
+	if (ret)
+		vpm_trap_release(vpm);
+	else
+		scan_later(track);
+
+	return ret;
+}
+
+static void stop(struct vpm_device *vpm)
+{
+	struct vpm_track *track = &vpm->track;
+	struct vpm_dirty_log *log;
+
+	lockdep_assert_held(&track->lock);
+
+	if (!track->active)
+		return;
+
+	cancel_delayed_work_sync(&track->scan_work);
+	mutex_lock(&vpm->trap.drain_lock);
+	call(vpm, call_stop);
+	WRITE_ONCE(track->active, false);
+	log = track->log;
+	track->log = NULL;
+	mutex_unlock(&vpm->trap.drain_lock);
+
+	vpm_trap_release(vpm);
+	vpm_dirty_log_free(log);
+}
+
+int vpm_track_save(struct vpm_device *vpm)
+{
+	struct vpm_track *track = &vpm->track;
+	int ret = 0;
+
+	if (!track->ops || !compat_has_container(&vpm->core.vdev))
+		return 0;
+
+	mutex_lock(&track->lock);
+	if (!track->active)
+		ret = start(vpm, NULL);
+	mutex_unlock(&track->lock);
+	if (ret)
+		pci_notice_ratelimited(vpm->core.pdev,
+				       "what it writes cannot be known: %pe\n",
+				       ERR_PTR(ret));
+
+	return track->narrowed ? ret : 0;
+}
+
+void vpm_track_saved(struct vpm_device *vpm)
+{
+	struct vpm_track *track = &vpm->track;
+
+	mutex_lock(&track->lock);
+	if (!track->log)
+		stop(vpm);
+	mutex_unlock(&track->lock);
+}
+
+int vpm_track_scan(struct vpm_device *vpm)
+{
+	struct vpm_track *track = &vpm->track;
+	int ret = 0;
+
+	mutex_lock(&vpm->trap.drain_lock);
+	if (track->active) {
+		ret = scan(vpm);
+		/* The log can still say that it was everything. */
+		if (track->log)
+			ret = 0;
+	}
+	mutex_unlock(&vpm->trap.drain_lock);
+
+	return ret;
+}
+
+void vpm_track_again(struct vpm_device *vpm)
+{
+	struct vpm_track *track = &vpm->track;
+	int ret;
+
+	mutex_lock(&vpm->trap.drain_lock);
+	if (track->active) {
+		ret = call(vpm, call_start);
+		if (ret)
+			fail(vpm, ret);
+	}
+	mutex_unlock(&vpm->trap.drain_lock);
+}
+
+void vpm_track_detach(struct vpm_device *vpm)
+{
+	mutex_lock(&vpm->trap.drain_lock);
+	if (vpm->track.active)
+		fail(vpm, -ENODEV);
+	mutex_unlock(&vpm->trap.drain_lock);
+}
+
+int vpm_track_read(struct vfio_mediate_device *dev, u64 iova, void *buf, size_t size)
+{
+	struct vpm_device *vpm = dev->host_data;
+
+	if (!READ_ONCE(vpm->track.active))
+		return -ENODEV;
+	lockdep_assert_held(&vpm->trap.drain_lock);
+
+	return vfio_dma_rw(&vpm->core.vdev, iova, buf, size, false);
+}
+
+/* Pinned and let go at once: a page that stays pinned is in the way of an unmap. */
+static void mark_container(struct vpm_device *vpm, u64 first, u64 last)
+{
+	struct vfio_device *vdev = &vpm->core.vdev;
+	struct page *page;
+	u64 iova;
+	int ret;
+
+	for (iova = first & PAGE_MASK; ; iova += PAGE_SIZE) {
+		ret = vfio_pin_pages(vdev, iova, 1, IOMMU_READ | IOMMU_WRITE, &page);
+		if (ret == 1) {
+			vfio_unpin_pages(vdev, iova, 1);
+			vpm->track.narrowed = true;
+		} else if (ret != -EINVAL && ret != -EPERM) {
+			/* Those two: the device cannot write there, either. */
+			fail(vpm, ret);
+			return;
+		}
+		if (last - iova < PAGE_SIZE)
+			return;
+		cond_resched();
+	}
+}
+
+void vpm_track_mark(struct vfio_mediate_device *dev, u64 iova, u64 size)
+{
+	struct vpm_device *vpm = dev->host_data;
+	u64 last;
+
+	if (!READ_ONCE(vpm->track.active) || !size)
+		return;
+	lockdep_assert_held(&vpm->trap.drain_lock);
+
+	if (check_add_overflow(iova, size - 1, &last))
+		last = U64_MAX;
+	if (vpm->track.log)
+		vpm_dirty_log_mark(vpm->track.log, iova, last);
+	else
+		mark_container(vpm, iova, last);
+}
+
+#if IS_ENABLED(CONFIG_IOMMUFD_DRIVER)
+static int log_start(struct vfio_device *vdev, struct rb_root_cached *ranges,
+		     u32 count, u64 *page_size)
+{
+	struct vpm_device *vpm = to_vpm(vdev);
+	struct vpm_track *track = &vpm->track;
+	struct vpm_dirty_log *log;
+	int ret;
+
+	if (!is_power_of_2(*page_size))
+		return -EINVAL;
+
+	log = vpm_dirty_log_create(ranges, count);
+	if (IS_ERR(log))
+		return PTR_ERR(log);
+
+	mutex_lock(&track->lock);
+	if (track->log)
+		ret = -EINVAL;
+	else if (track->active)
+		ret = -EBUSY;
+	else
+		ret = start(vpm, log);
+	mutex_unlock(&track->lock);
+	if (ret)
+		vpm_dirty_log_free(log);
+	else
+		*page_size = PAGE_SIZE;
+
+	return ret;
+}
+
+static int log_stop(struct vfio_device *vdev)
+{
+	struct vpm_device *vpm = to_vpm(vdev);
+	struct vpm_track *track = &vpm->track;
+
+	mutex_lock(&track->lock);
+	if (track->log)
+		stop(vpm);
+	mutex_unlock(&track->lock);
+
+	return 0;
+}
+
+static int log_read_and_clear(struct vfio_device *vdev, unsigned long iova,
+			      unsigned long length, struct iova_bitmap *dirty)
+{
+	struct vpm_device *vpm = to_vpm(vdev);
+	int ret = 0;
+
+	mutex_lock(&vpm->trap.drain_lock);
+	if (!vpm->track.log)
+		ret = -EINVAL;
+	else if (!length)
+		ret = 0;
+	else if (scan(vpm))
+		iova_bitmap_set(dirty, iova, length);
+	else
+		vpm_dirty_log_report(vpm->track.log, iova, iova + length - 1, dirty);
+	mutex_unlock(&vpm->trap.drain_lock);
+
+	return ret;
+}
+
+static const struct vfio_log_ops log_ops = {
+	.log_start = log_start,
+	.log_stop = log_stop,
+	.log_read_and_clear = log_read_and_clear,
+};
+#endif
+
+int vpm_track_setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev)
+{
+	const struct vfio_mediate_tracking_ops *ops = dev->tracking;
+
+	if (!ops)
+		return 0;
+	if (!ops->start || !ops->stop || !ops->scan)
+		return -EINVAL;
+	vpm->track.ops = ops;
+
+#if IS_ENABLED(CONFIG_IOMMUFD_DRIVER)
+	/* There is no other way to read memory of an iommufd's. */
+	if (compat_has_container(&vpm->core.vdev))
+		vpm->core.vdev.log_ops = &log_ops;
+#endif
+
+	return 0;
+}
+
+void vpm_track_stop(struct vpm_device *vpm)
+{
+	struct vpm_track *track = &vpm->track;
+
+	mutex_lock(&track->lock);
+	stop(vpm);
+	mutex_unlock(&track->lock);
+	vpm->core.vdev.log_ops = NULL;
+	track->ops = NULL;
+}
+
+void vpm_track_init(struct vpm_device *vpm)
+{
+	mutex_init(&vpm->track.lock);
+	INIT_DELAYED_WORK(&vpm->track.scan_work, scan_work);
+}

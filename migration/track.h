@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a device writes to memory by DMA, as its vendor knows it, for those who migrate
+ * it: a type1 container, or user space by VFIO_DEVICE_FEATURE_DMA_LOGGING_*.
+ */
+
+#ifndef VFIO_MEDIATE_TRACK_H
+#define VFIO_MEDIATE_TRACK_H
+
+#include <linux/mutex.h>
+#include <linux/types.h>
+#include <linux/workqueue.h>
+
+struct vfio_mediate_device;
+struct vfio_mediate_tracking_ops;
+struct vpm_device;
+struct vpm_dirty_log;
+
+/**
+ * struct vpm_track - Tracking of a device
+ * @lock:	Held while it is decided whether to track. Inside of a migration's
+ *		state_lock, outside of the trap's toggle_lock.
+ * @ops:	The vendor's, from open to close; NULL when there are none.
+ * @active:	The vendor has been told to start. Written with @lock and the trap's
+ *		drain_lock held. The latter, under which the vendor is called,
+ *		protects all that follows, too.
+ * @error:	Why it is not known what the device has written, or 0.
+ * @log:	Who asks by VFIO_DEVICE_FEATURE_DMA_LOGGING_*, gets his answers from
+ *		here; NULL when nobody does.
+ * @narrowed:	Its container has been told of a page once: from then on until the
+ *		device leaves it, it takes for written only what it is told of. Not
+ *		reset when the device is closed, which may not leave the container.
+ * @scan_work:	Has the vendor look, every so often.
+ */
+struct vpm_track {
+	struct mutex lock;	/* see above */
+	const struct vfio_mediate_tracking_ops *ops;
+	bool active;
+	int error;
+	struct vpm_dirty_log *log;
+	bool narrowed;
+	struct delayed_work scan_work;
+};
+
+/**
+ * vpm_track_init() - Prepare a device, once
+ * @vpm:	The device, not yet registered with vfio.
+ */
+void vpm_track_init(struct vpm_device *vpm);
+
+/**
+ * vpm_track_setup() - Take over what a vendor declares of tracking
+ * @vpm:	The device, being opened.
+ * @dev:	The declaration.
+ *
+ * Return: 0, or -EINVAL when the declaration makes no sense. Whatever is returned,
+ * vpm_track_stop() must follow.
+ */
+int vpm_track_setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev);
+
+/**
+ * vpm_track_stop() - The device is being closed: leave the vendor alone
+ * @vpm:	The device.
+ */
+void vpm_track_stop(struct vpm_device *vpm);
+
+/**
+ * vpm_track_detach() - The vendor has gone: nobody knows what the device writes
+ * @vpm:	The device, still open.
+ */
+void vpm_track_detach(struct vpm_device *vpm);
+
+/**
+ * vpm_track_save() - The device is about to be saved while it runs
+ * @vpm:	The device; state_lock held.
+ *
+ * Who logs is told by the log; otherwise a type1 container is. When that cannot be, it
+ * goes on to take all for written.
+ *
+ * Return: 0, or a negative errno when it would no longer do so.
+ */
+int vpm_track_save(struct vpm_device *vpm);
+
+/**
+ * vpm_track_saved() - It has been saved, or will not be
+ * @vpm:	The device; state_lock held.
+ */
+void vpm_track_saved(struct vpm_device *vpm);
+
+/**
+ * vpm_track_scan() - The device has been stopped
+ * @vpm:	The device; state_lock held.
+ *
+ * Return: 0 when all that it has written is marked, or can be; otherwise a negative
+ * errno.
+ */
+int vpm_track_scan(struct vpm_device *vpm);
+
+/**
+ * vpm_track_again() - The device has been reset
+ * @vpm:	The device; toggle_lock held.
+ */
+void vpm_track_again(struct vpm_device *vpm);
+
+/**
+ * vpm_track_read() - The read op of struct vfio_mediate_host_ops
+ * @dev:	The vendor's view of the device.
+ * @iova:	Where.
+ * @buf:	Where to.
+ * @size:	Bytes.
+ *
+ * Return: See vfio_mediate_read().
+ */
+int vpm_track_read(struct vfio_mediate_device *dev, u64 iova, void *buf, size_t size);
+
+/**
+ * vpm_track_mark() - The mark op of struct vfio_mediate_host_ops
+ * @dev:	The vendor's view of the device.
+ * @iova:	The first byte.
+ * @size:	Bytes.
+ */
+void vpm_track_mark(struct vfio_mediate_device *dev, u64 iova, u64 size);
+
+#endif /* VFIO_MEDIATE_TRACK_H */
