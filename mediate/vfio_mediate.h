@@ -157,6 +157,9 @@ struct vfio_mediate_trap {
  * @offset:	From the start of the region, a multiple of @width.
  * @width:	1, 2, 4 or 8 bytes. User space decides it.
  * @write:	Whether it is a write.
+ * @own:	False in what the vendor is called with. When it calls
+ *		vfio_mediate_default_rw(): not on behalf of user space, so also when
+ *		that has disabled the device's memory.
  * @value:	What is written, or where to put what is read, in the CPU's byte
  *		order of the little-endian register. Upper bytes are zero in a
  *		write and ignored in a read.
@@ -168,6 +171,7 @@ struct vfio_mediate_access {
 	u32 region;
 	u8 width;
 	bool write;
+	bool own;
 	u64 offset;
 	u64 value;
 	/* private: what the device has there, for vfio-pci-mediate */
@@ -195,10 +199,176 @@ struct vfio_mediate_region_info {
 };
 
 /**
+ * define VFIO_MEDIATE_RECORD_MAX - Bytes that a record of a device's state can have
+ */
+#define VFIO_MEDIATE_RECORD_MAX		65536
+
+/**
+ * define VFIO_MEDIATE_RECORD_TYPES - Number of types that a vendor's records can have
+ */
+#define VFIO_MEDIATE_RECORD_TYPES	0x8000
+
+/**
+ * struct vfio_mediate_record - A part of a device's state
+ * @index:	Number of records that were saved before it by the same callback, or
+ *		loaded, in this stream: 0 says that a new one has begun.
+ * @type:	The vendor's own, below VFIO_MEDIATE_RECORD_TYPES.
+ * @optional:	Those who do not know @type may do without it: they are asked to
+ *		load it, and that they return -EOPNOTSUPP is no error.
+ * @length:	Bytes, up to VFIO_MEDIATE_RECORD_MAX. May be 0.
+ * @data:	The bytes, in an order that does not depend on the host. To be saved:
+ *		a buffer of VFIO_MEDIATE_RECORD_MAX bytes.
+ *
+ * What is loaded has arrived as it was saved, as far as a checksum can tell that.
+ * Who has written it is another matter: nothing in it can be trusted.
+ */
+struct vfio_mediate_record {
+	u32 index;
+	u16 type;
+	bool optional;
+	u32 length;
+	void *data;
+};
+
+/**
+ * struct vfio_mediate_migration_ops - How a vendor's devices are migrated
+ * @version:	Of the state that @save and @pre_copy give. To be raised when
+ *		a destination that is older could not load it.
+ * @min_version: The oldest that @load takes.
+ * @features:	Features of the state that @load knows, a mask of the vendor's own.
+ *		A stream says which it uses, &vfio_mediate_device.migration_features
+ *		of its source; where it uses another it is refused.
+ * @run:	Let the device operate. It was quiesced or stopped before; or was
+ *		reset while it was, or after an error that left it as nobody knows,
+ *		and has the state of a device that was reset.
+ * @quiesce:	Optional; VFIO_MIGRATION_P2P is offered with it. Have no more DMA of
+ *		the device's own begin, to other devices at least, and wait for what
+ *		is under way. Accesses to registers are served as ever. It was
+ *		running or stopped before.
+ * @stop:	Stop the device: no DMA, no interrupts, and nothing that it holds
+ *		changes any more by itself. Wait for what is under way. It was
+ *		running or, where there is @quiesce, quiesced before. User space may
+ *		still access registers, which may lose what it writes, but must do
+ *		the host no harm. What the guest had written to trapped pages when
+ *		user space asked for the state has come to &vfio_pci_mediate_ops.rw.
+ * @size:	Bytes that all records of @save will have together, as far as can be
+ *		said now; user space plans its downtime with it. In any state.
+ * @save_begin:	Optional. A state in which the device is saved is being entered: start
+ *		to note what changes, say. It may be running, quiesced or stopped.
+ * @save_end:	Optional. Such a state has been left, or the device was reset in it.
+ * @save:	Fill in one record and return 1, or return 0 when all have been given.
+ *		The device is stopped. It stays as it is: it may run again, or be
+ *		saved once more from the start, at any time.
+ * @pre_copy:	Optional, with @pre_copy_size. Fill in one record of what may be sent
+ *		while the device is running or quiesced, and return 1; or return 0
+ *		when there is nothing at the moment. There is no need to send all:
+ *		user space moves on when it wants to.
+ * @pre_copy_size: How many bytes @pre_copy can give: at first, and, since it gave
+ *		them, for changes.
+ * @load_begin:	A stream has come whose header suits: from the same ops' name, for a
+ *		device with the same PCI IDs, with a version and features that can
+ *		be loaded. Forget what was loaded before, if anything. The device is
+ *		stopped.
+ * @load:	Check one record, and put it aside. The hardware is not to be touched:
+ *		the rest of the stream may be missing or wrong, or the device may be
+ *		reset.
+ * @apply:	The end of the stream has come, and all records were loaded: check that
+ *		they make a whole, then put them into the device, which stays
+ *		stopped. Whatever they say, it may have an effect on this device
+ *		alone.
+ *
+ * All but the optional ones are needed. Where one returns a negative errno:
+ *
+ * * @run, @quiesce, @stop, @save_begin: user space gets the errno, and the device is expected to
+ *   be as it was. If it is not, return -ENOTRECOVERABLE: the device is then in
+ *   VFIO_DEVICE_STATE_ERROR until it is reset.
+ * * @save, @pre_copy: the stream cannot be continued, and user space gets the errno
+ *   until it leaves the state. -EAGAIN and -ERESTARTSYS are not kept: the same
+ *   record is asked for again.
+ * * @load_begin, @load, @apply: the stream cannot be loaded, whatever the errno;
+ *   user space gets it, -EINTR for -ERESTARTSYS, and leaving
+ *   VFIO_DEVICE_STATE_RESUMING ends in VFIO_DEVICE_STATE_ERROR. -EINVAL for what
+ *   makes no sense, -EMSGSIZE for what is too much, -EOPNOTSUPP for what is not
+ *   known.
+ *
+ * They are called in process context, one at a time for each device, and may sleep;
+ * &vfio_pci_mediate_ops.rw and others may run at the same time. They may use
+ * vfio_mediate_default_rw() for BARs, even from @stop on: with
+ * &vfio_mediate_access.own, as the config space of a destination may be restored
+ * after @apply, or the guest not have enabled its memory. And vfio_mediate_signal(),
+ * but not vfio_mediate_trap(), and must not take mmap_lock, nor (un)register ops.
+ * A user who waits for one waits uninterruptibly unless it sees to that itself.
+ *
+ * &vfio_pci_mediate_ops.release may come in any state; the device may have been
+ * stopped and not run again, or be saved and no @save_end come. It will be reset,
+ * if it can be, before somebody else opens it, and be expected to run then.
+ */
+struct vfio_mediate_migration_ops {
+	u32 version;
+	u32 min_version;
+	u64 features;
+	int (*run)(struct vfio_mediate_device *dev);
+	int (*quiesce)(struct vfio_mediate_device *dev);
+	int (*stop)(struct vfio_mediate_device *dev);
+	u64 (*size)(struct vfio_mediate_device *dev);
+	int (*save_begin)(struct vfio_mediate_device *dev);
+	void (*save_end)(struct vfio_mediate_device *dev);
+	int (*save)(struct vfio_mediate_device *dev,
+		    struct vfio_mediate_record *record);
+	int (*pre_copy)(struct vfio_mediate_device *dev,
+			struct vfio_mediate_record *record);
+	void (*pre_copy_size)(struct vfio_mediate_device *dev, u64 *initial,
+			      u64 *changed);
+	int (*load_begin)(struct vfio_mediate_device *dev, u32 version,
+			  u64 features);
+	int (*load)(struct vfio_mediate_device *dev,
+		    const struct vfio_mediate_record *record);
+	int (*apply)(struct vfio_mediate_device *dev);
+};
+
+/**
+ * struct vfio_mediate_tracking_ops - How it is known what a vendor's devices write
+ * @start:	From now on note what the device writes by DMA. Its pages that can be
+ *		trapped are trapped. Memory for which it holds an address already, as
+ *		buffers that were posted before, counts as well.
+ *		Comes again, without a @stop, when the device was reset: mark all that
+ *		it may have written before, and start anew.
+ * @stop:	Nobody wants to know any more. The pages may still be trapped.
+ * @scan:	Call vfio_mediate_mark() for what the device has written and is not
+ *		marked. Comes every so often, and before user space is told. Of what is
+ *		written while it runs, all must be marked by the next one; when the
+ *		device is stopped, or quiesced, all that it has ever written.
+ *
+ * All are needed. @start and @scan return 0 or a negative errno: then it is not known
+ * what the device writes. When @start fails user space gets the errno, or is told that all
+ * is written; when @scan does, a migration by a type1 container fails, and otherwise
+ * all counts as written until tracking is started again.
+ *
+ * Too much may be marked, too little never: a page that is marked before it is
+ * written, and not after, is lost. Addresses and contents of rings are the guest's;
+ * nothing in them can be trusted.
+ *
+ * They are called in process context and may sleep, one at a time for each device,
+ * and not while an access to a trapped page is in &vfio_pci_mediate_ops.rw: what they
+ * share needs no lock. Callbacks of &struct vfio_mediate_migration_ops may run at the
+ * same time, as @scan does when it comes by itself. They may call what such an access
+ * may, and vfio_mediate_read() and vfio_mediate_mark().
+ *
+ * &vfio_pci_mediate_ops.release may come without a @stop.
+ */
+struct vfio_mediate_tracking_ops {
+	int (*start)(struct vfio_mediate_device *dev);
+	void (*stop)(struct vfio_mediate_device *dev);
+	int (*scan)(struct vfio_mediate_device *dev);
+};
+
+/**
  * struct vfio_mediate_host_ops - What vfio-pci-mediate does for the vendor
  * @rw:		See vfio_mediate_default_rw().
  * @trap:	See vfio_mediate_trap().
  * @signal:	See vfio_mediate_signal().
+ * @read:	See vfio_mediate_read().
+ * @mark:	See vfio_mediate_mark().
  */
 struct vfio_mediate_host_ops {
 	int (*rw)(struct vfio_mediate_device *dev,
@@ -206,6 +376,9 @@ struct vfio_mediate_host_ops {
 	int (*trap)(struct vfio_mediate_device *dev, bool on);
 	int (*signal)(struct vfio_mediate_device *dev, unsigned int irq,
 		      unsigned int vector);
+	int (*read)(struct vfio_mediate_device *dev, u64 iova, void *buf,
+		    size_t size);
+	void (*mark)(struct vfio_mediate_device *dev, u64 iova, u64 size);
 };
 
 /**
@@ -225,10 +398,16 @@ struct vfio_mediate_host_ops {
  * @drain_us:		Microseconds between two drains of the shadows, unless the
  *			drain_us parameter of vfio_pci_mediate says otherwise. 0 for
  *			that module's default.
+ * @migration:		How it is migrated; NULL when it cannot be. Must stay until
+ *			release. Only for ops whose name has less than 32 bytes.
+ * @migration_features:	Features of its state, which a destination must know to
+ *			load it; among &vfio_mediate_migration_ops.features.
+ * @tracking:		How it is known what it writes; NULL when it is not: user space
+ *			then takes all memory for written. Must stay until release.
  *
  * &vfio_pci_mediate_ops.open sets all but the first two, which start as zero, and
  * nothing changes them afterwards. What they point to is copied before any other
- * callback comes.
+ * callback comes, except for @migration and @tracking.
  */
 struct vfio_mediate_device {
 	struct pci_dev *pdev;
@@ -243,6 +422,9 @@ struct vfio_mediate_device {
 	const struct vfio_mediate_trap *traps;
 	unsigned int num_traps;
 	unsigned int drain_us;
+	const struct vfio_mediate_migration_ops *migration;
+	u64 migration_features;
+	const struct vfio_mediate_tracking_ops *tracking;
 	/* private: vfio-pci-mediate's own */
 	void *host_data;
 };
@@ -284,9 +466,6 @@ struct vfio_mediate_device {
  *		on entry, to map the device's own. Or return a negative errno;
  *		what fits neither is -EINVAL.
  *
- * Groups of callbacks that a vendor may do without, such as those of a migration,
- * will be pointers to structs of their own.
- *
  * @open and @release are called in process context and may sleep. The
  * registry's lock is held: do not register or unregister ops from them, nor
  * take a lock that is held around such a call, as is the device lock of the PF
@@ -326,7 +505,8 @@ struct vfio_pci_mediate_ops {
  *
  * Context: Process context, may sleep.
  * Return: 0; -EINVAL for a register that the device does not have; -EIO when its
- * memory is disabled; -EOPNOTSUPP where the above does not allow it.
+ * memory is disabled, unless &vfio_mediate_access.own, or when it is in D3;
+ * -EOPNOTSUPP where the above does not allow it.
  */
 static inline int vfio_mediate_default_rw(struct vfio_mediate_device *dev,
 					  struct vfio_mediate_access *access)
@@ -342,16 +522,16 @@ static inline int vfio_mediate_default_rw(struct vfio_mediate_device *dev,
  * When it returns 0, no access to the pages reaches the device but through
  * &vfio_pci_mediate_ops.rw, or all do so directly again. There is one state for
  * vendor and VMM: the VMM may change it, as it may reset the device, which ends
- * a trap.
+ * a trap. As long as &struct vfio_mediate_tracking_ops are started, it is on.
  *
  * Context: Process context, sleeps. Takes the VMM's mmap_lock, which may take its
  * time, and calls rw. Not from the vendor's callbacks, and under no lock that they
  * take.
  * Return: 0, also when nothing had to be done; -EOPNOTSUPP when the device has no
  * pages that can be trapped; -EBUSY when some cannot be shadowed and the VMM has
- * not said that it has unmapped them; -ENOMEM; -EINTR when the caller is being
- * killed; -ENODEV before the open that @dev comes from is complete, and after a
- * detach.
+ * not said that it has unmapped them, or when the trap is needed for tracking;
+ * -ENOMEM; -EINTR when the caller is being killed; -ENODEV before the open that @dev
+ * comes from is complete, and after a detach.
  */
 static inline int vfio_mediate_trap(struct vfio_mediate_device *dev, bool on)
 {
@@ -371,6 +551,40 @@ static inline int vfio_mediate_signal(struct vfio_mediate_device *dev,
 				      unsigned int irq, unsigned int vector)
 {
 	return dev->host->signal(dev, irq, vector);
+}
+
+/**
+ * vfio_mediate_read() - Read the guest's memory as the device would
+ * @dev:	The device.
+ * @iova:	Where.
+ * @buf:	Where to.
+ * @size:	Bytes.
+ *
+ * Context: Callbacks of &struct vfio_mediate_tracking_ops, and
+ * &vfio_pci_mediate_ops.rw for trapped pages between their start and stop. Sleeps.
+ * Return: 0, or a negative errno: of @buf nothing can then be used. -ENODEV outside of
+ * the above.
+ */
+static inline int vfio_mediate_read(struct vfio_mediate_device *dev, u64 iova,
+				    void *buf, size_t size)
+{
+	return dev->host->read(dev, iova, buf, size);
+}
+
+/**
+ * vfio_mediate_mark() - The device has written to memory
+ * @dev:	The device.
+ * @iova:	The first byte.
+ * @size:	Bytes, which may be 0. What goes beyond the end of the address space is
+ *		ignored, as is what the device has no access to.
+ *
+ * Context: As for vfio_mediate_read(); elsewhere it does nothing. When marking fails,
+ * all counts as written.
+ */
+static inline void vfio_mediate_mark(struct vfio_mediate_device *dev, u64 iova,
+				     u64 size)
+{
+	dev->host->mark(dev, iova, size);
 }
 
 /**

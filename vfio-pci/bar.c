@@ -20,6 +20,12 @@ static bool in_msix_table(struct vfio_pci_core_device *core,
 	       access->offset + access->width > core->msix_offset;
 }
 
+static bool is_powered(struct pci_dev *pdev)
+{
+	return pdev->current_state != PCI_D3hot &&
+	       pdev->current_state != PCI_D3cold;
+}
+
 bool vpm_memory_enabled(struct vfio_pci_core_device *core)
 {
 	struct pci_dev *pdev = core->pdev;
@@ -27,8 +33,7 @@ bool vpm_memory_enabled(struct vfio_pci_core_device *core)
 
 	lockdep_assert_held(&core->memory_lock);
 
-	return pdev->current_state != PCI_D3hot &&
-	       pdev->current_state != PCI_D3cold &&
+	return is_powered(pdev) &&
 	       (pdev->no_command_memory || command & PCI_COMMAND_MEMORY);
 }
 
@@ -72,6 +77,42 @@ static int bar_write(void __iomem *io, unsigned int width, u64 value)
 	}
 }
 
+static int do_rw(void __iomem *io, struct vfio_mediate_access *access)
+{
+	if (!access->write)
+		return bar_read(io, access->width, &access->value);
+	if (access->stale && READ_ONCE(*access->stale))
+		return 0;
+
+	return bar_write(io, access->width, access->value);
+}
+
+/*
+ * Whatever user space has done to the command register; VFs have no such bit by the
+ * standard, but QEMU's do.
+ */
+static int own_rw(struct vfio_pci_core_device *core, void __iomem *io,
+		  struct vfio_mediate_access *access)
+{
+	struct pci_dev *pdev = core->pdev;
+	int ret = -EIO;
+	u16 command;
+
+	down_write(&core->memory_lock);
+	if (is_powered(pdev)) {
+		pci_read_config_word(pdev, PCI_COMMAND, &command);
+		if (!(command & PCI_COMMAND_MEMORY))
+			pci_write_config_word(pdev, PCI_COMMAND,
+					      command | PCI_COMMAND_MEMORY);
+		ret = do_rw(io, access);
+		if (!(command & PCI_COMMAND_MEMORY))
+			pci_write_config_word(pdev, PCI_COMMAND, command);
+	}
+	up_write(&core->memory_lock);
+
+	return ret;
+}
+
 int vpm_bar_rw(struct vfio_pci_core_device *core,
 	       struct vfio_mediate_access *access)
 {
@@ -97,17 +138,18 @@ int vpm_bar_rw(struct vfio_pci_core_device *core,
 	if (pm_runtime_resume_and_get(&core->pdev->dev) < 0)
 		return -EIO;
 
+	if (access->own && res->flags & IORESOURCE_MEM) {
+		ret = own_rw(core, io, access);
+		goto put;
+	}
+
 	down_read(&core->memory_lock);
 	if (res->flags & IORESOURCE_MEM && !vpm_memory_enabled(core))
 		ret = -EIO;
-	else if (!access->write)
-		ret = bar_read(io, access->width, &access->value);
-	else if (access->stale && READ_ONCE(*access->stale))
-		ret = 0;
 	else
-		ret = bar_write(io, access->width, access->value);
+		ret = do_rw(io, access);
 	up_read(&core->memory_lock);
-
+put:
 	pm_runtime_put(&core->pdev->dev);
 
 	return ret;

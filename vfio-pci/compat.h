@@ -7,6 +7,7 @@
 #ifndef VFIO_PCI_MEDIATE_COMPAT_H
 #define VFIO_PCI_MEDIATE_COMPAT_H
 
+#include <linux/crc32.h>
 #include <linux/nospec.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -170,6 +171,26 @@ static inline bool compat_feature_is_dmabuf(u32 feature)
 #endif
 }
 
+/* Has user space asked for flags in struct vfio_precopy_info? */
+static inline bool compat_has_precopy_flags(struct vfio_device *vdev)
+{
+#ifdef VFIO_PRECOPY_INFO_REINIT
+	return vdev->precopy_info_v2;
+#else
+	return false;
+#endif
+}
+
+/* Older kernels have crc32c() only in a module that need not be there. */
+static inline u32 compat_crc32c(u32 crc, const void *data, size_t size)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+	return crc32c(crc, data, size);
+#else
+	return __crc32c_le(crc, data, size);
+#endif
+}
+
 /* Registers of a BAR, mapped until the device is closed. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
 static inline void __iomem *compat_get_iomap(struct vfio_pci_core_device *core,
@@ -186,6 +207,30 @@ static inline void __iomem *compat_get_iomap(struct vfio_pci_core_device *core,
 	return ret ? IOMEM_ERR_PTR(ret) : core->barmap[bar];
 }
 #endif
+
+/* For work that may take its time, on any CPU; the old name makes 7.2 warn. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
+#define COMPAT_UNBOUND_WQ	system_dfl_wq
+#else
+#define COMPAT_UNBOUND_WQ	system_unbound_wq
+#endif
+
+/* Where iova_bitmap_set() is. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+#define COMPAT_NS_IOMMUFD	"IOMMUFD"
+#else
+#define COMPAT_NS_IOMMUFD	IOMMUFD
+#endif
+
+/* Is it by a type1 container, and not by an iommufd, that the device has its memory? */
+static inline bool compat_has_container(struct vfio_device *vdev)
+{
+#if IS_ENABLED(CONFIG_IOMMUFD)
+	return !vdev->iommufd_device;
+#else
+	return true;
+#endif
+}
 
 /* Members of struct vfio_device_ops that only some kernels have. */
 #define COMPAT_VFIO_DEVICE_OPS						\

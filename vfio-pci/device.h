@@ -12,10 +12,12 @@
 
 #include "ranges.h"
 #include "session.h"
+#include "track.h"
 #include "trap.h"
 #include "vfio_mediate.h"
 
 struct vpm_irq;
+struct vpm_mig;
 
 /**
  * struct vpm_region - One of the device's own regions, as it is mediated
@@ -35,7 +37,7 @@ struct vpm_region {
  * struct vpm_device - A device bound to vfio-pci-mediate
  * @core:	What vfio_pci_core knows of it.
  * @session:	Who mediates it; NULL when nobody does. From open to close, like
- *		all that follows but for @trap.
+ *		all that follows but for @trap and @track.
  * @mediated:	Bit n: region n is the vendor's business. The one test that an
  *		access to any other region pays.
  * @region:	The device's own regions.
@@ -45,6 +47,10 @@ struct vpm_region {
  * @num_irqs:	Number of @irqs.
  * @irq_lock:	Protects the vectors of @irqs. Innermost; taken in hard interrupts.
  * @trap:	What can be trapped.
+ * @track:	What is known of what it writes.
+ * @reset_lock:	Protects @mig against those who do not have the device open: resets
+ *		and detaches. Innermost, but for that of the work queue.
+ * @mig:	Its migration; NULL when it cannot be migrated.
  */
 struct vpm_device {
 	struct vfio_pci_core_device core;
@@ -57,6 +63,9 @@ struct vpm_device {
 	unsigned int num_irqs;
 	spinlock_t irq_lock;	/* see above */
 	struct vpm_trap trap;
+	struct vpm_track track;
+	spinlock_t reset_lock;	/* see above */
+	struct vpm_mig *mig;
 };
 
 static inline struct vpm_device *to_vpm(struct vfio_device *vdev)

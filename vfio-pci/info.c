@@ -18,8 +18,8 @@
 			 VFIO_REGION_INFO_FLAG_WRITE |			\
 			 VFIO_REGION_INFO_FLAG_MMAP)
 
-static int add_sparse(struct vfio_info_cap *caps,
-		      const struct vfio_mediate_range *areas, unsigned int count)
+int vpm_info_add_sparse(struct vfio_info_cap *caps,
+			const struct vfio_mediate_range *areas, unsigned int count)
 {
 	struct vfio_region_info_cap_sparse_mmap *cap;
 	unsigned int i;
@@ -161,7 +161,8 @@ static int ask_vendor(struct vpm_device *vpm,
 	if (!answer->num_areas)
 		answer->flags &= ~VFIO_REGION_INFO_FLAG_MMAP;
 	if (answer->flags & VFIO_REGION_INFO_FLAG_MMAP && whole < info->size)
-		ret = add_sparse(caps, answer->areas, answer->num_areas);
+		ret = vpm_info_add_sparse(caps, answer->areas,
+					  answer->num_areas);
 	info->flags = answer->flags;
 out:
 	vfio_mediate_exit(vpm->session, cookie);

@@ -10,6 +10,7 @@
 
 struct vfio_device;
 struct vfio_info_cap;
+struct vfio_mediate_range;
 struct vfio_region_info;
 
 /**
@@ -33,5 +34,17 @@ int vpm_region_info(struct vfio_device *vdev, struct vfio_region_info *info,
  * Return: Whether the region is mediated, or added by the vendor.
  */
 bool vpm_has_region_info(struct vfio_device *vdev, u32 index);
+
+/**
+ * vpm_info_add_sparse() - Say what of a region can be mapped
+ * @caps:	The capability is added here.
+ * @areas:	The areas.
+ * @count:	Number of @areas.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int vpm_info_add_sparse(struct vfio_info_cap *caps,
+			const struct vfio_mediate_range *areas,
+			unsigned int count);
 
 #endif /* VFIO_PCI_MEDIATE_INFO_H */

@@ -22,8 +22,10 @@
 #include "device.h"
 #include "info.h"
 #include "irqs.h"
+#include "migration.h"
 #include "params.h"
 #include "regions.h"
+#include "track.h"
 #include "trap.h"
 
 static int vpm_init_device(struct vfio_device *vdev)
@@ -32,7 +34,9 @@ static int vpm_init_device(struct vfio_device *vdev)
 
 	vpm_params_apply_device(&vpm->core);
 	spin_lock_init(&vpm->irq_lock);
+	spin_lock_init(&vpm->reset_lock);
 	vpm_trap_init(vpm);
+	vpm_track_init(vpm);
 
 	return vfio_pci_core_init_dev(vdev);
 }
@@ -52,6 +56,8 @@ static void vpm_detached(void *data)
 	struct vpm_device *vpm = data;
 
 	vpm_trap_detach(vpm);
+	vpm_track_detach(vpm);
+	vpm_migration_detach(vpm);
 	vfio_pci_core_request(&vpm->core.vdev, 1);
 }
 
@@ -59,6 +65,8 @@ static const struct vfio_mediate_host_ops vpm_host_ops = {
 	.rw	= vpm_default_rw,
 	.trap	= vpm_trap_host,
 	.signal	= vpm_irqs_signal,
+	.read	= vpm_track_read,
+	.mark	= vpm_track_mark,
 };
 
 static void vpm_unmediate(struct vpm_device *vpm)
@@ -105,6 +113,10 @@ static int vpm_mediate(struct vpm_device *vpm)
 		if (!ret)
 			ret = vpm_map_bars(vpm);
 		if (!ret)
+			ret = vpm_track_setup(vpm, dev);
+		if (!ret)
+			ret = vpm_migration_setup(vpm, dev, ops);
+		if (!ret)
 			vpm_trap_start(vpm);
 		if (ret == -EINVAL)
 			pci_notice_ratelimited(vpm->core.pdev,
@@ -143,6 +155,8 @@ static int vpm_open_device(struct vfio_device *vdev)
 	return 0;
 
 err_close:
+	vpm_migration_stop(vpm);
+	vpm_track_stop(vpm);
 	vpm_trap_stop(vpm);
 	vfio_mediate_close(vpm->session);
 	vpm->session = NULL;
@@ -156,6 +170,8 @@ static void vpm_close_device(struct vfio_device *vdev)
 {
 	struct vpm_device *vpm = to_vpm(vdev);
 
+	vpm_migration_stop(vpm);
+	vpm_track_stop(vpm);
 	vpm_trap_stop(vpm);
 	vfio_mediate_close(vpm->session);
 	vpm->session = NULL;
@@ -182,6 +198,7 @@ static noinline ssize_t write_config(struct vpm_device *vpm, char __user *buf,
 	ssize_t done = vpm_regions_rw(vpm, buf, count, ppos, true);
 
 	vpm_trap_settle(vpm);
+	vpm_migration_settle(vpm);
 
 	return done;
 }
@@ -256,6 +273,7 @@ static noinline long ioctl_mediated(struct vpm_device *vpm, unsigned int cmd,
 
 	ret = vfio_pci_core_ioctl(&vpm->core.vdev, cmd, arg);
 	vpm_trap_settle(vpm);
+	vpm_migration_settle(vpm);
 
 	return ret;
 }
@@ -282,6 +300,11 @@ static int vpm_device_feature(struct vfio_device *vdev, u32 flags,
 	return vfio_pci_core_ioctl_feature(vdev, flags, arg, argsz);
 }
 
+/* Needed by those who pin pages. None are pinned, but for moments. */
+static void vpm_dma_unmap(struct vfio_device *vdev, u64 iova, u64 length)
+{
+}
+
 static const struct vfio_device_ops vpm_ops = {
 	.name		= "vfio-pci-mediate",
 	.init		= vpm_init_device,
@@ -295,6 +318,7 @@ static const struct vfio_device_ops vpm_ops = {
 	.mmap		= vpm_mmap,
 	.request	= vfio_pci_core_request,
 	.match		= vfio_pci_core_match,
+	.dma_unmap	= vpm_dma_unmap,
 	.bind_iommufd	= vfio_iommufd_physical_bind,
 	.unbind_iommufd	= vfio_iommufd_physical_unbind,
 	.attach_ioas	= vfio_iommufd_physical_attach_ioas,
@@ -342,6 +366,7 @@ static void vpm_reset_done(struct pci_dev *pdev)
 	struct vfio_pci_core_device *core = pci_get_drvdata(pdev);
 
 	vpm_trap_reset_done(to_vpm(&core->vdev));
+	vpm_migration_reset_done(to_vpm(&core->vdev));
 }
 
 static const struct pci_error_handlers vpm_err_handlers = {
@@ -413,6 +438,7 @@ static void __exit vpm_exit(void)
 }
 module_exit(vpm_exit);
 
+MODULE_IMPORT_NS(COMPAT_NS_IOMMUFD);
 MODULE_LICENSE("GPL");
 MODULE_AUTHOR("The vfio-mediate developers");
 MODULE_DESCRIPTION("VFIO PCI driver that vendor PF drivers can mediate");

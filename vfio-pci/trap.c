@@ -22,6 +22,7 @@
 #include "params.h"
 #include "regions.h"
 #include "shadow.h"
+#include "track.h"
 #include "trap.h"
 #include "trap_region.h"
 
@@ -184,6 +185,7 @@ static void set_state(struct vpm_device *vpm, enum vpm_trap_state state)
 	struct vpm_trap *trap = &vpm->trap;
 	struct mm_struct *mm = READ_ONCE(trap->mm);
 	unsigned int i;
+	bool drained;
 
 	if (mm && !mmget_not_zero(mm))
 		mm = NULL;
@@ -195,7 +197,8 @@ static void set_state(struct vpm_device *vpm, enum vpm_trap_state state)
 	}
 
 	hold_faults(vpm, mm);
-	if (trap->state == VPM_TRAP_SHADOW && !READ_ONCE(trap->reset))
+	drained = trap->state != VPM_TRAP_SHADOW || READ_ONCE(trap->reset);
+	if (!drained && state == VPM_TRAP_OFF)
 		drain(trap, true);
 	if (state == VPM_TRAP_SHADOW)
 		for (i = 0; i < trap->num_pages; i++)
@@ -203,6 +206,9 @@ static void set_state(struct vpm_device *vpm, enum vpm_trap_state state)
 	trap->state = state;
 	up_write(&trap->fault_lock);
 
+	/* With drain_lock alone: a vendor who notes what is written reads memory. */
+	if (!drained && state == VPM_TRAP_EXACT)
+		drain(trap, true);
 	if (state == VPM_TRAP_OFF)
 		WRITE_ONCE(trap->trapped, false);
 	mutex_unlock(&trap->drain_lock);
@@ -220,7 +226,7 @@ static void tell(struct vpm_device *vpm)
 	vpm_irqs_signal_trap(vpm);
 }
 
-int vpm_trap_set(struct vpm_device *vpm, enum vpm_trap_state state)
+static int trap_set(struct vpm_device *vpm, enum vpm_trap_state state)
 {
 	struct vpm_trap *trap = &vpm->trap;
 	bool was_on = trap->state != VPM_TRAP_OFF;
@@ -234,6 +240,8 @@ int vpm_trap_set(struct vpm_device *vpm, enum vpm_trap_state state)
 		return -ENODEV;
 	if (!trap->num_areas)
 		return -EOPNOTSUPP;
+	if (!on && trap->held)
+		return -EBUSY;
 	/* A VMM that does without a shadow does not get one back by itself. */
 	if (state == VPM_TRAP_SHADOW && was_on)
 		return 0;
@@ -260,16 +268,56 @@ int vpm_trap_set(struct vpm_device *vpm, enum vpm_trap_state state)
 	return 0;
 }
 
+int vpm_trap_want(struct vpm_device *vpm, enum vpm_trap_state state)
+{
+	int ret = trap_set(vpm, state);
+
+	if (!ret)
+		vpm->trap.held_only = false;
+
+	return ret;
+}
+
 int vpm_trap_host(struct vfio_mediate_device *dev, bool on)
 {
 	struct vpm_device *vpm = dev->host_data;
 	int ret;
 
 	mutex_lock(&vpm->trap.toggle_lock);
-	ret = vpm_trap_set(vpm, on ? VPM_TRAP_SHADOW : VPM_TRAP_OFF);
+	ret = vpm_trap_want(vpm, on ? VPM_TRAP_SHADOW : VPM_TRAP_OFF);
 	mutex_unlock(&vpm->trap.toggle_lock);
 
 	return ret;
+}
+
+int vpm_trap_hold(struct vpm_device *vpm)
+{
+	struct vpm_trap *trap = &vpm->trap;
+	bool was_on;
+	int ret;
+
+	mutex_lock(&trap->toggle_lock);
+	was_on = trap->state != VPM_TRAP_OFF;
+	ret = trap_set(vpm, VPM_TRAP_SHADOW);
+	if (!ret) {
+		trap->held = true;
+		trap->held_only = !was_on;
+	}
+	mutex_unlock(&trap->toggle_lock);
+
+	return ret == -EOPNOTSUPP ? 0 : ret;
+}
+
+void vpm_trap_release(struct vpm_device *vpm)
+{
+	struct vpm_trap *trap = &vpm->trap;
+
+	mutex_lock(&trap->toggle_lock);
+	trap->held = false;
+	if (trap->held_only)
+		trap_set(vpm, VPM_TRAP_OFF);
+	trap->held_only = false;
+	mutex_unlock(&trap->toggle_lock);
 }
 
 int vpm_trap_ack(struct vpm_device *vpm)
@@ -277,7 +325,21 @@ int vpm_trap_ack(struct vpm_device *vpm)
 	if (vpm->trap.state == VPM_TRAP_OFF)
 		return 0;
 
-	return vpm_trap_set(vpm, VPM_TRAP_EXACT);
+	return trap_set(vpm, VPM_TRAP_EXACT);
+}
+
+void vpm_trap_flush(struct vpm_device *vpm)
+{
+	struct vpm_trap *trap = &vpm->trap;
+
+	if (!READ_ONCE(trap->trapped))
+		return;
+
+	mutex_lock(&trap->drain_lock);
+	if (trap->state == VPM_TRAP_SHADOW && !READ_ONCE(trap->reset) &&
+	    !READ_ONCE(trap->gone) && !READ_ONCE(vpm->core.pm_runtime_engaged))
+		drain(trap, true);
+	mutex_unlock(&trap->drain_lock);
 }
 
 int vpm_trap_rw(struct vpm_device *vpm, struct vfio_mediate_access *access)
@@ -414,7 +476,7 @@ void vpm_trap_reset_done(struct vpm_device *vpm)
 {
 	struct vpm_trap *trap = &vpm->trap;
 
-	if (!READ_ONCE(trap->trapped))
+	if (!READ_ONCE(trap->trapped) && !READ_ONCE(vpm->track.active))
 		return;
 
 	WRITE_ONCE(trap->reset, true);
@@ -427,7 +489,11 @@ static void reset_off(struct work_struct *work)
 	struct vpm_device *vpm = container_of(trap, struct vpm_device, trap);
 
 	mutex_lock(&trap->toggle_lock);
-	vpm_trap_set(vpm, VPM_TRAP_OFF);
+	if (trap->held && !trap->gone)
+		set_state(vpm, trap->state);
+	else
+		trap_set(vpm, VPM_TRAP_OFF);
+	vpm_track_again(vpm);
 	WRITE_ONCE(trap->reset, false);
 	mutex_unlock(&trap->toggle_lock);
 }

@@ -62,6 +62,8 @@ struct vpm_trap_area {
  * @trapped:	Whether accesses through the device file have to look at @state;
  *		those that did not are over after vfio_mediate_synchronize().
  * @gone:	The vendor is, or has not come yet; set under @toggle_lock.
+ * @held:	May not be turned off; under @toggle_lock.
+ * @held_only:	It is on for no other reason; likewise.
  * @areas:	What can be trapped, in the order in which it is drained.
  * @num_areas:	Number of @areas; 0 while the device is not open.
  * @pages:	The shadows of all @areas.
@@ -73,7 +75,7 @@ struct vpm_trap_area {
  * @vm_ops:	What vfio_pci_core gave the mappings.
  * @eventfd:	Signalled when the state changes; under @toggle_lock.
  * @reset:	The device was reset: its shadows are worth nothing.
- * @reset_work:	Turns the trap off after that.
+ * @reset_work:	Turns the trap off after that, unless it is held.
  *
  * Order of locks: @toggle_lock, @drain_lock, mmap_lock, @fault_lock, then
  * vfio_pci_core's memory_lock. A reset holds the last, hence @reset_work.
@@ -85,6 +87,8 @@ struct vpm_trap {
 	enum vpm_trap_state state;
 	bool trapped;
 	bool gone;
+	bool held;
+	bool held_only;
 	struct vpm_trap_area *areas;
 	unsigned int num_areas;
 	struct vpm_shadow_page *pages;
@@ -175,6 +179,32 @@ int vpm_trap_ack(struct vpm_device *vpm);
  * Return: 0 or the vendor's errno; VPM_NOT_NOW when the page is not trapped.
  */
 int vpm_trap_rw(struct vpm_device *vpm, struct vfio_mediate_access *access);
+
+/**
+ * vpm_trap_flush() - Bring to the vendor what was written to shadows before
+ * @vpm:	The device, open; no lock held.
+ *
+ * Controls of queues that are not enabled included.
+ */
+void vpm_trap_flush(struct vpm_device *vpm);
+
+/**
+ * vpm_trap_hold() - Trap, and go on to do so whatever user space and vendor want
+ * @vpm:	The device, open; no lock held that the vendor's callbacks take.
+ *
+ * Nothing happens when there is nothing to be trapped.
+ *
+ * Return: 0 or a negative errno, see vfio_mediate_trap().
+ */
+int vpm_trap_hold(struct vpm_device *vpm);
+
+/**
+ * vpm_trap_release() - Undo vpm_trap_hold()
+ * @vpm:	The device.
+ *
+ * Who had trapped before, or has since, finds them trapped.
+ */
+void vpm_trap_release(struct vpm_device *vpm);
 
 /**
  * vpm_trap_can_shadow() - Can a page have a shadow?

@@ -28,13 +28,13 @@ static int set_flags(struct vpm_device *vpm, u32 flags)
 {
 	switch (flags) {
 	case 0:
-		return vpm_trap_set(vpm, VPM_TRAP_OFF);
+		return vpm_trap_want(vpm, VPM_TRAP_OFF);
 	case VFIO_MEDIATE_TRAP_ON:
-		return vpm_trap_set(vpm, VPM_TRAP_SHADOW);
+		return vpm_trap_want(vpm, VPM_TRAP_SHADOW);
 	case VFIO_MEDIATE_TRAP_EXACT:
 		return vpm_trap_ack(vpm);
 	case VFIO_MEDIATE_TRAP_ON | VFIO_MEDIATE_TRAP_EXACT:
-		return vpm_trap_set(vpm, VPM_TRAP_EXACT);
+		return vpm_trap_want(vpm, VPM_TRAP_EXACT);
 	default:
 		return -EINVAL;
 	}

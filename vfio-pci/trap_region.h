@@ -17,12 +17,12 @@
 int vpm_trap_region_setup(struct vpm_device *vpm);
 
 /**
- * vpm_trap_set() - Trap or do not
+ * vpm_trap_want() - Trap or do not, as vendor or user space say
  * @vpm:	The device; toggle_lock held.
  * @state:	State that is wanted. VPM_TRAP_SHADOW is met by VPM_TRAP_EXACT.
  *
  * Return: See vfio_mediate_trap().
  */
-int vpm_trap_set(struct vpm_device *vpm, enum vpm_trap_state state);
+int vpm_trap_want(struct vpm_device *vpm, enum vpm_trap_state state);
 
 #endif /* VFIO_PCI_MEDIATE_TRAP_REGION_H */
