@@ -27,10 +27,9 @@ static int nic_stop_set(void *data, u64 val)
 	if (val > 1)
 		return -EINVAL;
 	if (val)
-		return nic_vf_stop(vf->nic, n);
-	nic_vf_start(vf->nic, n);
+		return nic_vf_stop(vf->nic, n, false);
 
-	return 0;
+	return nic_vf_start(vf->nic, n);
 }
 
 DEFINE_DEBUGFS_ATTRIBUTE(nic_stop_fops, nic_stop_get, nic_stop_set, "%llu\n");

@@ -9,23 +9,56 @@
 #include <linux/iopoll.h>
 #include <linux/unaligned.h>
 
-#include "nic.h"
+#include "migrate.h"
+
+/* Whether another pool has an address, and is not ready to give it up. */
+static bool nic_mac_in_use(struct nic *nic, unsigned int pool, const u8 *mac)
+{
+	unsigned int i, j;
+
+	if (is_zero_ether_addr(mac))
+		return false;
+
+	for (i = 0; i < NIC_NUM_POOLS; i++)
+		for (j = 0; j < NIC_POOL_MACS; j++)
+			if (i != pool && !nic->pool[i].suspended &&
+			    ether_addr_equal(nic->pool[i].mac[j], mac))
+				return true;
+
+	return false;
+}
 
 static void nic_write_mac(struct nic *nic, unsigned int pool, unsigned int slot)
 {
 	/* The first address after a reset is the PF's: so are the first ones here. */
 	unsigned int n = (pool + 1) % NIC_NUM_POOLS * NIC_POOL_MACS + slot;
 	const u8 *mac = nic->pool[pool].mac[slot];
-	u32 low = n < 16 ? RAL(n) : RAL_16(n - 16);
+	u32 ral = n < 16 ? RAL(n) : RAL_16(n - 16);
+	u32 low = get_unaligned_le32(mac);
 	u32 high = 0;
 
-	/* Not valid while its two halves do not match. */
-	nic_wr(nic, low + 4, 0);
-	nic_flush(nic);
-	if (!is_zero_ether_addr(mac))
+	if (!is_zero_ether_addr(mac) &&
+	    !(nic->pool[pool].suspended && nic_mac_in_use(nic, pool, mac)))
 		high = RAH_AV | FIELD_PREP(RAH_POOLSEL, BIT(pool)) | get_unaligned_le16(mac + 4);
-	nic_wr(nic, low, get_unaligned_le32(mac));
-	nic_wr(nic, low + 4, high);
+	/* Frames for an address that nobody has go to the wire, be it for a moment. */
+	if (nic_rd(nic, ral) == low && nic_rd(nic, ral + 4) == high)
+		return;
+
+	/* Not valid while its two halves do not match. */
+	nic_wr(nic, ral + 4, 0);
+	nic_flush(nic);
+	nic_wr(nic, ral, low);
+	nic_wr(nic, ral + 4, high);
+}
+
+/* An address has another pool now, or none. Nothing happens to those in use. */
+static void nic_write_suspended(struct nic *nic)
+{
+	unsigned int pool, slot;
+
+	for (pool = 0; pool < NIC_NUM_POOLS; pool++)
+		for (slot = 0; slot < NIC_POOL_MACS && nic->pool[pool].suspended; slot++)
+			nic_write_mac(nic, pool, slot);
 }
 
 static void nic_write_vlan(struct nic *nic, unsigned int n)
@@ -166,22 +199,48 @@ void nic_pool_reset(struct nic *nic, unsigned int pool)
  * @slot:	Which of its addresses.
  * @mac:	The address; zero to take it away.
  *
- * Return: 0, or -EADDRINUSE if another pool has it.
+ * Return: 0, or -EADDRINUSE if another pool has it that is not suspended.
  */
 int nic_pool_set_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac)
 {
-	unsigned int i, j;
 	int ret = 0;
 
 	spin_lock_bh(&nic->filter_lock);
-	for (i = 0; i < NIC_NUM_POOLS; i++)
-		for (j = 0; j < NIC_POOL_MACS; j++)
-			if (i != pool && !is_zero_ether_addr(mac) &&
-			    ether_addr_equal(nic->pool[i].mac[j], mac))
-				ret = -EADDRINUSE;
-	if (!ret) {
+	if (nic_mac_in_use(nic, pool, mac)) {
+		ret = -EADDRINUSE;
+	} else {
 		ether_addr_copy(nic->pool[pool].mac[slot], mac);
 		nic_write_mac(nic, pool, slot);
+		nic_write_suspended(nic);
+	}
+	spin_unlock_bh(&nic->filter_lock);
+
+	return ret;
+}
+
+/**
+ * nic_pool_suspend() - Have a pool do without its addresses, or claim them again
+ * @nic:	The PF.
+ * @pool:	The pool.
+ * @on:		The former: it keeps them until another pool has them.
+ *
+ * Return: 0, or -EADDRINUSE when that one still has: the pool remains suspended.
+ */
+int nic_pool_suspend(struct nic *nic, unsigned int pool, bool on)
+{
+	struct nic_pool *p = &nic->pool[pool];
+	unsigned int i;
+	int ret = 0;
+
+	spin_lock_bh(&nic->filter_lock);
+	for (i = 0; i < NIC_POOL_MACS && !on; i++)
+		if (nic_mac_in_use(nic, pool, p->mac[i]))
+			ret = -EADDRINUSE;
+	if (!ret && p->suspended != on) {
+		p->suspended = on;
+		for (i = 0; i < NIC_POOL_MACS; i++)
+			nic_write_mac(nic, pool, i);
+		nic_write_suspended(nic);
 	}
 	spin_unlock_bh(&nic->filter_lock);
 
@@ -285,17 +344,17 @@ int nic_pool_set_port_vlan(struct nic *nic, unsigned int pool, u16 tci)
 }
 
 /* The device itself clears a VF's bits when the VF is reset. */
-void nic_pool_enable(struct nic *nic, unsigned int pool, bool on)
+void nic_pool_enable(struct nic *nic, unsigned int pool, bool rx, bool tx)
 {
 	u32 vfre, vfte;
 
 	spin_lock_bh(&nic->filter_lock);
 	vfre = nic_rd(nic, VFRE) & ~BIT(pool);
 	vfte = nic_rd(nic, VFTE) & ~BIT(pool);
-	if (on) {
+	if (rx)
 		vfre |= BIT(pool);
+	if (tx)
 		vfte |= BIT(pool);
-	}
 	nic_wr(nic, VFRE, vfre);
 	nic_wr(nic, VFTE, vfte);
 	nic_flush(nic);
@@ -303,7 +362,7 @@ void nic_pool_enable(struct nic *nic, unsigned int pool, bool on)
 }
 
 /* Longer than a frame takes at 1 Gb/s, interrupt moderation left out. */
-static bool nic_pool_quiet(struct nic *nic, unsigned int pool)
+static bool nic_pool_quiet(struct nic *nic, unsigned int pool, bool tx_too)
 {
 	u32 tx[2], rx[2];
 
@@ -315,29 +374,99 @@ static bool nic_pool_quiet(struct nic *nic, unsigned int pool)
 
 	return rx[0] == nic_rd(nic, RDH(pool)) &&
 	       rx[1] == nic_rd(nic, RDH(pool + NIC_NUM_POOLS)) &&
-	       tx[0] == nic_rd(nic, TDH(pool)) &&
-	       tx[1] == nic_rd(nic, TDH(pool + NIC_NUM_POOLS));
+	       (!tx_too || (tx[0] == nic_rd(nic, TDH(pool)) &&
+			    tx[1] == nic_rd(nic, TDH(pool + NIC_NUM_POOLS))));
 }
 
 /**
  * nic_pool_drain() - Wait until a pool that is not enabled does no more DMA
  * @nic:	The PF.
  * @pool:	The pool.
+ * @tx:		Not only of what it receives.
  *
  * The device completes what it has fetched; the heads of the rings stand still
  * when it has.
  *
  * Return: 0 or -ETIMEDOUT.
  */
-int nic_pool_drain(struct nic *nic, unsigned int pool)
+int nic_pool_drain(struct nic *nic, unsigned int pool, bool tx)
 {
 	bool quiet;
 
-	return read_poll_timeout(nic_pool_quiet, quiet, quiet, 0, 100000, false, nic, pool);
+	return read_poll_timeout(nic_pool_quiet, quiet, quiet, 0, 100000, false, nic, pool,
+				 tx);
 }
 
 /* Bits 47:36 of the address: the table's default, with RCTL.MO = 0. */
 unsigned int nic_multicast_hash(const u8 *mac)
 {
 	return (mac[4] >> 4 | mac[5] << 4) & (NIC_MTA_BITS - 1);
+}
+
+/**
+ * nic_pool_save() - What a VF's pool receives, for another PF
+ * @nic:	The PF.
+ * @pool:	The pool.
+ * @rec:	Where to put it; NIC_FILTER_ACTIVE is left alone.
+ */
+void nic_pool_save(struct nic *nic, unsigned int pool, struct nic_rec_filters *rec)
+{
+	const struct nic_pool *p = &nic->pool[pool];
+	u32 words[NIC_MTA_BITS / 32];
+	unsigned int i, n = 0;
+	u32 flags = 0;
+
+	spin_lock_bh(&nic->filter_lock);
+	memcpy(rec->mac, p->mac, sizeof(rec->mac));
+	rec->port_vlan = cpu_to_le16(p->port_vlan);
+	rec->max_frame = cpu_to_le16(p->max_frame);
+	for (i = 0; i < NIC_NUM_VLANS && !p->port_vlan; i++)
+		if (nic->vlan_pools[i] & BIT(pool) && nic->vlan_id[i])
+			rec->vlan[n++] = cpu_to_le16(nic->vlan_id[i]);
+	rec->num_vlans = cpu_to_le16(n);
+	bitmap_to_arr32(words, p->mta, NIC_MTA_BITS);
+	cpu_to_le32_array(words, ARRAY_SIZE(words));
+	memcpy(rec->mta, words, sizeof(words));
+	flags |= FIELD_PREP(NIC_FILTER_VLANS, p->vlans);
+	flags |= FIELD_PREP(NIC_FILTER_MC_PROMISC, p->mc_promisc);
+	flags |= FIELD_PREP(NIC_FILTER_UC_PROMISC, p->uc_promisc);
+	spin_unlock_bh(&nic->filter_lock);
+	rec->flags |= cpu_to_le32(flags);
+}
+
+/**
+ * nic_pool_load() - Receive what another PF's pool did
+ * @nic:	The PF.
+ * @pool:	The pool.
+ * @rec:	What nic_pool_save() gave, its values checked.
+ *
+ * Return: 0, -EADDRINUSE or -ENOSPC: the pool then has a part of it.
+ */
+int nic_pool_load(struct nic *nic, unsigned int pool, const struct nic_rec_filters *rec)
+{
+	u32 words[NIC_MTA_BITS / 32], flags = le32_to_cpu(rec->flags);
+	struct nic_pool *p = &nic->pool[pool];
+	unsigned int i;
+	int ret = 0;
+
+	nic_pool_reset(nic, pool);
+	for (i = 0; i < NIC_POOL_MACS && !ret; i++)
+		ret = nic_pool_set_mac(nic, pool, i, rec->mac[i]);
+	for (i = 0; i < le16_to_cpu(rec->num_vlans) && !ret; i++)
+		ret = nic_pool_set_vlan(nic, pool, le16_to_cpu(rec->vlan[i]), true);
+	if (ret)
+		return ret;
+
+	spin_lock_bh(&nic->filter_lock);
+	memcpy(words, rec->mta, sizeof(words));
+	le32_to_cpu_array(words, ARRAY_SIZE(words));
+	bitmap_from_arr32(p->mta, words, NIC_MTA_BITS);
+	p->max_frame = le16_to_cpu(rec->max_frame);
+	p->vlans = FIELD_GET(NIC_FILTER_VLANS, flags);
+	p->mc_promisc = FIELD_GET(NIC_FILTER_MC_PROMISC, flags);
+	p->uc_promisc = FIELD_GET(NIC_FILTER_UC_PROMISC, flags);
+	nic_pool_write(nic, pool);
+	spin_unlock_bh(&nic->filter_lock);
+
+	return 0;
 }

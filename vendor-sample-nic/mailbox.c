@@ -32,7 +32,6 @@
 #define   MAC_FILTER_ADD	0x02
 #define VF_SET_MULTICAST	0x03
 #define   MULTICAST_OVERFLOW	0x80
-#define   MULTICAST_MAX		30
 #define VF_SET_VLAN		0x04
 #define VF_SET_LPE		0x05
 #define VF_SET_PROMISC		0x06
@@ -86,7 +85,7 @@ void nic_vf_notify(struct nic *nic, unsigned int n)
 	else if (!vf->link_off)
 		msg |= MSG_CTS;
 
-	if (nic_take_mailbox(nic, n))
+	if (vf->frozen || nic_take_mailbox(nic, n))
 		return;
 
 	/* What it has asked is still to be read, and about to be answered. */
@@ -102,7 +101,7 @@ static void nic_msg_reset(struct nic *nic, unsigned int n)
 	u32 reply[3] = { VF_RESET };
 
 	nic_vf_reset(nic, n, true);
-	if (is_zero_ether_addr(mac)) {
+	if (is_zero_ether_addr(mac) || !nic->vf[n].active) {
 		reply[0] |= MSG_NACK;
 	} else {
 		reply[0] |= MSG_ACK;
@@ -162,7 +161,7 @@ static int nic_msg_multicast(struct nic *nic, unsigned int n, const u32 *msg)
 	unsigned int i;
 	u16 hash;
 
-	if (count > MULTICAST_MAX)
+	if (count > NIC_POOL_HASHES)
 		return -EINVAL;
 
 	for (i = 0; i < count; i++) {
@@ -285,12 +284,14 @@ static void nic_serve_message(struct nic *nic, unsigned int n)
 	nic_send(nic, n, msg, 1);
 }
 
-/* Whether there was something to do. */
-static bool nic_serve_vf(struct nic *nic, unsigned int n)
+/* Whether there was something to do. Context: vf_lock is held. */
+bool nic_serve_vf(struct nic *nic, unsigned int n)
 {
 	u32 flr = nic_rd(nic, VFLRE) & BIT(n);
-	u32 mail = nic_rd(nic, MBVFICR) & (MBVFICR_REQ(n) | MBVFICR_ACK(n));
+	u32 mail = 0;
 
+	if (!nic->vf[n].frozen)
+		mail = nic_rd(nic, MBVFICR) & (MBVFICR_REQ(n) | MBVFICR_ACK(n));
 	if (flr) {
 		nic_wr(nic, VFLRE, flr);
 		nic_vf_reset(nic, n, false);

@@ -119,6 +119,8 @@ static void nic_reset_work(struct work_struct *work)
 	if (netif_running(netdev) && netif_device_present(netdev)) {
 		netdev_warn(netdev, "resetting the device\n");
 		nic_stop(netdev);
+		/* It may hang for want of this, and any interrupt would be lost. */
+		pci_set_master(nic->pdev);
 		nic_restart_hw(nic);
 		if (nic_open(netdev))
 			netdev_err(netdev, "no memory to start again\n");

@@ -4,24 +4,41 @@
  * vfio-pci-mediate.
  */
 
+#include <linux/module.h>
 #include <linux/slab.h>
 #include <uapi/linux/vfio.h>
 
-#include "nic.h"
+#include "dirty.h"
+#include "migrate.h"
 #include "vfio_mediate.h"
 
 /* In BAR 0 of a VF. Nothing but queues is in the last two pages. */
+#define VF_COUNTERS		0x0f10
 #define VF_RX_QUEUES		0x2000
 #define VF_TX_QUEUES		0x3000
 
-/**
- * struct nic_mediated - A VF that is open
- * @nic:	Its PF.
- * @n:		Its number.
- */
-struct nic_mediated {
-	struct nic *nic;
-	unsigned int n;
+static bool counters = true;
+module_param(counters, bool, 0644);
+MODULE_PARM_DESC(counters, "Have a VF's counters go on after a migration; their page of BAR 0, which is the mailbox's too, can then not be mapped. Decided when the VF is opened");
+
+static bool tracking = true;
+module_param(tracking, bool, 0644);
+MODULE_PARM_DESC(tracking, "While a VF is migrated, say which memory it writes; otherwise all counts as written. Decided when the VF is opened");
+
+/* Nothing but counters, see nic_counter_rw() */
+static const struct vfio_mediate_range ranges[] = {
+	{ VF_COUNTERS, 0xc },
+	{ VF_COUNTERS + 0x24, 0x4 },
+	{ VF_COUNTERS + 0x2c, 0x10 },
+	{ VF_COUNTERS + 0x40, 0x4 },
+};
+
+static const struct vfio_mediate_region regions[] = {
+	{
+		.index = VFIO_PCI_BAR0_REGION_INDEX,
+		.ranges = ranges,
+		.num_ranges = ARRAY_SIZE(ranges),
+	},
 };
 
 /* A VF has two queues of each; igbvf uses one. */
@@ -95,6 +112,13 @@ static int nic_mediate_open(struct pci_dev *pdev, struct vfio_mediate_device *de
 	vf->nic = nic;
 	vf->n = pci_iov_vf_id(pdev);
 	dev->handle = vf;
+	if (READ_ONCE(counters)) {
+		dev->regions = regions;
+		dev->num_regions = ARRAY_SIZE(regions);
+	}
+	dev->migration = &nic_migration_ops;
+	if (READ_ONCE(tracking))
+		dev->tracking = &nic_tracking_ops;
 	dev->traps = traps;
 	dev->num_traps = ARRAY_SIZE(traps);
 
@@ -110,13 +134,22 @@ static void nic_mediate_release(struct vfio_mediate_device *dev)
 	struct nic_mediated *vf = dev->handle;
 
 	nic_vf_close(vf->nic, vf->n);
+	nic_dirty_free(vf);
+	kfree(vf->state);
 	kfree(vf);
 }
 
-/* Only while trapped: what the guest's driver does is what it wanted to be done. */
+/* While trapped: what the guest's driver does is what it wanted to be done. */
 static int nic_mediate_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access,
 			  bool *pt)
 {
+	struct nic_mediated *m = dev->handle;
+
+	if (access->offset < VF_RX_QUEUES)
+		return nic_counter_rw(dev, access);
+	if (access->write && m->dirty)
+		return nic_dirty_write(dev, access);
+
 	*pt = true;
 
 	return 0;

@@ -55,7 +55,7 @@ int nic_open(struct net_device *netdev)
 		nic_queue_start(&nic->queue[i]);
 		napi_enable(&nic->queue[i].napi);
 	}
-	nic_pool_enable(nic, NIC_PF_POOL, true);
+	nic_pool_enable(nic, NIC_PF_POOL, true, true);
 	nic_wr(nic, EIMS, GENMASK(nic->num_queues - 1, 0));
 	nic->opened = true;
 	netif_tx_start_all_queues(netdev);
@@ -83,8 +83,8 @@ int nic_stop(struct net_device *netdev)
 		napi_disable(&nic->queue[i].napi);
 	netif_tx_disable(netdev);
 
-	nic_pool_enable(nic, NIC_PF_POOL, false);
-	if (nic_pool_drain(nic, NIC_PF_POOL))
+	nic_pool_enable(nic, NIC_PF_POOL, false, false);
+	if (nic_pool_drain(nic, NIC_PF_POOL, true))
 		netdev_warn(netdev, "queues do not come to rest\n");
 	for (i = 0; i < nic->num_queues; i++) {
 		nic_queue_stop(&nic->queue[i]);

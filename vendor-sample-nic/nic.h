@@ -38,6 +38,7 @@
 #define NIC_NUM_VLANS		32
 #define NIC_POOL_VLANS		4	/* a VF's share of them, unless it is trusted */
 #define NIC_MTA_BITS		4096
+#define NIC_POOL_HASHES		30	/* as many as a message holds */
 #define NIC_MAX_FRAME		9728
 #define NIC_HEADERS		(ETH_HLEN + VLAN_HLEN + ETH_FCS_LEN)
 #define NIC_MIN_DESCS		64
@@ -115,6 +116,7 @@ struct nic_queue {
  * @vlans:	Whether it takes part in VLANs, whose tags are then stripped.
  * @mc_promisc:	Wants all multicast frames.
  * @uc_promisc:	Wants unicast frames that are nobody's.
+ * @suspended:	Another pool may have its addresses.
  */
 struct nic_pool {
 	u8 mac[NIC_POOL_MACS][ETH_ALEN];
@@ -124,6 +126,7 @@ struct nic_pool {
 	bool vlans;
 	bool mc_promisc;
 	bool uc_promisc;
+	bool suspended;
 };
 
 /**
@@ -154,6 +157,9 @@ struct nic_vf_stats {
  * @link_off:	The administrator has taken its link away.
  * @active:	Its driver has completed the reset handshake.
  * @stopped:	Its DMA has been stopped by nic_vf_stop().
+ * @frozen:	Neither is its mailbox served.
+ * @held:	Receives nothing for the moment, see nic_vf_hold().
+ * @mailbox:	What its driver is still to find in its mailbox: P2VMAILBOX_STS, _ACK.
  */
 struct nic_vf {
 	struct nic *nic;
@@ -166,6 +172,9 @@ struct nic_vf {
 	bool link_off;
 	bool active;
 	bool stopped;
+	bool frozen;
+	bool held;
+	u32 mailbox;
 };
 
 /**
@@ -269,11 +278,12 @@ void nic_filters_write(struct nic *nic);
 void nic_pool_reset(struct nic *nic, unsigned int pool);
 void nic_pool_write(struct nic *nic, unsigned int pool);
 int nic_pool_set_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac);
+int nic_pool_suspend(struct nic *nic, unsigned int pool, bool on);
 unsigned int nic_pool_num_vlans(struct nic *nic, unsigned int pool, u16 except);
 int nic_pool_set_vlan(struct nic *nic, unsigned int pool, u16 vid, bool on);
 int nic_pool_set_port_vlan(struct nic *nic, unsigned int pool, u16 tci);
-void nic_pool_enable(struct nic *nic, unsigned int pool, bool on);
-int nic_pool_drain(struct nic *nic, unsigned int pool);
+void nic_pool_enable(struct nic *nic, unsigned int pool, bool rx, bool tx);
+int nic_pool_drain(struct nic *nic, unsigned int pool, bool tx);
 unsigned int nic_multicast_hash(const u8 *mac);
 
 /* txrx.c */
@@ -298,8 +308,9 @@ void nic_disable_sriov(struct nic *nic);
 void nic_vf_reset(struct nic *nic, unsigned int n, bool active);
 void nic_vfs_link(struct nic *nic);
 void nic_vfs_restart(struct nic *nic);
-int nic_vf_stop(struct nic *nic, unsigned int n);
-void nic_vf_start(struct nic *nic, unsigned int n);
+int nic_vf_stop(struct nic *nic, unsigned int n, bool freeze);
+int nic_vf_start(struct nic *nic, unsigned int n);
+int nic_vf_hold(struct nic *nic, unsigned int n, bool on);
 void nic_vf_close(struct nic *nic, unsigned int n);
 int nic_set_vf_mac(struct net_device *netdev, int n, u8 *mac);
 int nic_set_vf_vlan(struct net_device *netdev, int n, u16 vlan, u8 qos, __be16 proto);
@@ -312,6 +323,7 @@ int nic_get_vf_stats(struct net_device *netdev, int n, struct ifla_vf_stats *sta
 
 /* mailbox.c */
 void nic_vf_notify(struct nic *nic, unsigned int n);
+bool nic_serve_vf(struct nic *nic, unsigned int n);
 void nic_mailbox_work(struct work_struct *work);
 
 /* mediate.c */

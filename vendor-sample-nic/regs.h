@@ -56,6 +56,7 @@
 #define GPIE_PBA		BIT(31)
 #define EICS			0x01520
 #define EIMS			0x01524
+#define EIMS_VF(vf)		(GENMASK(24, 22) >> 3 * (vf))
 #define EIMC			0x01528
 #define EIAC			0x0152c
 #define EIAM			0x01530
@@ -173,6 +174,8 @@
 #define TDH(q)			(0x0e010 + 0x40 * (q))
 #define TDT(q)			(0x0e018 + 0x40 * (q))
 #define TXDCTL(q)		(0x0e028 + 0x40 * (q))
+#define TDWBAL(q)		(0x0e038 + 0x40 * (q))
+#define TDWBAH(q)		(0x0e03c + 0x40 * (q))
 #define XDCTL_PTHRESH		GENMASK(4, 0)		/* of both directions */
 #define XDCTL_HTHRESH		GENMASK(12, 8)
 #define XDCTL_WTHRESH		GENMASK(20, 16)

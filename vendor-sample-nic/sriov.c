@@ -54,8 +54,9 @@ static void nic_write_rate(struct nic *nic, unsigned int n)
 static void nic_vf_write_dma(struct nic *nic, unsigned int n)
 {
 	struct nic_vf *vf = &nic->vf[n];
+	bool on = vf->active && !vf->link_off && !vf->stopped;
 
-	nic_pool_enable(nic, n, vf->active && !vf->link_off && !vf->stopped);
+	nic_pool_enable(nic, n, on && !vf->held, on);
 }
 
 /**
@@ -71,10 +72,14 @@ void nic_vf_reset(struct nic *nic, unsigned int n, bool active)
 	static const u8 none[ETH_ALEN];
 	struct nic_vf *vf = &nic->vf[n];
 
-	vf->active = active;
 	nic_pool_reset(nic, n);
 	if (!active && !vf->admin_mac)
 		nic_pool_set_mac(nic, n, 0, none);
+	/* While it was stopped, another VF may have come with its address. */
+	if (!vf->stopped && nic_pool_suspend(nic, n, false))
+		active = false;
+	vf->active = active;
+	vf->mailbox = 0;
 	nic_vf_write_dma(nic, n);
 }
 
@@ -100,21 +105,36 @@ void nic_vfs_restart(struct nic *nic)
 	nic_vfs_link(nic);
 }
 
+/* Serve the mailbox again. What the VF's driver has not seen yet, it finds again. */
+static void nic_thaw(struct nic *nic, unsigned int n)
+{
+	struct nic_vf *vf = &nic->vf[n];
+
+	vf->frozen = false;
+	if (vf->mailbox)
+		nic_wr(nic, P2VMAILBOX(n), vf->mailbox);
+	else if (vf->active)
+		nic_vf_notify(nic, n);
+	vf->mailbox = 0;
+	queue_work(nic->wq, &nic->mailbox_work);
+}
+
 /**
  * nic_vf_stop() - Stop a VF's DMA
  * @nic:	The PF.
  * @n:		The VF.
+ * @freeze:	Nor is its mailbox served any more, from now on.
  *
  * Whatever its driver does, resets included, until nic_vf_start(); so, too, when
  * this fails. What it had queued to be sent is sent then; frames for it are dropped
- * in the meantime. What it has sent itself before, and what it has received, is in
- * memory when this returns.
+ * in the meantime, unless another VF comes with its address and gets them. What it
+ * has sent itself before, and what it has received, is in memory when this returns.
  *
  * Context: Process context, sleeps.
  * Return: 0 when the VF does no more DMA, -ENODEV when the VF or its PF
  * is gone, or -ETIMEDOUT when it is not certain.
  */
-int nic_vf_stop(struct nic *nic, unsigned int n)
+int nic_vf_stop(struct nic *nic, unsigned int n, bool freeze)
 {
 	struct nic_vf *vf = nic_lock_vf(nic, n);
 	int ret;
@@ -122,9 +142,15 @@ int nic_vf_stop(struct nic *nic, unsigned int n)
 	if (!vf)
 		return -ENODEV;
 
+	if (freeze && !vf->frozen)
+		nic_serve_vf(nic, n);
+	else if (vf->frozen && !freeze)
+		nic_thaw(nic, n);
+	vf->frozen = freeze;
 	vf->stopped = true;
 	nic_vf_write_dma(nic, n);
-	ret = nic_pool_drain(nic, n);
+	nic_pool_suspend(nic, n, true);
+	ret = nic_pool_drain(nic, n, true);
 	if (nic_gone(nic))
 		ret = -ENODEV;
 	mutex_unlock(&nic->vf_lock);
@@ -132,20 +158,78 @@ int nic_vf_stop(struct nic *nic, unsigned int n)
 	return ret;
 }
 
-/* Let a VF go on where it was stopped. */
-void nic_vf_start(struct nic *nic, unsigned int n)
+/**
+ * nic_vf_start() - Let a VF go on where it was stopped
+ * @nic:	The PF.
+ * @n:		The VF.
+ *
+ * When its mailbox was frozen, it is told how things stand, unless it still has to
+ * read something else.
+ *
+ * Context: Process context, sleeps.
+ * Return: 0, -ENODEV when the VF is gone, or -EADDRINUSE when another one has come
+ * with its address: it remains stopped.
+ */
+int nic_vf_start(struct nic *nic, unsigned int n)
 {
 	struct nic_vf *vf = nic_lock_vf(nic, n);
+	int ret = 0;
 
 	if (!vf)
-		return;
+		return -ENODEV;
+	if (!vf->stopped)
+		goto unlock;
+
+	/* If it was reset, its address is not what it was. */
+	nic_serve_vf(nic, n);
+	ret = nic_pool_suspend(nic, n, false);
+	if (ret) {
+		dev_warn_ratelimited(&nic->pdev->dev, "VF %u: another VF has its address now\n", n);
+		goto unlock;
+	}
 
 	vf->stopped = false;
 	nic_vf_write_dma(nic, n);
+	if (vf->frozen)
+		nic_thaw(nic, n);
+unlock:
 	mutex_unlock(&nic->vf_lock);
+	return ret;
 }
 
-/* Nobody uses a VF any more. */
+/**
+ * nic_vf_hold() - Have a VF receive nothing for a moment
+ * @nic:	The PF.
+ * @n:		The VF.
+ * @on:		The moment begins, or ends.
+ *
+ * Frames for it are dropped meanwhile. What it has received is in memory when the moment
+ * has begun.
+ *
+ * Context: Process context, sleeps.
+ * Return: 0, -ENODEV when the VF or its PF is gone, or -ETIMEDOUT when it is not certain
+ * that it receives nothing.
+ */
+int nic_vf_hold(struct nic *nic, unsigned int n, bool on)
+{
+	struct nic_vf *vf = nic_lock_vf(nic, n);
+	int ret = 0;
+
+	if (!vf)
+		return -ENODEV;
+
+	vf->held = on;
+	nic_vf_write_dma(nic, n);
+	if (on)
+		ret = nic_pool_drain(nic, n, false);
+	if (nic_gone(nic))
+		ret = -ENODEV;
+	mutex_unlock(&nic->vf_lock);
+
+	return ret;
+}
+
+/* Nobody uses it any more: its next user finds it as after a reset. */
 void nic_vf_close(struct nic *nic, unsigned int n)
 {
 	struct nic_vf *vf = nic_lock_vf(nic, n);
@@ -154,6 +238,7 @@ void nic_vf_close(struct nic *nic, unsigned int n)
 		return;
 
 	vf->stopped = false;
+	vf->frozen = false;
 	nic_vf_reset(nic, n, false);
 	mutex_unlock(&nic->vf_lock);
 }
@@ -172,6 +257,7 @@ static void nic_init_vf(struct nic *nic, unsigned int n)
 	nic->vf[n].trusted = false;
 	nic->vf[n].link_off = false;
 	nic->vf[n].stopped = false;
+	nic->vf[n].frozen = false;
 	nic_pool_set_mac(nic, n, 0, none);
 	nic_pool_set_port_vlan(nic, n, 0);
 	nic_vf_reset(nic, n, false);

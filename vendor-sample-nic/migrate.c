@@ -1,0 +1,553 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Migration of VFs: what of a VF's state is where.
+ *
+ * Registers are read and written in the VF's own BAR, as its driver would, so that
+ * whatever a stream says does no more than the guest could have done by itself. What
+ * the PF holds for the VF goes by the same rules as messages of the VF's mailbox.
+ */
+
+#include <linux/slab.h>
+#include <uapi/linux/vfio.h>
+
+#include "migrate.h"
+#include "vfio_mediate.h"
+
+/* Registers of a VF's BAR 0 */
+#define VTEICS			0x1520
+#define VTEIMS			0x1524
+#define VTEIMC			0x1528
+#define VTEIAC			0x152c
+#define VTEIAM			0x1530
+#define VTEITR(n)		(0x1680 + 4 * (n))
+#define VTIVAR			0x1700
+#define VTIVAR_MISC		0x1740
+#define VTIVAR_VALID(queue)	BIT(8 * (queue) + 7)
+#define VTIVAR_VECTOR(ivar, queue) ((ivar) >> 8 * (queue) & 3)
+#define VFPSRTYPE		0x0f0c
+#define V2PMAILBOX		0x0c40
+#define V2PMAILBOX_VFU		BIT(2)
+#define V2PMAILBOX_PFSTS	BIT(4)
+#define V2PMAILBOX_PFACK	BIT(5)
+#define VF_QUEUE(q)		(0x100 * (q))
+#define VF_RXDCTL		0x2828
+#define VF_TXDCTL		0x3828
+#define VF_TDT			0x3818
+
+/* In the order in which they are to be written: enabled before the tail moves */
+static const u16 queue_regs[NIC_QUEUE_REGS] = {
+	0x2800, 0x2804, 0x2808,		/* RDBAL, RDBAH, RDLEN */
+	0x280c, 0x2810, 0x2814,		/* SRRCTL, RDH, RXCTL */
+	VF_RXDCTL, 0x2818,		/* RXDCTL, RDT */
+	0x3800, 0x3804, 0x3808,		/* TDBAL, TDBAH, TDLEN */
+	0x3810, 0x3814,			/* TDH, TXCTL */
+	0x3838, 0x383c,			/* TDWBAL, TDWBAH */
+	VF_TXDCTL, VF_TDT,
+};
+
+static const u16 vf_regs[NIC_VF_REGS] = {
+	VFPSRTYPE, VTEIAC, VTEIAM, VTEITR(0), VTEITR(1), VTEITR(2), VTIVAR, VTIVAR_MISC,
+	VTEIMS,
+};
+
+/* What the VF has received and sent: all of it, then of that what was looped back */
+static const u16 vf_counters[NIC_COUNTERS] = {
+	0xf10, 0xf14, 0xf18, 0xf34, 0xf3c, 0xf40, 0xf44, 0xf48, 0xf50,
+};
+
+static int vf_read(struct vfio_mediate_device *dev, u32 reg, u32 *val)
+{
+	struct vfio_mediate_access access = {
+		.region = VFIO_PCI_BAR0_REGION_INDEX,
+		.width = 4,
+		.own = true,
+		.offset = reg,
+	};
+	int ret = vfio_mediate_default_rw(dev, &access);
+
+	*val = access.value;
+
+	return ret;
+}
+
+static int vf_write(struct vfio_mediate_device *dev, u32 reg, u32 val)
+{
+	struct vfio_mediate_access access = {
+		.region = VFIO_PCI_BAR0_REGION_INDEX,
+		.width = 4,
+		.write = true,
+		.own = true,
+		.offset = reg,
+		.value = val,
+	};
+
+	return vfio_mediate_default_rw(dev, &access);
+}
+
+static int vf_read_all(struct vfio_mediate_device *dev, const u16 *regs, unsigned int n, u32 base,
+		       __le32 *vals)
+{
+	int ret = 0;
+	u32 val;
+
+	for (; n && !ret; n--) {
+		ret = vf_read(dev, base + *regs++, &val);
+		*vals++ = cpu_to_le32(val);
+	}
+
+	return ret;
+}
+
+static int vf_write_all(struct vfio_mediate_device *dev, const u16 *regs, unsigned int n, u32 base,
+			const __le32 *vals)
+{
+	int ret = 0;
+
+	for (; n && !ret; n--)
+		ret = vf_write(dev, base + *regs++, le32_to_cpu(*vals++));
+
+	return ret;
+}
+
+/* What the VF's driver reads in a counter, here: not zero after a migration. */
+static int nic_read_counter(struct vfio_mediate_device *dev, u32 reg, u32 *val)
+{
+	struct nic_mediated *m = dev->handle;
+	unsigned int i;
+	int ret;
+
+	ret = vf_read(dev, reg, val);
+	for (i = 0; i < NIC_COUNTERS; i++)
+		if (vf_counters[i] == reg)
+			*val += READ_ONCE(m->counter_base[i]);
+
+	return ret;
+}
+
+/* Counters cannot be written, so those of the other device are added to these. */
+int nic_counter_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access)
+{
+	u32 reg = ALIGN_DOWN(access->offset, 4), val;
+	int ret;
+
+	if (access->write)
+		return 0;
+
+	ret = nic_read_counter(dev, reg, &val);
+	access->value = val >> 8 * (access->offset - reg);
+	if (ret || access->width < 8)
+		return ret;
+
+	ret = nic_read_counter(dev, reg + 4, &val);
+	access->value |= (u64)val << 32;
+
+	return ret;
+}
+
+/* Nothing is pending but what the VF's driver has not looked at yet. */
+static int nic_keep_mailbox(struct vfio_mediate_device *dev)
+{
+	struct nic_mediated *m = dev->handle;
+	u32 val;
+	int ret;
+
+	ret = vf_read(dev, V2PMAILBOX, &val);
+	if (ret)
+		return ret;
+
+	/* Reading has cleared them. */
+	mutex_lock(&m->nic->vf_lock);
+	if (val & V2PMAILBOX_PFSTS)
+		m->nic->vf[m->n].mailbox |= P2VMAILBOX_STS;
+	if (val & V2PMAILBOX_PFACK)
+		m->nic->vf[m->n].mailbox |= P2VMAILBOX_ACK;
+	mutex_unlock(&m->nic->vf_lock);
+
+	return 0;
+}
+
+static int nic_quiesce(struct vfio_mediate_device *dev)
+{
+	struct nic_mediated *m = dev->handle;
+
+	return nic_vf_stop(m->nic, m->n, false);
+}
+
+static int nic_stop_vf(struct vfio_mediate_device *dev)
+{
+	struct nic_mediated *m = dev->handle;
+	int ret;
+
+	ret = nic_vf_stop(m->nic, m->n, true);
+	if (!ret)
+		ret = nic_keep_mailbox(dev);
+	if (ret)
+		nic_vf_start(m->nic, m->n);
+
+	return ret;
+}
+
+/*
+ * The interrupts that were pending, or would have been: one more does no harm. A queue
+ * of QEMU's model goes on only when its tail is written.
+ */
+static int nic_kick(struct vfio_mediate_device *dev)
+{
+	unsigned int queue;
+	u32 ivar, val, vectors = 0;
+	int ret;
+
+	ret = vf_read(dev, VTIVAR, &ivar);
+	/* Receive and transmit, of two queues */
+	for (queue = 0; queue < 4; queue++)
+		if (ivar & VTIVAR_VALID(queue))
+			vectors |= BIT(VTIVAR_VECTOR(ivar, queue));
+	if (!ret)
+		ret = vf_write(dev, VTEICS, vectors);
+
+	for (queue = 0; queue < 2 && !ret; queue++) {
+		ret = vf_read(dev, VF_TDT + VF_QUEUE(queue), &val);
+		if (!ret)
+			ret = vf_write(dev, VF_TDT + VF_QUEUE(queue), val);
+	}
+
+	return ret;
+}
+
+static int nic_run(struct vfio_mediate_device *dev)
+{
+	struct nic_mediated *m = dev->handle;
+	int ret;
+
+	ret = nic_vf_start(m->nic, m->n);
+
+	return ret ? ret : nic_kick(dev);
+}
+
+static u64 nic_state_size(struct vfio_mediate_device *dev)
+{
+	return sizeof(struct nic_rec_queues) + sizeof(struct nic_rec_vf) +
+	       sizeof(struct nic_rec_filters) + sizeof(struct nic_rec_counters);
+}
+
+static int nic_save_queues(struct vfio_mediate_device *dev, struct nic_rec_queues *rec)
+{
+	int ret;
+
+	ret = vf_read_all(dev, queue_regs, NIC_QUEUE_REGS, VF_QUEUE(0), rec->reg[0]);
+
+	return ret ? ret : vf_read_all(dev, queue_regs, NIC_QUEUE_REGS, VF_QUEUE(1), rec->reg[1]);
+}
+
+static int nic_save_vf(struct vfio_mediate_device *dev, struct nic_rec_vf *rec)
+{
+	struct nic_mediated *m = dev->handle;
+	u32 val, pending, unmasked;
+	unsigned int i;
+	int ret;
+
+	ret = vf_read_all(dev, vf_regs, NIC_VF_REGS, 0, rec->reg);
+	if (!ret)
+		ret = nic_keep_mailbox(dev);
+	if (!ret)
+		ret = vf_read(dev, V2PMAILBOX, &val);
+	if (ret)
+		return ret;
+
+	mutex_lock(&m->nic->vf_lock);
+	pending = m->nic->vf[m->n].mailbox;
+	unmasked = (nic_rd(m->nic, EIMS) & EIMS_VF(m->n)) >> __ffs(EIMS_VF(m->n));
+	for (i = 0; i < NIC_MBX_WORDS; i++)
+		rec->message[i] = cpu_to_le32(nic_rd(m->nic, VMBMEM(m->n) + 4 * i));
+	mutex_unlock(&m->nic->vf_lock);
+
+	/* QEMU's model knows of VTEIMS only what was written last. */
+	rec->reg[NIC_VF_REGS - 1] |= cpu_to_le32(unmasked);
+
+	val &= V2PMAILBOX_VFU;
+	if (pending & P2VMAILBOX_STS)
+		val |= V2PMAILBOX_PFSTS;
+	if (pending & P2VMAILBOX_ACK)
+		val |= V2PMAILBOX_PFACK;
+	rec->mailbox = cpu_to_le32(val);
+
+	return 0;
+}
+
+static int nic_save_filters(struct vfio_mediate_device *dev, struct nic_rec_filters *rec)
+{
+	struct nic_mediated *m = dev->handle;
+
+	memset(rec, 0, sizeof(*rec));
+	mutex_lock(&m->nic->vf_lock);
+	rec->flags = cpu_to_le32(FIELD_PREP(NIC_FILTER_ACTIVE, m->nic->vf[m->n].active));
+	nic_pool_save(m->nic, m->n, rec);
+	mutex_unlock(&m->nic->vf_lock);
+
+	return 0;
+}
+
+static int nic_save_counters(struct vfio_mediate_device *dev, struct nic_rec_counters *rec)
+{
+	unsigned int i;
+	int ret = 0;
+	u32 val;
+
+	for (i = 0; i < NIC_COUNTERS && !ret; i++) {
+		ret = nic_read_counter(dev, vf_counters[i], &val);
+		rec->counter[i] = cpu_to_le32(val);
+	}
+
+	return ret;
+}
+
+static int nic_save(struct vfio_mediate_device *dev, struct vfio_mediate_record *record)
+{
+	struct nic_mediated *m = dev->handle;
+	int ret;
+
+	record->type = record->index + 1;
+	switch (record->type) {
+	case NIC_REC_QUEUES:
+		record->length = sizeof(struct nic_rec_queues);
+		ret = nic_save_queues(dev, record->data);
+		break;
+	case NIC_REC_VF:
+		record->length = sizeof(struct nic_rec_vf);
+		ret = nic_save_vf(dev, record->data);
+		break;
+	case NIC_REC_FILTERS:
+		record->length = sizeof(struct nic_rec_filters);
+		ret = nic_save_filters(dev, record->data);
+		break;
+	case NIC_REC_COUNTERS:
+		record->optional = true;
+		record->length = sizeof(struct nic_rec_counters);
+		ret = nic_save_counters(dev, record->data);
+		break;
+	default:
+		return 0;
+	}
+	/* Gone in the meantime: then this is no state, but ones. */
+	if (!ret && nic_gone(m->nic))
+		ret = -ENODEV;
+
+	return ret ? ret : 1;
+}
+
+static int nic_load_begin(struct vfio_mediate_device *dev, u32 version, u64 features)
+{
+	struct nic_mediated *m = dev->handle;
+
+	if (!m->state) {
+		m->state = kzalloc(sizeof(*m->state), GFP_KERNEL_ACCOUNT);
+		if (!m->state)
+			return -ENOMEM;
+	}
+	m->state->have = 0;
+
+	return 0;
+}
+
+static int nic_check_filters(const struct nic_rec_filters *rec)
+{
+	static const u8 none[ETH_ALEN];
+	unsigned int n = le16_to_cpu(rec->num_vlans), i;
+
+	for (i = 0; i < NIC_POOL_MACS; i++)
+		if (!ether_addr_equal(rec->mac[i], none) && !is_valid_ether_addr(rec->mac[i]))
+			return -EINVAL;
+	if (n > NIC_NUM_VLANS || le16_to_cpu(rec->max_frame) > NIC_MAX_FRAME ||
+	    le16_to_cpu(rec->max_frame) < ETH_ZLEN)
+		return -EINVAL;
+	for (i = 0; i < n; i++)
+		if (!rec->vlan[i] || le16_to_cpu(rec->vlan[i]) >= VLAN_N_VID)
+			return -EINVAL;
+
+	return le32_to_cpu(rec->flags) & ~NIC_FILTER_KNOWN ? -EINVAL : 0;
+}
+
+static int nic_load(struct vfio_mediate_device *dev, const struct vfio_mediate_record *record)
+{
+	struct nic_mediated *m = dev->handle;
+	struct nic_state *state = m->state;
+	u32 length;
+	void *to;
+
+	switch (record->type) {
+	case NIC_REC_QUEUES:
+		to = &state->queues;
+		length = sizeof(state->queues);
+		break;
+	case NIC_REC_VF:
+		to = &state->vf;
+		length = sizeof(state->vf);
+		break;
+	case NIC_REC_FILTERS:
+		to = &state->filters;
+		length = sizeof(state->filters);
+		break;
+	case NIC_REC_COUNTERS:
+		to = &state->counters;
+		length = sizeof(state->counters);
+		break;
+	default:
+		return -EOPNOTSUPP;
+	}
+
+	if (state->have & BIT(record->type) || record->length != length)
+		return -EINVAL;
+	memcpy(to, record->data, length);
+	state->have |= BIT(record->type);
+
+	return record->type == NIC_REC_FILTERS ? nic_check_filters(to) : 0;
+}
+
+static unsigned int nic_num_hashes(const struct nic_rec_filters *rec)
+{
+	unsigned int n = 0, i;
+
+	for (i = 0; i < ARRAY_SIZE(rec->mta); i++)
+		n += hweight32((__force u32)rec->mta[i]);
+
+	return n;
+}
+
+/* The administrator of this PF has the last word; NULL if he does not mind. */
+static const char *nic_conflict(const struct nic_vf *vf, const struct nic_pool *pool,
+				const struct nic_rec_filters *rec)
+{
+	u32 promisc = NIC_FILTER_MC_PROMISC | NIC_FILTER_UC_PROMISC;
+	bool more = !is_zero_ether_addr(rec->mac[1]) || !is_zero_ether_addr(rec->mac[2]);
+
+	if (le16_to_cpu(rec->port_vlan) != pool->port_vlan)
+		return "VLAN";
+	if (vf->trusted)
+		return NULL;
+	if (le32_to_cpu(rec->flags) & promisc)
+		return "promiscuous mode without trust";
+	if (le16_to_cpu(rec->num_vlans) > NIC_POOL_VLANS)
+		return "more VLANs than without trust";
+	if (nic_num_hashes(rec) > NIC_POOL_HASHES)
+		return "more multicast addresses than without trust";
+	if (vf->admin_mac && (more || !ether_addr_equal(rec->mac[0], pool->mac[0])))
+		return "address";
+
+	return NULL;
+}
+
+static int nic_apply_filters(struct nic *nic, unsigned int n, const struct nic_state *state)
+{
+	const struct nic_rec_filters *rec = &state->filters;
+	u32 mailbox = le32_to_cpu(state->vf.mailbox);
+	struct nic_vf *vf = &nic->vf[n];
+	const char *conflict;
+	unsigned int i;
+	int ret;
+
+	conflict = nic_conflict(vf, &nic->pool[n], rec);
+	if (conflict) {
+		dev_warn_ratelimited(&nic->pdev->dev, "VF %u: what is loaded is at odds with its settings: %s\n",
+				     n, conflict);
+		return -EPERM;
+	}
+
+	ret = nic_pool_load(nic, n, rec);
+	if (ret) {
+		dev_warn_ratelimited(&nic->pdev->dev, "VF %u: %s: %pe\n", n, ret == -ENOSPC ?
+				     "more VLANs than there are" : "another has its address",
+				     ERR_PTR(ret));
+		return ret;
+	}
+
+	vf->active = FIELD_GET(NIC_FILTER_ACTIVE, le32_to_cpu(rec->flags));
+	vf->mailbox = 0;
+	if (mailbox & V2PMAILBOX_PFSTS)
+		vf->mailbox |= P2VMAILBOX_STS;
+	if (mailbox & V2PMAILBOX_PFACK)
+		vf->mailbox |= P2VMAILBOX_ACK;
+	for (i = 0; i < NIC_MBX_WORDS; i++)
+		nic_wr(nic, VMBMEM(n) + 4 * i, le32_to_cpu(state->vf.message[i]));
+
+	return 0;
+}
+
+static int nic_apply_queue(struct vfio_mediate_device *dev, unsigned int queue,
+			   const __le32 *vals)
+{
+	int ret;
+
+	ret = vf_write(dev, VF_RXDCTL + VF_QUEUE(queue), 0);
+	if (!ret)
+		ret = vf_write(dev, VF_TXDCTL + VF_QUEUE(queue), 0);
+
+	return ret ? ret : vf_write_all(dev, queue_regs, NIC_QUEUE_REGS, VF_QUEUE(queue), vals);
+}
+
+static int nic_apply_registers(struct vfio_mediate_device *dev, const struct nic_state *state)
+{
+	unsigned int queue;
+	u32 stale;
+	int ret;
+
+	ret = vf_write(dev, VTEIMC, GENMASK(2, 0));
+	for (queue = 0; queue < 2 && !ret; queue++)
+		ret = nic_apply_queue(dev, queue, state->queues.reg[queue]);
+	if (!ret)
+		ret = vf_write_all(dev, vf_regs, NIC_VF_REGS, 0, state->vf.reg);
+	/* That this VF was reset some time ago is not for the driver that comes. */
+	if (!ret)
+		ret = vf_read(dev, V2PMAILBOX, &stale);
+
+	return ret ? ret : vf_write(dev, V2PMAILBOX,
+				    le32_to_cpu(state->vf.mailbox) & V2PMAILBOX_VFU);
+}
+
+static int nic_apply_counters(struct vfio_mediate_device *dev, const struct nic_rec_counters *rec)
+{
+	struct nic_mediated *m = dev->handle;
+	unsigned int i;
+	int ret = 0;
+	u32 val;
+
+	for (i = 0; i < NIC_COUNTERS && !ret; i++) {
+		ret = vf_read(dev, vf_counters[i], &val);
+		WRITE_ONCE(m->counter_base[i], le32_to_cpu(rec->counter[i]) - val);
+	}
+
+	return ret;
+}
+
+static int nic_apply(struct vfio_mediate_device *dev)
+{
+	u32 needed = BIT(NIC_REC_QUEUES) | BIT(NIC_REC_VF) | BIT(NIC_REC_FILTERS);
+	struct nic_mediated *m = dev->handle;
+	struct nic_state *state = m->state;
+	int ret;
+
+	if ((state->have & needed) != needed)
+		return -EINVAL;
+
+	mutex_lock(&m->nic->vf_lock);
+	ret = nic_apply_filters(m->nic, m->n, state);
+	mutex_unlock(&m->nic->vf_lock);
+	if (!ret)
+		ret = nic_apply_registers(dev, state);
+	if (!ret && state->have & BIT(NIC_REC_COUNTERS))
+		ret = nic_apply_counters(dev, &state->counters);
+
+	return ret;
+}
+
+const struct vfio_mediate_migration_ops nic_migration_ops = {
+	.version = NIC_STATE_VERSION,
+	.min_version = NIC_STATE_VERSION,
+	.run = nic_run,
+	.quiesce = nic_quiesce,
+	.stop = nic_stop_vf,
+	.size = nic_state_size,
+	.save = nic_save,
+	.load_begin = nic_load_begin,
+	.load = nic_load,
+	.apply = nic_apply,
+};

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The state of a VF as it is migrated: records of version 1, all numbers in
+ * little-endian. Documentation/migration.rst lists what is in none of them.
+ */
+
+#ifndef SAMPLE_NIC_MIGRATE_H
+#define SAMPLE_NIC_MIGRATE_H
+
+#include "nic.h"
+
+struct nic_dirty;
+struct vfio_mediate_access;
+struct vfio_mediate_device;
+
+#define NIC_STATE_VERSION	1
+
+/* Types of records, one of each; the last may be missing */
+#define NIC_REC_QUEUES		1
+#define NIC_REC_VF		2
+#define NIC_REC_FILTERS		3
+#define NIC_REC_COUNTERS	4
+
+#define NIC_QUEUE_REGS		17
+#define NIC_VF_REGS		9
+#define NIC_MBX_WORDS		16
+#define NIC_COUNTERS		9
+
+/**
+ * struct nic_rec_queues - Queue registers
+ * @reg:	For each queue pair the registers of queue_regs[], in that order.
+ */
+struct nic_rec_queues {
+	__le32 reg[2][NIC_QUEUE_REGS];
+};
+
+/**
+ * struct nic_rec_vf - What there is once for each VF
+ * @reg:	The registers of vf_regs[], in that order.
+ * @mailbox:	V2PMAILBOX as the VF's driver would have read it.
+ * @message:	The mailbox's memory.
+ */
+struct nic_rec_vf {
+	__le32 reg[NIC_VF_REGS];
+	__le32 mailbox;
+	__le32 message[NIC_MBX_WORDS];
+};
+
+#define NIC_FILTER_ACTIVE	BIT(0)	/* the reset handshake is complete */
+#define NIC_FILTER_VLANS	BIT(1)
+#define NIC_FILTER_MC_PROMISC	BIT(2)
+#define NIC_FILTER_UC_PROMISC	BIT(3)
+#define NIC_FILTER_KNOWN	GENMASK(3, 0)
+
+/**
+ * struct nic_rec_filters - What the VF receives, see &struct nic_pool
+ * @mac:	Its addresses.
+ * @port_vlan:	VLAN and priority that the administrator of the source had set.
+ * @flags:	NIC_FILTER_*.
+ * @max_frame:	Longest frame.
+ * @num_vlans:	How many of @vlan are used.
+ * @vlan:	VLANs that its driver had asked for, without 0.
+ * @mta:	Multicast hashes.
+ */
+struct nic_rec_filters {
+	u8 mac[NIC_POOL_MACS][ETH_ALEN];
+	__le16 port_vlan;
+	__le32 flags;
+	__le16 max_frame;
+	__le16 num_vlans;
+	__le16 vlan[NIC_NUM_VLANS];
+	__le32 mta[NIC_MTA_BITS / 32];
+};
+
+/**
+ * struct nic_rec_counters - Counters as the VF's driver would have read them
+ * @counter:	Those of vf_counters[], in that order.
+ */
+struct nic_rec_counters {
+	__le32 counter[NIC_COUNTERS];
+};
+
+/**
+ * struct nic_state - All of it, while it is loaded
+ * @have:	Bits of the records that have come.
+ * @queues:	NIC_REC_QUEUES.
+ * @vf:		NIC_REC_VF.
+ * @filters:	NIC_REC_FILTERS.
+ * @counters:	NIC_REC_COUNTERS.
+ */
+struct nic_state {
+	u32 have;
+	struct nic_rec_queues queues;
+	struct nic_rec_vf vf;
+	struct nic_rec_filters filters;
+	struct nic_rec_counters counters;
+};
+
+/**
+ * struct nic_mediated - A VF that is open
+ * @nic:		Its PF.
+ * @n:			Its number.
+ * @state:		What is being loaded, NULL before that.
+ * @counter_base:	What is to be added to the device's counters.
+ * @dirty:		What it writes to memory, NULL while nobody wants to know. Only
+ *			where &vfio_mediate_tracking_ops are called, or writes to trapped
+ *			pages.
+ */
+struct nic_mediated {
+	struct nic *nic;
+	unsigned int n;
+	struct nic_state *state;
+	u32 counter_base[NIC_COUNTERS];
+	struct nic_dirty *dirty;
+};
+
+/* migrate.c */
+extern const struct vfio_mediate_migration_ops nic_migration_ops;
+int nic_counter_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access);
+
+/* filter.c */
+void nic_pool_save(struct nic *nic, unsigned int pool, struct nic_rec_filters *rec);
+int nic_pool_load(struct nic *nic, unsigned int pool, const struct nic_rec_filters *rec);
+
+#endif /* SAMPLE_NIC_MIGRATE_H */
