@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit suites of the state machine of migration/, and of data transfers, without a
+ * device.
+ */
+
+#include <kunit/test.h>
+#include <linux/string.h>
+
+#include "migration.h"
+#include "transfer.h"
+
+#define STATES	VFIO_DEVICE_STATE_NR
+
+/* A letter for each state, in their order */
+static const char letters[] = "ESRCLQPq";
+
+/*
+ * The way from one state to another, as linux/vfio.h describes it: the arcs, and of
+ * their combinations the shortest without a state of saving on the way. NULL where
+ * there is none.
+ */
+static const char * const ways[STATES][STATES] = {
+	/*	  E	S	R	 C	 L	 Q	P	 q */
+	/* E */ { NULL,	NULL,	NULL,	 NULL,	 NULL,	 NULL,	NULL,	 NULL },
+	/* S */ { NULL,	"",	"QR",	 "C",	 "L",	 "Q",	"QRP",	 "Qq" },
+	/* R */ { NULL,	"QS",	"",	 "QSC",	 "QSL",	 "Q",	"P",	 "Qq" },
+	/* C */ { NULL,	"S",	"SQR",	 "",	 "SL",	 "SQ",	NULL,	 NULL },
+	/* L */ { NULL,	"S",	"SQR",	 "SC",	 "",	 "SQ",	"SQRP",	 "SQq" },
+	/* Q */ { NULL,	"S",	"R",	 "SC",	 "SL",	 "",	"RP",	 "q" },
+	/* P */ { NULL,	"RQS",	"R",	 "qC",	 "RQSL", "RQ",	"",	 "q" },
+	/* q */ { NULL,	"QS",	"QR",	 "C",	 "QSL",	 "Q",	"P",	 "" },
+};
+
+/* The same without P2P. */
+static const char * const plain_ways[STATES][STATES] = {
+	/*	  E	S	R	 C	 L	 Q	P	 q */
+	/* E */ { NULL,	NULL,	NULL,	 NULL,	 NULL,	 NULL,	NULL,	 NULL },
+	/* S */ { NULL,	"",	"R",	 "C",	 "L",	 NULL,	"RP",	 NULL },
+	/* R */ { NULL,	"S",	"",	 "SC",	 "SL",	 NULL,	"P",	 NULL },
+	/* C */ { NULL,	"S",	"SR",	 "",	 "SL",	 NULL,	NULL,	 NULL },
+	/* L */ { NULL,	"S",	"SR",	 "SC",	 "",	 NULL,	"SRP",	 NULL },
+	/* Q */ {},
+	/* P */ { NULL,	"RS",	"R",	 "C",	 "RSL",	 NULL,	"",	 NULL },
+	/* q */ {},
+};
+
+/* What the vendor is told when a state is entered. */
+static char level_of(char state)
+{
+	switch (state) {
+	case 'R':
+	case 'P':
+		return 'r';
+	case 'Q':
+	case 'q':
+		return 'q';
+	default:
+		return 's';
+	}
+}
+
+static bool is_saving(char state)
+{
+	return strchr("CPq", state);
+}
+
+static void check_way(struct kunit *test, unsigned int from, unsigned int to,
+		      bool p2p)
+{
+	const char *way = p2p ? ways[from][to] : plain_ways[from][to];
+	struct fake_device *device = fake_open_device(test, p2p);
+	struct vpm_transfer *before, *after;
+	char want[FAKE_LOG] = "", at = letters[from];
+	unsigned int applied, calls = 0;
+	bool goes_on = true;
+	const char *next;
+
+	fake_go(test, device, from);
+	before = fake_transfer(device);
+	KUNIT_EXPECT_EQ(test, !!before, is_saving(at) || at == 'L');
+	fake_forget();
+	applied = fake.applied;
+
+	for (next = way; next && *next; next++) {
+		if (level_of(*next) != level_of(at))
+			want[calls++] = level_of(*next);
+		goes_on &= is_saving(at) && is_saving(*next);
+		at = *next;
+	}
+	KUNIT_EXPECT_EQ_MSG(test, way ? 0 : -EINVAL, fake_set(device, to),
+			    "%c to %c", letters[from], letters[to]);
+	KUNIT_EXPECT_STREQ_MSG(test, want, fake.log, "%c to %c", letters[from],
+			       letters[to]);
+	KUNIT_EXPECT_EQ(test, letters[fake_state(device)], at);
+	KUNIT_EXPECT_EQ(test, fake.saving, is_saving(at));
+
+	after = fake_transfer(device);
+	KUNIT_EXPECT_EQ(test, !!after, is_saving(at) || at == 'L');
+	KUNIT_EXPECT_EQ_MSG(test, before == after, goes_on || (!before && !after),
+			    "%c to %c", letters[from], letters[to]);
+	KUNIT_EXPECT_EQ(test, fake.applied, applied);
+	if (before && before != after) {
+		u8 byte;
+
+		KUNIT_EXPECT_EQ(test, -ENODEV, before->loading ?
+				fake_write(before, "", 1) :
+				fake_read(before, &byte, 1));
+	}
+
+	if (before)
+		vpm_transfer_put(before);
+	if (after)
+		vpm_transfer_put(after);
+	fake_close_device(device);
+}
+
+/* Every state from every state. */
+static void test_ways(struct kunit *test)
+{
+	unsigned int from, to, p2p;
+
+	for (p2p = 0; p2p < 2; p2p++)
+		for (from = 0; from < STATES; from++)
+			for (to = 0; to < STATES; to++)
+				if (p2p || !strchr("Qq", letters[from]))
+					check_way(test, from, to, p2p);
+}
+
+static void test_no_states(struct kunit *test)
+{
+	struct fake_device *device = fake_open_device(test, true);
+
+	KUNIT_EXPECT_EQ(test, -EINVAL, fake_set(device, STATES));
+	KUNIT_EXPECT_EQ(test, -EINVAL, fake_set(device, UINT_MAX));
+	KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_RUNNING, fake_state(device));
+	fake_close_device(device);
+}
+
+/* Protocol v1: each value of device_state from each state that it can be in. */
+static void test_v1_ways(struct kunit *test)
+{
+	static const enum vfio_device_mig_state states[] = {
+		VFIO_DEVICE_STATE_STOP, VFIO_DEVICE_STATE_RUNNING,
+		VFIO_DEVICE_STATE_STOP_COPY, VFIO_DEVICE_STATE_PRE_COPY,
+		VFIO_DEVICE_STATE_RESUMING,
+	};
+	struct fake_device *device;
+	u64 from, to, value;
+	bool good;
+
+	for (from = 0; from <= VFIO_DEVICE_STATE_V1_RESUMING; from++) {
+		for (to = 0; to <= 16; to++) {
+			device = fake_open_device(test, true);
+			fake_go(test, device, states[from]);
+			device->mig->protocol = VPM_PROTOCOL_NONE;
+			fake_v1_read(device, V1_STATE, &value);
+			KUNIT_EXPECT_EQ(test, value, from);
+
+			good = to <= VFIO_DEVICE_STATE_V1_RESUMING &&
+			       ways[states[from]][states[to]];
+			KUNIT_EXPECT_EQ_MSG(test, good ? 0 : -EINVAL,
+					    fake_v1_write(device, V1_STATE, to),
+					    "%llu to %llu", from, to);
+			fake_v1_read(device, V1_STATE, &value);
+			KUNIT_EXPECT_EQ(test, value, good ? to : from);
+			fake_close_device(device);
+		}
+	}
+}
+
+static void test_reset(struct kunit *test)
+{
+	struct vpm_transfer *transfer;
+	struct fake_device *device;
+	unsigned int state;
+	bool stopped;
+	u8 byte;
+
+	for (state = 0; state < STATES; state++) {
+		device = fake_open_device(test, true);
+		fake_go(test, device, state);
+		transfer = fake_transfer(device);
+		stopped = level_of(letters[state]) != 'r';
+		fake_forget();
+
+		vpm_mig_reset(device->mig);
+		flush_work(&device->mig->reset_work);
+		KUNIT_EXPECT_STREQ_MSG(test, fake.log, stopped ? "r" : "", "%c",
+				       letters[state]);
+		KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_RUNNING,
+				fake_state(device));
+		KUNIT_EXPECT_EQ(test, fake.saving, 0);
+		if (transfer) {
+			KUNIT_EXPECT_EQ(test, -ENODEV, transfer->loading ?
+					fake_write(transfer, "", 1) :
+					fake_read(transfer, &byte, 1));
+			vpm_transfer_put(transfer);
+		}
+
+		/* And all can begin anew. */
+		KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_PRE_COPY));
+		fake_close_device(device);
+	}
+}
+
+/* Whoever comes before the work does what it would do. */
+static void test_reset_is_first(struct kunit *test)
+{
+	struct fake_device *device = fake_open_device(test, true);
+
+	fake_go(test, device, VFIO_DEVICE_STATE_STOP);
+	mutex_lock(&device->mig->state_lock);
+	vpm_mig_reset(device->mig);
+	mutex_unlock(&device->mig->state_lock);
+	KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_RUNNING, fake_state(device));
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP));
+	KUNIT_EXPECT_STREQ(test, fake.log, "qsrqs");
+	fake_close_device(device);
+}
+
+static void test_reset_fails(struct kunit *test)
+{
+	struct fake_device *device = fake_open_device(test, true);
+
+	fake_go(test, device, VFIO_DEVICE_STATE_STOP);
+	fake.errors[VPM_RUNNING] = -EIO;
+	vpm_mig_reset(device->mig);
+	KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_ERROR, fake_state(device));
+	fake.errors[VPM_RUNNING] = 0;
+	vpm_mig_reset(device->mig);
+	KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_RUNNING, fake_state(device));
+	fake_close_device(device);
+}
+
+static void test_detach(struct kunit *test)
+{
+	struct vpm_transfer *transfer;
+	struct fake_device *device;
+	unsigned int state;
+	u64 value;
+	u8 byte;
+
+	for (state = 0; state < STATES; state++) {
+		device = fake_open_device(test, true);
+		fake_go(test, device, state);
+		transfer = fake_transfer(device);
+		fake_unregister();
+		fake_forget();
+
+		KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_ERROR, fake_state(device));
+		KUNIT_EXPECT_EQ(test, -EINVAL,
+				fake_set(device, VFIO_DEVICE_STATE_RUNNING));
+		KUNIT_EXPECT_EQ(test, -EBUSY, fake_v1_read(device, V1_STATE, &value));
+		if (transfer) {
+			KUNIT_EXPECT_EQ(test, -ENODEV, transfer->loading ?
+					fake_write(transfer, "", 1) :
+					fake_read(transfer, &byte, 1));
+			vpm_transfer_put(transfer);
+		}
+
+		/* It works again, but nobody can stop it. */
+		vpm_mig_reset(device->mig);
+		KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_RUNNING,
+				fake_state(device));
+		KUNIT_EXPECT_EQ(test, -ENODEV,
+				fake_set(device, VFIO_DEVICE_STATE_STOP));
+		KUNIT_EXPECT_STREQ(test, fake.log, "");
+		fake_close_device(device);
+		KUNIT_ASSERT_EQ(test, 0, fake_register());
+	}
+}
+
+static void test_vendor_fails(struct kunit *test)
+{
+	struct fake_device *device = fake_open_device(test, true);
+
+	/* Half of the way is done. */
+	fake.errors[VPM_STOPPED] = -EIO;
+	KUNIT_EXPECT_EQ(test, -EIO, fake_set(device, VFIO_DEVICE_STATE_STOP));
+	KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_RUNNING_P2P, fake_state(device));
+	fake.errors[VPM_STOPPED] = 0;
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP));
+
+	fake.begin_error = -EBUSY;
+	KUNIT_EXPECT_EQ(test, -EBUSY, fake_set(device, VFIO_DEVICE_STATE_STOP_COPY));
+	KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_STOP, fake_state(device));
+	fake.begin_error = 0;
+
+	fake.errors[VPM_RUNNING] = -EIO;
+	KUNIT_EXPECT_EQ(test, -EIO, fake_set(device, VFIO_DEVICE_STATE_RUNNING));
+	KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_RUNNING_P2P, fake_state(device));
+	fake.errors[VPM_RUNNING] = -ENOTRECOVERABLE;
+	KUNIT_EXPECT_EQ(test, -ENOTRECOVERABLE,
+			fake_set(device, VFIO_DEVICE_STATE_RUNNING));
+	KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_ERROR, fake_state(device));
+	fake.errors[VPM_RUNNING] = 0;
+	KUNIT_EXPECT_EQ(test, -EINVAL, fake_set(device, VFIO_DEVICE_STATE_RUNNING));
+	fake_forget();
+	vpm_mig_reset(device->mig);
+	KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_RUNNING, fake_state(device));
+	KUNIT_EXPECT_STREQ(test, fake.log, "r");
+	fake_close_device(device);
+
+	/* Nor can one whose vendor lost it while saving was to begin. */
+	device = fake_open_device(test, true);
+	fake.begin_error = -ENOTRECOVERABLE;
+	KUNIT_EXPECT_EQ(test, -ENOTRECOVERABLE,
+			fake_set(device, VFIO_DEVICE_STATE_PRE_COPY));
+	KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_ERROR, fake_state(device));
+	KUNIT_EXPECT_EQ(test, fake.saving, 0);
+	fake.begin_error = 0;
+	fake_forget();
+	vpm_mig_reset(device->mig);
+	KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_RUNNING, fake_state(device));
+	KUNIT_EXPECT_STREQ(test, fake.log, "r");
+	fake_close_device(device);
+
+	/* One that ran, as far as is known, is told to run, too. */
+	device = fake_open_device(test, false);
+	fake_go(test, device, VFIO_DEVICE_STATE_ERROR);
+	fake_forget();
+	vpm_mig_reset(device->mig);
+	KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_RUNNING, fake_state(device));
+	KUNIT_EXPECT_STREQ(test, fake.log, "r");
+	fake_close_device(device);
+}
+
+static void test_protocols(struct kunit *test)
+{
+	struct fake_device *device = fake_open_device(test, true);
+	u64 value;
+
+	/* To look claims nothing. */
+	KUNIT_EXPECT_EQ(test, 0, fake_v1_read(device, V1_STATE, &value));
+	KUNIT_EXPECT_EQ(test, 0, fake_v1_read(device, V1_PENDING, &value));
+	KUNIT_EXPECT_EQ(test, 0, fake_v1_read(device, V1_OFFSET, &value));
+	KUNIT_EXPECT_EQ(test, 0, fake_v1_read(device, V1_SIZE, &value));
+	KUNIT_EXPECT_EQ(test, -EINVAL, fake_v1_write(device, V1_SIZE, 1));
+	KUNIT_EXPECT_EQ(test, -EINVAL, fake_v1_write(device, V1_STATE, 6));
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_RUNNING));
+	KUNIT_EXPECT_EQ(test, -EBUSY, fake_v1_read(device, V1_STATE, &value));
+	KUNIT_EXPECT_EQ(test, -EBUSY, fake_v1_read(device, V1_PENDING, &value));
+	KUNIT_EXPECT_EQ(test, -EBUSY, fake_v1_read(device, V1_OFFSET, &value));
+	KUNIT_EXPECT_EQ(test, -EBUSY, fake_v1_read(device, V1_SIZE, &value));
+	KUNIT_EXPECT_EQ(test, -EBUSY, fake_v1_write(device, V1_SIZE, 1));
+	KUNIT_EXPECT_EQ(test, -EBUSY, fake_v1_write(device, V1_STATE, 1));
+	fake_close_device(device);
+
+	device = fake_open_device(test, true);
+	KUNIT_EXPECT_EQ(test, 0, fake_v1_write(device, V1_STATE, 1));
+	KUNIT_EXPECT_EQ(test, -EBUSY, fake_set(device, VFIO_DEVICE_STATE_STOP));
+	KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_RUNNING, fake_state(device));
+	fake_close_device(device);
+}
+
+static int migration_init(struct kunit *test)
+{
+	return fake_register();
+}
+
+static void migration_exit(struct kunit *test)
+{
+	fake_unregister();
+}
+
+static struct kunit_case state_cases[] = {
+	KUNIT_CASE(test_ways),
+	KUNIT_CASE(test_no_states),
+	KUNIT_CASE(test_v1_ways),
+	KUNIT_CASE(test_reset),
+	KUNIT_CASE(test_reset_is_first),
+	KUNIT_CASE(test_reset_fails),
+	KUNIT_CASE(test_detach),
+	KUNIT_CASE(test_vendor_fails),
+	KUNIT_CASE(test_protocols),
+	{ }
+};
+
+static struct kunit_suite state_suite = {
+	.name = "migration_states",
+	.init = migration_init,
+	.exit = migration_exit,
+	.test_cases = state_cases,
+};
+
+kunit_test_suite(state_suite);

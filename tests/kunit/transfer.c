@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit suite of data transfers in migration/: what is saved can be loaded, and
+ * what is not whole is not applied; by both protocols.
+ */
+
+#include <kunit/test.h>
+
+#include "migration.h"
+#include "transfer.h"
+
+/* A header, five records of 1 to 5 bytes, and the end */
+#define STREAM_SIZE	(72 + FAKE_RECORDS * 16 + FAKE_SIZE + 16)
+
+static struct vpm_transfer *begin(struct kunit *test, struct fake_device *device,
+				  enum vfio_device_mig_state state)
+{
+	struct vpm_transfer *transfer;
+
+	KUNIT_ASSERT_EQ(test, 0, fake_set(device, state));
+	transfer = fake_transfer(device);
+	KUNIT_ASSERT_NOT_NULL(test, transfer);
+
+	return transfer;
+}
+
+/* In parts of any size, the same bytes; loaded in other parts, the same state. */
+static void test_parts(struct kunit *test)
+{
+	struct fake_device *device = fake_open_device(test, true);
+	size_t part, at, size = fake_save(test, device);
+	struct vpm_transfer *transfer;
+	u8 again[STREAM_SIZE];
+	ssize_t done;
+
+	KUNIT_ASSERT_EQ(test, size, STREAM_SIZE);
+	for (part = 1; part <= size; part++) {
+		KUNIT_ASSERT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_RUNNING));
+		transfer = begin(test, device, VFIO_DEVICE_STATE_STOP_COPY);
+		for (at = 0; at < size; at += done) {
+			done = fake_read(transfer, again + at, min(part, size - at));
+			KUNIT_ASSERT_EQ(test, done, min(part, size - at));
+		}
+		KUNIT_EXPECT_EQ(test, 0, fake_read(transfer, again, 1));
+		KUNIT_EXPECT_EQ(test, 0, fake_read(transfer, again, 1));
+		KUNIT_EXPECT_MEMEQ(test, again, device->stream, size);
+		vpm_transfer_put(transfer);
+
+		fake.applied = 0;
+		transfer = begin(test, device, VFIO_DEVICE_STATE_RESUMING);
+		for (at = 0; at < size; at += part) {
+			KUNIT_EXPECT_EQ(test, fake.applied, 0);
+			KUNIT_ASSERT_EQ(test, min(part, size - at),
+					fake_write(transfer, device->stream + at,
+						   min(part, size - at)));
+		}
+		KUNIT_EXPECT_EQ(test, fake.applied, 1);
+		KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP));
+		KUNIT_EXPECT_EQ(test, fake.applied, 1);
+		vpm_transfer_put(transfer);
+	}
+	fake_close_device(device);
+}
+
+static s64 pending(struct fake_device *device, struct vpm_transfer *transfer)
+{
+	s64 bytes;
+
+	vpm_mig_lock(device->mig);
+	bytes = vpm_transfer_pending(transfer);
+	vpm_mig_unlock(device->mig);
+
+	return bytes;
+}
+
+/* What is still to be saved: less the more was, and nothing only at the end. */
+static void test_pending(struct kunit *test)
+{
+	struct fake_device *device = fake_open_device(test, true);
+	struct vpm_transfer *transfer;
+	u8 buf[STREAM_SIZE];
+	s64 first;
+
+	transfer = begin(test, device, VFIO_DEVICE_STATE_STOP_COPY);
+	first = pending(device, transfer);
+	KUNIT_EXPECT_GE(test, first, STREAM_SIZE);
+	KUNIT_EXPECT_EQ(test, STREAM_SIZE - 16,
+			fake_read(transfer, buf, STREAM_SIZE - 16));
+	KUNIT_EXPECT_EQ(test, first - 72 - FAKE_SIZE, pending(device, transfer));
+	KUNIT_EXPECT_EQ(test, 15, fake_read(transfer, buf, 15));
+	KUNIT_EXPECT_EQ(test, 1, pending(device, transfer));
+	KUNIT_EXPECT_EQ(test, 1, fake_read(transfer, buf, 15));
+	KUNIT_EXPECT_EQ(test, 0, pending(device, transfer));
+	vpm_transfer_put(transfer);
+	fake_close_device(device);
+}
+
+/* Loads what is in device->stream; returns what the first error was. */
+static int load(struct kunit *test, struct fake_device *device, size_t size)
+{
+	struct vpm_transfer *transfer;
+	ssize_t done;
+	int ret;
+
+	vpm_mig_reset(device->mig);
+	transfer = begin(test, device, VFIO_DEVICE_STATE_RESUMING);
+	fake.applied = 0;
+	done = fake_write(transfer, device->stream, size);
+	if (done < 0)
+		KUNIT_EXPECT_EQ(test, done, fake_write(transfer, "more", 4));
+	ret = fake_set(device, VFIO_DEVICE_STATE_STOP);
+	KUNIT_EXPECT_EQ(test, fake_state(device), ret ? VFIO_DEVICE_STATE_ERROR :
+			VFIO_DEVICE_STATE_STOP);
+	if (done < 0)
+		KUNIT_EXPECT_EQ(test, done, ret);
+	vpm_transfer_put(transfer);
+
+	return ret;
+}
+
+static void test_truncated(struct kunit *test)
+{
+	struct fake_device *device = fake_open_device(test, true);
+	size_t part, size = fake_save(test, device);
+
+	for (part = 0; part < size; part++) {
+		KUNIT_EXPECT_EQ(test, -EINVAL, load(test, device, part));
+		KUNIT_EXPECT_EQ(test, fake.applied, 0);
+	}
+	KUNIT_EXPECT_EQ(test, 0, load(test, device, size));
+	KUNIT_EXPECT_EQ(test, fake.applied, 1);
+	fake_close_device(device);
+}
+
+static void test_bit_flips(struct kunit *test)
+{
+	struct fake_device *device = fake_open_device(test, true);
+	size_t bit, size = fake_save(test, device);
+
+	for (bit = 0; bit < 8 * size; bit++) {
+		device->stream[bit / 8] ^= BIT(bit % 8);
+		KUNIT_EXPECT_LT_MSG(test, load(test, device, size), 0, "bit %zu",
+				    bit);
+		KUNIT_EXPECT_EQ(test, fake.applied, 0);
+		device->stream[bit / 8] ^= BIT(bit % 8);
+	}
+	KUNIT_EXPECT_EQ(test, 0, load(test, device, size));
+	fake_close_device(device);
+}
+
+static void test_vendor_refuses(struct kunit *test)
+{
+	struct fake_device *device = fake_open_device(test, true);
+	size_t size = fake_save(test, device);
+
+	fake.load_error = -EOPNOTSUPP;
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, load(test, device, size));
+	KUNIT_EXPECT_EQ(test, fake.applied, 0);
+	fake.load_error = 0;
+	fake.apply_error = -EBUSY;
+	KUNIT_EXPECT_EQ(test, -EBUSY, load(test, device, size));
+	KUNIT_EXPECT_EQ(test, fake.applied, 1);
+
+	/* Nothing is tried again. */
+	fake.apply_error = -ERESTARTSYS;
+	KUNIT_EXPECT_EQ(test, -EINTR, load(test, device, size));
+	fake.apply_error = 0;
+	fake.load_error = -ERESTARTSYS;
+	KUNIT_EXPECT_EQ(test, -EINTR, load(test, device, size));
+	fake.load_error = 0;
+	KUNIT_EXPECT_EQ(test, 0, load(test, device, size));
+	fake_close_device(device);
+}
+
+/* The header comes while the device still runs, then what the vendor has. */
+static void test_pre_copy(struct kunit *test)
+{
+	struct fake_device *device = fake_open_device(test, true);
+	struct vpm_transfer *transfer;
+	u64 initial, changed;
+	u8 buf[512];
+	ssize_t size;
+
+	fake.pre_copies = 2;
+	transfer = begin(test, device, VFIO_DEVICE_STATE_PRE_COPY);
+	vpm_mig_lock(device->mig);
+	KUNIT_EXPECT_EQ(test, 0, vpm_transfer_estimate(transfer, &initial, &changed));
+	vpm_mig_unlock(device->mig);
+	KUNIT_EXPECT_EQ(test, initial, 72 + 2 * 4);
+	KUNIT_EXPECT_EQ(test, changed, 1);
+
+	KUNIT_EXPECT_EQ(test, 80, fake_read(transfer, buf, 80));
+	size = 80 + fake_read(transfer, buf + 80, sizeof(buf) - 80);
+	KUNIT_EXPECT_EQ(test, size, 72 + 2 * 20);
+	KUNIT_EXPECT_EQ(test, -ENOMSG, fake_read(transfer, buf, 1));
+	KUNIT_EXPECT_EQ(test, -ENOMSG, fake_read(transfer, buf, 1));
+	KUNIT_EXPECT_STREQ(test, fake.log, "");
+
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_PRE_COPY_P2P));
+	KUNIT_EXPECT_EQ(test, -ENOMSG, fake_read(transfer, buf, 1));
+	fake.pre_copies++;
+	KUNIT_EXPECT_EQ(test, 1, fake_read(transfer, buf + size, 1));
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP_COPY));
+	size += 1 + fake_read(transfer, buf + size + 1, sizeof(buf) - size - 1);
+	KUNIT_EXPECT_EQ(test, size, STREAM_SIZE + 3 * 20);
+	KUNIT_EXPECT_EQ(test, 0, fake_read(transfer, buf, 1));
+	vpm_transfer_put(transfer);
+
+	/* All of it, as it is, is a stream. */
+	memcpy(device->stream, buf, size);
+	KUNIT_EXPECT_EQ(test, 0, load(test, device, size));
+	fake_close_device(device);
+}
+
+/* The vendor cannot save: the device is none the worse for it. */
+static void test_save_fails(struct kunit *test)
+{
+	static const int passing[] = { -EAGAIN, -ERESTARTSYS };
+	struct fake_device *device = fake_open_device(test, true);
+	struct vpm_transfer *transfer;
+	unsigned int i;
+	u8 buf[512];
+
+	fake.save_index = 2;
+	for (i = 0; i < ARRAY_SIZE(passing); i++) {
+		transfer = begin(test, device, VFIO_DEVICE_STATE_STOP_COPY);
+		fake.save_error = passing[i];
+		KUNIT_EXPECT_EQ(test, 72 + 17 + 18,
+				fake_read(transfer, buf, sizeof(buf)));
+		KUNIT_EXPECT_EQ(test, passing[i],
+				fake_read(transfer, buf, sizeof(buf)));
+		fake.save_error = 0;
+		KUNIT_EXPECT_EQ(test, STREAM_SIZE - 72 - 17 - 18,
+				fake_read(transfer, buf, sizeof(buf)));
+		KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP));
+		vpm_transfer_put(transfer);
+	}
+
+	transfer = begin(test, device, VFIO_DEVICE_STATE_STOP_COPY);
+	fake.save_error = -EIO;
+	KUNIT_EXPECT_EQ(test, 72 + 17 + 18, fake_read(transfer, buf, sizeof(buf)));
+	KUNIT_EXPECT_EQ(test, -EIO, fake_read(transfer, buf, 1));
+	fake.save_error = 0;
+	KUNIT_EXPECT_EQ(test, -EIO, fake_read(transfer, buf, 1));
+	KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_STOP_COPY, fake_state(device));
+	vpm_transfer_put(transfer);
+
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_RUNNING));
+	KUNIT_EXPECT_EQ(test, STREAM_SIZE, fake_save(test, device));
+	fake_close_device(device);
+}
+
+/* One iteration of protocol v1; returns how much was saved by it. */
+static size_t v1_iteration(struct kunit *test, struct fake_device *device, u8 *to)
+{
+	u64 pending, offset, size, again;
+
+	KUNIT_EXPECT_EQ(test, 0, fake_v1_read(device, V1_PENDING, &pending));
+	KUNIT_EXPECT_EQ(test, 0, fake_v1_read(device, V1_PENDING, &again));
+	KUNIT_EXPECT_EQ(test, pending, again);
+	KUNIT_EXPECT_EQ(test, 0, fake_v1_read(device, V1_OFFSET, &offset));
+	KUNIT_EXPECT_EQ(test, offset, VPM_V1_DATA_OFFSET);
+	KUNIT_EXPECT_EQ(test, 0, fake_v1_read(device, V1_SIZE, &size));
+	KUNIT_EXPECT_EQ(test, 0, fake_v1_read(device, V1_OFFSET, &offset));
+	KUNIT_EXPECT_EQ(test, 0, fake_v1_read(device, V1_SIZE, &again));
+	KUNIT_EXPECT_EQ(test, size, again);
+	KUNIT_EXPECT_EQ(test, !pending, !size);
+	memcpy(to, device->v1.data, size);
+
+	return size;
+}
+
+static void v1_load(struct kunit *test, struct fake_device *device, const u8 *from,
+		    size_t size, size_t part)
+{
+	size_t at;
+
+	for (at = 0; at < size; at += part) {
+		memcpy(device->v1.data, from + at, min(part, size - at));
+		KUNIT_ASSERT_EQ(test, 0, fake_v1_write(device, V1_SIZE,
+						       min(part, size - at)));
+	}
+}
+
+static void test_v1(struct kunit *test)
+{
+	struct fake_device *device = fake_open_device(test, true);
+	size_t size, part;
+	u64 value;
+
+	KUNIT_EXPECT_EQ(test, 0, v1_iteration(test, device, device->stream));
+	KUNIT_EXPECT_EQ(test, 0, fake_v1_write(device, V1_STATE, 3));
+	size = v1_iteration(test, device, device->stream);
+	KUNIT_EXPECT_EQ(test, size, 72);
+
+	/* What was not read before the device is stopped can be read after that. */
+	fake.pre_copies = 1;
+	KUNIT_EXPECT_EQ(test, 0, fake_v1_read(device, V1_PENDING, &value));
+	KUNIT_EXPECT_EQ(test, 0, fake_v1_read(device, V1_OFFSET, &value));
+	KUNIT_EXPECT_EQ(test, 0, fake_v1_write(device, V1_STATE, 2));
+	KUNIT_EXPECT_EQ(test, 0, fake_v1_read(device, V1_SIZE, &value));
+	KUNIT_EXPECT_EQ(test, value, 20);
+	memcpy(device->stream + size, device->v1.data, value);
+	size += value;
+
+	size += v1_iteration(test, device, device->stream + size);
+	KUNIT_EXPECT_EQ(test, size, STREAM_SIZE + 20);
+	KUNIT_EXPECT_EQ(test, 0, v1_iteration(test, device, device->stream));
+	KUNIT_EXPECT_EQ(test, 0, fake_v1_write(device, V1_STATE, 0));
+	KUNIT_EXPECT_EQ(test, 0, v1_iteration(test, device, device->stream));
+
+	for (part = 1; part <= size; part += 7) {
+		KUNIT_EXPECT_EQ(test, 0, fake_v1_write(device, V1_STATE, 4));
+		fake.applied = 0;
+		v1_load(test, device, device->stream, size, part);
+		KUNIT_EXPECT_EQ(test, 0, fake_v1_write(device, V1_STATE, 1));
+		KUNIT_EXPECT_EQ(test, fake.applied, 1);
+	}
+
+	/* What was not read is gone when saving begins anew. */
+	KUNIT_EXPECT_EQ(test, 0, fake_v1_write(device, V1_STATE, 3));
+	KUNIT_EXPECT_EQ(test, 0, fake_v1_read(device, V1_OFFSET, &value));
+	KUNIT_EXPECT_EQ(test, 0, fake_v1_write(device, V1_STATE, 1));
+	KUNIT_EXPECT_EQ(test, 0, fake_v1_write(device, V1_STATE, 2));
+	KUNIT_EXPECT_EQ(test, 0, fake_v1_read(device, V1_OFFSET, &value));
+	KUNIT_EXPECT_EQ(test, 0, fake_v1_read(device, V1_SIZE, &value));
+	KUNIT_EXPECT_EQ(test, value, STREAM_SIZE);
+
+	/* Neither can one load while saving, nor save while loading. */
+	KUNIT_EXPECT_EQ(test, -EINVAL, fake_v1_write(device, V1_SIZE, 1));
+	KUNIT_EXPECT_EQ(test, 0, fake_v1_write(device, V1_STATE, 4));
+	KUNIT_EXPECT_EQ(test, 0, fake_v1_read(device, V1_OFFSET, &value));
+	KUNIT_EXPECT_EQ(test, 0, fake_v1_read(device, V1_SIZE, &value));
+	KUNIT_EXPECT_EQ(test, value, 0);
+	vpm_mig_reset(device->mig);
+
+	/* Not all of it, wrong sizes, wrong members, wrong widths */
+	KUNIT_EXPECT_EQ(test, 0, fake_v1_write(device, V1_STATE, 4));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			fake_v1_write(device, V1_SIZE, VPM_V1_DATA_SIZE + 1));
+	KUNIT_EXPECT_EQ(test, -EINVAL, fake_v1_write(device, V1_SIZE, U64_MAX));
+	KUNIT_EXPECT_EQ(test, 0, fake_v1_write(device, V1_SIZE, 0));
+	KUNIT_EXPECT_EQ(test, -EINVAL, fake_v1_write(device, V1_PENDING, 0));
+	KUNIT_EXPECT_EQ(test, -EINVAL, fake_v1_write(device, V1_OFFSET, 0));
+	v1_load(test, device, device->stream, size - 1, size);
+	KUNIT_EXPECT_EQ(test, -EINVAL, fake_v1_write(device, V1_STATE, 1));
+	KUNIT_EXPECT_EQ(test, 0, fake_v1_read(device, V1_STATE, &value));
+	KUNIT_EXPECT_EQ(test, value, 6);
+	KUNIT_EXPECT_EQ(test, -ENODEV, fake_v1_read(device, V1_PENDING, &value));
+	KUNIT_EXPECT_EQ(test, -ENODEV, fake_v1_read(device, V1_OFFSET, &value));
+	KUNIT_EXPECT_EQ(test, -ENODEV, fake_v1_read(device, V1_SIZE, &value));
+	KUNIT_EXPECT_EQ(test, -ENODEV, fake_v1_write(device, V1_SIZE, 0));
+	KUNIT_EXPECT_EQ(test, -EINVAL, vpm_v1_access(&device->v1, 0, 8, &value,
+						     false));
+	KUNIT_EXPECT_EQ(test, -EINVAL, vpm_v1_access(&device->v1, V1_SIZE, 4,
+						     &value, false));
+	KUNIT_EXPECT_EQ(test, -EINVAL, vpm_v1_access(&device->v1, V1_SIZE + 4, 4,
+						     &value, false));
+	KUNIT_EXPECT_EQ(test, -EINVAL, vpm_v1_access(&device->v1, 32, 8, &value,
+						     false));
+	fake_close_device(device);
+}
+
+/* A file may be there longer than the device. */
+static void test_closed(struct kunit *test)
+{
+	struct fake_device *device = fake_open_device(test, true);
+	struct vpm_transfer *transfer;
+	u8 byte;
+
+	transfer = begin(test, device, VFIO_DEVICE_STATE_PRE_COPY);
+	fake_close_device(device);
+	KUNIT_EXPECT_EQ(test, -ENODEV, fake_read(transfer, &byte, 1));
+	vpm_transfer_put(transfer);
+
+	device = fake_open_device(test, true);
+	transfer = begin(test, device, VFIO_DEVICE_STATE_RESUMING);
+	fake_close_device(device);
+	KUNIT_EXPECT_EQ(test, -ENODEV, fake_write(transfer, "x", 1));
+	vpm_transfer_put(transfer);
+}
+
+static int transfer_init(struct kunit *test)
+{
+	return fake_register();
+}
+
+static void transfer_exit(struct kunit *test)
+{
+	fake_unregister();
+}
+
+static struct kunit_case transfer_cases[] = {
+	KUNIT_CASE(test_parts),
+	KUNIT_CASE(test_pending),
+	KUNIT_CASE(test_truncated),
+	KUNIT_CASE(test_bit_flips),
+	KUNIT_CASE(test_vendor_refuses),
+	KUNIT_CASE(test_pre_copy),
+	KUNIT_CASE(test_save_fails),
+	KUNIT_CASE(test_v1),
+	KUNIT_CASE(test_closed),
+	{ }
+};
+
+static struct kunit_suite transfer_suite = {
+	.name = "migration_transfers",
+	.init = transfer_init,
+	.exit = transfer_exit,
+	.test_cases = transfer_cases,
+};
+
+kunit_test_suite(transfer_suite);
