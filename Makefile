@@ -4,7 +4,7 @@
 LAB := tests/lab/lab
 
 .DEFAULT_GOAL := modules
-.PHONY: modules lab demo check bench run shell lint clean distclean help
+.PHONY: modules lab demo check bench run shell tools lint clean distclean help
 
 ifdef KDIR
 # Out of the lab, as any out-of-tree module: make KDIR=/lib/modules/.../build
@@ -22,7 +22,7 @@ lab:
 	@$(LAB) lab $(if $(KERNEL),--kernel '$(KERNEL)')
 
 demo:
-	@$(LAB) demo $(if $(KERNEL),--kernel '$(KERNEL)')
+	@$(LAB) demo $(if $(KERNEL),--kernel '$(KERNEL)') $(if $(QEMU),--qemu '$(QEMU)')
 
 check:
 	@$(LAB) check $(if $(SUITE),--suite '$(SUITE)') $(if $(KERNEL),--kernel '$(KERNEL)')
@@ -31,13 +31,17 @@ bench:
 	@$(LAB) bench $(if $(SUITE),--suite '$(SUITE)') $(if $(KERNEL),--kernel '$(KERNEL)')
 
 host_args = $(if $(FILES),--files '$(FILES)') $(if $(KERNEL),--kernel '$(KERNEL)') \
-	$(if $(VFS),--vfs '$(VFS)') $(if $(PF),--pf '$(PF)') $(if $(PFS),--pfs '$(PFS)')
+	$(if $(VFS),--vfs '$(VFS)') $(if $(PF),--pf '$(PF)') $(if $(PFS),--pfs '$(PFS)') \
+	$(if $(QEMUS),--qemus $(QEMUS))
 
 run:
 	@$(LAB) run $(if $(SCRIPT),--script '$(SCRIPT)') $(if $(TIMEOUT),--timeout '$(TIMEOUT)') $(host_args)
 
 shell:
 	@$(LAB) shell $(host_args)
+
+tools:
+	@$(MAKE) --no-print-directory -C tools O='$(CURDIR)/build/tools'
 
 lint:
 	@$(LAB) lint
@@ -49,13 +53,14 @@ help:
 	@echo 'make [modules] [KERNEL=6.12|7.2|debug]  build the modules inside a tree of that kernel'
 	@echo 'make KDIR=/lib/modules/VERSION/build    build them against a kernel of this machine'
 	@echo 'make lab [KERNEL=...]                   build all that the lab needs; a second call is seconds'
-	@echo 'make demo [KERNEL=...]                  from nothing to a guest with a VF that passes traffic'
+	@echo 'make demo [KERNEL=...] [QEMU=10|7.2|11] from nothing to a guest that is migrated with its VF'
 	@echo 'make check [SUITE=name] [KERNEL=...]    all tests but the longest, or one suite (SUITE=list)'
 	@echo 'make bench [SUITE=access] [KERNEL=...]   count instructions, in-tree vfio-pci against ours'
 	@echo 'make run SCRIPT=path [FILES=dir] [KERNEL=...] [VFS=n] [PF=igb|sample_nic] [PFS=1|2] [TIMEOUT=s]'
-	@echo '                                        run a script on the lab host, return its exit status'
+	@echo '         [QEMUS="7.2 11"]               run a script on the lab host, return its exit status'
 	@echo 'make shell [FILES=dir] [KERNEL=...] [VFS=n] [PF=...] [PFS=...]'
 	@echo '                                        the same host with an interactive shell'
+	@echo 'make tools                              build tools/ with this machine'"'"'s compiler, in build/tools'
 	@echo 'make lint                               checkpatch, sparse, W=1, shellcheck'
 	@echo 'make clean                              remove build/'
 	@echo 'make distclean                          remove build/ and the cache of trees, kernels and images'

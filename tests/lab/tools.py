@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Tests of the tools that run on any machine."""
+
+import json
+import pathlib
+import random
+import subprocess
+
+from cache import REPO
+
+GOLDEN = REPO / "tests" / "golden"
+RANDOM = 500        # streams that were spoilt at random
+
+
+class Decoder:
+    """vfio-mediate-stream, on what is in memory."""
+
+    def __init__(self, program):
+        self.program = program
+
+    def __call__(self, data, *args):
+        done = subprocess.run([self.program, *args], input=data, check=False,
+                              capture_output=True, timeout=60)
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+    def status(self, data):
+        """The exit status; JSON that is none, or says otherwise, is an error."""
+        status, out, err = self(data, "--json", "--data")
+        wrong = json.loads(out)["error"]
+        if bool(wrong) != bool(status) or bool(err) != bool(status):
+            raise ValueError(f"exit status {status}, error {wrong}, {err}")
+        return status
+
+
+def streams():
+    return [path.read_bytes() for path in sorted(GOLDEN.glob("*.stream"))]
+
+
+def golden(decode):
+    """Each golden stream is whole, and what it was saved as."""
+    good = True
+    for path in GOLDEN.glob("*.stream"):
+        status, out, _ = decode(path.read_bytes(), "--json", "--data")
+        want = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        good &= not status and json.loads(out) == want
+    return good
+
+
+def cuts(decode):
+    return all(decode.status(data[:size]) == 1 for data in streams()
+               for size in range(len(data)))
+
+
+def flips(decode):
+    statuses = set()
+    for data in map(bytearray, streams()):
+        for bit in [*range(8 * 96), *range(8 * 96, 8 * len(data), 29)]:
+            data[bit // 8] ^= 1 << bit % 8
+            statuses.add(decode.status(bytes(data)))
+            data[bit // 8] ^= 1 << bit % 8
+    return statuses == {1}
+
+
+def spoilt(decode):
+    """At random, the same each time."""
+    source = random.Random(1)
+    data = (GOLDEN / "state.stream").read_bytes()
+    statuses = set()
+    for _ in range(RANDOM):
+        one = bytearray(data)
+        for _ in range(source.randint(1, 50)):
+            one[source.randrange(200)] = source.randrange(256)
+        del one[source.randrange(len(one)):]
+        statuses.add(decode.status(bytes(one)))
+        statuses.add(decode.status(source.randbytes(source.randrange(300))))
+    return statuses == {1}
+
+
+def more(decode):
+    data = (GOLDEN / "state.stream").read_bytes()
+    return decode.status(data + b"\0") == 1 and decode.status(data) == 0
+
+
+def calls(decode):
+    """The command line."""
+    path = GOLDEN / "state.stream"
+    one, out, _ = decode(b"", str(path))
+    two, same, _ = decode(path.read_bytes())
+    three, usage, _ = decode(b"", "--help")
+    return one == two == three == 0 and out == same and "whole" in out and \
+        usage.startswith("usage: ") and decode(b"", "--nonsense")[0] == 2 and \
+        decode(b"", "a", "b")[0] == 2 and decode(b"", "/nonexistent")[0] == 2
+
+
+CASES = [
+    ("golden streams are what they were", golden),
+    ("cut at each byte, a stream is not whole", cuts),
+    ("nor with a wrong bit", flips),
+    ("nor when it was spoilt at random, or is no stream", spoilt),
+    ("nor with something behind its end", more),
+    ("wrong calls, and right ones", calls),
+]
+
+
+def lines(programs: pathlib.Path):
+    """TAP of all cases."""
+    decode = Decoder(programs / "vfio-mediate-stream")
+    yield f"1..{len(CASES)}"
+    for number, (name, test) in enumerate(CASES, 1):
+        try:
+            passed, why = test(decode), ""
+        except (ValueError, subprocess.SubprocessError) as err:
+            passed, why = False, f"  # {err}"
+        yield f"{'' if passed else 'not '}ok {number} - stream: {name}"
+        if why:
+            yield why

@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * mediator_state: VFs of an 82576 with some state of their own, in memory that user
+ * space can map, which is all that is migrated of them. It fails when it is told
+ * to, and notes when it is called as it should not be. It has no alias, so that it
+ * is loaded only where a test wants it.
+ */
+
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/vmalloc.h>
+#include <uapi/linux/vfio.h>
+
+#include "vfio_mediate.h"
+
+#define STATE_DEVICE_82576_VF	0x10ca
+#define STATE_TYPE	(VFIO_REGION_TYPE_PCI_VENDOR_TYPE | PCI_VENDOR_ID_INTEL)
+#define MAX_SIZE	(16 << 20)
+
+/* Types of records */
+#define RECORD_CHUNK	1	/* the state, in order */
+#define RECORD_HINT	2	/* sent before the device is stopped, of no use */
+#define RECORD_NEW	3	/* nobody knows it, nobody needs it */
+
+static unsigned int size = 1 << 20;
+module_param(size, uint, 0444);
+MODULE_PARM_DESC(size, "Bytes of state of each device, a multiple of 4096");
+
+static unsigned int version = 2;
+module_param(version, uint, 0644);
+MODULE_PARM_DESC(version, "Of the state, from the next open on");
+
+static unsigned int min_version = 1;
+module_param(min_version, uint, 0644);
+MODULE_PARM_DESC(min_version, "Oldest version that can be loaded, likewise");
+
+static unsigned int features = 1;
+module_param(features, uint, 0644);
+MODULE_PARM_DESC(features, "Features that are known, likewise");
+
+static unsigned int used_features;
+module_param(used_features, uint, 0644);
+MODULE_PARM_DESC(used_features, "Those of them that devices have, likewise");
+
+static bool p2p = true;
+module_param(p2p, bool, 0644);
+MODULE_PARM_DESC(p2p, "Whether devices can be quiesced, likewise");
+
+static unsigned int hints;
+module_param(hints, uint, 0644);
+MODULE_PARM_DESC(hints, "Records to be sent before the device is stopped");
+
+static char fail[16];
+module_param_string(fail, fail, sizeof(fail), 0644);
+MODULE_PARM_DESC(fail, "Callback that fails");
+
+static int error;
+module_param(error, int, 0644);
+MODULE_PARM_DESC(error, "What it returns then, a negative errno");
+
+static unsigned int wrong;
+module_param(wrong, uint, 0444);
+MODULE_PARM_DESC(wrong, "Callbacks that should not have come");
+
+static unsigned int running;
+module_param(running, uint, 0444);
+MODULE_PARM_DESC(running, "Devices that were told to run, and not to stop since");
+
+static bool loaded, registered = true;
+
+enum level { RUNNING, QUIESCED, STOPPED };
+
+/* A device that is open. Callbacks for migration come one at a time. */
+struct state {
+	u8 *memory;
+	u8 *shadow;	/* what is being loaded, of which so many bytes have come */
+	unsigned int arrived;
+	unsigned int saved;
+	unsigned int hinted;
+	bool saving;
+	enum level level;
+	bool loading;
+	bool busy;
+	struct vfio_mediate_extra_region region;
+	struct vfio_mediate_migration_ops ops;
+};
+
+/* Each callback begins with this and ends with leave(). */
+static int enter(struct state *state, const char *name, bool allowed)
+{
+	if (!allowed || state->busy)
+		wrong++;
+	state->busy = true;
+
+	return strcmp(fail, name) ? 0 : error;
+}
+
+static int leave(struct state *state, int ret)
+{
+	state->busy = false;
+
+	return ret;
+}
+
+static int set_level(struct state *state, const char *name, bool allowed,
+		     enum level level)
+{
+	int ret = enter(state, name, allowed);
+
+	/* What it is then is not known; that it was not told to run is. */
+	if (ret == -ENOTRECOVERABLE)
+		level = STOPPED;
+	if (!ret || ret == -ENOTRECOVERABLE) {
+		running -= state->level == RUNNING;
+		running += level == RUNNING;
+		state->level = level;
+		state->loading = false;
+	}
+
+	return leave(state, ret);
+}
+
+static int state_run(struct vfio_mediate_device *dev)
+{
+	struct state *state = dev->handle;
+
+	return set_level(state, "run", state->level != RUNNING, RUNNING);
+}
+
+static int state_quiesce(struct vfio_mediate_device *dev)
+{
+	struct state *state = dev->handle;
+
+	return set_level(state, "quiesce", state->level != QUIESCED, QUIESCED);
+}
+
+static int state_stop(struct vfio_mediate_device *dev)
+{
+	struct state *state = dev->handle;
+	enum level before = state->ops.quiesce ? QUIESCED : RUNNING;
+
+	return set_level(state, "stop", state->level == before, STOPPED);
+}
+
+static u64 state_size(struct vfio_mediate_device *dev)
+{
+	return size;
+}
+
+static int state_save_begin(struct vfio_mediate_device *dev)
+{
+	struct state *state = dev->handle;
+	int ret;
+
+	ret = enter(state, "save_begin", !state->saving);
+	state->saving = !ret;
+	state->hinted = 0;
+
+	return leave(state, ret);
+}
+
+static void state_save_end(struct vfio_mediate_device *dev)
+{
+	struct state *state = dev->handle;
+
+	enter(state, "save_end", state->saving);
+	state->saving = false;
+	leave(state, 0);
+}
+
+static int state_save(struct vfio_mediate_device *dev,
+		      struct vfio_mediate_record *record)
+{
+	struct state *state = dev->handle;
+	unsigned int left;
+	int ret;
+
+	ret = enter(state, "save", state->level == STOPPED && state->saving);
+	if (!record->index)
+		state->saved = 0;
+	left = size - state->saved;
+	if (ret)
+		return leave(state, ret);
+
+	record->length = min(left, VFIO_MEDIATE_RECORD_MAX);
+	if (record->length) {
+		record->type = RECORD_CHUNK;
+		memcpy(record->data, state->memory + state->saved, record->length);
+		state->saved += record->length;
+		return leave(state, 1);
+	}
+
+	/* Once, behind the others */
+	if (record->index > DIV_ROUND_UP(size, VFIO_MEDIATE_RECORD_MAX))
+		return leave(state, 0);
+	record->type = RECORD_NEW;
+	record->optional = true;
+
+	return leave(state, 1);
+}
+
+static int state_pre_copy(struct vfio_mediate_device *dev,
+			  struct vfio_mediate_record *record)
+{
+	struct state *state = dev->handle;
+	int ret;
+
+	ret = enter(state, "pre_copy", state->level != STOPPED && state->saving);
+	if (ret || state->hinted >= hints)
+		return leave(state, ret);
+
+	state->hinted++;
+	record->type = RECORD_HINT;
+	record->length = 100;
+	memset(record->data, 'h', record->length);
+
+	return leave(state, 1);
+}
+
+static void state_pre_copy_size(struct vfio_mediate_device *dev, u64 *initial,
+				u64 *changed)
+{
+	struct state *state = dev->handle;
+
+	*initial = state->hinted < hints ? 100 * (hints - state->hinted) : 0;
+}
+
+static int state_load_begin(struct vfio_mediate_device *dev, u32 version,
+			    u64 features)
+{
+	struct state *state = dev->handle;
+	int ret;
+
+	ret = enter(state, "load_begin", state->level == STOPPED);
+	state->loading = true;
+	state->arrived = 0;
+
+	return leave(state, ret);
+}
+
+static int load_chunk(struct state *state, const struct vfio_mediate_record *record)
+{
+	if (record->length > size - state->arrived)
+		return -EMSGSIZE;
+
+	memcpy(state->shadow + state->arrived, record->data, record->length);
+	state->arrived += record->length;
+
+	return 0;
+}
+
+static int state_load(struct vfio_mediate_device *dev,
+		      const struct vfio_mediate_record *record)
+{
+	struct state *state = dev->handle;
+	int ret;
+
+	ret = enter(state, "load", state->level == STOPPED && state->loading);
+	if (!ret && record->type == RECORD_CHUNK)
+		ret = load_chunk(state, record);
+	else if (!ret && record->type != RECORD_HINT)
+		ret = -EOPNOTSUPP;
+
+	return leave(state, ret);
+}
+
+static int state_apply(struct vfio_mediate_device *dev)
+{
+	struct state *state = dev->handle;
+	int ret;
+
+	ret = enter(state, "apply", state->level == STOPPED && state->loading);
+	if (!ret && state->arrived != size)
+		ret = -EINVAL;
+	if (!ret)
+		memcpy(state->memory, state->shadow, size);
+	state->loading = false;
+
+	return leave(state, ret);
+}
+
+static void state_free(struct state *state)
+{
+	vfree(state->shadow);
+	vfree(state->memory);
+	kfree(state);
+}
+
+static int state_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)
+{
+	struct state *state;
+
+	if (pdev->vendor != PCI_VENDOR_ID_INTEL ||
+	    pdev->device != STATE_DEVICE_82576_VF)
+		return -ENODEV;
+
+	state = kzalloc(sizeof(*state), GFP_KERNEL_ACCOUNT);
+	if (!state)
+		return -ENOMEM;
+	state->memory = vmalloc_user(size);
+	state->shadow = __vmalloc(size, GFP_KERNEL_ACCOUNT);
+	if (!state->memory || !state->shadow) {
+		state_free(state);
+		return -ENOMEM;
+	}
+
+	state->region = (struct vfio_mediate_extra_region) {
+		.type = STATE_TYPE,
+		.subtype = 3,
+		.size = size,
+		.flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE |
+			 VFIO_REGION_INFO_FLAG_MMAP,
+	};
+	state->ops = (struct vfio_mediate_migration_ops) {
+		.version = version,
+		.min_version = min_version,
+		.features = features,
+		.run = state_run,
+		.quiesce = p2p ? state_quiesce : NULL,
+		.stop = state_stop,
+		.size = state_size,
+		.save_begin = state_save_begin,
+		.save_end = state_save_end,
+		.save = state_save,
+		.pre_copy = state_pre_copy,
+		.pre_copy_size = state_pre_copy_size,
+		.load_begin = state_load_begin,
+		.load = state_load,
+		.apply = state_apply,
+	};
+	dev->handle = state;
+	dev->extra_regions = &state->region;
+	dev->num_extra_regions = 1;
+	dev->migration = &state->ops;
+	dev->migration_features = used_features;
+	running++;
+
+	return 0;
+}
+
+static void state_release(struct vfio_mediate_device *dev)
+{
+	struct state *state = dev->handle;
+
+	wrong += state->busy;
+	running -= state->level == RUNNING;
+	state_free(state);
+}
+
+static int state_rw(struct vfio_mediate_device *dev,
+		    struct vfio_mediate_access *access, bool *pt)
+{
+	struct state *state = dev->handle;
+	__le64 value = cpu_to_le64(access->value);
+
+	if (access->write)
+		memcpy(state->memory + access->offset, &value, access->width);
+	else
+		memcpy(&value, state->memory + access->offset, access->width);
+	access->value = le64_to_cpu(value);
+
+	return 0;
+}
+
+static int state_mmap(struct vfio_mediate_device *dev, u32 region, u64 offset,
+		      u64 length, void **memory, bool *pt)
+{
+	struct state *state = dev->handle;
+
+	*memory = state->memory;
+
+	return 0;
+}
+
+static const struct vfio_pci_mediate_ops state_ops = {
+	.name = "state",
+	.owner = THIS_MODULE,
+	.open = state_open,
+	.release = state_release,
+	.rw = state_rw,
+	.mmap = state_mmap,
+};
+
+/* As a PF driver does when its device is bound and unbound. */
+static int param_set_registered(const char *val, const struct kernel_param *kp)
+{
+	bool want;
+	int ret;
+
+	if (!loaded)
+		return -EAGAIN;
+
+	ret = kstrtobool(val, &want);
+	if (ret)
+		return ret;
+
+	/* Calls of this are one at a time. */
+	if (want && !registered)
+		ret = vfio_pci_register_mediate_ops(&state_ops);
+	else if (!want && registered)
+		vfio_pci_unregister_mediate_ops(&state_ops);
+	if (!ret)
+		registered = want;
+
+	return ret;
+}
+
+static const struct kernel_param_ops registered_ops = {
+	.set = param_set_registered,
+	.get = param_get_bool,
+};
+module_param_cb(registered, &registered_ops, &registered, 0644);
+MODULE_PARM_DESC(registered, "Unregister the ops, or register them again");
+
+static int __init mediator_state_init(void)
+{
+	int ret;
+
+	if (!size || size > MAX_SIZE || !PAGE_ALIGNED(size))
+		return -EINVAL;
+
+	ret = vfio_pci_register_mediate_ops(&state_ops);
+	if (!ret)
+		loaded = true;
+
+	return ret;
+}
+module_init(mediator_state_init);
+
+static void __exit mediator_state_exit(void)
+{
+	vfio_pci_unregister_mediate_ops(&state_ops);
+}
+module_exit(mediator_state_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_AUTHOR("The vfio-mediate developers");
+MODULE_DESCRIPTION("Test mediator: devices with state that can be migrated");

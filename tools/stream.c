@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vfio-mediate-stream: prints what is in a stream of a device's state, which
+ * Documentation/stream-format.rst describes. The stream may be anything.
+ */
+#define _GNU_SOURCE
+
+#include <ctype.h>
+#include <endian.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "format.h"
+
+enum {
+	EXIT_WHOLE = 0,
+	EXIT_BROKEN = 1,
+	EXIT_TROUBLE = 2,
+};
+
+static bool json, with_data;
+
+/* Bytes of the stream so far */
+static unsigned long long offset;
+
+static __u32 crc32c(__u32 crc, const void *data, size_t size)
+{
+	const __u8 *byte;
+	int bit;
+
+	for (byte = data; size--; byte++) {
+		crc ^= *byte;
+		for (bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
+	}
+
+	return crc;
+}
+
+/*
+ * Read as much as there is of an item. NULL when all of it is there, otherwise what
+ * is wrong; the caller looks at ferror() itself.
+ */
+static const char *read_item(FILE *file, void *to, size_t size)
+{
+	size_t done = fread(to, 1, size, file);
+
+	offset += done;
+
+	return done == size ? NULL : "it is cut short";
+}
+
+/* As a string of JSON, which is good enough for people, too. */
+static void print_text(const __u8 *text, size_t size)
+{
+	size_t i;
+
+	putchar('"');
+	for (i = 0; i < size && text[i]; i++)
+		if (isascii(text[i]) && isprint(text[i]) && text[i] != '"' &&
+		    text[i] != '\\')
+			putchar(text[i]);
+		else
+			printf("\\u%04x", text[i]);
+	putchar('"');
+}
+
+static const char *check_header(const struct vpm_format_header *header)
+{
+	size_t i;
+
+	if (memcmp(header->magic, VPM_FORMAT_MAGIC, VPM_FORMAT_MAGIC_SIZE))
+		return "it is no stream of vfio-mediate";
+	if (le16toh(header->format) != VPM_FORMAT)
+		return "its format is not known";
+	if (le32toh(header->crc) !=
+	    (__u32)~crc32c(~0, header, offsetof(struct vpm_format_header, crc)))
+		return "its header is corrupt";
+	if (header->reserved || header->reserved2)
+		return "its header has more than is known";
+
+	i = strnlen((const char *)header->name, VPM_FORMAT_NAME_SIZE);
+	if (!i || i == VPM_FORMAT_NAME_SIZE)
+		return "it has no name";
+	for (; i < VPM_FORMAT_NAME_SIZE; i++)
+		if (header->name[i])
+			return "it has something behind its name";
+
+	return NULL;
+}
+
+static void print_header(const struct vpm_format_header *header)
+{
+	printf(json ? "\"format\": %u, \"vendor_ops\": " : "format      %u\nvendor ops  ",
+	       le16toh(header->format));
+	print_text(header->name, VPM_FORMAT_NAME_SIZE);
+	printf(json ? ", \"version\": %u, " : "\nversion     %u\n",
+	       le32toh(header->version));
+	printf(json ? "\"device\": \"%04x:%04x\", \"subsystem\": \"%04x:%04x\", " :
+		      "device      %04x:%04x\nsubsystem   %04x:%04x\n",
+	       le16toh(header->ids[0]), le16toh(header->ids[1]),
+	       le16toh(header->ids[2]), le16toh(header->ids[3]));
+	printf(json ? "\"features\": \"%#llx\", " : "features    %#llx\n",
+	       (unsigned long long)le64toh(header->features));
+}
+
+static void print_data(const __u8 *data, size_t size)
+{
+	size_t i;
+
+	if (json) {
+		printf(", \"data\": \"");
+		for (i = 0; i < size; i++)
+			printf("%02x", data[i]);
+		putchar('"');
+		return;
+	}
+	for (i = 0; i < size; i++)
+		printf("%s%02x%s", i % 16 ? " " : "              ", data[i],
+		       i % 16 == 15 || i == size - 1 ? "\n" : "");
+}
+
+static void print_record(const struct vpm_format_record *record, unsigned long long at,
+			 const __u8 *data)
+{
+	bool optional = le16toh(record->flags) & VPM_FORMAT_OPTIONAL;
+	__u32 sequence = le32toh(record->sequence);
+	__u32 length = le32toh(record->length);
+	__u16 type = le16toh(record->type);
+
+	if (json) {
+		printf("%s{\"offset\": %llu, \"type\": %u, ", sequence ? ", " : "", at,
+		       type);
+		printf("\"vendor\": %s, \"optional\": %s, \"length\": %u",
+		       type < VPM_FORMAT_END ? "true" : "false",
+		       optional ? "true" : "false", length);
+	} else if (type == VPM_FORMAT_END) {
+		printf("%-10llu  end\n", at);
+	} else {
+		printf("%-10llu  record %u, type %#x%s%s, %u bytes\n", at, sequence,
+		       type, type < VPM_FORMAT_END ? "" : " of the framework",
+		       optional ? ", optional" : "", length);
+	}
+	if (with_data)
+		print_data(data, length);
+	if (json)
+		putchar('}');
+}
+
+/* Return: what is wrong with it, or NULL; *@end says that it was the last. */
+static const char *do_record(FILE *file, __u32 sequence, bool *end)
+{
+	static __u8 data[VPM_FORMAT_MAX_LENGTH];
+	struct vpm_format_record record;
+	unsigned long long at = offset;
+	const char *wrong;
+	__u32 length, crc;
+
+	wrong = read_item(file, &record, sizeof(record));
+	if (wrong)
+		return wrong;
+	length = le32toh(record.length);
+	if (length > VPM_FORMAT_MAX_LENGTH)
+		return "a record is too long";
+	wrong = read_item(file, data, length);
+	if (wrong)
+		return wrong;
+	crc = crc32c(~0, &record, offsetof(struct vpm_format_record, crc));
+	if (le32toh(record.crc) != (__u32)~crc32c(crc, data, length))
+		return "a record is corrupt";
+	if (le32toh(record.sequence) != sequence)
+		return "records are missing or out of order";
+
+	print_record(&record, at, data);
+	if (le16toh(record.flags) & ~VPM_FORMAT_OPTIONAL)
+		return "a record's flags are not known";
+	*end = le16toh(record.type) == VPM_FORMAT_END;
+	if (*end && (length || record.flags))
+		return "its end makes no sense";
+
+	return NULL;
+}
+
+static const char *do_records(FILE *file)
+{
+	const char *wrong = NULL;
+	__u32 sequence = 0;
+	bool end = false;
+
+	if (json)
+		printf("\"records\": [");
+	while (!wrong && !end)
+		wrong = do_record(file, sequence++, &end);
+	if (json)
+		printf("], ");
+	if (!wrong && getc(file) != EOF)
+		wrong = "something follows its end";
+
+	return wrong;
+}
+
+static const char *do_stream(FILE *file)
+{
+	struct vpm_format_header header;
+	const char *wrong;
+
+	wrong = read_item(file, &header, sizeof(header));
+	if (!wrong)
+		wrong = check_header(&header);
+	if (wrong)
+		return wrong;
+
+	print_header(&header);
+
+	return do_records(file);
+}
+
+static int print_stream(const char *name, FILE *file)
+{
+	const char *wrong;
+
+	if (json)
+		putchar('{');
+	wrong = do_stream(file);
+	if (ferror(file))
+		wrong = "it cannot be read";
+	if (json && wrong)
+		printf("\"bytes\": %llu, \"error\": \"%s\"}\n", offset, wrong);
+	else if (json)
+		printf("\"bytes\": %llu, \"error\": null}\n", offset);
+	else if (!wrong)
+		printf("%llu bytes, whole\n", offset);
+	if (wrong)
+		fprintf(stderr, "%s: up to byte %llu: %s\n", name, offset, wrong);
+
+	if (fflush(stdout) || ferror(stdout)) {
+		fprintf(stderr, "standard output: %s\n", strerror(errno));
+		return EXIT_TROUBLE;
+	}
+	if (ferror(file))
+		return EXIT_TROUBLE;
+
+	return wrong ? EXIT_BROKEN : EXIT_WHOLE;
+}
+
+static void print_help(FILE *to)
+{
+	fputs("usage: vfio-mediate-stream [--json] [--data] [FILE]\n"
+	      "\n"
+	      "Print what is in a stream of a device's state, as it was saved by\n"
+	      "vfio-pci-mediate, and check it. Without FILE, or for -, standard input\n"
+	      "is read.\n"
+	      "\n"
+	      "  --json  print one object of JSON\n"
+	      "  --data  print the bytes of records, too\n"
+	      "  --help  print this\n"
+	      "\n"
+	      "Exit status: 0 when the stream is whole, 1 when it is not, 2 when it\n"
+	      "cannot be read or the call is wrong.\n",
+	      to);
+}
+
+static int wrong_call(void)
+{
+	print_help(stderr);
+
+	return EXIT_TROUBLE;
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = NULL;
+	FILE *file = stdin;
+	int arg, ret;
+
+	for (arg = 1; arg < argc; arg++) {
+		if (!strcmp(argv[arg], "--help")) {
+			print_help(stdout);
+			return EXIT_WHOLE;
+		}
+
+		if (!strcmp(argv[arg], "--json"))
+			json = true;
+		else if (!strcmp(argv[arg], "--data"))
+			with_data = true;
+		else if (!name && (*argv[arg] != '-' || !argv[arg][1]))
+			name = argv[arg];
+		else
+			return wrong_call();
+	}
+
+	if (!name || !strcmp(name, "-"))
+		name = "standard input";
+	else
+		file = fopen(name, "re");
+	if (!file) {
+		fprintf(stderr, "%s: %s\n", name, strerror(errno));
+		return EXIT_TROUBLE;
+	}
+	ret = print_stream(name, file);
+	if (file != stdin)
+		fclose(file);
+
+	return ret;
+}
