@@ -16,30 +16,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "mailbox.h"
 #include "vfio_client.h"
 
-/* In BAR 0 of a VF */
-#define VTCTRL		0x0000
-#define  VTCTRL_RST	0x04000000
-#define VMBMEM		0x0800
-#define V2PMAILBOX	0x0c40
-#define  REQ		0x01
-#define  ACK		0x02
-#define  VFU		0x04
-#define  PFSTS		0x10
-
-#define MSG_ACK		0x80000000
-#define MSG_NACK	0x40000000
 #define MSG_ECHO	0x00ffffff	/* what an answer repeats */
-#define MSG_TYPE	0xffff
 #define MSG(type, info)	((type) | (info) << 16)
 
-#define TYPE_RESET	0x01
-#define TYPE_MAC	0x02
+/* Of TYPE_MAC */
 #define  MAC_CLEAR	1
 #define  MAC_ADD	2
 #define TYPE_MULTICAST	0x03
@@ -64,7 +50,7 @@ struct count {
 
 struct fuzz {
 	struct vfio_client client;
-	__u32 *regs;
+	struct vfio_client_region bar;
 	unsigned long long state;	/* of the random numbers */
 	__u32 msg[16];
 	__u32 last;			/* whose answer may come twice */
@@ -113,12 +99,16 @@ static double now(void)
 
 static __u32 rd(struct fuzz *f, unsigned int reg)
 {
-	return __atomic_load_n(&f->regs[reg / 4], __ATOMIC_SEQ_CST);
+	__u32 val = ~0;
+
+	vfio_client_region_read(&f->client, &f->bar, &val, sizeof(val), reg);
+
+	return val;
 }
 
 static void wr(struct fuzz *f, unsigned int reg, __u32 val)
 {
-	__atomic_store_n(&f->regs[reg / 4], val, __ATOMIC_SEQ_CST);
+	vfio_client_region_write(&f->client, &f->bar, &val, sizeof(val), reg);
 }
 
 static void write_message(struct fuzz *f, const __u32 *msg)
@@ -512,12 +502,10 @@ static void report(struct fuzz *f, double took)
 
 int main(int argc, char **argv)
 {
-	struct vfio_client_region region;
 	unsigned int messages = 1000;
 	struct fuzz f = { .state = 1 };
 	bool vlans = false;
 	double start;
-	void *bar;
 	int opt, ret;
 
 	while ((opt = getopt(argc, argv, "n:s:tv")) != -1) {
@@ -544,14 +532,11 @@ int main(int argc, char **argv)
 
 	ret = vfio_client_open(&f.client, argv[optind], VFIO_CLIENT_GROUP);
 	if (!ret)
-		ret = vfio_client_get_region(&f.client, 0, &region);
-	if (!ret)
-		ret = vfio_client_region_mmap(&f.client, &region, 0x1000, 0, &bar);
+		ret = vfio_client_get_region(&f.client, 0, &f.bar);
 	if (ret) {
 		printf("open: %s\n", strerror(-ret));
 		return 1;
 	}
-	f.regs = bar;
 
 	start = now();
 	if (vlans) {
@@ -561,7 +546,6 @@ int main(int argc, char **argv)
 		report(&f, now() - start);
 		ret = f.wrong || f.sent < messages;
 	}
-	munmap(bar, 0x1000);
 	vfio_client_close(&f.client);
 
 	return ret;

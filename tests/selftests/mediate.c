@@ -1,112 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mediate: options, and the results in TAP.
+ * mediate: options, and what is run.
  */
 #define _GNU_SOURCE
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "mediate.h"
-
-static unsigned int results, failures;
-
-static void result(bool passed, const char *fmt, va_list args, const char *end)
-{
-	results++;
-	failures += !passed;
-	printf("%sok %u - ", passed ? "" : "not ", results);
-	vprintf(fmt, args);
-	printf("%s\n", end);
-}
-
-bool ok(bool passed, const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	result(passed, fmt, args, "");
-	va_end(args);
-
-	return passed;
-}
-
-static const char *number(char *text, size_t size, long val)
-{
-	const char *name = val < 0 ? strerrorname_np(-val) : NULL;
-
-	if (name)
-		snprintf(text, size, "-%s", name);
-	else
-		snprintf(text, size, "%ld", val);
-
-	return text;
-}
-
-bool expect(long got, long want, const char *fmt, ...)
-{
-	char one[32], two[32];
-	va_list args;
-
-	va_start(args, fmt);
-	result(got == want, fmt, args, "");
-	va_end(args);
-	if (got != want)
-		printf("  # got %s, want %s\n", number(one, sizeof(one), got),
-		       number(two, sizeof(two), want));
-
-	return got == want;
-}
-
-bool expect_hex(unsigned long long got, unsigned long long want,
-		const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	result(got == want, fmt, args, "");
-	va_end(args);
-	if (got != want)
-		printf("  # got %#llx, want %#llx\n", got, want);
-
-	return got == want;
-}
-
-void skip(const char *why, const char *fmt, ...)
-{
-	char end[96];
-	va_list args;
-
-	snprintf(end, sizeof(end), " # SKIP %s", why);
-	va_start(args, fmt);
-	result(true, fmt, args, end);
-	va_end(args);
-}
-
-void note(const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	printf("# ");
-	vprintf(fmt, args);
-	printf("\n");
-	va_end(args);
-}
-
-void bail_out(const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	printf("Bail out! ");
-	vprintf(fmt, args);
-	printf("\n");
-	va_end(args);
-	exit(1);
-}
 
 static void print_help(FILE *file)
 {
@@ -179,7 +81,6 @@ int main(int argc, char **argv)
 		test_all(&m);
 
 	mediate_close(&m);
-	printf("1..%u\n", results);
 
-	return failures ? 1 : 0;
+	return end_results();
 }

@@ -8,20 +8,12 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdnoreturn.h>
 #include <sys/types.h>
 
+#include "harness.h"
 #include "vfio_client.h"
 
 #include <linux/vfio_mediate.h>
-
-/* As in the kernel; in one line checkpatch would have it call itself */
-#define printf_format(fmt, args) __format__(__printf__, fmt, args)
-#define __printf(fmt, args) __attribute__((printf_format(fmt, args)))
-
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
-
-#define PAGE_4K 4096u
 
 /* Registers of BAR 0, of the device and of mediator_demo */
 #define REG_STATUS	0x0008
@@ -121,29 +113,6 @@ struct mediate_record {
 	unsigned int sequence;
 };
 
-/* mediate.c: results */
-__printf(2, 3)
-bool ok(bool passed, const char *fmt, ...);
-
-/* A number that must be @want; a negative one is an errno */
-__printf(3, 4)
-bool expect(long got, long want, const char *fmt, ...);
-
-/* Two values that must be the same */
-__printf(3, 4)
-bool expect_hex(unsigned long long got, unsigned long long want,
-		const char *fmt, ...);
-
-__printf(2, 3)
-void skip(const char *why, const char *fmt, ...);
-
-__printf(1, 2)
-void note(const char *fmt, ...);
-
-/* The test cannot go on */
-__printf(1, 2)
-noreturn void bail_out(const char *fmt, ...);
-
 /* mediate_dev.c: the device and its mediator */
 int mediate_open(struct mediate *m, const char *bdf, enum vfio_client_mode mode);
 void mediate_close(struct mediate *m);
@@ -170,9 +139,6 @@ bool store32(void *addr, __u32 val);
 long trap_get(struct mediate *m);
 long trap_set(struct mediate *m, __u32 state);
 
-/* A parameter of mediator_demo or vfio_pci_mediate; 0 or a negative errno */
-int param_set(const char *module, const char *name, const char *value);
-bool param_get(const char *module, const char *name, char *value, size_t size);
 int demo_param_set(const char *name, const char *value);
 int demo_toggle(bool on);
 
@@ -186,9 +152,6 @@ void demo_reset(struct mediate *m);
 /* An eventfd that does not block, and its counter, 0 when not signalled */
 int new_eventfd(void);
 unsigned long long eventfd_count(int fd);
-
-/* Find a capability of a region or interrupt info; NULL when there is none */
-const void *find_cap(const void *info, __u32 size, __u32 offset, __u16 id);
 
 /* The tests, each on a device that is open */
 void test_device_info(struct mediate *m);

@@ -34,42 +34,6 @@ static void on_sigbus(int sig)
 	raise(sig);
 }
 
-bool param_get(const char *module, const char *name, char *value, size_t size)
-{
-	char path[96];
-	ssize_t len;
-	int fd;
-
-	snprintf(path, sizeof(path), "/sys/module/%s/parameters/%s", module, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-
-	len = read(fd, value, size - 1);
-	close(fd);
-	if (len < 0)
-		return false;
-
-	value[len] = '\0';
-	value[strcspn(value, "\n")] = '\0';
-	return true;
-}
-
-int param_set(const char *module, const char *name, const char *value)
-{
-	char path[96];
-	int fd, ret;
-
-	snprintf(path, sizeof(path), "/sys/module/%s/parameters/%s", module, name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-
-	ret = write(fd, value, strlen(value)) < 0 ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
 int demo_param_set(const char *name, const char *value)
 {
 	return param_set("mediator_demo", name, value);
@@ -154,17 +118,6 @@ void demo_reset(struct mediate *m)
 
 	fputs("0\n", file);
 	fclose(file);
-}
-
-const void *find_cap(const void *info, __u32 size, __u32 offset, __u16 id)
-{
-	const struct vfio_info_cap_header *cap;
-
-	while ((cap = vfio_client_next_cap(info, size, &offset)))
-		if (cap->id == id)
-			return cap;
-
-	return NULL;
 }
 
 static int find_regions(struct mediate *m)

@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""dirty.py [PACKETS [SEED]]: what a VF writes by DMA is reported, all of it.
+
+Runs ./dirty, a driver of VF 0, with PACKETS sent to it by the PF, 20,000 if not
+given. Nothing is to be seen in the log meanwhile. Prints TAP.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import time
+
+from common import CHATTER
+from nic_watch import Log
+from sample_nic import Port, sh, up
+from tap import Tap
+
+DRIVER = "vfio-pci-mediate"
+SAMPLE_NIC = "/sys/bus/pci/drivers/sample_nic"
+
+
+RESULT = re.compile(r"(not )?ok \d+ - (.*?)(?: # SKIP (.*))?$")
+
+
+def run(tap, *cmd):
+    """Runs a program that prints TAP; its results become results of ours, at once."""
+    planned = False
+    with subprocess.Popen(cmd, text=True, stdout=subprocess.PIPE) as proc:
+        for line in proc.stdout:
+            line = line.rstrip()
+            match = RESULT.match(line)
+            planned |= line.startswith("1..")
+            if match and match[3] is not None:
+                tap.skip(match[2], match[3])
+            elif match:
+                tap.ok(not match[1], match[2])
+            elif not line.startswith(("TAP", "1..")):
+                tap.note(line.lstrip(" #"))
+    tap.ok(planned, "it comes to its end", f"exit status {proc.returncode}")
+
+
+def test_going(tap, pf, vf, netdev):
+    """The PF's driver goes while a VF is tracked: nothing is left, kmemleak says."""
+    with subprocess.Popen(["./dirty", "-k", vf, netdev], text=True,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as proc:
+        tracked = any(line == "tracked\n" for line in proc.stdout)
+        with subprocess.Popen(["sh", "-c", f"echo {pf} > {SAMPLE_NIC}/unbind"]) as unbind:
+            time.sleep(2)
+            proc.stdin.close()
+            ended = proc.wait(30), unbind.wait(30)
+    tap.ok(tracked and ended == (0, 0), "the PF can be unbound while a VF is tracked",
+           f"{tracked} {ended}")
+
+
+def main():
+    if len(sys.argv) > 3:
+        sys.exit(__doc__)
+    packets = sys.argv[1] if len(sys.argv) > 1 else "20000"
+    seed = sys.argv[2] if len(sys.argv) > 2 else "1"
+    vf = os.environ["LAB_VFS"].split()[0]
+    tap = Tap()
+    pf = Port(os.environ["LAB_PF"])
+    netdev = pf.netdev
+    sh("ip", "link", "set", netdev, "up")
+    tap.ok(up(pf), "the PF has a link")
+    pf.close()
+    sh("vfctl", "bind", vf, DRIVER)
+    log = Log("warn,err,crit,alert,emerg,notice")
+    run(tap, "./dirty", "-n", packets, "-s", seed, vf, netdev)
+    said = [line for line in log.new() if not CHATTER.search(line)]
+    tap.equal(said, [], "the kernel's log says nothing of it")
+    test_going(tap, os.environ["LAB_PF"], vf, netdev)
+    return tap.done()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

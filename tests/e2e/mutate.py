@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Ways to change the state of a VF on its way, see Documentation/stream-format.rst."""
+
+import random
+import struct
+
+HEADER = struct.Struct("<8sHHI32s4HQI")     # without its checksum
+FIELDS = ("magic", "format", "reserved", "version", "name", "vendor", "device",
+          "subvendor", "subdevice", "features", "reserved2")
+RECORD = struct.Struct("<HHIII")
+
+
+def crc32c(data):
+    crc = 0xffffffff
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return crc ^ 0xffffffff
+
+
+def header(**fields):
+    """The stream is from someone else, and in itself correct."""
+    def edit(data):
+        values = dict(zip(FIELDS, HEADER.unpack_from(data)))
+        values.update(fields)
+        packed = HEADER.pack(*values.values())
+        return packed + struct.pack("<I", crc32c(packed)) + \
+            data[HEADER.size + 4:]
+    return edit
+
+
+def flip(data):
+    """One bit, anywhere."""
+    changed = bytearray(data)
+    changed[random.randrange(len(data))] ^= 1 << random.randrange(8)
+    return bytes(changed)
+
+
+def without_end(data):
+    return data[:-RECORD.size]
+
+
+def twice(data):
+    """The first record."""
+    size = RECORD.size + RECORD.unpack_from(data)[2]
+    return data[:size] + data
+
+
+def longer(data):
+    return data + b"\0"
+
+
+def nothing(_data):
+    return b""
+
+
+# By name: the point, the edit, and what the destination's kernel says to it; ""
+# where that depends on the bit.
+EDITS = {
+    "another vendor's": ("pre-copy", header(name=b"another"),
+                         "it is another vendor's"),
+    "another device's": ("pre-copy", header(device=0x1520),
+                         "it is another device's"),
+    "another board's": ("pre-copy", header(subdevice=0x4321),
+                        "it is another device's"),
+    "a later version": ("pre-copy", header(version=2), "its version is too new"),
+    "an earlier version": ("pre-copy", header(version=0),
+                           "its version is too old"),
+    "an unknown format": ("pre-copy", header(format=2), "its format is not known"),
+    "an unknown feature": ("pre-copy", header(features=1),
+                           "it has features that are not known"),
+    "a bit of the header": ("pre-copy", flip, ""),
+    "a bit of the rest": ("device", flip, ""),
+    "another bit of it": ("device", flip, ""),
+    "a record twice": ("device", twice, "records are missing or out of order"),
+    "more than there is": ("device", longer, "something follows its end"),
+}
+INCOMPLETE = {"no end": ("device", without_end), "nothing": ("device", nothing)}

@@ -1,0 +1,530 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""sample_nic_stream.py PROTOCOLS STEP CASES [SEED]: the stream of a VF of sample_nic.
+
+Without a VMM: migrate --obey is told what to do with VFs. What is saved of one whose
+registers and filters are set is loaded into another, by both protocols; then it is cut
+at each STEP-th byte and around each record, by each of PROTOCOLS ("v2" or "v2,v1"), and
+spoilt at random in CASES ways, most of them with checksums that are right. Nobody else
+may notice: the PF talks to the world meanwhile, and a third VF is driven by igbvf.
+Prints TAP; what was saved is in /out/sample_nic.stream.
+"""
+
+import os
+import pathlib
+import random
+import struct
+import sys
+import time
+
+from common import complaints
+from hold import Hold
+from mutate import HEADER as FIELDS, RECORD, crc32c
+from nic_watch import PF_ADDRESS, PF_POOL, Pings, pool_state, settings
+from sample_nic import Port, octets, set_vf, sh, until, up
+from tap import Tap
+
+GOLDEN = pathlib.Path(__file__).parent / "golden.stream"
+SAVED = pathlib.Path("/out/sample_nic.stream")
+FILE = pathlib.Path("/tmp/stream")
+
+# States of v2 and of v1
+STATES = {"v2": {"ERROR": 0, "STOP": 1, "RUNNING": 2, "STOP_COPY": 3, "RESUMING": 4},
+          "v1": {"ERROR": 6, "STOP": 0, "RUNNING": 1, "STOP_COPY": 2, "RESUMING": 4}}
+
+MAC, SECOND_MAC = "52:54:00:76:00:30", "52:54:00:76:00:31"
+OTHER, OTHERS_MAC = "52:54:00:76:00:32", "52:54:00:76:00:33"
+PLACE, OTHERS_VLAN = 2, 9       # of the third VF
+
+# In BAR 0 of a VF
+VMBMEM, V2PMAILBOX = 0x800, 0xc40
+REQ, ACK, VFU, PFSTS = 1, 2, 4, 0x10
+GRANTED = 1 << 31
+ENABLE = 1 << 25
+# Both rings are empty: nothing is sent or received.
+REGISTERS = {
+    0x2800: 0x10000000, 0x2804: 1, 0x2808: 4096, 0x280c: 0x02000402,
+    0x2828: ENABLE | 0x080808, 0x2810: 3, 0x2818: 3,
+    0x3800: 0x20000000, 0x3804: 2, 0x3808: 8192, 0x3838: 0x30000000, 0x383c: 3,
+    0x3828: ENABLE | 0x010108, 0x3810: 7, 0x3818: 7,
+    0x2900: 0x40000000, 0x2908: 2048, 0x3900: 0x50000000, 0x3908: 1024,
+    0x1530: 7, 0x1680: 0x288, 0x1684: 0x3e8, 0x1688: 0x7d0, 0x1700: 0x8081,
+    0x1740: 0x82, 0x1524: 7,
+}
+# Messages of the VF's driver: reset, address, another one, 3 groups, VLANs 5 and
+# 6, longest frame
+MESSAGES = [
+    (0x01,),
+    (0x02, *struct.unpack("<IH", octets(MAC))),
+    (0x02 | 2 << 16, *struct.unpack("<IH", octets(SECOND_MAC))),
+    (0x03 | 3 << 16, 0x0fff0001, 0x800),
+    (0x04 | 1 << 16, 5), (0x04 | 1 << 16, 6), (0x05, 9018),
+]
+UNREAD = (0x04 | 1 << 16, 7)    # its answer is left in the mailbox
+
+HEADER = FIELDS.size + 4        # with its checksum
+QUEUES, VF, FILTERS, COUNTERS, END = 1, 2, 3, 4, 0x8000
+# In the record of filters
+PORT_VLAN, FLAGS, MAX_FRAME, NUM_VLANS, VLANS, HASHES = 18, 20, 24, 26, 28, 92
+
+# What is to be read in the log, and what the IOMMU says of a VF with random addresses
+EXPECTED = ("what is loaded is at odds with its settings", "another has its address",
+            "more VLANs than there are", "callbacks suppressed", "DMAR: ")
+
+
+def split(data):
+    """Records of a stream, the end included: type, flags, payload."""
+    records, at = [], HEADER
+    while at < len(data):
+        kind, flags, length, _, _ = RECORD.unpack_from(data, at)
+        at += RECORD.size + length
+        records.append([kind, flags, bytearray(data[at - length:at])])
+    return records
+
+
+def join(header, records):
+    """The stream, with the right numbers and checksums."""
+    data = header[:HEADER - 4] + struct.pack("<I", crc32c(header[:HEADER - 4]))
+    for number, (kind, flags, payload) in enumerate(records):
+        head = struct.pack("<HHII", kind, flags, len(payload), number)
+        data += head + struct.pack("<I", crc32c(head + payload)) + payload
+    return data
+
+
+class Device(Hold):
+    """A VF that is driven by one of the protocols."""
+    program = "./migrate"
+
+    def __init__(self, vf, protocol="v2"):
+        super().__init__(vf, "--obey", protocol)
+        self.states = STATES[protocol]
+        if self.said != "open":
+            raise OSError(f"{vf}: {self.said}")
+
+    def must(self, command):
+        answer = self.ask(command)
+        if not isinstance(answer, int):
+            raise OSError(f"{self.vf}: {command}: {answer}")
+        return answer
+
+    def set(self, state):
+        return self.ask(f"set {self.states[state]}")
+
+    def state(self):
+        number = self.must("state")
+        return next(name for name, value in self.states.items() if value == number)
+
+    def save(self):
+        """From any state, and to STOP_COPY."""
+        self.must(f"set {self.states['STOP_COPY']}")
+        self.must(f"save {FILE}")
+        return FILE.read_bytes()
+
+    def load(self, data):
+        """0 in STOP, or the name of an errno."""
+        FILE.write_bytes(data)
+        self.must(f"set {self.states['RESUMING']}")
+        answer = self.ask(f"load {FILE}")
+        stopped = self.set("STOP")
+        return answer if isinstance(answer, str) else stopped
+
+    def view(self):
+        """What the VF has of what would have been loaded."""
+        self.proc.stdin.write("".join(f"read {reg:#x}\n" for reg in REGISTERS).encode())
+        return [int(self.line().partition(": ")[2]) for _ in REGISTERS]
+
+    def say(self, *words):
+        """A message by the mailbox."""
+        def own():
+            self.must(f"write {V2PMAILBOX:#x} {VFU}")
+            return self.must(f"read {V2PMAILBOX:#x}") & VFU
+        if not until(own):
+            raise OSError(f"{self.vf}: no mailbox")
+        for place, word in enumerate(words):
+            self.must(f"write {VMBMEM + 4 * place:#x} {word:#x}")
+        self.must(f"write {V2PMAILBOX:#x} {REQ}")
+
+    def answered(self, word):
+        """Whether what was said is granted."""
+        answer = 0
+
+        def come():
+            nonlocal answer
+            if not self.must(f"read {V2PMAILBOX:#x}") & PFSTS:
+                return False
+            answer = self.must(f"read {VMBMEM:#x}")
+            self.must(f"write {V2PMAILBOX:#x} {ACK}")
+            return not (answer ^ word) & 0xffffff
+        return until(come) and answer & GRANTED
+
+    def fill(self):
+        """State that is not what is there after a reset."""
+        for message in MESSAGES:
+            self.say(*message)
+            # To the first one the answer is no, before there is an address.
+            if not self.answered(message[0]) and message != MESSAGES[0]:
+                raise OSError(f"{self.vf}: message {message} refused")
+        for reg, value in REGISTERS.items():
+            self.must(f"write {reg:#x} {value:#x}")
+        self.say(*UNREAD)
+
+
+def without_counters(data):
+    return [record for record in split(data) if record[0] != COUNTERS]
+
+
+def test_same(tap, vfs):
+    """Saved from one VF, loaded into another, saved from that one; the stream."""
+    streams = {}
+    for protocol in STATES:
+        with Device(vfs[0], protocol) as one, Device(vfs[1], protocol) as two:
+            one.fill()
+            there = one.view()
+            data = streams[protocol] = one.save()
+            records = split(data)
+            tap.equal([record[0] for record in records],
+                      [QUEUES, VF, FILTERS, COUNTERS, END],
+                      f"{protocol}: {len(data)} bytes saved, its records")
+            tap.equal(join(data[:HEADER], records), data, f"{protocol}: its checksums")
+            values = dict(zip(REGISTERS, there))
+            tap.equal({reg: hex(value) for reg, value in values.items()
+                       if value != REGISTERS[reg]}, {},
+                      f"{protocol}: {len(values)} registers have what was written")
+            tap.equal(two.load(data), 0, f"{protocol}: loaded into another VF")
+            again = two.save()
+            tap.equal(again[:HEADER].hex() + repr(split(again)),
+                      data[:HEADER].hex() + repr(records),
+                      f"{protocol}: what is saved of that is the same, each byte")
+            # The guest goes on there; the first one may not, with its address.
+            tap.equal((two.set("RUNNING"), two.state(), one.set("RUNNING")),
+                      (0, "RUNNING", "EADDRINUSE"),
+                      f"{protocol}: that one runs, and the first one does no more")
+            tap.equal(two.view(), there, f"{protocol}: with the same registers")
+    tap.equal(repr(without_counters(streams["v1"])),
+              repr(without_counters(streams["v2"])), "both protocols save the same")
+    return streams["v2"]
+
+
+def test_golden(tap, vfs):
+    data = GOLDEN.read_bytes()
+    with Device(vfs[1]) as device:
+        tap.equal(device.load(data), 0,
+                  f"golden: {len(data)} bytes of version "
+                  f"{struct.unpack_from('<I', data, 12)[0]} are loaded")
+        tap.equal(device.save(), data, "golden: and the same when saved again")
+        values = dict(zip(REGISTERS, device.view()))
+        tap.equal(values, REGISTERS, "golden: its registers are in the VF")
+    return data
+
+
+def test_conflicts(tap, netdev, vfs, data):
+    """The destination's administrator has other plans."""
+    nobody = "00:00:00:00:00:00"
+    for what, item, undo, error, message in (
+            ("another address is set", (1, "mac", OTHER), (1, "mac", nobody),
+             "EPERM", "settings: address"),
+            ("a VLAN is set", (1, "vlan", "100"), (1, "vlan", "0"), "EPERM",
+             "settings: VLAN"),
+            ("another VF has the address", (0, "mac", MAC), (0, "mac", nobody),
+             "EADDRINUSE", "another has its address")):
+        set_vf(netdev, *item)
+        with Device(vfs[1]) as device:
+            before, known = device.view(), complaints()
+            tap.equal((device.load(data), device.state()), (error, "ERROR"),
+                      f"{what}: {error}")
+            new = [line for line in complaints() if line not in known]
+            tap.ok(len(new) == 1 and "VF 1: " in new[0] and message in new[0],
+                   f"{what}: one line says so", new)
+            tap.equal(device.view(), before, f"{what}: no register is loaded")
+            tap.equal((device.must("reset"), device.state()), (0, "RUNNING"),
+                      f"{what}: a reset, and it runs")
+        set_vf(netdev, *undo)
+    with Device(vfs[1]) as device:
+        tap.equal(device.load(data), 0, "without all that it is loaded")
+
+
+class Watch:
+    """What nobody but the VF that is loaded may notice."""
+
+    def __init__(self, netdev):
+        self.netdev = netdev
+        self.pings = Pings()
+        self.known = complaints()
+        self.before = self.view()
+        self.shown = self.settings()
+
+    def settings(self):
+        return [info for number, info in enumerate(settings(self.netdev))
+                if number != 1]
+
+    def view(self):
+        return [pool_state(self.netdev, pool) for pool in (PF_POOL, PLACE)]
+
+    def differs(self):
+        now = self.view()
+        return "" if now == self.before else f"{self.before} -> {now}"
+
+    def end(self, tap, name):
+        answered, lost, average, worst = self.pings.stop()
+        tap.ok(answered and not lost, f"{name}: PF: all of {answered} pings answered "
+               f"meanwhile, in {average:.1f} ms, {worst:.1f} ms at worst",
+               f"{lost} lost")
+        tap.equal(self.settings(), self.shown, f"{name}: settings are as before")
+        new = [line for line in complaints() if line not in self.known]
+        tap.equal([line for line in new if not any(
+            text in line for text in EXPECTED)], [], f"{name}: no warnings")
+        if faults := sum("DMAR: " in line for line in new):
+            tap.note(f"{name}: {faults} lines of the IOMMU's")
+
+
+def cuts(data, step):
+    """Where to cut: each step-th byte, and around each record."""
+    borders, at = [0, HEADER], HEADER
+    for _, _, payload in split(data):
+        borders += [at + RECORD.size, at + RECORD.size + len(payload)]
+        at = borders[-1]
+    return sorted({size for border in borders for size in
+                   (border - 1, border, border + 1) if 0 <= size < len(data)} |
+                  set(range(0, len(data), step)))
+
+
+def test_cuts(tap, netdev, vf, data, step, protocol):
+    name = f"cut, {protocol}"
+    watch, wrong, spent = Watch(netdev), [], []
+    sizes = cuts(data, step)
+    own = pool_state(netdev, 1)
+    start = time.monotonic()
+    with Device(vf, protocol) as device:
+        device.must("reset")
+        clean = device.view()
+        refused = reset = 0
+        for size in sizes:
+            answer, state = device.load(data[:size]), device.state()
+            refused += answer == "EINVAL" and state == "ERROR"
+            pool = pool_state(netdev, 1)
+            # It is stopped, and so without its address.
+            if device.view() != clean or any(
+                    pool[what] != own[what] for what in
+                    ("vlans", "enabled", "spoofing", "VMOLR", "VMVIR")):
+                wrong.append(size)
+            began = time.monotonic()
+            device.must("reset")
+            spent.append(time.monotonic() - began)
+            reset += device.state() == "RUNNING"
+        tap.note(f"{name}: {time.monotonic() - start:.0f} s, of which resets took "
+                 f"{sum(spent):.0f} s")
+        tap.equal((refused, reset), (len(sizes), len(sizes)),
+                  f"{name}: {refused} of {len(sizes)} refused, and ended by a reset")
+        tap.equal(wrong, [], f"{name}: nothing of them reached the VF or its pool")
+        tap.equal(watch.differs(), "", f"{name}: nor anybody else's")
+        tap.equal(device.load(data), 0, f"{name}: all of it is loaded")
+    watch.end(tap, name)
+
+
+class Spoiler:
+    """Makes streams that are wrong, or say something wrong. Each method changes the
+    records, and says whether the stream must be refused; None if that depends."""
+
+    def __init__(self, data, seed, macs):
+        self.data = data
+        self.random = random.Random(seed)
+        self.macs = macs        # of others
+        self.kinds = [name for name in dir(type(self)) if name.startswith("do_")]
+
+    def make(self, number):
+        """Bytes, what was done to them, whether they must be refused."""
+        kind = self.kinds[number % len(self.kinds)]
+        header, records = bytearray(self.data[:HEADER]), split(self.data)
+        result = getattr(self, kind)(records, header)
+        if isinstance(result, (bytes, bytearray)):
+            return bytes(result), kind, True
+        return bytes(join(header, records)), kind, result
+
+    def word(self):
+        return self.random.choice([0, 1, 0xffff, 0x7fffffff, 0xffffffff, 1 << 25,
+                                   self.random.getrandbits(32),
+                                   self.random.getrandbits(32)])
+
+    def scribble(self, payload, count):
+        for _ in range(count):
+            struct.pack_into("<I", payload, 4 * self.random.randrange(
+                len(payload) // 4), self.word())
+
+    # With checksums that are wrong
+
+    def do_bits(self, *_):
+        data = bytearray(self.data)
+        for bit in self.random.sample(range(8 * len(data)), self.random.randint(1, 3)):
+            data[bit // 8] ^= 1 << bit % 8
+        return data
+
+    def do_bytes(self, *_):
+        data = bytearray(self.data)
+        for at in self.random.sample(range(len(data)), self.random.randint(1, 20)):
+            data[at] ^= self.random.randint(1, 255)
+        return data
+
+    def do_move(self, records, _):
+        """Records in another order, or twice, each as it was saved."""
+        at, parts = HEADER, []
+        for _, _, payload in records:
+            parts.append(self.data[at:at + RECORD.size + len(payload)])
+            at += len(parts[-1])
+        one, other = self.random.sample(range(len(parts)), 2)
+        if self.random.randrange(2):
+            parts[one], parts[other] = parts[other], parts[one]
+        else:
+            parts.insert(other, parts[one])
+        return self.data[:HEADER] + b"".join(parts)
+
+    # With checksums that are right
+
+    def do_order(self, records, _):
+        records[:-1] = self.random.sample(records[:-1], len(records) - 1)
+        return False
+
+    def do_twice(self, records, _):
+        records.insert(0, self.random.choice(records))
+        return True
+
+    def do_missing(self, records, _):
+        return records.pop(self.random.randrange(len(records)))[0] != COUNTERS
+
+    def do_length(self, records, _):
+        payload = self.random.choice(records)[2]
+        if self.random.randrange(2) or not payload:
+            payload += bytes(self.random.choice([1, 4, 60000]))
+        else:
+            del payload[self.random.randrange(len(payload)):]
+        return True
+
+    def do_type(self, records, _):
+        record = self.random.choice(records)
+        record[0] = self.random.choice([0, 5, 0x7fff, 0x8001, 0xffff])
+        record[1] = self.random.choice([0, 0, 2, 0xffff])
+        return True
+
+    def do_header(self, _, header):
+        header[self.random.choice([*range(8), 8, *range(12, 68)])] ^= \
+            self.random.randint(1, 255)
+        return True
+
+    def do_queues(self, records, _):
+        self.scribble(records[0][2], self.random.choice([1, 5, 34, 100]))
+
+    def do_registers(self, records, _):
+        self.scribble(records[1][2], self.random.choice([1, 5, 26, 80]))
+
+    def do_counters(self, records, _):
+        self.scribble(records[3][2], 9)
+        return False
+
+    def do_filters(self, records, _):
+        payload = records[2][2]
+        for _ in range(self.random.choice([1, 5, 50])):
+            payload[self.random.randrange(len(payload))] = self.random.getrandbits(8)
+
+    def do_mac(self, records, _):
+        mac = self.random.choice([*self.macs, "01:00:5e:00:00:01", "ff:ff:ff:ff:ff:ff",
+                                  "33:33:00:00:00:01"])
+        at = 6 * self.random.randrange(3)
+        records[2][2][at:at + 6] = octets(mac)
+        return True
+
+    def do_vlans(self, records, _):
+        struct.pack_into("<H", records[2][2], NUM_VLANS,
+                         self.random.choice([33, 0x100, 0x8000, 0xffff]))
+        return True
+
+    def do_vlan(self, records, _):
+        """As many as there are, or one that there is not, without trust."""
+        payload = records[2][2]
+        if self.random.randrange(2):
+            struct.pack_into("<33H", payload, NUM_VLANS, 32, *range(100, 132))
+        else:
+            struct.pack_into("<H", payload, VLANS,
+                             self.random.choice([0, 4096, 0x1005, 0xffff]))
+        return True
+
+    def do_port_vlan(self, records, _):
+        struct.pack_into("<H", records[2][2], PORT_VLAN, self.random.randint(1, 65535))
+        return True
+
+    def do_hashes(self, records, _):
+        records[2][2][HASHES:] = b"\xff" * 512
+        return True
+
+    def do_flags(self, records, _):
+        """Promiscuous modes, without trust, and flags that there are not."""
+        struct.pack_into("<I", records[2][2], FLAGS, self.random.choice(
+            [4, 5, 8, 9, 0xd, 0x10, 0x80000001, 0xffffffff]))
+        return True
+
+    def do_max_frame(self, records, _):
+        struct.pack_into("<H", records[2][2], MAX_FRAME, self.random.choice(
+            [0, 1, 59, 9729, 65535]))
+        return True
+
+
+def test_spoilt(tap, pf, vf, data, count, seed):
+    spoiler = Spoiler(data, seed, (pf.mac, OTHERS_MAC))
+    watch, wrong, noticed, accepted = Watch(pf.netdev), [], [], {}
+    start = time.monotonic()
+    with Device(vf) as device:
+        reset = 0
+        for number in range(count):
+            stream, kind, must = spoiler.make(number)
+            answer = device.load(stream)
+            if answer == 0:
+                accepted[kind] = accepted.get(kind, 0) + 1
+                answer = device.set("RUNNING")
+            if must is not None and (answer == 0) == must:
+                wrong.append(f"{number}: {kind}: {answer}")
+            if differs := watch.differs():
+                noticed.append(f"{number}: {kind}: {differs}")
+            device.must("reset")
+            reset += device.state() == "RUNNING"
+        tap.note(f"spoilt: {time.monotonic() - start:.0f} s, loaded: {accepted}")
+        tap.ok(not wrong, f"spoilt, seed {seed}: {count} streams of "
+               f"{len(spoiler.kinds)} kinds, {count - sum(accepted.values())} "
+               "refused, among them all that must be", "\n".join(wrong))
+        tap.ok(not noticed, "spoilt: registers of the PF's pool and of another VF's are "
+               f"as before after each of {count}", "\n".join(noticed[:5]))
+        tap.equal(reset, count, f"spoilt: a reset ends each of {count}")
+        tap.equal((device.load(data), device.set("RUNNING")), (0, 0),
+                  "spoilt: then what was saved is loaded, and runs")
+    watch.end(tap, "spoilt")
+
+
+def main():
+    if not 4 <= len(sys.argv) <= 5:
+        sys.exit(__doc__)
+    step, count = map(int, sys.argv[2:4])
+    seed = int(sys.argv[4]) if len(sys.argv) > 4 else 1
+    tap = Tap()
+    vfs = os.environ["LAB_VFS"].split()
+    pf = Port(os.environ["LAB_PF"])
+    sh("ip", "addr", "add", f"{PF_ADDRESS}/24", "dev", pf.netdev)
+    set_vf(pf.netdev, PLACE, "mac", OTHERS_MAC)
+    sh("vfctl", "bind", vfs[PLACE], "igbvf")
+    port = Port(vfs[PLACE])
+    sh("ip", "link", "add", "link", port.netdev, "name", "other", "type", "vlan", "id",
+       str(OTHERS_VLAN))
+    tap.ok(up(pf) and up(port) and pf.meets(port), "a third VF is driven by igbvf")
+    for vf in vfs[:PLACE]:
+        sh("vfctl", "bind", vf, "vfio-pci-mediate")
+
+    SAVED.write_bytes(test_same(tap, vfs))
+    data = test_golden(tap, vfs)
+    test_conflicts(tap, pf.netdev, vfs, data)
+    for protocol in sys.argv[1].split(","):
+        test_cuts(tap, pf.netdev, vfs[1], data, step, protocol)
+    test_spoilt(tap, pf, vfs[1], data, count, seed)
+    tap.ok(pf.meets(port) and port.meets(pf), "the third VF has traffic as before")
+    port.close()
+    pf.close()
+    return tap.done()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * dirty: memory of which it is known what a device has written, and a driver of a VF
+ * of an 82576 that has it do so.
+ */
+#ifndef DIRTY_H
+#define DIRTY_H
+
+#include <stdbool.h>
+
+#include <linux/types.h>
+
+#include "harness.h"
+#include "vfio_client.h"
+
+/* Rings, and what is sent, at IOVA 0; buffers that are received into, above 4 GiB */
+#define LOW_SIZE	0x100000u
+#define HIGH_IOVA	0x180000000ull
+#define HIGH_SIZE	0x2000000u
+#define MEM_SIZE	(LOW_SIZE + HIGH_SIZE)
+#define PAGES		(MEM_SIZE / PAGE_4K)
+#define QUEUES		2
+
+/* What others read or write at the same time */
+#define load(p)		__atomic_load_n(p, __ATOMIC_ACQUIRE)
+#define store(p, value)	__atomic_store_n(p, value, __ATOMIC_RELEASE)
+
+/**
+ * struct config - How the receive rings are set up
+ * @name:	For the report.
+ * @count:	Descriptors of a ring.
+ * @kib:	Size of a buffer.
+ * @shift:	Bytes by which buffers are off their natural alignment.
+ * @split:	Headers have buffers of their own.
+ * @half:	The driver fills only one half of the ring.
+ * @default_size: SRRCTL is 0, as after a reset.
+ * @queues:	1 or 2 of each kind.
+ * @head:	The device says in memory what it has sent.
+ */
+struct config {
+	const char *name;
+	unsigned int count;
+	unsigned int kib;
+	unsigned int shift;
+	bool split;
+	bool half;
+	bool default_size;
+	unsigned int queues;
+	bool head;
+};
+
+struct ring {
+	unsigned int count;
+	unsigned int desc;		/* where, from the start of the memory */
+	unsigned int use;		/* next to be prepared */
+	unsigned int clean;		/* next to be given back */
+	unsigned int head;		/* where the device says what it has sent */
+	__u32 slot[4096];
+};
+
+/**
+ * struct sender - Frames for the VF, sent by another process
+ * @target:	How many to send in all.
+ * @sent:	How many were sent.
+ * @seen:	How many were received.
+ * @window:	How many may be under way.
+ * @end:	No more.
+ *
+ * Shared with that process: to be read by load() and written by store().
+ */
+struct sender {
+	unsigned long long target;
+	unsigned long long sent;
+	unsigned long long seen;
+	unsigned int window;
+	bool end;
+};
+
+/**
+ * struct dirty - A VF, its memory, and what is known of it
+ * @mem:	What the device writes to.
+ * @copy:	The same as a migration's destination would have it: what this program
+ *		writes is written there, too, and pages that are reported are copied.
+ * @written:	Pages that the device is known to have written since this was last
+ *		asked.
+ * @sum_written: Of all times that it was asked.
+ * @sum_reported: Pages reported, likewise.
+ * @missed:	Pages that were not the same although all should have been reported.
+ * @late:	Pages that were reported only at a second question.
+ */
+struct dirty {
+	struct vfio_client dev;
+	struct vfio_client_region bar;
+	struct vfio_client_region config_space;
+	__u8 *regs;		/* pages 2 and 3 of BAR 0 */
+	__u8 *mem;
+	__u8 *copy;
+	__u8 written[PAGES];
+	unsigned long long sum_written;
+	unsigned long long sum_reported;
+	unsigned long long missed;
+	unsigned long long late;
+	unsigned long long state;	/* of the random numbers */
+	const struct config *config;
+	struct ring rx[QUEUES];
+	struct ring tx[QUEUES];
+	__u32 *pool;			/* buffers that are free */
+	unsigned int free;
+	unsigned long long received;
+	unsigned long long transmitted;
+	struct sender *sender;
+	__u8 pf_mac[6];
+};
+
+/* Random numbers, which decide on buffers and times */
+__u32 below(struct dirty *d, __u32 limit);
+
+/* Milliseconds */
+double now(void);
+
+/* IOVA of a place in memory */
+__u64 iova_of(unsigned int offset);
+
+/* Reset the VF as its driver would, give it its address; whether the PF has agreed */
+bool vf_reset(struct dirty *d);
+
+/* Set up the rings, and fill them; without them, the device does nothing */
+void vf_start(struct dirty *d, const struct config *config);
+void vf_disable(struct dirty *d);
+
+/* Take what has come, refill the rings, sometimes send: whether anything was done */
+bool vf_poll(struct dirty *d);
+
+/* Poll until so many frames more were sent to the VF, and then until nothing comes */
+void vf_traffic(struct dirty *d, unsigned int frames);
+void vf_quiet(struct dirty *d);
+
+/* Have the device read and write memory at all */
+void vf_bus_master(struct dirty *d);
+
+/* Start the process that sends frames to the VF, from a netdev */
+void sender_start(struct dirty *d, const char *netdev, unsigned int seed);
+
+extern const __u8 vf_mac[6];
+
+#endif /* DIRTY_H */

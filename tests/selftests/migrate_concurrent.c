@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * migrate: all kinds of calls at once. What is returned depends on who was faster;
+ * that nothing else goes wrong is for the kernel's own checks to say.
+ */
+#define _GNU_SOURCE
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "migrate.h"
+
+#define SLACK 120	/* seconds */
+
+/* The file of the last transfer; anybody may close it and put another here. */
+static atomic_int shared_fd = -1;
+static atomic_bool stop;
+
+struct worker {
+	const char *name;
+	void (*work)(struct migrate *m, unsigned int round);
+	struct migrate *m;
+	unsigned int rounds;
+	pthread_t thread;
+};
+
+static void share(int fd)
+{
+	fd = atomic_exchange(&shared_fd, fd);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Whatever can be reached from wherever it is */
+static void work_states(struct migrate *m, unsigned int round)
+{
+	int fd;
+
+	set_state(m, 1 + (round * 7 + round / 3) % (VFIO_DEVICE_STATE_NR - 1), &fd);
+	if (fd >= 0)
+		share(fd);
+}
+
+static void work_save(struct migrate *m, unsigned int round)
+{
+	int fd;
+
+	(void)round;
+	set_state(m, VFIO_DEVICE_STATE_PRE_COPY, &fd);
+	if (fd >= 0)
+		share(fd);
+	set_state(m, VFIO_DEVICE_STATE_STOP_COPY, NULL);
+	usleep(1000);
+	set_state(m, VFIO_DEVICE_STATE_RUNNING, NULL);
+}
+
+static void work_files(struct migrate *m, unsigned int round)
+{
+	struct vfio_precopy_info info = { .argsz = sizeof(info) };
+	struct pollfd pollfd = { .events = POLLIN | POLLOUT };
+	static __u8 buf[100000];
+	int fd;
+
+	(void)m;
+	fd = dup(atomic_load(&shared_fd));
+	if (fd < 0)
+		return;
+	pollfd.fd = fd;
+	poll(&pollfd, 1, round % 3);
+	if (pollfd.revents & POLLOUT)
+		(void)!write(fd, buf, 1 + round % 100);
+	else
+		(void)!read(fd, buf, 1 + round * 997 % sizeof(buf));
+	vfio_client_ioctl(fd, VFIO_MIG_GET_PRECOPY_INFO, &info);
+	close(fd);
+}
+
+static void work_reset(struct migrate *m, unsigned int round)
+{
+	(void)round;
+	usleep(50000);
+	vfio_client_ioctl(m->dev.device_fd, VFIO_DEVICE_RESET, NULL);
+}
+
+static void work_v1(struct migrate *m, unsigned int round)
+{
+	__u64 value;
+	void *map;
+
+	v1_set(m, round % 5);
+	v1_get(m);
+	v1_read(m, V1_PENDING, &value);
+	v1_read(m, V1_OFFSET, &value);
+	v1_read(m, V1_SIZE, &value);
+	v1_write(m, V1_SIZE, round % 70000);
+	if (!vfio_client_region_mmap(&m->dev, &m->v1, PAGE_4K, PAGE_4K, &map)) {
+		memset(map, round, PAGE_4K);
+		munmap(map, PAGE_4K);
+	}
+}
+
+static void work_sizes(struct migrate *m, unsigned int round)
+{
+	struct vfio_device_feature_mig_data_size size;
+
+	(void)round;
+	vfio_client_feature(&m->dev, VFIO_DEVICE_FEATURE_GET |
+			    VFIO_DEVICE_FEATURE_MIG_DATA_SIZE, &size, sizeof(size));
+	get_state(m);
+}
+
+static void *run(void *arg)
+{
+	struct worker *worker = arg;
+
+	while (!atomic_load(&stop)) {
+		worker->work(worker->m, worker->rounds);
+		worker->rounds++;
+	}
+
+	return NULL;
+}
+
+static void too_late(int sig)
+{
+	static const char text[] = "Bail out! it does not end\n";
+
+	(void)sig;
+	if (write(STDOUT_FILENO, text, sizeof(text) - 1) < 0)
+		_exit(2);
+	_exit(1);
+}
+
+/* One device by v2, the other by v1; towards the end, the vendor goes. */
+void test_concurrent(struct migrate *from, struct migrate *to, unsigned int seconds)
+{
+	struct worker workers[] = {
+		{ "states", work_states, from },
+		{ "saving", work_save, from },
+		{ "files", work_files, from },
+		{ "more files", work_files, from },
+		{ "resets", work_reset, from },
+		{ "sizes", work_sizes, from },
+		{ "v1", work_v1, to },
+		{ "more v1", work_v1, to },
+		{ "resets with v1", work_reset, to },
+	};
+	unsigned int i;
+
+	v1_set(to, V1_RUNNING);
+	signal(SIGALRM, too_late);
+	alarm(seconds + SLACK);
+	for (i = 0; i < ARRAY_SIZE(workers); i++)
+		if (pthread_create(&workers[i].thread, NULL, run, &workers[i]))
+			bail_out("no thread");
+	sleep(seconds - seconds / 4);
+	vendor_set("registered", "0");
+	sleep(seconds / 4);
+	atomic_store(&stop, true);
+	for (i = 0; i < ARRAY_SIZE(workers); i++) {
+		pthread_join(workers[i].thread, NULL);
+		ok(workers[i].rounds, "%u s of all at once: %s", seconds,
+		   workers[i].name);
+		note("%s: %u times", workers[i].name, workers[i].rounds);
+	}
+	alarm(0);
+	share(-1);
+
+	vendor_set("registered", "1");
+	migrate_reopen(from);
+	migrate_reopen(to);
+	fill_state(from, 50);
+	test_info(from, to);
+	expect(vendor_get("wrong"), 0, "no callback came when it should not have");
+	expect(vendor_get("running"), 2, "both devices run");
+}

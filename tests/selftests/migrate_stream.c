@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * migrate: streams that are wrong, and one that is old.
+ */
+#define _GNU_SOURCE
+
+#include <endian.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "migrate.h"
+
+/* Cuts and bits that are tried, besides those at the bounds of records */
+#define SAMPLES 24
+
+static __u32 crc32c(__u32 crc, const void *data, size_t size)
+{
+	const __u8 *byte;
+	int bit;
+
+	for (byte = data; size--; byte++) {
+		crc ^= *byte;
+		for (bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
+	}
+
+	return crc;
+}
+
+void fix_header(struct stream *stream)
+{
+	struct vpm_format_header *header = (void *)stream->data;
+
+	header->crc = htole32(~crc32c(~0, header, HEADER_SIZE - 4));
+}
+
+void fix_record(struct vpm_format_record *record)
+{
+	__u32 crc = crc32c(~0, record, RECORD_SIZE - 4);
+
+	record->crc = htole32(~crc32c(crc, record + 1, le32toh(record->length)));
+}
+
+struct vpm_format_record *find_record(const struct stream *stream,
+				      unsigned int number)
+{
+	struct vpm_format_record *record;
+	size_t at = HEADER_SIZE;
+
+	while (at + RECORD_SIZE <= stream->size) {
+		record = (void *)(stream->data + at);
+		if (!number--)
+			return record;
+		at += RECORD_SIZE + le32toh(record->length);
+	}
+
+	return NULL;
+}
+
+struct stream copy_stream(const struct stream *stream)
+{
+	struct stream copy = { malloc(stream->size), stream->size };
+
+	if (!copy.data)
+		bail_out("no memory");
+	memcpy(copy.data, stream->data, stream->size);
+
+	return copy;
+}
+
+/* All kinds of headers: told from the first bytes, before anything else comes. */
+static void test_headers(struct migrate *m, const struct stream *stream)
+{
+	static const struct {
+		const char *name;
+		size_t at;
+		int want;
+	} headers[] = {
+		{ "magic", 0, -EINVAL },
+		{ "format", offsetof(struct vpm_format_header, format), -EOPNOTSUPP },
+		{ "reserved", offsetof(struct vpm_format_header, reserved),
+		  -EOPNOTSUPP },
+		{ "reserved2", offsetof(struct vpm_format_header, reserved2),
+		  -EOPNOTSUPP },
+		{ "newer version", offsetof(struct vpm_format_header, version) + 1,
+		  -EOPNOTSUPP },
+		{ "another vendor's", offsetof(struct vpm_format_header, name),
+		  -EINVAL },
+		{ "PCI vendor", offsetof(struct vpm_format_header, ids), -EINVAL },
+		{ "PCI device", offsetof(struct vpm_format_header, ids) + 2,
+		  -EINVAL },
+		{ "PCI subsystem vendor",
+		  offsetof(struct vpm_format_header, ids) + 4, -EINVAL },
+		{ "PCI subsystem", offsetof(struct vpm_format_header, ids) + 6,
+		  -EINVAL },
+		{ "feature", offsetof(struct vpm_format_header, features) + 3,
+		  -EOPNOTSUPP },
+	};
+	struct vpm_format_header *header;
+	struct stream bad;
+	unsigned int i;
+	int fd;
+
+	for (i = 0; i <= ARRAY_SIZE(headers); i++) {
+		bad = copy_stream(stream);
+		header = (void *)bad.data;
+		if (i < ARRAY_SIZE(headers))
+			bad.data[headers[i].at] ^= 0x40;
+		else
+			header->version = 0;
+		fix_header(&bad);
+		set_state(m, VFIO_DEVICE_STATE_RESUMING, &fd);
+		if (i < ARRAY_SIZE(headers))
+			expect(write_parts(fd, bad.data, HEADER_SIZE, 9),
+			       headers[i].want, "header: %s", headers[i].name);
+		else
+			expect(write_parts(fd, bad.data, HEADER_SIZE, 9),
+			       -EOPNOTSUPP, "header: older version");
+		expect(write_parts(fd, bad.data, 1, 1) < 0, 1,
+		       "header: and nothing more is taken");
+		close(fd);
+		free(bad.data);
+		reset(m);
+	}
+}
+
+static void test_cut(struct migrate *m, const struct stream *stream, size_t size)
+{
+	struct stream part = { stream->data, size };
+	int ret = load_v2(m, &part, 4096);
+
+	if (ret != -EINVAL || get_state(m) != VFIO_DEVICE_STATE_ERROR)
+		expect(ret, -EINVAL, "cut: after %zu of %zu", size, stream->size);
+	reset(m);
+}
+
+/* At the bounds of records, and at some places in between */
+static void test_cuts(struct migrate *m, const struct stream *stream)
+{
+	struct vpm_format_record *record;
+	unsigned int i;
+	size_t at;
+
+	for (i = 0; (record = find_record(stream, i)) && i < SAMPLES; i++) {
+		at = (__u8 *)record - stream->data;
+		test_cut(m, stream, at);
+		test_cut(m, stream, at + 1);
+		test_cut(m, stream, at + RECORD_SIZE - 1);
+	}
+	for (i = 0; i < SAMPLES; i++)
+		test_cut(m, stream, i * (stream->size - 1) / (SAMPLES - 1));
+	ok(true, "cuts: all were refused that are not above");
+	ok(has_state(m, 31), "cuts: and the state is as it was");
+}
+
+static void test_flips(struct migrate *m, const struct stream *stream)
+{
+	struct stream bad = copy_stream(stream);
+	unsigned int i;
+	size_t bit;
+	int ret;
+
+	for (i = 0; i < SAMPLES; i++) {
+		bit = i * 8 * (stream->size - 1) / (SAMPLES - 1) + i % 8;
+		bad.data[bit / 8] ^= 1 << bit % 8;
+		ret = load_v2(m, &bad, 65536);
+		bad.data[bit / 8] ^= 1 << bit % 8;
+		if (ret >= 0)
+			expect(ret, -EINVAL, "flips: bit %zu", bit);
+		reset(m);
+	}
+	ok(has_state(m, 31), "flips: the state is as it was");
+	free(bad.data);
+}
+
+static void expect_load(struct migrate *m, struct stream *stream, int want,
+			const char *name)
+{
+	int ret = load_v2(m, stream, 1 << 20);
+
+	expect(ret, want, "records: %s", name);
+	ok(has_state(m, 31) != !want, "records: %s: the state", name);
+	if (ret)
+		reset(m);
+	else
+		fill_state(m, 31);
+	free(stream->data);
+}
+
+/* Records whose checksums are right, but nothing else is. */
+static void test_records(struct migrate *m, const struct stream *stream)
+{
+	struct vpm_format_record *record;
+	struct stream bad;
+
+	bad = copy_stream(stream);
+	record = find_record(&bad, 0);
+	record->type = htole16(0x7777);
+	fix_record(record);
+	expect_load(m, &bad, -EOPNOTSUPP, "a type that the vendor does not know");
+
+	bad = copy_stream(stream);
+	record = find_record(&bad, 0);
+	record->type = htole16(0x9000);
+	fix_record(record);
+	expect_load(m, &bad, -EOPNOTSUPP, "a type that nobody knows");
+
+	bad = copy_stream(stream);
+	record = find_record(&bad, 0);
+	record->type = htole16(0x9000);
+	record->flags = htole16(VPM_FORMAT_OPTIONAL);
+	fix_record(record);
+	expect_load(m, &bad, -EINVAL, "one that may be skipped, but not here");
+
+	bad = copy_stream(stream);
+	record = find_record(&bad, 0);
+	record->flags = htole16(0x8000);
+	fix_record(record);
+	expect_load(m, &bad, -EOPNOTSUPP, "flags that are not known");
+
+	bad = copy_stream(stream);
+	record = find_record(&bad, 0);
+	record->length = htole32(65537);
+	expect_load(m, &bad, -EMSGSIZE, "a length that is too much");
+
+	bad = copy_stream(stream);
+	record = find_record(&bad, 0);
+	record->length = htole32(~0u);
+	expect_load(m, &bad, -EMSGSIZE, "a length that is far too much");
+
+	bad = copy_stream(stream);
+	record = find_record(&bad, 0);
+	record->sequence = htole32(1);
+	fix_record(record);
+	expect_load(m, &bad, -EINVAL, "a number that is not its own");
+
+	/* Twice the first chunk: more than the device has */
+	bad = copy_stream(stream);
+	bad.data = realloc(bad.data, 2 * bad.size);
+	record = find_record(&bad, 0);
+	memcpy(bad.data + HEADER_SIZE + RECORD_SIZE + le32toh(record->length),
+	       stream->data + HEADER_SIZE, stream->size - HEADER_SIZE);
+	bad.size += RECORD_SIZE + le32toh(record->length);
+	for (__u32 i = 0; (record = find_record(&bad, i)); i++) {
+		record->sequence = htole32(i);
+		fix_record(record);
+	}
+	expect_load(m, &bad, -EMSGSIZE, "more than the device has");
+
+	bad = copy_stream(stream);
+	bad.data = realloc(bad.data, bad.size + 1);
+	bad.data[bad.size++] = 0;
+	expect(load_v2(m, &bad, 1 << 20), -EINVAL, "records: a byte behind the end");
+	expect(set_state(m, VFIO_DEVICE_STATE_RUNNING, NULL), -EINVAL,
+	       "records: too late for the state, but it does not run");
+	reset(m);
+	fill_state(m, 31);
+	free(bad.data);
+
+	bad = copy_stream(stream);
+	expect_load(m, &bad, 0, "all as it should be");
+}
+
+void test_streams(struct migrate *from, struct migrate *to)
+{
+	struct stream stream;
+
+	fill_state(from, 30);
+	fill_state(to, 31);
+	stream = save_v2(from, 65536);
+	set_state(from, VFIO_DEVICE_STATE_RUNNING, NULL);
+	test_headers(to, &stream);
+	test_cuts(to, &stream);
+	test_flips(to, &stream);
+	test_records(to, &stream);
+	reset(to);
+	free(stream.data);
+}
+
+/* Saved long ago by --save, for a device like this one. */
+void test_golden(struct migrate *to, const char *path)
+{
+	struct stream stream = { .data = malloc(1 << 22) };
+	struct vpm_format_header *header = (void *)stream.data;
+	FILE *file = fopen(path, "re");
+
+	if (!file || !stream.data)
+		bail_out("%s: %s", path, strerror(errno));
+	stream.size = fread(stream.data, 1, 1 << 22, file);
+	fclose(file);
+
+	fill_state(to, 2);
+	expect(load_v2(to, &stream, 4096), 0, "golden: %zu bytes of format %u",
+	       stream.size, le16toh(header->format));
+	ok(has_state(to, 1), "golden: are the state that was saved then");
+	free(stream.data);
+}
