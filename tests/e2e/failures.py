@@ -1,0 +1,444 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""failures.py QEMU [some|FAULT...]: migrations that fail, in each of their phases.
+
+A guest with a VF is migrated, and at some point something goes wrong. Then one of the
+two QEMUs must run it, and not both; its VF must work, and its TCP connection go on,
+unless it was the guest or its host that broke; and a second attempt must succeed.
+With some, some cases of each kind; FAULTs are kinds, as in FAULTS. Prints TAP, one
+result a case.
+"""
+
+import os
+import pathlib
+import random
+import subprocess
+import sys
+import threading
+import time
+
+import mutate
+from common import PINGS, complaints, link_up, ping, sh
+from guest import GuestError
+from mediate_guest import unplugging_works, wait_for
+from migrate import MAC, Trip, guest_on, host_run, world_away
+from migration import Migration, migrate
+from passthrough import GUEST_ADDRESS, PF_ADDRESS
+from probe import Stream
+from relay import POINTS, Relay
+from tap import Tap
+
+DRIVER = pathlib.Path("/sys/bus/pci/drivers/sample_nic")
+RUNNING = ("setup", "memory", "pre-copy")   # points at which the guest still runs
+
+
+class Failed(Exception):
+    """What must not be."""
+
+
+class Host:
+    """The guest's places: VFs of two PFs, of which it always has one."""
+
+    def __init__(self):
+        self.pfs = os.environ["LAB_PFS"].split()
+        self.vfs = [sh("vfctl", "-p", pf, "list").split() for pf in self.pfs]
+        self.place = (0, 0)
+
+    def vf(self, place):
+        return self.vfs[place[0]][place[1]]
+
+    def other(self, pf=None):
+        """A place where the guest is not; of this PF, if one is given."""
+        if pf is None or pf == self.place[0]:
+            return self.place[0], 1 - self.place[1]
+        return pf, 0
+
+    def unbind(self, pf):
+        """In the background: it takes until nobody has a VF open."""
+        thread = threading.Thread(target=(DRIVER / "unbind").write_text,
+                                  args=(self.pfs[pf],), daemon=True)
+        thread.start()
+        return thread
+
+    def repair(self, pf):
+        """After unbind()."""
+        address = self.pfs[pf]
+        (DRIVER / "bind").write_text(address, encoding="utf-8")
+        sh("vfctl", "-p", address, "setup", "sample_nic", str(len(self.vfs[pf])))
+        for vf in self.vfs[pf]:
+            sh("vfctl", "-p", address, "bind", vf, "vfio-pci-mediate")
+        if pf == 0:
+            sh("ip", "addr", "replace", f"{PF_ADDRESS}/24", "dev",
+               sh("vfctl", "-p", address, "netdev"))
+
+
+class Case:
+    """One attempt that goes wrong, and what follows."""
+
+    # Whether the source's guest is to notice nothing
+    transparent = True
+    # What the host's kernel may say
+    expected = None
+
+    def __init__(self, test, point, edit=None):
+        self.test = test
+        self.point = point
+        self.source = test.guest
+        self.target = self.where()
+        self.migration = Migration(self.source, test.host.vf(self.target))
+        self.destination = self.migration.destination
+        self.relay = Relay(self.destination, point, edit)
+
+    def where(self):
+        return self.test.host.other()
+
+    def run(self):
+        """Returns whether the migration has succeeded nevertheless."""
+        try:
+            self.migration.start(self.uri())
+            if self.uri() == self.relay.uri:
+                if not self.relay.reached.wait(60):
+                    raise Failed(f"{self.point} was not reached: "
+                                 f"{self.migration.query()}")
+                self.harm()
+                self.relay.release()
+            return self.end()
+        except BaseException:
+            self.destination.kill()
+            raise
+        finally:
+            self.relay.cut()
+
+    def uri(self):
+        return self.relay.uri
+
+    def harm(self):
+        raise NotImplementedError
+
+    def end(self):
+        state = self.migration.wait(60)
+        if state["status"] == "completed":
+            try:
+                self.migration.finish()
+                self.moved()
+                return True
+            except (GuestError, OSError, EOFError):
+                # It had all of it, and died before it was told to go on: what breaks
+                # first is its connection.
+                if not wait_for(self.destination.ended, 20):
+                    raise
+        if self.destination_status() == "running":
+            raise Failed("the destination runs, too")
+        self.migration.abandon()
+        self.source.wait_for_status("running")
+        return False
+
+    def destination_status(self):
+        try:
+            return self.destination.status()
+        except (EOFError, OSError):
+            return "ended"
+
+    def moved(self):
+        self.test.guest = self.destination
+        self.test.host.place = self.target
+
+
+class Missing(Case):
+    """Nobody is where the guest is to go."""
+
+    def uri(self):
+        return f"unix:{self.source.dir}/nobody"
+
+
+class Refused(Case):
+    """The VF's state is not what it was, and the host's kernel says why."""
+
+    def __init__(self, test, point, edit, why):
+        sh("dmesg", "--clear")
+        self.why = why
+        super().__init__(test, point, edit)
+
+    def harm(self):
+        pass
+
+    def end(self):
+        if super().end():
+            raise Failed("the destination has taken it")
+        if self.point in RUNNING and "STOP" in self.source.qmp.events:
+            raise Failed("the source has stopped for it")
+        if f"state cannot be loaded: {self.why}" not in sh("dmesg"):
+            raise Failed(f"the host's kernel does not say '{self.why}'")
+        return False
+
+
+class Incomplete(Case):
+    """The VF's state has no end. No VMM sends that, and QEMU does not notice before
+    it runs the guest, with a VF that it has reset."""
+
+    transparent = False
+
+    def harm(self):
+        pass
+
+    def end(self):
+        sh("dmesg", "--clear")
+        if not super().end():
+            raise Failed("the destination has not taken it")
+        if "state cannot be loaded: it is not complete" not in sh("dmesg"):
+            raise Failed("the host's kernel has not refused it")
+        self.test.guest.run("ip link set eth0 down")
+        self.test.set_up()
+        return True
+
+
+class Cut(Case):
+    """The connection breaks."""
+
+    def harm(self):
+        self.relay.cut()
+
+
+class Cancel(Case):
+    """The administrator changes his mind."""
+
+    def harm(self):
+        self.migration.cancel()
+
+
+class KillDestination(Case):
+    """By SIGKILL."""
+
+    def harm(self):
+        self.destination.proc.kill()
+        self.destination.proc.wait()
+
+
+class KillSource(Case):
+    """By SIGKILL. Who has all of it may go on with it."""
+
+    transparent = False
+
+    def harm(self):
+        self.source.proc.kill()
+        self.source.proc.wait()
+
+    def end(self):
+        if not wait_for(lambda: self.destination_status() != "inmigrate", 20):
+            raise Failed("the destination still waits")
+        if self.destination_status() == "paused":
+            self.destination.qmp.call("cont")
+            self.destination.wait_for_status("running")
+            self.source.kill()
+            self.destination.wait_for_agent(60)
+            self.moved()
+            return True
+        self.migration.abandon()
+        self.source.kill()
+        self.test.boot()
+        return False
+
+
+class Reset(Case):
+    """The guest resets its VF, or all of it is reset if it does not run."""
+
+    transparent = False
+
+    def harm(self):
+        if self.point in RUNNING:
+            self.source.run("echo 1 > /sys/class/net/eth0/device/reset")
+        else:
+            self.source.qmp.call("system_reset")
+
+    def end(self):
+        moved = super().end()
+        self.test.guest.wait_for_agent(120)
+        self.test.guest.try_run("ip link set eth0 down")
+        self.test.set_up()
+        return moved
+
+
+class PfOfDestination(Case):
+    """It is unbound."""
+
+    expected = "no longer mediated by sample_nic"
+
+    def where(self):
+        return self.test.host.other(1 - self.test.host.place[0])
+
+    def harm(self):
+        self.unbound = self.test.host.unbind(self.target[0])
+        time.sleep(1)
+
+    def end(self):
+        try:
+            if super().end():
+                raise Failed("the destination has taken it")
+        finally:
+            self.destination.kill()
+            self.rebind(self.target[0])
+        return False
+
+    def rebind(self, pf):
+        self.unbound.join(120)
+        if self.unbound.is_alive():
+            raise Failed("the PF is still bound")
+        self.test.host.repair(pf)
+
+
+class PfOfSource(PfOfDestination):
+    """Likewise; the guest goes on without its VF, and gets another one."""
+
+    transparent = False
+
+    def harm(self):
+        self.unbound = self.test.host.unbind(self.test.host.place[0])
+        time.sleep(1)
+
+    def end(self):
+        state = self.migration.wait(60)
+        if state["status"] == "completed":
+            raise Failed("migrated without a VF")
+        self.source.wait_for_status("running")
+        self.migration.abandon()
+        self.rebind(self.test.host.place[0])
+        self.source.run("test ! -e /sys/class/net/eth0")
+        vf = self.test.host.vf(self.test.host.place)
+        self.source.qmp.call("device_add", driver="vfio-pci", id="vf0",
+                             host=vf, bus="slot0",
+                             **{"enable-migration": "on"})
+        if not wait_for(lambda: self.source.try_run(
+                "test -e /sys/class/net/eth0")[0] == 0):
+            raise Failed("the guest does not see its new VF")
+        self.test.set_up()
+        return False
+
+
+FAULTS = {
+    "missing": (Missing, ["setup"]),
+    "refused": (Refused, mutate.EDITS),
+    "incomplete": (Incomplete, mutate.INCOMPLETE),
+    "cut": (Cut, list(POINTS)),
+    "cancelled": (Cancel, list(POINTS)),
+    "destination-killed": (KillDestination, list(POINTS)),
+    "source-killed": (KillSource, list(POINTS)),
+    "reset": (Reset, list(POINTS)),
+    "destination-PF-unbound": (PfOfDestination, list(POINTS)[:-1]),
+    "source-PF-unbound": (PfOfSource, list(POINTS)[:-1]),
+}
+SOME = {
+    "missing": ["setup"],
+    "refused": ["a later version", "a bit of the rest"],
+    "cut": ["device"],
+    "cancelled": ["memory"],
+    "destination-killed": ["config"],
+    "source-killed": ["answer"],
+    "destination-PF-unbound": ["device"],
+}
+
+
+class Test:
+    """A guest that survives one case after the other."""
+
+    def __init__(self, tap, qemu):
+        self.tap = tap
+        self.qemu = qemu
+        self.host = Host()
+        self.guest = None
+        self.cases = self.survived = 0
+
+    def boot(self):
+        """A new guest, where the last one was."""
+        self.guest = guest_on(self.host.vf(self.host.place), qemu=self.qemu,
+                              slots=True, reboots=True)
+        trip = Trip(self.tap, self.qemu, self.guest)
+        trip.start()
+
+    def set_up(self):
+        """A guest that has lost its address, or all it had."""
+        self.guest.run(f"ip link set eth0 address {MAC}; "
+                       f"ip addr flush dev eth0; {link_up(GUEST_ADDRESS)}")
+        if self.guest.try_run("pidof echo")[0]:
+            self.guest.run("/echo 7 < /dev/null > /dev/null 2>&1 &")
+
+    def works(self):
+        answered = ping(self.guest.run, PF_ADDRESS), ping(host_run, GUEST_ADDRESS)
+        if min(answered) < PINGS - 1:   # an address may have to be asked for
+            raise Failed(f"pings answered: {answered}")
+
+    def survive(self, what, kind, *args):
+        self.cases += 1
+        known = complaints()
+        stream = None
+        try:
+            if not self.guest:
+                self.boot()
+            self.guest.qmp.events.clear()
+            if kind.transparent:
+                stream = Stream(GUEST_ADDRESS)
+            moved = kind(self, *args).run()
+            self.works()
+            target = self.host.other()
+            self.guest, figures = migrate(self.guest, self.host.vf(target))
+            self.host.place = target
+            self.works()
+            if stream:
+                count, same = stream.stop()
+                stream = None
+                if not same:
+                    raise Failed("the TCP connection has lost something")
+            new = [line for line in complaints() if line not in known and
+                   not (kind.expected and kind.expected in line)]
+            if new:
+                raise Failed("the kernel says: " + "\n".join(new))
+            self.survived += 1
+            self.tap.ok(True, f"{what}: " + ("it migrates" if moved else
+                        "the source goes on" if kind.transparent else
+                        "the guest goes on") + ", and then migrates in "
+                        f"{figures['total_ms']} ms")
+        except (Failed, GuestError, OSError, EOFError,
+                subprocess.SubprocessError) as err:
+            self.tap.ok(False, f"{what}: " + (str(err) or repr(err)).splitlines()[0],
+                        f"{err!r}\n{getattr(err, 'output', None) or ''}\n"
+                        f"{self.guest.last_words() if self.guest else ''}")
+            if stream:
+                stream.process.kill()
+            if self.guest:
+                self.guest.kill()
+            self.guest = None
+
+    def run(self, wanted):
+        some = wanted == ["some"]
+        for fault, (kind, points) in FAULTS.items():
+            if wanted and not some and fault not in wanted:
+                continue
+            if kind is PfOfSource and not unplugging_works():
+                self.tap.skip(fault, "in this lab such a kernel's guests break "
+                              "when a device is unplugged")
+                continue
+            for name in points:
+                if some and name not in SOME.get(fault, ()):
+                    continue
+                self.survive(f"{fault}, {name}", kind, *(
+                    points[name] if isinstance(points, dict) else (name,)))
+        if self.guest:
+            self.guest.kill()
+
+
+def main():
+    tap = Tap()
+    sh("ip", "addr", "add", f"{PF_ADDRESS}/24", "dev",
+       os.environ["LAB_PF_NETDEV"])
+    world_away()
+    qemu, *wanted = sys.argv[1:]
+    seed = random.randrange(1 << 32)
+    random.seed(seed)
+    tap.note(f"seed {seed}")
+    test = Test(tap, qemu)
+    test.run(wanted)
+    tap.note(f"{test.cases} cases, {test.survived} survived")
+    return tap.done()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

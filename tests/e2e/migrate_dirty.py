@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""migrate_dirty.py QEMU [PACKETS...]: what tracking what a VF writes is worth.
+
+A guest that receives is migrated, without tracking and with it, at each rate of
+PACKETS a second: pages that were dirty before each pass, memory sent, time, downtime.
+What it receives by TCP meanwhile is stored, and summed up when it has arrived. Prints
+TAP; the figures are in /out/migrate_dirty.json.
+"""
+
+import hashlib
+import json
+import multiprocessing
+import os
+import pathlib
+import random
+import re
+import socket
+import sys
+import threading
+import time
+
+from common import complaints, sh
+from guest import GuestError
+from migrate import Trip, guest_on, world_away
+from migration import migrate
+from passthrough import GUEST_ADDRESS, PF_ADDRESS
+from tap import Tap
+
+TRACKING = pathlib.Path("/sys/module/sample_nic/parameters/tracking")
+SYNC = "migration_bitmap_sync_end"
+DOWNTIME = 0.3      # s, which QEMU keeps to when it knows what is dirty
+BANDWIDTH = 1 << 30 # bytes/s, more than there is
+ALL = 60            # s, for a migration that does not converge, see migration.py
+PAYLOAD = 1400
+PORT = 9            # of the guest, where nobody listens
+STORED = 8 << 20    # bytes
+STORE_PORT = 5009   # of the guest
+BLOCK = 1 << 14     # of them, each 10 ms
+PATIENCE = 60       # s
+
+
+def flood(rate, stop):
+    """UDP packets to the guest, of which it says nothing but that it has no port."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        upcoming = time.monotonic()
+        while not stop.is_set():
+            try:
+                sock.sendto(os.urandom(PAYLOAD), (GUEST_ADDRESS, PORT))
+            except OSError:
+                pass
+            upcoming += 1 / rate
+            time.sleep(max(0, upcoming - time.monotonic()))
+
+
+class Load:
+    """The guest receives so many packets a second, of any size."""
+
+    def __init__(self, rate):
+        self.rate = rate
+        self.stop = multiprocessing.Event()
+        self.process = multiprocessing.Process(target=flood, daemon=True,
+                                               args=(rate, self.stop))
+
+    def __enter__(self):
+        if self.rate:
+            self.process.start()
+        return self
+
+    def __exit__(self, *exc):
+        if self.rate:
+            self.stop.set()
+            self.process.join(5)
+            self.process.kill()
+
+
+def passes(name):
+    """Pages that QEMU found to be dirty before each of its passes."""
+    text = pathlib.Path(f"/out/{name}.qemu").read_text(encoding="utf-8",
+                                                        errors="replace")
+    return [int(count) for count in re.findall(rf"{SYNC} dirty_pages (\d+)", text)]
+
+
+class Feed(threading.Thread):
+    """Bytes that the guest stores: at leisure until hurry is set, so that it is
+    migrated in the meantime."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.data = random.Random(1).randbytes(STORED)
+        self.hurry = threading.Event()
+        self.sock = socket.create_connection((GUEST_ADDRESS, STORE_PORT), 10)
+        self.sock.settimeout(PATIENCE)
+        self.start()
+
+    def run(self):
+        for start in range(0, STORED, BLOCK):
+            self.sock.sendall(self.data[start:start + BLOCK])
+            self.hurry.wait(0.01)
+        self.sock.shutdown(socket.SHUT_WR)
+        # Until the guest has it all
+        self.sock.recv(1)
+
+    def arrived(self, guest):
+        """Whether the guest has stored what was sent."""
+        self.hurry.set()
+        self.join(PATIENCE)
+        return guest.run("sha256sum < /tmp/got", 120).split()[0] == \
+            hashlib.sha256(self.data).hexdigest()
+
+
+def go(trip, qemu, tracking, rate, vf):
+    """The migration; returns its figures, and whether the guest's memory is right."""
+    trip.start()
+    trip.guest.run(f"/exchange tcp {STORED} {STORE_PORT} < /dev/null > /tmp/got "
+                   "2> /tmp/err & "
+                   f"until grep -q :{STORE_PORT:04X} /proc/net/tcp; do sleep 0.1; done")
+    feed = Feed()
+    source = trip.guest.name
+    with Load(rate):
+        time.sleep(1)
+        trip.guest, figures = migrate(
+            trip.guest, vf, qemu=qemu, bandwidth=BANDWIDTH,
+            downtime_limit=DOWNTIME if tracking else ALL)
+    figures["dirty_pages"] = passes(source)
+    return figures, feed.arrived(trip.guest)
+
+
+def measure(tap, qemu, tracking, rate, vfs):
+    TRACKING.write_text("1" if tracking else "0", encoding="utf-8")
+    name = f"{rate} packets/s, {'tracked' if tracking else 'not tracked'}"
+    trip = Trip(tap, name, guest_on(vfs[0], qemu=qemu, options=["-trace", SYNC]))
+    known = complaints()
+    figures = None
+    try:
+        figures, same = go(trip, qemu, tracking, rate, vfs[1])
+        trip.check(True, "{total_ms} ms, {downtime_ms} ms of downtime, {ram_bytes} "
+                   "bytes of memory, pages dirty before each pass: {dirty_pages}"
+                   .format(**figures))
+        trip.check(same, f"{STORED} bytes stored meanwhile, same sha256")
+        trip.transfer()
+        trip.shutdown()
+    except (GuestError, OSError, EOFError) as err:
+        trip.check(False, str(err).splitlines()[0], str(err))
+    finally:
+        trip.guest.kill()
+        TRACKING.write_text("1", encoding="utf-8")
+    new = [line for line in complaints() if line not in known]
+    trip.check(not new, "nothing in the host's kernel log", "\n".join(new))
+    return figures
+
+
+def main():
+    tap = Tap()
+    qemu = sys.argv[1]
+    sh("ip", "addr", "add", f"{PF_ADDRESS}/24", "dev",
+       os.environ["LAB_PF_NETDEV"])
+    world_away()
+    vfs = os.environ["LAB_VFS"].split()
+    figures = {}
+    for rate in map(int, sys.argv[2:] or ["0"]):
+        pair = [measure(tap, qemu, tracking, rate, vfs)
+                for tracking in (False, True)]
+        figures[rate] = dict(zip(("all", "tracked"), pair))
+        if all(pair):
+            tap.ok(pair[1]["ram_bytes"] < pair[0]["ram_bytes"] and
+                   pair[1]["downtime_ms"] < pair[0]["downtime_ms"],
+                   f"{rate} packets/s: less memory and less downtime when tracked")
+    pathlib.Path("/out/migrate_dirty.json").write_text(
+        json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    return tap.done()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

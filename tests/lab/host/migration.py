@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Live migration of guests from one QEMU to another on the lab host."""
+
+import time
+
+from guest import Guest, GuestError
+
+# As long as nobody tells which pages a VF has written, QEMU counts all of the
+# guest's memory as still to be sent after each pass, and goes on passing until it
+# expects to send that within the downtime limit. A limit lower than that takes is
+# never met, and a higher one costs nothing: with this one, in s, the guest is stopped
+# almost at once, and the downtime is what it takes to send its memory.
+DOWNTIME_LIMIT = 60
+BANDWIDTH = 10 << 30    # bytes/s, more than any
+ENDED = ("completed", "failed", "cancelled")
+
+
+class Migration:
+    """A guest on its way to another QEMU, and to the VFs given by their
+    addresses, or to a destination that is there already. As long as it is not over,
+    source is the guest."""
+
+    def __init__(self, source, *vfs, qemu=None, downtime_limit=DOWNTIME_LIMIT,
+                 bandwidth=BANDWIDTH, destination=None):
+        self.source = source
+        self.limits = {"downtime-limit": int(downtime_limit * 1000),
+                       "max-bandwidth": bandwidth}
+        name, _, count = source.name.partition("@")
+        settings = dict(source.settings)
+        if qemu:
+            settings["qemu"] = qemu
+        self.destination = destination or Guest(
+            *vfs, name=f"{name}@{int(count or 0) + 1}", incoming=True, **settings)
+        try:
+            self.destination.connect()
+        except GuestError:
+            self.destination.kill()
+            raise
+
+    def start(self, uri=None):
+        # So that the source's QEMU learns how it ends there, and goes on if it must;
+        # and does not stop its guest for a destination that its VF does not suit.
+        capabilities = [{"capability": "return-path", "state": True}]
+        if "7.2" not in self.qemus():
+            capabilities.append({"capability": "switchover-ack", "state": True})
+        for end in (self.source, self.destination):
+            end.qmp.call("migrate-set-capabilities", capabilities=capabilities)
+        self.source.qmp.call("migrate-set-parameters", **self.limits)
+        self.source.qmp.call("migrate", uri=uri or self.destination.incoming)
+
+    def qemus(self):
+        return {end.settings["qemu"] for end in (self.source, self.destination)}
+
+    def query(self):
+        return self.source.qmp.call("query-migrate")
+
+    def cancel(self):
+        self.source.qmp.call("migrate_cancel")
+
+    def wait(self, timeout=120):
+        """Until it is over, one way or the other; returns QEMU's last word."""
+        end = time.monotonic() + timeout
+        while (state := self.query())["status"] not in ENDED:
+            if time.monotonic() > end:
+                raise GuestError(f"{self.source.name}: migration not over after "
+                                 f"{timeout} s: {state}")
+            time.sleep(0.05)
+        return state
+
+    def finish(self, timeout=120):
+        """Waits for its end, and has the guest go on there; returns figures."""
+        state = self.wait(timeout)
+        if state["status"] != "completed":
+            raise GuestError(f"{self.source.name}: migration {state['status']}: "
+                             f"{state.get('error-desc', 'no reason given')}\n"
+                             f"{self.destination.last_words()}")
+        # The source has stopped for good, unless told otherwise: now, and not
+        # before, the destination may run.
+        self.destination.qmp.call("cont")
+        self.destination.wait_for_status("running")
+        # Nothing may be left that could go on with it, too.
+        self.source.kill()
+        self.destination.wait_for_agent(timeout)
+        return {"total_ms": state["total-time"],
+                "downtime_ms": state["downtime"],
+                "setup_ms": state["setup-time"],
+                "passes": state["ram"]["dirty-sync-count"],
+                "ram_bytes": state["ram"]["transferred"],
+                # QEMU 7.2 does not say
+                "vfio_bytes": state.get("vfio", {}).get("transferred")}
+
+    def abandon(self):
+        """Ends the destination; the source goes on, if it is there."""
+        self.destination.kill()
+        if not self.source.ended() and self.source.status() == "postmigrate":
+            self.source.qmp.call("cont")
+
+
+def migrate(guest, *vfs, timeout=120, **options):
+    """Migrates a guest to other VFs: (the guest there, QEMU's own figures).
+
+    When that fails, the guest is left where it was, and is expected to run.
+    """
+    migration = Migration(guest, *vfs, **options)
+    try:
+        migration.start()
+        figures = migration.finish(timeout)
+    except BaseException:
+        migration.abandon()
+        raise
+    return migration.destination, figures
