@@ -17,9 +17,14 @@ def sh(*cmd, timeout=60):
 CHATTER = re.compile(
     r"igb .*: VF \d+ (attempted to|requested) |"      # igbvf against igb's rules
     r"Reload the VF driver to resume operations|"
+    r"igb .*: Spoof event\(s\) detected on VF \d+|"    # igb, of a card that checks
     r"Unhandled (RD|WR)MSR|"                          # a guest probing its CPU
     r"hrtimer: interrupt took \d+ ns|"                # a slow machine
     r"clocksource: Long readout interval|"            # likewise
+    r"clocksource: Marking clocksource tsc unstable|" # and that one, in four lines
+    r"clocksource: timekeeping watchdog on CPU\d+: |"
+    r"clocksource: +(Watchdog|Clocksource) +\w+ interval: |"
+    r"TSC found unstable after boot|"
     r"vfio-pci(-mediate)? .*: reset(ting| done)$")    # since 6.13
 
 

@@ -12,7 +12,7 @@ class Hold:
     program = "./vfio_hold"
 
     def __init__(self, vf, *options):
-        self.proc = subprocess.Popen([Hold.program, *options, vf], bufsize=0,
+        self.proc = subprocess.Popen([self.program, *options, vf], bufsize=0,
                                      stdin=subprocess.PIPE,
                                      stdout=subprocess.PIPE)
         self.vf = vf

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 
+from common import sh
 from hold import Hold, mediated_by
 from tap import Tap
 
@@ -22,12 +23,6 @@ PARAMETERS = pathlib.Path(f"/sys/module/{MODULE}/parameters")
 ALIAS = pathlib.Path("/etc/modprobe.d/alias.conf")
 OPS = pathlib.Path("/sys/kernel/debug/vfio_mediate/ops")
 STRESS = 20     # seconds
-
-
-def sh(*cmd):
-    return subprocess.run(cmd, check=True, text=True, timeout=60,
-                          stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT).stdout.strip()
 
 
 def opened_by(vf):

@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 
+from common import sh
 from tap import Tap
 
 MODULE = "mediator_demo"
@@ -33,10 +34,6 @@ CONFIGS = (
     ("noshadow, sparse", {"traps": "noshadow", "sparse": 1}),
     ("hammer", {"traps": "hammer", "sparse": 1, "rom": 1}),
 )
-
-
-def sh(*cmd):
-    subprocess.run(cmd, check=True, timeout=60)
 
 
 def load(**parameters):

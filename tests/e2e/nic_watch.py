@@ -15,6 +15,7 @@ from sample_nic import Port, octets, sh
 
 WORLD = "10.0.2.2"          # QEMU's user network
 PF_ADDRESS = "10.0.2.15"
+SO_SNDBUFFORCE = 32         # of asm-generic/socket.h; Python has no name for it
 
 # In the order in which sample_nic dumps its registers.
 TABLES = [("CTRL", 1), ("STATUS", 1), ("CTRL_EXT", 1), ("RCTL", 1), ("TCTL", 1),
@@ -121,7 +122,14 @@ class Frames(threading.Thread):
 
 
 class Flood(threading.Thread):
-    """Sends by a netdev whether it is there or not, until stopped."""
+    """Sends by a netdev whether it is there or not, until stopped.
+
+    As much as the largest ring holds, even if nothing of it is ever sent: a kernel
+    without byte queue limits, as the debug kernel is, stops a queue only when its
+    ring is full.
+    """
+
+    BUFFER = 4 << 20
 
     def __init__(self, netdev, to="ff:ff:ff:ff:ff:ff"):
         super().__init__(daemon=True)
@@ -135,6 +143,8 @@ class Flood(threading.Thread):
             try:
                 with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sock:
                     sock.bind((self.netdev, 0))
+                    sock.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE,
+                                    self.BUFFER)
                     source = sock.getsockname()[4].hex(":")
                     while not self.ended.is_set():
                         sock.send(octets(self.to) + octets(source) +

@@ -45,6 +45,17 @@ def enabled(netdev, number):
     return [regs[name][0] >> number & 1 for name in ("VFRE", "VFTE")]
 
 
+def stands_still(tap, netdev):
+    """VF 0 does no DMA; returns its rings."""
+    first, counted = rings(netdev, 0), counters(netdev, 0)
+    time.sleep(1)
+    last = rings(netdev, 0)
+    tap.equal((last["RDH"], last["TDH"], counters(netdev, 0)),
+              (first["RDH"], first["TDH"], counted),
+              "stopped: for a second heads and counters stand still")
+    return last
+
+
 def received(port, tokens, seconds):
     """Which of the frames arrive in time, in which order."""
     found, end = [], time.monotonic() + seconds
@@ -71,12 +82,7 @@ def test_stop(tap, pf, vf, other):
         stop(pf.device, 0)
         stop(pf.device, 0, False)
     stop(pf.device, 0)
-    first, counted = rings(netdev, 0), counters(netdev, 0)
-    time.sleep(1)
-    last = rings(netdev, 0)
-    tap.equal((last["RDH"], last["TDH"], counters(netdev, 0)),
-              (first["RDH"], first["TDH"], counted),
-              "stopped: for a second heads and counters stand still")
+    last = stands_still(tap, netdev)
     sent = sum(flood.stop() for flood in floods)
     tap.ok(last["TDT"] != last["TDH"], f"its transmit ring fills up, "
            f"{sent} frames sent in all", last)

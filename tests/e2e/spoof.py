@@ -46,14 +46,17 @@ class Listener:
                                   socket.htons(ETH_P_ALL))
         self.sock.bind((netdev, ETH_P_ALL))
 
-    def hears(self, text, seconds=1.0):
+    def first(self, texts, seconds=10.0):
+        """The first frame's text, of these texts."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             if not select.select([self.sock], [], [], left)[0]:
                 break
-            if text.encode() in self.sock.recv(1 << 16):
-                return True
-        return False
+            frame = self.sock.recv(1 << 16)
+            for text in texts:
+                if text.encode() in frame:
+                    return text
+        raise TimeoutError(f"none of {texts} arrived")
 
     def close(self):
         self.sock.close()

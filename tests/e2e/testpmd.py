@@ -33,6 +33,7 @@ HUGE_PAGES = 160        # of 2 MiB
 HAS_MODULES = ["unshare", "--mount", "sh", "-ec",
                "mount -t tmpfs none /sys/module; "
                "mkdir /sys/module/vfio /sys/module/vfio_pci; exec \"$@\"", "sh"]
+COUNTERS = pathlib.Path("/sys/module/sample_nic/parameters/counters")
 TESTPMD = pathlib.Path("testpmd")
 DRIVERS = (("vfio-pci", "in-tree vfio-pci"),
            ("vfio-pci-mediate", "vfio-pci-mediate drop_in=1"))
@@ -116,6 +117,8 @@ def give_vf(vf, driver):
     else:
         sh("modprobe", "-r", "vfio_pci")
         sh("modprobe", "vfio_pci_mediate", "drop_in=1")
+        # DPDK maps all of BAR 0, or none.
+        COUNTERS.write_text("0", encoding="ascii")
     sh("vfctl", "bind", vf, "vfio-pci")
     return pathlib.Path("/sys/bus/pci/drivers/vfio-pci/module").resolve().name
 

@@ -117,22 +117,29 @@ class Side:
                 "spoofchk: the card is told to check addresses and VLANs",
                 self.checks)
         listener = Listener(self.netdev)
-        heard = []
         mac = pathlib.Path(f"/sys/class/net/{self.netdev}/address") \
             .read_text(encoding="ascii").strip()
-        for source in (MACS[0], STRANGER):
-            text = f"{self.driver} {source}"
-            guest.run(f"{guest.program} frame eth0 {mac} {source} '{text}'")
-            heard.append(listener.hears(text))
-        listener.close()
-        self.ok(heard[0], "spoofchk: a guest can send in its own name")
-        self.spoofed = heard[1]
+
+        def arrives(source, number):
+            """Does a frame from there, before the guest's own that follows it?"""
+            texts = [f"{self.driver} {number} {what}" for what in ("asked", "own")]
+            for address, text in zip((source, MACS[0]), texts):
+                guest.run(f"{guest.program} frame eth0 {mac} {address} '{text}'")
+            return listener.first(texts) == texts[0]
+
+        self.ok(arrives(MACS[0], 0), "spoofchk: a guest can send in its own name")
+        self.spoofed = arrives(STRANGER, 1)
         what = "spoofchk: a guest cannot send in another's name"
         if not self.spoofed:
             self.ok(True, what)
+            self.set_vf(0, "spoofchk", "off")
+            self.ok(arrives(STRANGER, 2), "spoofchk: off, it can")
+            self.set_vf(0, "spoofchk", "on")
+            self.ok(not arrives(STRANGER, 3), "spoofchk: on again, it cannot")
         elif not self.reference:
             self.tap.skip(f"{self.driver}: {what}",
                           "QEMU's model does not check")
+        listener.close()
 
     def guests(self, stack, vfs):
         """Two guests with a VF each."""
