@@ -12,7 +12,7 @@ RESULTS = BUILD / "bench.json"
 
 
 def access_files():
-    work = build_programs("bench")
+    work = build_programs("tests/bench")
     return {"access.py": REPO / "tests" / "bench" / "access.py",
             "access": work / "access"}
 

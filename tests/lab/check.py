@@ -2,6 +2,7 @@
 """The tests: which suites there are, how each is run, and the count."""
 
 import dataclasses
+import pathlib
 import re
 import shutil
 import subprocess
@@ -10,6 +11,8 @@ import time
 import harness
 import host
 import kernels
+import pair
+import tools
 from cache import BUILD, LAB, REPO, LabError, cached, run, say
 from trees import inside, testpmd, tree
 
@@ -32,41 +35,55 @@ class Suite:
     threads: str = "multi"      # of TCG, see host.boot()
     pf: str = "igb"             # who drives the PF
     pfs: int = 1                # how many cards there are
+    hosts: int = 1              # or 2, see pair.boot()
+    qemus: tuple = ()           # what guests run under besides the host's own
 
 
 def e2e_files(_kern):
     return {path.name: path for path in E2E.iterdir() if path.is_file()}
 
 
-def build_programs(name):
-    """Builds tests/NAME in the tree of stable; returns where."""
-    work = BUILD / name
+def build_programs(name, *flags):
+    """Builds NAME, below the top, in the tree of stable; returns where."""
+    work = BUILD / pathlib.Path(name).name
     work.mkdir(parents=True, exist_ok=True)
     log = work / "make.log"
     log.unlink(missing_ok=True)
     run(inside(tree("build-trixie"),
-               ["make", "-C", REPO / "tests" / name, f"O={work}"],
-               writable=[work], readable=[REPO / "tests", REPO / "uapi"]),
+               ["make", "-C", REPO / name, f"O={work}", *flags],
+               writable=[work], readable=[REPO / "tests", REPO / "tools",
+                                          REPO / "uapi", REPO / "migration"]),
         log, what=name)
     return work
 
 
 def selftest_files(kern):
-    work = build_programs("selftests")
+    work = build_programs("tests/selftests")
     return {**e2e_files(kern),
             "parity.py": REPO / "tests" / "selftests" / "parity.py",
             "parity": work / "parity", "mediate": work / "mediate",
-            "vfio_hold": work / "vfio_hold",
-            "mailbox_fuzz": work / "mailbox_fuzz"}
+            "migrate": work / "migrate", "vfio_hold": work / "vfio_hold",
+            "mailbox_fuzz": work / "mailbox_fuzz", "dirty": work / "dirty"}
 
 
 def traffic_files(kern):
+    work = build_programs("tests/traffic")
     return {**e2e_files(kern),
-            "exchange": build_programs("traffic") / "exchange"}
+            **{name: work / name for name in ("echo", "exchange", "poke")}}
 
 
 def testpmd_files(kern):
     return {**e2e_files(kern), "testpmd": testpmd()}
+
+
+def migration_files(kern):
+    return {**selftest_files(kern),
+            "golden.stream": REPO / "tests" / "golden" / "state.stream"}
+
+
+def stream_files(kern):
+    return {**selftest_files(kern),
+            "golden.stream": REPO / "tests" / "golden" / "sample_nic.stream"}
 
 
 def kunit_files(_kern):
@@ -81,16 +98,21 @@ def lint_lines(_kernel):
         yield from (f"  # {line}" for line in output.splitlines()[-40:])
 
 
+def tool_lines(_kernel):
+    yield from tools.lines(build_programs("tools", "LDFLAGS=-static"))
+
+
 SUITES = [
     Suite("lint", "checkpatch, sparse, W=1 and shellcheck", here=lint_lines),
     Suite("harness", "the lab's own verdicts, deadlines and clean-up",
           here=harness.lines),
+    Suite("tools", "the tools, on any input", here=tool_lines),
     Suite("passthrough", "a guest on a VF, in-tree vfio-pci against ours",
-          ("6.12", "7.2"), "./passthrough.py vfio-pci vfio-pci-mediate",
-          e2e_files),
+          ("6.12",), "./passthrough.py vfio-pci vfio-pci-mediate",
+          e2e_files, more=("7.2",)),
     Suite("parameters", "module parameters and names of the driver",
-          ("6.12", "7.2"), "./parameters.sh", e2e_files,
-          threads="single"),
+          ("6.12",), "./parameters.sh", e2e_files,
+          threads="single", more=("7.2",)),
     Suite("parity", "every call, in-tree vfio-pci against ours",
           ("6.12", "7.2", "debug"), "./parity.py ./parity", selftest_files,
           threads="single"),
@@ -98,8 +120,8 @@ SUITES = [
           ("debug",), "./run.sh vfio_mediate_kunit vfio_pci_mediate_kunit", kunit_files,
           threads="single"),
     Suite("open", "who mediates a device is decided at each open",
-          ("6.12", "7.2", "debug"), "./mediate_open.py ./vfio_hold",
-          selftest_files, threads="single"),
+          ("6.12", "debug"), "./mediate_open.py ./vfio_hold",
+          selftest_files, threads="single", more=("7.2",)),
     Suite("lifecycle", "all that can happen to a mediated VF, by itself and at once",
           ("7.2",), "./mediate_lifecycle.py", selftest_files,
           threads="single"),
@@ -107,22 +129,28 @@ SUITES = [
           ("debug",), "./mediate_lifecycle.py 120", selftest_files, timeout=900,
           by_name=True, threads="single"),
     Suite("guest", "a running guest is mediated and trapped",
-          ("6.12", "7.2", "debug"), "./mediate_guest.py", e2e_files,
-          timeout=900),
+          ("6.12",), "./mediate_guest.py", e2e_files,
+          timeout=900, more=("7.2", "debug")),
     Suite("regions", "regions, interrupts and traps that a vendor adds",
-          ("6.12", "7.2", "debug"), "./mediate_regions.py ./mediate ./vfio_hold",
-          selftest_files, threads="single"),
+          ("7.2", "debug"), "./mediate_regions.py ./mediate ./vfio_hold",
+          selftest_files, threads="single", more=("6.12",)),
     Suite("hammer", "traps that go on and off while doorbells are rung",
           ("6.12", "debug"), "./mediate_regions.py ./mediate --hammer 1000",
           selftest_files, threads="single"),
+    Suite("migration", "all calls of both migration protocols, without a VMM",
+          ("debug",), "./mediate_migration.py ./migrate", migration_files,
+          timeout=900, threads="single", more=("6.12", "7.2")),
+    Suite("migration-stress", "the same, two minutes of everything at once",
+          ("debug",), "./mediate_migration.py ./migrate 120", migration_files,
+          timeout=900, by_name=True, threads="single"),
     Suite("sample_nic", "the PF driver sample_nic: netdev, VFs, switch, iproute2",
-          ("6.12", "7.2", "debug"), "./sample_nic.py", selftest_files,
-          pf="sample_nic"),
+          ("debug",), "./sample_nic.py", selftest_files,
+          pf="sample_nic", more=("6.12", "7.2")),
     Suite("sample_nic_passthrough", "a guest on a VF of sample_nic passes traffic",
-          ("6.12", "debug"), "./passthrough.py vfio-pci-mediate",
-          e2e_files, pf="sample_nic", more=("7.2",)),
+          ("6.12", "7.2", "debug"), "./passthrough.py vfio-pci-mediate",
+          e2e_files, pf="sample_nic", by_name=True),
     Suite("sample_nic_hostile", "VFs that say nonsense to sample_nic",
-          ("debug",), "./sample_nic_hostile.py 5000", selftest_files,
+          ("debug",), "./sample_nic_hostile.py 2000", selftest_files,
           pf="sample_nic", vfs=7, more=("6.12", "7.2")),
     Suite("sample_nic_pfs", "two PFs of sample_nic that come and go",
           ("7.2",), "./sample_nic_pfs.py 5", selftest_files, pf="sample_nic",
@@ -148,17 +176,64 @@ SUITES = [
     Suite("sample_nic_resets", "as sample_nic_stop, VFs reset 100 times",
           ("6.12", "7.2", "debug"), "./sample_nic_stop.py 100", selftest_files,
           pf="sample_nic", threads="single", timeout=1800, by_name=True),
+    Suite("sample_nic_stream", "the stream of a VF of sample_nic: the same, cut, spoilt",
+          ("6.12",), "./sample_nic_stream.py v2 7 200", stream_files,
+          pf="sample_nic", vfs=3, more=("7.2", "debug")),
+    Suite("sample_nic_stream_full", "the same, cut at each byte, spoilt in 2000 ways",
+          ("6.12", "7.2", "debug"), "./sample_nic_stream.py v2,v1 1 2000", stream_files,
+          pf="sample_nic", vfs=3, timeout=3600, by_name=True),
     Suite("traffic", "the same traffic and settings with igb and with sample_nic",
           ("7.2",), "./traffic.py igb sample_nic", traffic_files,
           timeout=900, more=("6.12",)),
     Suite("traffic_debug", "the same on the debug kernel, with sample_nic alone",
           ("debug",), "./traffic.py sample_nic", traffic_files, timeout=900,
-          pf="sample_nic"),
+          pf="sample_nic", by_name=True),
     Suite("testpmd", "DPDK on a VF of sample_nic, in-tree vfio-pci against ours",
           ("6.12",), "./testpmd.py", testpmd_files, pf="sample_nic",
           by_name=True),
+    Suite("migrate", "a guest migrates from VF to VF, QEMU 10",
+          ("6.12",), "./migrate.py 10", traffic_files, timeout=900,
+          pf="sample_nic", more=("7.2", "debug")),
+    Suite("migrate_pfs", "a guest migrates to a VF of another PF, QEMU 10",
+          ("6.12",), "./migrate.py 10,pfs", traffic_files, timeout=900,
+          pf="sample_nic", pfs=2, by_name=True, more=("7.2", "debug")),
+    Suite("migrate_v1", "from VF to VF with QEMU 7.2, by protocol v1",
+          ("6.12",), "./migrate.py 7.2", traffic_files, pf="sample_nic",
+          qemus=("7.2",), more=("7.2", "debug")),
+    Suite("migrate_hosts", "from one lab host to another, by TCP",
+          ("6.12",), "./migrate_hosts.py", traffic_files, pf="sample_nic",
+          hosts=2, by_name=True),
+    Suite("failures", "migrations that fail, some of all ways",
+          ("6.12",), "./failures.py 10 some", traffic_files,
+          pf="sample_nic", pfs=2, timeout=900),
+    Suite("failures-full", "migrations that fail, all ways in all phases",
+          ("6.12", "7.2", "debug"), "./failures.py 10", traffic_files,
+          pf="sample_nic", pfs=2, timeout=3600, by_name=True),
+    Suite("failures-full-v1", "the same by protocol v1",
+          ("6.12", "7.2", "debug"), "./failures.py 7.2", traffic_files,
+          pf="sample_nic", pfs=2, qemus=("7.2",), timeout=3600, by_name=True),
+    Suite("migrate_more", "under load, without a link, VLANs, what is set on either side",
+          ("6.12", "7.2"), "./migrate_more.py one", traffic_files, pf="sample_nic",
+          pfs=2, timeout=1800, by_name=True),
+    Suite("migrate_seven", "seven guests from one PF to another, two at once back",
+          ("7.2",), "./migrate_more.py seven", traffic_files, pf="sample_nic",
+          vfs=7, pfs=2, timeout=1800, by_name=True, more=("6.12",)),
+    Suite("migrate-full", "all pairs of QEMUs and PFs, and 20 times there and back",
+          ("6.12", "7.2", "debug"), "./migrate.py 10,times=40 7.2,times=40 "
+          "11,times=2 10:11 10,pfs,times=2 7.2,pfs 11,pfs 10:11,pfs", traffic_files,
+          pf="sample_nic", pfs=2, qemus=("7.2", "11"), timeout=7200,
+          by_name=True),
+    Suite("dirty", "what a VF of sample_nic writes is reported, all of it",
+          ("6.12",), "./dirty.py", selftest_files, pf="sample_nic",
+          threads="single", timeout=900, more=("7.2", "debug")),
+    Suite("dirty-full", "the same with a million packets",
+          ("6.12", "7.2", "debug"), "./dirty.py 1000000", selftest_files,
+          pf="sample_nic", threads="single", timeout=7200, by_name=True),
+    Suite("migrate_dirty", "a guest that receives, with tracking and without",
+          ("6.12",), "./migrate_dirty.py 10 0 500 2000", traffic_files,
+          pf="sample_nic", by_name=True, more=("7.2", "debug")),
     Suite("reload", "loading and unloading the modules leaks nothing",
-          ("debug",), "./reload.sh 50", e2e_files, timeout=900, threads="single"),
+          ("debug",), "./reload.sh 20", e2e_files, timeout=900, threads="single"),
 ]
 
 SHOWN = 40      # results of a suite that are printed even when they are good
@@ -218,9 +293,11 @@ def run_on_host(suite, kernel, count):
                  f"{str(err).splitlines()[0]}"]
         count.take(where, lines)
         return lines
-    outcome = host.boot(kernel, suite.job, suite.files(kern), vfs=suite.vfs, pf=suite.pf,
+    boot = pair.boot if suite.hosts == 2 else host.boot
+    outcome = boot(kernel, suite.job, suite.files(kern), vfs=suite.vfs, pf=suite.pf,
                         timeout=suite.timeout, name=where, echo=echo,
-                        threads=suite.threads, pfs=suite.pfs)
+                        threads=suite.threads, pfs=suite.pfs,
+                        qemus=suite.qemus)
     # Not what was echoed: a run that was repeated has echoed twice.
     lines = outcome.output.splitlines()
     count.take(where, lines)
