@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""A guest migrates from one lab host to another, by TCP.
+"""migrate_hosts.py QEMU[:QEMU]...: a guest migrates from one lab host to another, by TCP.
 
+For each argument, from the first QEMU there to the second one here, as in migrate.py.
 Runs on both hosts. Their cards are on one network segment, which is all that the
 guest knows; they have another network for QEMU, and for the test on the first host to
 reach the second one's QEMU. Prints TAP, on the first host; the figures are in
@@ -17,29 +18,30 @@ import sys
 import time
 
 from common import sh
-from guest import OWN, Channel, Guest
-from migrate import Trip, guest_on
+from guest import Channel, Guest, has_qemu
+from migrate import Journey, Trip, guest_on
 from passthrough import PF_ADDRESS
 from tap import Tap
 
 LINK = "52:54:00:12:35:0"       # address of the other network's card, but for the host
 HOSTS = ("198.51.100.1", "198.51.100.2")
-STREAM = 4444
-PORTS = {"qmp": 4445, "ga": 4446}
+PORTS = {"stream": 4444, "qmp": 4445, "ga": 4446}  # of the first journey
+NEXT = 10                       # more for each of the others
 TIMEOUT = 400                   # s until the guest that came has to have ended
 
 
 class RemoteGuest(Guest):
     """A guest that is to come to the other host."""
 
-    def __init__(self):     # pylint: disable=super-init-not-called
+    def __init__(self, qemu, ports):    # pylint: disable=super-init-not-called
         self.name = "guest@1"
         self.qmp = self.agent = None
-        self.incoming = f"tcp:{HOSTS[1]}:{STREAM}"
-        self.settings = {"qemu": OWN}
+        self.ports = ports
+        self.incoming = f"tcp:{HOSTS[1]}:{ports['stream']}"
+        self.settings = {"qemu": qemu}
 
     def channel(self, name, timeout):
-        return Channel((HOSTS[1], PORTS[name]), timeout + 60)
+        return Channel((HOSTS[1], self.ports[name]), timeout + 60)
 
     def last_words(self):
         return "(see the other host)"
@@ -69,16 +71,17 @@ def link_up(number):
     sh("ip", "link", "set", netdev, "up")
 
 
-def destination(vf):
+def destination(vf, journey, ports):
     """On the second host: a QEMU, and ways to it; returns its exit status."""
-    guest = guest_on(vf, name="guest@1", incoming=f"tcp:0:{STREAM}")
+    guest = guest_on(vf, name=f"guest-{ports['stream']}", qemu=journey.qemus[1],
+                     incoming=f"tcp:0:{ports['stream']}", **journey.hardware())
     with contextlib.ExitStack() as stack:
-        for name, port in PORTS.items():
+        for name in ("qmp", "ga"):
             path = pathlib.Path(guest.dir) / name
             while not path.exists() and not guest.ended():
                 time.sleep(0.1)
             proc = stack.enter_context(subprocess.Popen(
-                ["socat", f"TCP-LISTEN:{port},fork,reuseaddr",
+                ["socat", f"TCP-LISTEN:{ports[name]},fork,reuseaddr",
                  f"UNIX-CONNECT:{path}"]))
             stack.callback(proc.kill)
         stack.callback(guest.kill)
@@ -87,22 +90,38 @@ def destination(vf):
         return status
 
 
-def source(vf):
-    """On the first host: the guest, until it is on the second one."""
-    tap = Tap()
-    sh("ip", "addr", "add", f"{PF_ADDRESS}/24", "dev", os.environ["LAB_PF_NETDEV"])
-    figures = Trip(tap, "to another host", guest_on(vf)).travel(
-        [((), {"destination": RemoteGuest()})])
-    pathlib.Path("/out/migrate.json").write_text(
-        json.dumps({"hosts": figures}, indent=2) + "\n", encoding="utf-8")
-    return tap.done()
+def source(tap, vf, journey, ports):
+    """On the first host: the guest, until it is on the second one; returns figures."""
+    trip = Trip(tap, f"{journey.name()}, to another host",
+                guest_on(vf, name=f"guest-{ports['stream']}", qemu=journey.qemus[0],
+                         **journey.hardware()))
+    return trip.travel([((), {"destination": RemoteGuest(journey.qemus[1], ports)})])
 
 
 def main():
     number = int(os.environ["LAB_HOST"])
     link_up(number)
     vf = os.environ["LAB_VFS"].split()[0]
-    return destination(vf) if number else source(vf)
+    tap = Tap()
+    status = 0
+    figures = {}
+    if not number:
+        sh("ip", "addr", "add", f"{PF_ADDRESS}/24", "dev", os.environ["LAB_PF_NETDEV"])
+    for count, text in enumerate(sys.argv[1:]):
+        journey = Journey.parse(text)
+        ports = {name: port + NEXT * count for name, port in PORTS.items()}
+        missing = [qemu for qemu in journey.qemus if not has_qemu(qemu)]
+        if number:
+            status = status or (0 if missing else destination(vf, journey, ports))
+        elif missing:
+            tap.skip(journey.name(), f"there is no QEMU {missing[0]} now")
+        else:
+            figures[text] = source(tap, vf, journey, ports)
+    if number:
+        return status
+    pathlib.Path("/out/migrate.json").write_text(
+        json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    return tap.done()
 
 
 if __name__ == "__main__":
