@@ -19,7 +19,7 @@ import time
 
 import mutate
 from common import PINGS, complaints, link_up, ping, sh
-from guest import GuestError
+from guest import MIGRATION, GuestError
 from mediate_guest import unplugging_works, wait_for
 from migrate import MAC, Trip, guest_on, host_run, world_away
 from migration import Migration, migrate
@@ -304,9 +304,9 @@ class PfOfSource(PfOfDestination):
         self.rebind(self.test.host.place[0])
         self.source.run("test ! -e /sys/class/net/eth0")
         vf = self.test.host.vf(self.test.host.place)
+        option, value = MIGRATION[self.test.qemu].split("=")
         self.source.qmp.call("device_add", driver="vfio-pci", id="vf0",
-                             host=vf, bus="slot0",
-                             **{"enable-migration": "on"})
+                             host=vf, bus="slot0", **{option: value})
         if not wait_for(lambda: self.source.try_run(
                 "test -e /sys/class/net/eth0")[0] == 0):
             raise Failed("the guest does not see its new VF")

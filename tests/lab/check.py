@@ -37,6 +37,7 @@ class Suite:
     pfs: int = 1                # how many cards there are
     hosts: int = 1              # or 2, see pair.boot()
     qemus: tuple = ()           # what guests run under besides the host's own
+    checks: bool = False        # whether cards check who sends, see card.py
 
 
 def e2e_files(_kern):
@@ -188,6 +189,9 @@ SUITES = [
     Suite("traffic_debug", "the same on the debug kernel, with sample_nic alone",
           ("debug",), "./traffic.py sample_nic", traffic_files, timeout=900,
           pf="sample_nic", by_name=True),
+    Suite("traffic_checked", "traffic, with cards that check who sends (builds QEMU)",
+          ("7.2",), "./traffic.py igb sample_nic", traffic_files, timeout=900,
+          by_name=True, checks=True, more=("6.12",)),
     Suite("testpmd", "DPDK on a VF of sample_nic, in-tree vfio-pci against ours",
           ("6.12",), "./testpmd.py", testpmd_files, pf="sample_nic",
           by_name=True),
@@ -233,6 +237,9 @@ SUITES = [
     Suite("migrate_dirty", "a guest that receives, with tracking and without",
           ("6.12",), "./migrate_dirty.py 10 0 500 2000", traffic_files,
           pf="sample_nic", by_name=True, more=("7.2", "debug")),
+    Suite("migrate_soak", "a hundred migrations in a row of a guest that receives",
+          ("debug",), "./migrate_soak.py 10 100 300", traffic_files, timeout=5400,
+          pf="sample_nic", by_name=True, more=("6.12", "7.2")),
     Suite("reload", "loading and unloading the modules leaks nothing",
           ("debug",), "./reload.sh 20", e2e_files, timeout=900, threads="single"),
 ]
@@ -296,9 +303,9 @@ def run_on_host(suite, kernel, count):
         return lines
     boot = pair.boot if suite.hosts == 2 else host.boot
     outcome = boot(kernel, suite.job, suite.files(kern), vfs=suite.vfs, pf=suite.pf,
-                        timeout=suite.timeout, name=where, echo=echo,
-                        threads=suite.threads, pfs=suite.pfs,
-                        qemus=suite.qemus)
+                   timeout=suite.timeout, name=where, echo=echo,
+                   threads=suite.threads, pfs=suite.pfs, qemus=suite.qemus,
+                   checks=suite.checks)
     # Not what was echoed: a run that was repeated has echoed twice.
     lines = outcome.output.splitlines()
     count.take(where, lines)

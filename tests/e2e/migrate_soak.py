@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""migrate_soak.py QEMU TIMES PACKETS: one guest, migrated again and again.
+
+It receives PACKETS datagrams a second all the time, and keeps one TCP connection from
+the first migration to the last; what it writes is tracked, and QEMU keeps to a short
+downtime. Where the kernel can tell, nothing may have leaked. Prints TAP; the figures
+are in /out/migrate_soak.json.
+"""
+
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+
+from common import complaints, sh
+from guest import GuestError
+from migrate import Trip, complaints_of, guest_on, world_away
+from migrate_dirty import BANDWIDTH, DOWNTIME, Load
+from migration import migrate
+from passthrough import GUEST_ADDRESS, PF_ADDRESS
+from probe import Stream
+from tap import Tap
+
+KMEMLEAK = pathlib.Path("/sys/kernel/debug/kmemleak")
+EVERY = 10          # of how many a note is made
+TIMEOUT = 300       # s for one
+
+
+def leaks():
+    """What the kernel thinks nobody knows of any more; it takes two looks to be sure."""
+    for _ in range(2):
+        KMEMLEAK.write_text("scan", encoding="ascii")
+        time.sleep(5)
+    return KMEMLEAK.read_text(encoding="ascii", errors="replace")
+
+
+class Soak(Trip):
+    """A guest that never comes to rest."""
+
+    def go_on(self, qemu, vfs, times):
+        """All migrations, under one connection."""
+        lasting = Stream(GUEST_ADDRESS)
+        for count in range(1, times + 1):
+            self.guest, figures = migrate(
+                self.guest, vfs[count % 2], qemu=qemu, timeout=TIMEOUT,
+                bandwidth=BANDWIDTH, downtime_limit=DOWNTIME)
+            self.figures.append(figures)
+            if count % EVERY == 0:
+                self.tap.note("migration {}: {total_ms} ms, {downtime_ms} ms of downtime, "
+                              "{passes} passes".format(count, **figures))
+        count, same = lasting.stop()
+        self.check(same, f"one TCP connection through {times} migrations, "
+                   f"{count >> 10} KiB each way, same sha256")
+
+    def totals(self):
+        downtimes = [figures["downtime_ms"] for figures in self.figures]
+        return {"migrations": len(downtimes),
+                "downtime_ms": {"median": statistics.median(downtimes),
+                                "longest": max(downtimes)}}
+
+
+def main():
+    tap = Tap()
+    qemu, times, rate = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    sh("ip", "addr", "add", f"{PF_ADDRESS}/24", "dev", os.environ["LAB_PF_NETDEV"])
+    world_away()
+    vfs = os.environ["LAB_VFS"].split()
+    known = complaints()
+    if KMEMLEAK.exists():
+        KMEMLEAK.write_text("clear", encoding="ascii")
+    trip = Soak(tap, f"QEMU {qemu}, {rate} packets/s", guest_on(vfs[0], qemu=qemu))
+    try:
+        trip.start()
+        with Load(rate):
+            trip.go_on(qemu, vfs, times)
+        tap.note(json.dumps(trip.totals()))
+        said = complaints_of(trip.guest)
+        trip.check(not said, "the guest complains of nothing", "\n".join(said))
+        trip.transfer()
+        trip.shutdown()
+    except (GuestError, OSError, EOFError, subprocess.SubprocessError) as err:
+        trip.check(False, f"migration {len(trip.figures) + 1}: "
+                   f"{(str(err) or repr(err)).splitlines()[0]}",
+                   f"{err}\n{trip.guest.last_words()}")
+    finally:
+        trip.guest.kill()
+    new = [line for line in complaints() if line not in known]
+    trip.check(not new, "nothing in the host's kernel log", "\n".join(new))
+    if KMEMLEAK.exists():
+        found = leaks()
+        trip.check(not found, "kmemleak finds nothing", found)
+    pathlib.Path("/out/migrate_soak.json").write_text(
+        json.dumps(trip.figures, indent=2) + "\n", encoding="utf-8")
+    return tap.done()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
