@@ -13,8 +13,9 @@ import tempfile
 import time
 
 from cache import BUILD, LAB, REPO, LabError, cached, run, say, tail
+from card import checking_qemu
 from kernels import initrd, install_modules, kernel
-from machine import outer_qemu
+from machine import PROGRAM, outer_qemu
 from qemus import qemu_files
 from trees import inside, tree
 
@@ -202,7 +203,7 @@ def wires(wire):
     return options
 
 
-def qemu_command(kern, work, files, interactive, threads, pfs, wire):
+def qemu_command(kern, work, files, interactive, threads, pfs, wire, checks):
     cmd = ["env", "TMPDIR=/run",    # for the root disk's snapshot
            "qemu-system-x86_64",
            "-machine", "q35,kernel-irqchip=split", *cpu_options(threads),
@@ -232,8 +233,9 @@ def qemu_command(kern, work, files, interactive, threads, pfs, wire):
               '"mkdir -p /lab && mount -t ext4 -r /dev/vdb /lab && '
               'exec /lab/host/init"']
     cmd += ["-kernel", "/vmlinuz", "-append", " ".join(append)]
-    readable = [outer_qemu(), (root_image(), "/root.img"), (kern.vmlinuz, "/vmlinuz"),
-                (guest_files()["initrd"], "/outside/initrd")]
+    qemu = checking_qemu() if checks else outer_qemu()
+    readable = [(qemu, f"/{PROGRAM}"), (root_image(), "/root.img"),
+                (kern.vmlinuz, "/vmlinuz"), (guest_files()["initrd"], "/outside/initrd")]
     image = host_initrd(kern)
     if image:
         cmd += ["-initrd", "/initrd"]
@@ -317,7 +319,7 @@ def judge(work, why, qemu_status, seconds):
 
 
 def boot_once(kern, work, job, vfs, pf, pfs, job_files, files, qemus, timeout,
-              echo, threads, wire):
+              echo, threads, wire, checks):
     interactive = job == "shell"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
@@ -327,7 +329,7 @@ def boot_once(kern, work, job, vfs, pf, pfs, job_files, files, qemus, timeout,
                    work / "files-image.log")
     with open(work / "out.tar", "wb") as tar:
         tar.truncate(OUT_SIZE)
-    cmd = qemu_command(kern, work, files, interactive, threads, pfs, wire)
+    cmd = qemu_command(kern, work, files, interactive, threads, pfs, wire, checks)
     start = time.monotonic()
     with open(work / "qemu.log", "wb") as log:
         streams = {} if interactive else {
@@ -354,12 +356,12 @@ def prune(runs):
 
 def boot(kernel_name, job, job_files=None, vfs=2, pf="igb", files=None,
          timeout=600, name="run", echo=show, threads="multi", pfs=1,
-         qemus=(), wire=None):
+         qemus=(), wire=None, checks=False):
     """Runs job, a shell command, on a lab host; job_files are what it finds
     in its working directory, by name. Work files stay in build/run. Of pfs
     SR-IOV cards, on the same network, each has vfs VFs. Guests can run under the
     QEMUs named in qemus, besides the host's own. A wire leads to another lab host
-    instead of the world outside.
+    instead of the world outside. With checks, cards check who sends, see card.py.
 
     threads is how TCG runs the host's two CPUs: "multi" is needed for guests
     (with "single" theirs hardly boot), "single" never aborts, as "multi" does
@@ -377,7 +379,8 @@ def boot(kernel_name, job, job_files=None, vfs=2, pf="igb", files=None,
     for attempt in (1, 2):
         try:
             return boot_once(kern, work, job, vfs, pf, pfs, job_files or {},
-                             files, qemus, timeout, echo, threads, wire)
+                             files, qemus, timeout, echo, threads, wire,
+                             checks)
         except OuterAbort as err:
             if attempt == 2:
                 raise

@@ -43,7 +43,6 @@ def make(path, _log):
 
 
 def outer_qemu():
-    """Where it is, and where it has to be found."""
+    """Where it is; it has to be found where PROGRAM is."""
     root = tree("host")
-    return (cached("outer-qemu", [STORE.pattern.hex(), root.name], make) / "qemu",
-            f"/{PROGRAM}")
+    return cached("outer-qemu", [STORE.pattern.hex(), root.name], make) / "qemu"

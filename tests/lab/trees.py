@@ -30,10 +30,17 @@ PACKAGES = {
     # each.
     "qemu-7.2": ("bookworm", "qemu-system-x86"),
     "qemu-11": ("sid", "qemu-system-x86"),
+    # What builds QEMU, and its source, see card.py.
+    "qemu-source": ("trixie", """
+        gcc libc6-dev ninja-build meson python3 python3-venv pkgconf flex bison
+        libglib2.0-dev libpixman-1-dev libslirp-dev libfdt-dev zlib1g-dev xz-utils
+        """),
 }
+# Source packages that a tree has in /usr/src.
+SOURCES = {"qemu-source": "qemu"}
 
 
-def sources(suite):
+def sources(suite, kinds=("deb",)):
     """apt lines for suite at the mirrors this machine is set up with.
 
     None where there are none of Debian's, which leaves it to mmdebstrap.
@@ -49,12 +56,12 @@ def sources(suite):
     main, security = uris.get("Debian"), uris.get("Debian-Security")
     if not main:
         return None
-    lines = [f"deb {main} {suite} main"]
+    places = [f"{main} {suite} main"]
     if suite != "sid":
-        lines.append(f"deb {main} {suite}-updates main")
+        places.append(f"{main} {suite}-updates main")
         if security:
-            lines.append(f"deb {security} {suite}-security main")
-    return "\n".join(lines) + "\n"
+            places.append(f"{security} {suite}-security main")
+    return "".join(f"{kind} {place}\n" for kind in kinds for place in places)
 
 
 def tree(name):
@@ -70,8 +77,12 @@ def tree(name):
             # A mirror's index of sid may be older than its validity date.
             cmd.append('--aptopt=Acquire::Check-Valid-Until "false"')
         tarball = path / ".tar"
+        source = SOURCES.get(name)
+        if source:
+            cmd.append('--customize-hook=chroot "$1" sh -ec "cd /usr/src; '
+                       f'apt-get source --download-only {source}"')
         cmd += [suite, str(tarball)]
-        lines = sources(suite)
+        lines = sources(suite, ("deb", "deb-src") if source else ("deb",))
         if lines:
             listing = path / ".list"
             listing.write_text(lines)
