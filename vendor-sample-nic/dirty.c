@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What a VF writes to its guest's memory: buffers that it has received into, and
- * descriptors that it has given back.
- *
- * Which buffers a VF has is read from the receive ring when its tail moves, and before
- * the device sees that: once it has given a descriptor back, the address is gone. That
- * it has given one back is seen in the ring, or from its driver's using it again. All
- * that is called here is called one at a time.
+ * descriptors that it has given back. Here is when that is to be looked at; what is
+ * seen in the rings is in dirty_ring.c.
  */
 
 #include <linux/iopoll.h>
@@ -25,185 +21,7 @@
 #define VF_TAIL			0x18
 #define VF_XDCTL		0x28
 
-#define DESC_SIZE		sizeof(union nic_rx_desc)
 #define XDLEN			GENMASK(19, 7)
-#define SRRCTL_BSIZEHEADER	GENMASK(13, 8)		/* 64 bytes */
-#define SRRCTL_DESCTYPE		GENMASK(27, 25)
-#define DESCTYPE_LEGACY		0
-#define DESCTYPE_ONE		1
-#define DEFAULT_BUFFER		2048
-#define LEGACY_DD		BIT(0)	/* of byte 12 */
-#define TDWB_ENABLE		BIT(0)
-
-static u32 nic_next(const struct nic_dirty_ring *ring, u32 i)
-{
-	return i + 1 == ring->count ? 0 : i + 1;
-}
-
-static u32 nic_distance(const struct nic_dirty_ring *ring, u32 from, u32 to)
-{
-	return to >= from ? to - from : to + ring->count - from;
-}
-
-/* Descriptors from one to before another have been written. */
-static void nic_mark_descs(struct vfio_mediate_device *dev, const struct nic_dirty_ring *ring,
-			   u32 from, u32 to)
-{
-	if (to < from) {
-		vfio_mediate_mark(dev, ring->base + from * DESC_SIZE,
-				  (ring->count - from) * DESC_SIZE);
-		from = 0;
-	}
-	vfio_mediate_mark(dev, ring->base + from * DESC_SIZE, (to - from) * DESC_SIZE);
-}
-
-static u32 nic_desctype(const struct nic_dirty_ring *ring)
-{
-	return FIELD_GET(SRRCTL_DESCTYPE, ring->srrctl);
-}
-
-/* A buffer has been written, or its first bytes. */
-static void nic_mark_buffers(struct vfio_mediate_device *dev, const struct nic_dirty_ring *ring,
-			     u32 i, u32 length)
-{
-	u32 kib = FIELD_GET(SRRCTL_BSIZEPACKET, ring->srrctl);
-	u32 size = kib ? kib * 1024 : DEFAULT_BUFFER;
-
-	vfio_mediate_mark(dev, ring->posted[i].pkt, min(size, length));
-	/* How a header is split is written in one way by all, read in many. */
-	if (nic_desctype(ring) > DESCTYPE_ONE)
-		vfio_mediate_mark(dev, ring->posted[i].hdr,
-				  FIELD_GET(SRRCTL_BSIZEHEADER, ring->srrctl) * 64);
-}
-
-/* Bytes in the buffer, if the device has given the descriptor back, or 0. */
-static bool nic_given_back(const struct nic_dirty_ring *ring, const union nic_rx_desc *desc,
-			   u32 *length)
-{
-	/* QEMU's model writes advanced ones, whatever it is told. */
-	if (nic_desctype(ring) == DESCTYPE_LEGACY) {
-		*length = U32_MAX;
-		return le16_to_cpu(desc->wb.length) & LEGACY_DD;
-	}
-
-	*length = le16_to_cpu(desc->wb.length);
-
-	return le32_to_cpu(desc->wb.status_error) & RXD_DD;
-}
-
-/* Up to NIC_DIRTY_BATCH of them, as many as there are in a row. */
-static int nic_read_descs(struct vfio_mediate_device *dev, struct nic_dirty *dirty,
-			  const struct nic_dirty_ring *ring, u32 from, u32 to, u32 *n)
-{
-	*n = min3(to > from ? to - from : ring->count - from, (u32)NIC_DIRTY_BATCH,
-		  nic_distance(ring, from, to));
-
-	return *n ? vfio_mediate_read(dev, ring->base + from * DESC_SIZE, dirty->desc,
-				      *n * DESC_SIZE) : 0;
-}
-
-/* The first one that the device has was given back; the descriptor is still to be marked. */
-static void nic_rx_back(struct vfio_mediate_device *dev, struct nic_dirty_ring *ring, u32 length)
-{
-	nic_mark_buffers(dev, ring, ring->clean, length);
-	if (ring->seen == ring->clean)
-		ring->seen = nic_next(ring, ring->seen);
-	ring->clean = nic_next(ring, ring->clean);
-}
-
-/* The device is about to get the descriptors up to a new tail. */
-static int nic_rx_post(struct vfio_mediate_device *dev, struct nic_dirty *dirty,
-		       struct nic_dirty_ring *ring, u32 tail)
-{
-	u32 first = ring->clean, n, i;
-	int ret;
-
-	if (tail >= ring->count)
-		return -ERANGE;
-
-	while (ring->tail != tail) {
-		ret = nic_read_descs(dev, dirty, ring, ring->tail, tail, &n);
-		if (ret)
-			return ret;
-		for (i = 0; i < n; i++) {
-			/* A ring is never full: its driver must have got this one back. */
-			if (nic_next(ring, ring->tail) == ring->clean)
-				nic_rx_back(dev, ring, U32_MAX);
-			ring->posted[ring->tail].pkt = le64_to_cpu(dirty->desc[i].read.pkt_addr);
-			ring->posted[ring->tail].hdr = le64_to_cpu(dirty->desc[i].read.hdr_addr);
-			ring->tail = nic_next(ring, ring->tail);
-		}
-	}
-	nic_mark_descs(dev, ring, first, ring->clean);
-
-	return 0;
-}
-
-/*
- * Marks what the device has given back. Its head may be ahead of what it has written; and
- * its driver may have prepared a descriptor for new use, but not moved the tail.
- */
-static int nic_rx_scan(struct vfio_mediate_device *dev, struct nic_dirty *dirty,
-		       struct nic_dirty_ring *ring, u32 head, bool stopped)
-{
-	u32 first = ring->clean, n, i, length;
-	int ret;
-
-	if (head >= ring->count || nic_distance(ring, ring->clean, head) >
-	    nic_distance(ring, ring->clean, ring->tail))
-		return -EINVAL;
-
-	while (ring->clean != head) {
-		ret = nic_read_descs(dev, dirty, ring, ring->clean, head, &n);
-		if (ret)
-			return ret;
-		for (i = 0; i < n && nic_given_back(ring, &dirty->desc[i], &length); i++)
-			nic_rx_back(dev, ring, length);
-		if (i < n)
-			break;
-	}
-
-	/* The others are looked at again; only of one that has stopped it is known at once. */
-	nic_mark_descs(dev, ring, first, ring->clean);
-	if (stopped)
-		ring->seen = ring->clean;
-	nic_mark_descs(dev, ring, ring->seen, head);
-	for (; ring->seen != head; ring->seen = nic_next(ring, ring->seen))
-		nic_mark_buffers(dev, ring, ring->seen, U32_MAX);
-	if (stopped)
-		ring->clean = head;
-
-	return 0;
-}
-
-/* The device writes to those that it has sent, at some time before it is stopped. */
-static void nic_tx_scan(struct vfio_mediate_device *dev, struct nic_dirty_ring *ring, u32 head,
-			u64 head_copy, bool stopped)
-{
-	u32 left = nic_distance(ring, head, ring->tail);
-
-	if (stopped || ring->given - left >= ring->count)
-		vfio_mediate_mark(dev, ring->base, ring->count * DESC_SIZE);
-	else
-		nic_mark_descs(dev, ring, ring->clean, head);
-	if (head_copy & TDWB_ENABLE && (stopped || head != ring->clean))
-		vfio_mediate_mark(dev, head_copy & ~(u64)TDWB_ENABLE, sizeof(u32));
-	ring->clean = head;
-	ring->given = left;
-}
-
-/* Forget a ring that is not in use any more; what it may have written is marked first. */
-static void nic_ring_end(struct vfio_mediate_device *dev, struct nic_dirty_ring *ring)
-{
-	if (!ring->on)
-		return;
-
-	vfio_mediate_mark(dev, ring->base, ring->count * DESC_SIZE);
-	while (ring->posted && ring->clean != ring->tail)
-		nic_rx_back(dev, ring, U32_MAX);
-	kvfree(ring->posted);
-	*ring = (struct nic_dirty_ring){};
-}
 
 static u64 nic_rd64(struct nic *nic, u32 low, u32 high)
 {
@@ -220,24 +38,12 @@ static int nic_rx_begin(struct vfio_mediate_device *dev, struct nic_dirty *dirty
 
 	*ring = (struct nic_dirty_ring){
 		.base = nic_rd64(nic, RDBAL(q), RDBAH(q)),
-		.count = (nic_rd(nic, RDLEN(q)) & XDLEN) / DESC_SIZE,
+		.count = (nic_rd(nic, RDLEN(q)) & XDLEN) / sizeof(union nic_rx_desc),
 		.srrctl = nic_rd(nic, SRRCTL(q)),
 		.clean = nic_rd(nic, RDH(q)),
 	};
-	/* Nothing can be received. */
-	if (!ring->count)
-		return 0;
-	if (ring->clean >= ring->count)
-		return -EINVAL;
 
-	ring->posted = kvcalloc(ring->count, sizeof(*ring->posted), GFP_KERNEL);
-	if (!ring->posted)
-		return -ENOMEM;
-	ring->tail = ring->clean;
-	ring->seen = ring->clean;
-	ring->on = true;
-
-	return nic_rx_post(dev, dirty, ring, tail);
+	return nic_dirty_rx_begin(dev, ring, dirty->desc, tail);
 }
 
 static int nic_tx_begin(struct vfio_mediate_device *dev, struct nic_dirty_ring *ring, u32 q)
@@ -247,19 +53,12 @@ static int nic_tx_begin(struct vfio_mediate_device *dev, struct nic_dirty_ring *
 
 	*ring = (struct nic_dirty_ring){
 		.base = nic_rd64(nic, TDBAL(q), TDBAH(q)),
-		.count = (nic_rd(nic, TDLEN(q)) & XDLEN) / DESC_SIZE,
+		.count = (nic_rd(nic, TDLEN(q)) & XDLEN) / sizeof(struct nic_tx_desc),
 		.tail = nic_rd(nic, TDT(q)),
 		.clean = nic_rd(nic, TDH(q)),
 	};
-	if (!ring->count)
-		return 0;
-	if (ring->clean >= ring->count || ring->tail >= ring->count)
-		return -EINVAL;
 
-	ring->given = nic_distance(ring, ring->clean, ring->tail);
-	ring->on = true;
-
-	return 0;
+	return nic_dirty_tx_begin(ring);
 }
 
 static bool nic_queue_enabled(struct nic *nic, bool tx, u32 q)
@@ -280,7 +79,7 @@ static int nic_write_xdctl(struct vfio_mediate_device *dev, struct nic_dirty *di
 
 	/* It may have been reset. */
 	if (!nic_queue_enabled(nic, tx, q))
-		nic_ring_end(dev, ring);
+		nic_dirty_ring_end(dev, ring);
 
 	if (access->value & XDCTL_ENABLE && !ring->on) {
 		/*
@@ -300,7 +99,7 @@ static int nic_write_xdctl(struct vfio_mediate_device *dev, struct nic_dirty *di
 	/* It finishes what it has begun. */
 	if (read_poll_timeout(nic_queue_enabled, enabled, !enabled, 10, 10000, false, nic, tx, q))
 		dirty->error = dirty->error ?: -ETIMEDOUT;
-	nic_ring_end(dev, ring);
+	nic_dirty_ring_end(dev, ring);
 
 	return 0;
 }
@@ -311,14 +110,9 @@ static int nic_write_tail(struct vfio_mediate_device *dev, struct nic_dirty *dir
 	if (!ring->on)
 		return 0;
 	if (ring->posted)
-		return nic_rx_post(dev, dirty, ring, tail);
-	if (tail >= ring->count)
-		return -ERANGE;
+		return nic_dirty_rx_post(dev, ring, dirty->desc, tail);
 
-	ring->given += nic_distance(ring, ring->tail, tail);
-	ring->tail = tail;
-
-	return 0;
+	return nic_dirty_tx_post(ring, tail);
 }
 
 /**
@@ -409,8 +203,8 @@ static int nic_dirty_start(struct vfio_mediate_device *dev)
 	if (!m->dirty)
 		return -ENOMEM;
 	for (queue = 0; queue < ARRAY_SIZE(m->dirty->rx); queue++) {
-		nic_ring_end(dev, &m->dirty->rx[queue]);
-		nic_ring_end(dev, &m->dirty->tx[queue]);
+		nic_dirty_ring_end(dev, &m->dirty->rx[queue]);
+		nic_dirty_ring_end(dev, &m->dirty->tx[queue]);
 	}
 
 	/* What it has now must be known before it gives some of it back. */
@@ -433,6 +227,7 @@ static int nic_dirty_scan(struct vfio_mediate_device *dev)
 	struct nic_dirty_ring *rx, *tx;
 	unsigned int queue;
 	u32 head, q;
+	int ret;
 
 	for (queue = 0; queue < ARRAY_SIZE(dirty->rx) && !dirty->error; queue++) {
 		rx = &dirty->rx[queue];
@@ -441,17 +236,18 @@ static int nic_dirty_scan(struct vfio_mediate_device *dev)
 		/* A queue that was reset has no head: look afterwards. */
 		head = nic_rd(nic, RDH(q));
 		if (!nic_queue_enabled(nic, false, q))
-			nic_ring_end(dev, rx);
+			nic_dirty_ring_end(dev, rx);
 		else if (rx->on)
-			dirty->error = nic_rx_scan(dev, dirty, rx, head, stopped);
+			dirty->error = nic_dirty_rx_scan(dev, rx, dirty->desc, head, stopped);
 
 		head = nic_rd(nic, TDH(q));
-		if (!nic_queue_enabled(nic, true, q))
-			nic_ring_end(dev, tx);
-		else if (tx->on && head >= tx->count)
-			dirty->error = dirty->error ?: -EINVAL;
-		else if (tx->on)
-			nic_tx_scan(dev, tx, head, nic_rd64(nic, TDWBAL(q), TDWBAH(q)), stopped);
+		if (!nic_queue_enabled(nic, true, q)) {
+			nic_dirty_ring_end(dev, tx);
+		} else if (tx->on) {
+			ret = nic_dirty_tx_scan(dev, tx, head,
+						nic_rd64(nic, TDWBAL(q), TDWBAH(q)), stopped);
+			dirty->error = dirty->error ?: ret;
+		}
 	}
 	/* All of the above were ones. */
 	if (nic_gone(nic))

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Descriptors in a guest's memory, and what a VF writes there.
+ *
+ * Which buffers a VF has is read from the receive ring when its tail moves, and before
+ * the device sees that: once it has given a descriptor back, the address is gone. That
+ * it has given one back is seen in the ring, or from its driver's using it again. All
+ * that is called here is called one at a time.
+ */
+
+#include <linux/bitfield.h>
+#include <linux/bits.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+
+#include "dirty_ring.h"
+#include "vfio_mediate.h"
+
+#define DESC_SIZE		sizeof(union nic_rx_desc)
+#define SRRCTL_BSIZEHEADER	GENMASK(13, 8)		/* 64 bytes */
+#define SRRCTL_DESCTYPE		GENMASK(27, 25)
+#define DESCTYPE_LEGACY		0
+#define DESCTYPE_ONE		1
+#define DEFAULT_BUFFER		2048
+#define LEGACY_DD		BIT(0)	/* of byte 12 */
+#define TDWB_ENABLE		BIT(0)
+
+static u32 nic_next(const struct nic_dirty_ring *ring, u32 i)
+{
+	return i + 1 == ring->count ? 0 : i + 1;
+}
+
+static u32 nic_distance(const struct nic_dirty_ring *ring, u32 from, u32 to)
+{
+	return to >= from ? to - from : to + ring->count - from;
+}
+
+/* Descriptors from one to before another have been written. */
+static void nic_mark_descs(struct vfio_mediate_device *dev, const struct nic_dirty_ring *ring,
+			   u32 from, u32 to)
+{
+	if (to < from) {
+		vfio_mediate_mark(dev, ring->base + from * DESC_SIZE,
+				  (ring->count - from) * DESC_SIZE);
+		from = 0;
+	}
+	vfio_mediate_mark(dev, ring->base + from * DESC_SIZE, (to - from) * DESC_SIZE);
+}
+
+static u32 nic_desctype(const struct nic_dirty_ring *ring)
+{
+	return FIELD_GET(SRRCTL_DESCTYPE, ring->srrctl);
+}
+
+/* A buffer has been written, or its first bytes. */
+static void nic_mark_buffers(struct vfio_mediate_device *dev, const struct nic_dirty_ring *ring,
+			     u32 i, u32 length)
+{
+	u32 kib = FIELD_GET(SRRCTL_BSIZEPACKET, ring->srrctl);
+	u32 size = kib ? kib * 1024 : DEFAULT_BUFFER;
+
+	vfio_mediate_mark(dev, ring->posted[i].pkt, min(size, length));
+	/* How a header is split is written in one way by all, read in many. */
+	if (nic_desctype(ring) > DESCTYPE_ONE)
+		vfio_mediate_mark(dev, ring->posted[i].hdr,
+				  FIELD_GET(SRRCTL_BSIZEHEADER, ring->srrctl) * 64);
+}
+
+/* Bytes in the buffer, if the device has given the descriptor back, or 0. */
+static bool nic_given_back(const struct nic_dirty_ring *ring, const union nic_rx_desc *desc,
+			   u32 *length)
+{
+	/* QEMU's model writes advanced ones, whatever it is told. */
+	if (nic_desctype(ring) == DESCTYPE_LEGACY) {
+		*length = U32_MAX;
+		return le16_to_cpu(desc->wb.length) & LEGACY_DD;
+	}
+
+	*length = le16_to_cpu(desc->wb.length);
+
+	return le32_to_cpu(desc->wb.status_error) & RXD_DD;
+}
+
+/* Up to NIC_DIRTY_BATCH of them, as many as there are in a row. */
+static int nic_read_descs(struct vfio_mediate_device *dev, const struct nic_dirty_ring *ring,
+			  union nic_rx_desc *desc, u32 from, u32 to, u32 *n)
+{
+	*n = min3(to > from ? to - from : ring->count - from, (u32)NIC_DIRTY_BATCH,
+		  nic_distance(ring, from, to));
+
+	return *n ? vfio_mediate_read(dev, ring->base + from * DESC_SIZE, desc,
+				      *n * DESC_SIZE) : 0;
+}
+
+/* The first one that the device has was given back; the descriptor is still to be marked. */
+static void nic_rx_back(struct vfio_mediate_device *dev, struct nic_dirty_ring *ring, u32 length)
+{
+	nic_mark_buffers(dev, ring, ring->clean, length);
+	if (ring->seen == ring->clean)
+		ring->seen = nic_next(ring, ring->seen);
+	ring->clean = nic_next(ring, ring->clean);
+}
+
+int nic_dirty_rx_post(struct vfio_mediate_device *dev, struct nic_dirty_ring *ring,
+		      union nic_rx_desc *desc, u32 tail)
+{
+	u32 first = ring->clean, n, i;
+	int ret;
+
+	if (tail >= ring->count)
+		return -ERANGE;
+
+	while (ring->tail != tail) {
+		ret = nic_read_descs(dev, ring, desc, ring->tail, tail, &n);
+		if (ret)
+			return ret;
+		for (i = 0; i < n; i++) {
+			/* A ring is never full: its driver must have got this one back. */
+			if (nic_next(ring, ring->tail) == ring->clean)
+				nic_rx_back(dev, ring, U32_MAX);
+			ring->posted[ring->tail].pkt = le64_to_cpu(desc[i].read.pkt_addr);
+			ring->posted[ring->tail].hdr = le64_to_cpu(desc[i].read.hdr_addr);
+			ring->tail = nic_next(ring, ring->tail);
+		}
+	}
+	nic_mark_descs(dev, ring, first, ring->clean);
+
+	return 0;
+}
+
+int nic_dirty_rx_begin(struct vfio_mediate_device *dev, struct nic_dirty_ring *ring,
+		       union nic_rx_desc *desc, u32 tail)
+{
+	/* Nothing can be received. */
+	if (!ring->count)
+		return 0;
+	if (ring->clean >= ring->count)
+		return -EINVAL;
+
+	ring->posted = kvcalloc(ring->count, sizeof(*ring->posted), GFP_KERNEL);
+	if (!ring->posted)
+		return -ENOMEM;
+	ring->tail = ring->clean;
+	ring->seen = ring->clean;
+	ring->on = true;
+
+	return nic_dirty_rx_post(dev, ring, desc, tail);
+}
+
+int nic_dirty_rx_scan(struct vfio_mediate_device *dev, struct nic_dirty_ring *ring,
+		      union nic_rx_desc *desc, u32 head, bool stopped)
+{
+	u32 first = ring->clean, n, i, length;
+	int ret;
+
+	if (head >= ring->count || nic_distance(ring, ring->clean, head) >
+	    nic_distance(ring, ring->clean, ring->tail))
+		return -EINVAL;
+
+	while (ring->clean != head) {
+		ret = nic_read_descs(dev, ring, desc, ring->clean, head, &n);
+		if (ret)
+			return ret;
+		for (i = 0; i < n && nic_given_back(ring, &desc[i], &length); i++)
+			nic_rx_back(dev, ring, length);
+		if (i < n)
+			break;
+	}
+
+	/* The others are looked at again; only of one that has stopped it is known at once. */
+	nic_mark_descs(dev, ring, first, ring->clean);
+	if (stopped)
+		ring->seen = ring->clean;
+	nic_mark_descs(dev, ring, ring->seen, head);
+	for (; ring->seen != head; ring->seen = nic_next(ring, ring->seen))
+		nic_mark_buffers(dev, ring, ring->seen, U32_MAX);
+	if (stopped)
+		ring->clean = head;
+
+	return 0;
+}
+
+int nic_dirty_tx_begin(struct nic_dirty_ring *ring)
+{
+	if (!ring->count)
+		return 0;
+	if (ring->clean >= ring->count || ring->tail >= ring->count)
+		return -EINVAL;
+
+	ring->given = nic_distance(ring, ring->clean, ring->tail);
+	ring->on = true;
+
+	return 0;
+}
+
+int nic_dirty_tx_post(struct nic_dirty_ring *ring, u32 tail)
+{
+	if (tail >= ring->count)
+		return -ERANGE;
+
+	ring->given += nic_distance(ring, ring->tail, tail);
+	ring->tail = tail;
+
+	return 0;
+}
+
+/* The device writes to those that it has sent, at some time before it is stopped. */
+int nic_dirty_tx_scan(struct vfio_mediate_device *dev, struct nic_dirty_ring *ring, u32 head,
+		      u64 head_copy, bool stopped)
+{
+	u32 left;
+
+	if (head >= ring->count)
+		return -EINVAL;
+
+	left = nic_distance(ring, head, ring->tail);
+	if (stopped || ring->given - left >= ring->count)
+		vfio_mediate_mark(dev, ring->base, ring->count * DESC_SIZE);
+	else
+		nic_mark_descs(dev, ring, ring->clean, head);
+	if (head_copy & TDWB_ENABLE && (stopped || head != ring->clean))
+		vfio_mediate_mark(dev, head_copy & ~(u64)TDWB_ENABLE, sizeof(u32));
+	ring->clean = head;
+	ring->given = left;
+
+	return 0;
+}
+
+void nic_dirty_ring_end(struct vfio_mediate_device *dev, struct nic_dirty_ring *ring)
+{
+	if (!ring->on)
+		return;
+
+	vfio_mediate_mark(dev, ring->base, ring->count * DESC_SIZE);
+	while (ring->posted && ring->clean != ring->tail)
+		nic_rx_back(dev, ring, U32_MAX);
+	kvfree(ring->posted);
+	*ring = (struct nic_dirty_ring){};
+}
