@@ -208,17 +208,18 @@ int nic_dirty_tx_post(struct nic_dirty_ring *ring, u32 tail)
 int nic_dirty_tx_scan(struct vfio_mediate_device *dev, struct nic_dirty_ring *ring, u32 head,
 		      u64 head_copy, bool stopped)
 {
-	u32 left;
+	u32 left, sent;
 
 	if (head >= ring->count)
 		return -EINVAL;
 
 	left = nic_distance(ring, head, ring->tail);
-	if (stopped || ring->given - left >= ring->count)
+	sent = ring->given - left;
+	if (stopped || sent >= ring->count)
 		vfio_mediate_mark(dev, ring->base, ring->count * DESC_SIZE);
 	else
 		nic_mark_descs(dev, ring, ring->clean, head);
-	if (head_copy & TDWB_ENABLE && (stopped || head != ring->clean))
+	if (head_copy & TDWB_ENABLE && (stopped || sent))
 		vfio_mediate_mark(dev, head_copy & ~(u64)TDWB_ENABLE, sizeof(u32));
 	ring->clean = head;
 	ring->given = left;
