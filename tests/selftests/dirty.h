@@ -87,6 +87,11 @@ struct sender {
  * @sum_reported: Pages reported, likewise.
  * @missed:	Pages that were not the same although all should have been reported.
  * @late:	Pages that were reported only at a second question.
+ * @blind:	Whether to pass over the first page of a buffer that is reported.
+ * @passed_over: That page, or 0.
+ * @pool:	Buffers that may be posted in this round, see vf_round().
+ * @free:	How many.
+ * @posted:	Pages of those that are, or were.
  */
 struct dirty {
 	struct vfio_client dev;
@@ -104,8 +109,11 @@ struct dirty {
 	const struct config *config;
 	struct ring rx[QUEUES];
 	struct ring tx[QUEUES];
-	__u32 *pool;			/* buffers that are free */
+	bool blind;
+	unsigned int passed_over;
+	__u32 *pool;
 	unsigned int free;
+	bool posted[PAGES];
 	unsigned long long received;
 	unsigned long long transmitted;
 	struct sender *sender;
@@ -127,6 +135,16 @@ bool vf_reset(struct dirty *d);
 /* Set up the rings, and fill them; without them, the device does nothing */
 void vf_start(struct dirty *d, const struct config *config);
 void vf_disable(struct dirty *d);
+
+/*
+ * Begin a round: until the next, whatever becomes of the rings, buffers are posted but
+ * once, and share no page with another, so that one that is not reported is not reported
+ * for another's sake. Without buffers a round begins by itself.
+ */
+void vf_round(struct dirty *d);
+
+/* For how many frames the buffers of this round will do: 1 or more */
+unsigned int vf_room(const struct dirty *d);
 
 /* Take what has come, refill the rings, sometimes send: whether anything was done */
 bool vf_poll(struct dirty *d);

@@ -56,7 +56,8 @@
 #define TX_FRAME	2048u
 #define TX_COUNT	128u
 #define HEADER_SIZE	256u
-#define HEADERS		(LOW_SIZE + HIGH_SIZE * 3 / 4)
+#define HEADERS		(LOW_SIZE + HIGH_SIZE / 4 * 3)
+#define HEADER_PAGES	(HIGH_SIZE / 4 / PAGE_4K)
 #define BATCH		16
 #define PATIENCE_MS	5000
 #define QUIET_MS	80
@@ -193,36 +194,85 @@ static unsigned int buffer_at(struct dirty *d, __u32 slot)
 	return LOW_SIZE + slot * buffer_size(d->config) + d->config->shift;
 }
 
+/* Of as many as there are pages, each is in one of its own. */
 static unsigned int header_at(__u32 slot)
 {
-	return HEADERS + slot * HEADER_SIZE;
-}
-
-/* Any that is free: addresses say nothing about what comes next. */
-static __u32 take_buffer(struct dirty *d)
-{
-	unsigned int i = below(d, d->free);
-	__u32 slot = d->pool[i];
-
-	d->pool[i] = d->pool[--d->free];
-
-	return slot;
-}
-
-static void fill_pool(struct dirty *d)
-{
-	unsigned int size = buffer_size(d->config);
-	unsigned int n = HIGH_SIZE / 4 * 3 / size - 2;
-
-	if (d->config->split && n > HIGH_SIZE / 4 / HEADER_SIZE)
-		n = HIGH_SIZE / 4 / HEADER_SIZE;
-	for (d->free = 0; d->free < n; d->free++)
-		d->pool[d->free] = d->free;
+	return HEADERS + slot % HEADER_PAGES * PAGE_4K + slot / HEADER_PAGES * HEADER_SIZE;
 }
 
 static unsigned int after(const struct ring *ring, unsigned int i, unsigned int n)
 {
 	return (i + n) % ring->count;
+}
+
+/* The pages that a slot's buffers are in, of which two may be the same: how many? */
+static unsigned int pages_of(struct dirty *d, __u32 slot, unsigned int *pages)
+{
+	unsigned int at = buffer_at(d, slot);
+
+	pages[0] = at / PAGE_4K;
+	pages[1] = (at + buffer_size(d->config) - 1) / PAGE_4K;
+	pages[2] = header_at(slot) / PAGE_4K;
+
+	return d->config->split ? 3 : 2;
+}
+
+static bool is_taken(struct dirty *d, const bool *taken, __u32 slot)
+{
+	unsigned int pages[3], n = pages_of(d, slot, pages);
+
+	return taken[pages[0]] || taken[pages[1]] || (n > 2 && taken[pages[2]]);
+}
+
+static void take(struct dirty *d, bool *taken, __u32 slot)
+{
+	unsigned int pages[3], n = pages_of(d, slot, pages);
+
+	while (n--)
+		taken[pages[n]] = true;
+}
+
+/* With what is in no page that was posted in this round, and shares none, in any order */
+static void fill_pool(struct dirty *d)
+{
+	unsigned int n = HIGH_SIZE / 4 * 3 / buffer_size(d->config) - 2, i, other;
+	bool taken[PAGES];
+	__u32 slot;
+
+	memcpy(taken, d->posted, sizeof(taken));
+	for (i = 0; i < n; i++)
+		d->pool[i] = i;
+	d->free = 0;
+	for (i = 0; i < n; i++) {
+		other = i + below(d, n - i);
+		slot = d->pool[other];
+		d->pool[other] = d->pool[i];
+		if (is_taken(d, taken, slot))
+			continue;
+		take(d, taken, slot);
+		d->pool[d->free++] = slot;
+	}
+}
+
+void vf_round(struct dirty *d)
+{
+	unsigned int queue, i;
+	struct ring *ring;
+
+	memset(d->posted, 0, sizeof(d->posted));
+	for (queue = 0; queue < d->config->queues; queue++) {
+		ring = &d->rx[queue];
+		for (i = ring->clean; i != ring->use; i = after(ring, i, 1))
+			take(d, d->posted, ring->slot[i]);
+	}
+	fill_pool(d);
+}
+
+unsigned int vf_room(const struct dirty *d)
+{
+	unsigned int size = buffer_size(d->config), kept = 2 * BATCH * d->config->queues;
+
+	return d->free > kept ? (d->free - kept) / ((MAX_FRAME + size - 1) / size) : 1;
 }
 
 static void refill(struct dirty *d, unsigned int queue)
@@ -237,9 +287,15 @@ static void refill(struct dirty *d, unsigned int queue)
 	if (room < BATCH)
 		return;
 
+	/* Whoever wants each page to be written once asks for room before. */
+	if (!d->free)
+		vf_round(d);
+	if (room > d->free)
+		room = d->free;
 	for (i = 0; i < room; i++) {
-		__u32 slot = take_buffer(d);
+		__u32 slot = d->pool[--d->free];
 
+		take(d, d->posted, slot);
 		ring->slot[ring->use] = slot;
 		put(d, ring->desc + ring->use * DESC, iova_of(buffer_at(d, slot)));
 		put(d, ring->desc + ring->use * DESC + 8,
@@ -266,7 +322,6 @@ static bool clean_rx(struct dirty *d, unsigned int queue)
 		if (d->config->split && words[0] >> 16 & SPH)
 			note_written(d, header_at(slot), 1);
 		d->received += !!(words[2] & EOP);
-		d->pool[d->free++] = slot;
 		ring->clean = after(ring, ring->clean, 1);
 		any = true;
 	}
