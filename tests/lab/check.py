@@ -118,8 +118,8 @@ SUITES = [
           ("6.12", "7.2", "debug"), "./parity.py ./parity", selftest_files,
           threads="single"),
     Suite("kunit", "KUnit suites",
-          ("debug",), "./run.sh vfio_mediate_kunit vfio_pci_mediate_kunit", kunit_files,
-          threads="single"),
+          ("debug",), "./run.sh vfio_mediate_kunit vfio_pci_mediate_kunit "
+          "sample_nic_kunit", kunit_files, threads="single"),
     Suite("open", "who mediates a device is decided at each open",
           ("6.12", "debug"), "./mediate_open.py ./vfio_hold",
           selftest_files, threads="single", more=("7.2",)),

@@ -1,0 +1,591 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit suite of vendor-sample-nic/dirty_ring.c: a guest's memory, of which it is known
+ * page by page what a device has written and nobody has marked since; a driver that
+ * posts descriptors; and a device that gives them back, or not yet.
+ */
+
+#include <kunit/test.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include "../../vendor-sample-nic/dirty_ring.c"
+
+#include "dirty_ring.h"
+
+static int scan(struct world *w, bool stopped)
+{
+	return nic_dirty_rx_scan(&w->dev, &w->ring, w->batch, w->head, stopped);
+}
+
+static void expect_all_marked(struct kunit *test, const char *when)
+{
+	struct world *w = test->priv;
+	unsigned int page = find_first_bit(w->unmarked, PAGES);
+
+	KUNIT_EXPECT_EQ_MSG(test, page, PAGES, "%s: ring of %u, srrctl %#x", when, w->count,
+			    w->ring.srrctl);
+	bitmap_zero(w->unmarked, PAGES);
+}
+
+static void expect_exact(struct kunit *test)
+{
+	struct world *w = test->priv;
+
+	KUNIT_EXPECT_TRUE(test, bitmap_equal(w->written, w->marked, PAGES));
+}
+
+static void expect_nothing_marked(struct kunit *test)
+{
+	struct world *w = test->priv;
+
+	KUNIT_EXPECT_TRUE(test, bitmap_empty(w->marked, PAGES));
+}
+
+static void begin(struct kunit *test, u32 tail)
+{
+	struct world *w = test->priv;
+
+	KUNIT_ASSERT_EQ(test, 0, nic_dirty_rx_begin(&w->dev, &w->ring, w->batch, tail));
+	KUNIT_ASSERT_TRUE(test, w->ring.on);
+	w->tail = tail;
+}
+
+static void end(struct world *w)
+{
+	nic_dirty_ring_end(&w->dev, &w->ring);
+}
+
+static void test_places(struct kunit *test)
+{
+	static const u32 counts[] = { 8, 16, 72, 4096, 65528 };
+	struct nic_dirty_ring ring = {};
+	u32 count, step, from, to;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(counts); i++) {
+		count = counts[i];
+		ring.count = count;
+		KUNIT_EXPECT_EQ(test, 1, nic_next(&ring, 0));
+		KUNIT_EXPECT_EQ(test, count - 1, nic_next(&ring, count - 2));
+		KUNIT_EXPECT_EQ(test, 0, nic_next(&ring, count - 1));
+		step = count > 100 ? count / 100 : 1;
+		for (from = 0; from < count; from += step)
+			for (to = 0; to < count; to += step)
+				KUNIT_ASSERT_EQ(test, (to + count - from) % count,
+						nic_distance(&ring, from, to));
+	}
+}
+
+/* What a running device has written is marked by the next scan, and nothing else. */
+static void test_exact(struct kunit *test)
+{
+	struct world *w = test->priv;
+	u32 at, i, round;
+
+	for (at = 0; at < 16; at++) {
+		new_ring(w, 16, at, RX_KIND(DESCTYPE_ONE, 2, 0));
+		for (i = 0; i < 15; i++)
+			prepare(w, BUFFERS + 2 * i * PAGE_SIZE + 4000, 0);
+		begin(test, w->use);
+		expect_nothing_marked(test);
+		KUNIT_EXPECT_EQ(test, 0, scan(w, false));
+		expect_nothing_marked(test);
+
+		/* Up to the page's end, beyond it, and a buffer of which nothing is used */
+		for (round = 0; round < 4; round++) {
+			fetch(w, 3);
+			give_back(w, 96);
+			give_back(w, 2048);
+			give_back(w, 0);
+			KUNIT_EXPECT_EQ(test, 0, scan(w, false));
+			expect_all_marked(test, "running");
+			expect_exact(test);
+			KUNIT_EXPECT_EQ(test, w->ring.clean, w->head);
+			KUNIT_EXPECT_EQ(test, w->ring.seen, w->head);
+			KUNIT_EXPECT_EQ(test, w->ring.tail, w->tail);
+		}
+		KUNIT_EXPECT_EQ(test, 0, scan(w, true));
+		expect_exact(test);
+		end(w);
+		KUNIT_EXPECT_FALSE(test, w->ring.on);
+		KUNIT_EXPECT_NULL(test, w->ring.posted);
+	}
+}
+
+/* Fetched, written to, not given back: marked as a whole, and once more in the end. */
+static void test_head_ahead(struct kunit *test)
+{
+	struct world *w = test->priv;
+
+	new_ring(w, 8, 5, RX_KIND(DESCTYPE_ONE, 8, 0));
+	prepare_some(w, 7);
+	begin(test, w->use);
+	fetch(w, 4);
+	receive(w, 5, 8192);
+	receive(w, 7, 100);
+	KUNIT_EXPECT_EQ(test, 0, scan(w, false));
+	expect_all_marked(test, "ahead");
+	KUNIT_EXPECT_EQ(test, w->ring.clean, 5);
+	KUNIT_EXPECT_EQ(test, w->ring.seen, w->head);
+
+	/* One of them is given back, the others are written to again. */
+	give_back(w, 8192);
+	KUNIT_EXPECT_EQ(test, 0, scan(w, false));
+	expect_all_marked(test, "given back");
+	KUNIT_EXPECT_EQ(test, w->ring.clean, 6);
+	receive(w, 6, 8192);
+	receive(w, 0, 8192);
+	KUNIT_EXPECT_EQ(test, 0, scan(w, true));
+	expect_all_marked(test, "stopped");
+	KUNIT_EXPECT_EQ(test, w->ring.clean, w->head);
+	end(w);
+}
+
+/* The driver prepares for new use what it has got back before that was seen. */
+static void test_prepared_again(struct kunit *test)
+{
+	struct world *w = test->priv;
+	unsigned int moved;
+
+	for (moved = 0; moved < 2; moved++) {
+		new_ring(w, 8, 6, RX_KIND(DESCTYPE_ONE, 2, 0));
+		prepare_some(w, 7);
+		begin(test, w->use);
+		fetch(w, 4);
+		KUNIT_EXPECT_EQ(test, 0, scan(w, false));
+		give_back_some(w, 4);
+		clean_some(w, 4);
+		prepare_some(w, 3);
+		/* Known from the tail, or else once the device has stopped. */
+		if (moved)
+			KUNIT_EXPECT_EQ(test, 0, post(w));
+		KUNIT_EXPECT_EQ(test, 0, scan(w, !moved));
+		if (moved)
+			KUNIT_EXPECT_EQ(test, 0, scan(w, true));
+		expect_all_marked(test, "prepared again");
+		end(w);
+	}
+}
+
+/* All is posted again at once: with the tail alone it must be known what was written. */
+static void test_posted_again(struct kunit *test)
+{
+	struct world *w = test->priv;
+	unsigned int round;
+
+	new_ring(w, 128, 100, RX_KIND(DESCTYPE_ONE, 1, 0));
+	prepare_some(w, 127);
+	begin(test, w->use);
+	for (round = 0; round < 5; round++) {
+		fetch(w, 127);
+		give_back_some(w, 127);
+		clean_some(w, 127);
+		prepare_some(w, 127);
+		KUNIT_EXPECT_EQ(test, 0, post(w));
+		/* The rest is known to have come back: a ring is never full. */
+		KUNIT_EXPECT_EQ(test, between(w, w->ring.clean, w->ring.tail), 127);
+		KUNIT_EXPECT_EQ(test, 0, scan(w, false));
+		KUNIT_EXPECT_EQ(test, 0, scan(w, true));
+		expect_all_marked(test, "posted again");
+	}
+	end(w);
+}
+
+static void test_headers(struct kunit *test)
+{
+	static const u32 kinds[] = { 2, 3, 4, 5, 6, 7 };
+	struct world *w = test->priv;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		new_ring(w, 8, 0, RX_KIND(kinds[i], 2, 256));
+		prepare(w, BUFFERS, BUFFERS + 8 * PAGE_SIZE - 2);
+		prepare(w, BUFFERS + PAGE_SIZE, BUFFERS + 10 * PAGE_SIZE);
+		begin(test, w->use);
+		fetch(w, 1);
+		give_back(w, 100);
+		KUNIT_EXPECT_EQ(test, 0, scan(w, false));
+		expect_all_marked(test, "split");
+		expect_exact(test);
+		end(w);
+		KUNIT_EXPECT_EQ(test, w->longest, 2048);
+	}
+}
+
+static void test_refused(struct kunit *test)
+{
+	struct world *w = test->priv;
+	u32 head;
+
+	new_ring(w, 0, 0, RX_KIND(DESCTYPE_ONE, 2, 0));
+	KUNIT_EXPECT_EQ(test, 0, nic_dirty_rx_begin(&w->dev, &w->ring, w->batch, 5));
+	KUNIT_EXPECT_FALSE(test, w->ring.on);
+
+	new_ring(w, 8, 8, RX_KIND(DESCTYPE_ONE, 2, 0));
+	KUNIT_EXPECT_EQ(test, -EINVAL, nic_dirty_rx_begin(&w->dev, &w->ring, w->batch, 0));
+	KUNIT_EXPECT_FALSE(test, w->ring.on);
+	new_ring(w, 8, 7, RX_KIND(DESCTYPE_ONE, 2, 0));
+	KUNIT_EXPECT_EQ(test, -ERANGE, nic_dirty_rx_begin(&w->dev, &w->ring, w->batch, 8));
+	end(w);
+
+	/* From 6 to 1, the device has descriptors. */
+	new_ring(w, 8, 6, RX_KIND(DESCTYPE_ONE, 2, 0));
+	prepare_some(w, 3);
+	begin(test, w->use);
+	KUNIT_EXPECT_EQ(test, -ERANGE, nic_dirty_rx_post(&w->dev, &w->ring, w->batch, 8));
+	KUNIT_EXPECT_EQ(test, -ERANGE, nic_dirty_rx_post(&w->dev, &w->ring, w->batch, U32_MAX));
+	for (head = 2; head < 10; head++)
+		if (head != 6 && head != 7)
+			KUNIT_EXPECT_EQ(test, -EINVAL,
+					nic_dirty_rx_scan(&w->dev, &w->ring, w->batch, head,
+							  true));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			nic_dirty_rx_scan(&w->dev, &w->ring, w->batch, U32_MAX, false));
+	expect_nothing_marked(test);
+	KUNIT_EXPECT_EQ(test, w->ring.tail, 1);
+	KUNIT_EXPECT_EQ(test, w->ring.clean, 6);
+
+	/* Memory that cannot be read */
+	w->error = -EFAULT;
+	fetch(w, 1);
+	give_back(w, 1);
+	KUNIT_EXPECT_EQ(test, -EFAULT, scan(w, false));
+	prepare_some(w, 1);
+	KUNIT_EXPECT_EQ(test, -EFAULT, post(w));
+	end(w);
+	expect_all_marked(test, "the end");
+	/* Nothing happens, it has ended. */
+	bitmap_zero(w->marked, PAGES);
+	end(w);
+	expect_nothing_marked(test);
+}
+
+/* Contents that make no sense, and drivers that post more than they may */
+static void test_hostile(struct kunit *test)
+{
+	static const u64 addresses[] = {
+		0, U64_MAX, U64_MAX - 1, U64_MAX - 2047, U64_MAX - 2048, BIT_ULL(63),
+		BASE, PAGES * PAGE_SIZE - 1,
+	};
+	u32 count, step, which, i, max_mark;
+	struct world *w = test->priv;
+	u32 *words;
+	int ret;
+
+	for (count = 8; count <= 64; count += 8) {
+		new_ring(w, count, chance(w, count), RX_KIND(2, 127, 63 * 64));
+		words = (u32 *)w->desc;
+		max_mark = max(MAX_BUFFER, count * (u32)DESC_SIZE);
+		begin(test, w->tail);
+		for (step = 0; step < 500; step++) {
+			for (i = 0; i < count * 4; i++)
+				words[i] = prandom_u32_state(&w->random);
+			for (i = chance(w, 2); i < count; i += 2) {
+				which = chance(w, ARRAY_SIZE(addresses));
+				w->desc[i].read.pkt_addr = cpu_to_le64(addresses[which]);
+			}
+			ret = nic_dirty_rx_post(&w->dev, &w->ring, w->batch,
+						chance(w, count + 1));
+			if (ret)
+				KUNIT_EXPECT_EQ(test, ret, -ERANGE);
+			ret = nic_dirty_rx_scan(&w->dev, &w->ring, w->batch,
+						chance(w, count + 1), !chance(w, 4));
+			if (ret)
+				KUNIT_EXPECT_EQ(test, ret, -EINVAL);
+			KUNIT_ASSERT_LT(test, w->ring.clean, count);
+			KUNIT_ASSERT_LT(test, w->ring.seen, count);
+			KUNIT_ASSERT_LT(test, w->ring.tail, count);
+			KUNIT_ASSERT_LE(test, between(w, w->ring.clean, w->ring.seen),
+					between(w, w->ring.clean, w->ring.tail));
+		}
+		end(w);
+		KUNIT_EXPECT_LE(test, w->longest, max_mark);
+	}
+
+	/* A ring at the end of all addresses, which is not memory */
+	new_ring(w, 8, 0, RX_KIND(DESCTYPE_ONE, 2, 0));
+	w->ring.base = U64_MAX - 127;
+	KUNIT_EXPECT_EQ(test, -EFAULT, nic_dirty_rx_begin(&w->dev, &w->ring, w->batch, 1));
+	end(w);
+	KUNIT_EXPECT_EQ(test, w->longest, 128);
+}
+
+static void walk(struct kunit *test)
+{
+	struct world *w = test->priv;
+	u32 some = max(w->count / 4, 2), goal = 6 * w->count + 400;
+
+	/* Some was posted before it is tracked. */
+	prepare_some(w, chance(w, w->count));
+	w->tail = w->use;
+	begin(test, w->tail);
+	while (w->given_back < goal) {
+		switch (chance(w, 8)) {
+		case 0:
+			prepare_some(w, chance(w, some));
+			break;
+		case 1:
+			prepare_some(w, chance(w, w->count));
+			fallthrough;
+		case 2:
+			KUNIT_ASSERT_EQ(test, 0, post(w));
+			break;
+		case 3:
+			fetch(w, chance(w, some));
+			break;
+		case 4:
+			if (w->back != w->head)
+				receive(w, w->back, chance(w, 60));
+			break;
+		case 5:
+			fetch(w, chance(w, some));
+			give_back_some(w, chance(w, w->count));
+			break;
+		case 6:
+			clean_some(w, chance(w, w->count));
+			break;
+		case 7:
+			KUNIT_ASSERT_EQ(test, 0, scan(w, false));
+			/* It knows all of them, and what it knows is marked. */
+			if (w->ring.clean == w->head && w->back == w->head)
+				expect_all_marked(test, "running");
+			if (chance(w, 4))
+				break;
+			give_back_some(w, w->count);
+			KUNIT_ASSERT_EQ(test, 0, scan(w, true));
+			expect_all_marked(test, "stopped");
+			break;
+		}
+		KUNIT_ASSERT_EQ(test, w->ring.tail, w->tail);
+		KUNIT_ASSERT_LE(test, between(w, w->ring.clean, w->ring.seen),
+				between(w, w->ring.clean, w->head));
+		KUNIT_ASSERT_LE(test, between(w, w->ring.clean, w->head),
+				between(w, w->ring.clean, w->tail));
+	}
+
+	/* Stopped with some only begun, or disabled */
+	fetch(w, some);
+	if (w->back != w->head)
+		receive(w, w->back, 60);
+	if (chance(w, 2))
+		KUNIT_ASSERT_EQ(test, 0, scan(w, true));
+	else
+		end(w);
+	expect_all_marked(test, "in the end");
+	end(w);
+}
+
+static void test_walk(struct kunit *test)
+{
+	static const u32 counts[] = { 8, 16, 24, 64, 72, 256, 1024, 4096 };
+	static const struct {
+		u32 srrctl;
+		bool advanced;
+	} kinds[] = {
+		{ RX_KIND(DESCTYPE_ONE, 2, 0) }, { RX_KIND(DESCTYPE_ONE, 16, 0) },
+		{ RX_KIND(2, 1, 256) }, { RX_KIND(5, 0, 960) },
+		{ RX_KIND(DESCTYPE_LEGACY, 0, 0) }, { RX_KIND(DESCTYPE_LEGACY, 2, 0), true },
+	};
+	struct world *w = test->priv;
+	unsigned int i, kind, times;
+
+	for (i = 0; i < ARRAY_SIZE(counts); i++) {
+		for (kind = 0; kind < ARRAY_SIZE(kinds); kind++) {
+			for (times = counts[i] < 64 ? 20 : 1; times; times--) {
+				new_ring(w, counts[i], chance(w, counts[i]),
+					 kinds[kind].srrctl);
+				w->advanced = kinds[kind].advanced;
+				walk(test);
+			}
+		}
+	}
+}
+
+static int tx_scan(struct world *w, bool copy, bool stopped)
+{
+	return nic_dirty_tx_scan(&w->dev, &w->ring, w->head,
+				 copy ? HEAD_COPY | TDWB_ENABLE : HEAD_COPY, stopped);
+}
+
+static void test_tx(struct kunit *test)
+{
+	struct world *w = test->priv;
+
+	/* A ring of two pages and parts of two more */
+	new_ring(w, 640, 636, 0);
+	KUNIT_ASSERT_EQ(test, 0, nic_dirty_tx_begin(&w->ring));
+	KUNIT_EXPECT_EQ(test, 0, tx_scan(w, false, false));
+	expect_nothing_marked(test);
+
+	/* Around the end, exactly */
+	KUNIT_EXPECT_EQ(test, 0, nic_dirty_tx_post(&w->ring, 10));
+	w->tail = 10;
+	send_some(w, 14);
+	write_back(w, 14, false);
+	KUNIT_EXPECT_EQ(test, 0, tx_scan(w, false, false));
+	expect_all_marked(test, "around the end");
+	expect_exact(test);
+	KUNIT_EXPECT_EQ(test, w->ring.given, 0);
+	KUNIT_EXPECT_EQ(test, w->ring.clean, 10);
+
+	/* As many as the ring has, between two scans: the head is where it was. */
+	while (w->given_back < 14 + 640) {
+		w->tail = after(w, w->tail, 320);
+		KUNIT_EXPECT_EQ(test, 0, nic_dirty_tx_post(&w->ring, w->tail));
+		send_some(w, 320);
+		write_back(w, 320, false);
+	}
+	KUNIT_EXPECT_EQ(test, w->head, w->ring.clean);
+	KUNIT_EXPECT_EQ(test, 0, tx_scan(w, false, false));
+	expect_all_marked(test, "a whole ring");
+	KUNIT_EXPECT_EQ(test, w->ring.given, 0);
+
+	/* Where it says how far it is: only then, and only if it was asked to. */
+	bitmap_zero(w->marked, PAGES);
+	KUNIT_EXPECT_EQ(test, 0, tx_scan(w, true, false));
+	KUNIT_EXPECT_FALSE(test, test_bit(HEAD_COPY >> PAGE_SHIFT, w->marked));
+	w->tail = after(w, w->tail, 1);
+	KUNIT_EXPECT_EQ(test, 0, nic_dirty_tx_post(&w->ring, w->tail));
+	send_some(w, 1);
+	KUNIT_EXPECT_EQ(test, 0, tx_scan(w, false, true));
+	KUNIT_EXPECT_FALSE(test, test_bit(HEAD_COPY >> PAGE_SHIFT, w->marked));
+	write_back(w, 1, true);
+	KUNIT_EXPECT_EQ(test, 0, tx_scan(w, true, true));
+	expect_all_marked(test, "copy of the head");
+
+	KUNIT_EXPECT_EQ(test, -ERANGE, nic_dirty_tx_post(&w->ring, 640));
+	KUNIT_EXPECT_EQ(test, -EINVAL, nic_dirty_tx_scan(&w->dev, &w->ring, 640, 0, false));
+	KUNIT_EXPECT_EQ(test, -EINVAL, nic_dirty_tx_scan(&w->dev, &w->ring, U32_MAX, 0, true));
+	end(w);
+
+	new_ring(w, 0, 0, 0);
+	KUNIT_EXPECT_EQ(test, 0, nic_dirty_tx_begin(&w->ring));
+	KUNIT_EXPECT_FALSE(test, w->ring.on);
+	new_ring(w, 8, 8, 0);
+	KUNIT_EXPECT_EQ(test, -EINVAL, nic_dirty_tx_begin(&w->ring));
+	new_ring(w, 8, 7, 0);
+	w->ring.tail = 8;
+	KUNIT_EXPECT_EQ(test, -EINVAL, nic_dirty_tx_begin(&w->ring));
+	KUNIT_EXPECT_FALSE(test, w->ring.on);
+}
+
+static void walk_tx(struct kunit *test, bool copy)
+{
+	struct world *w = test->priv;
+	bool late = chance(w, 2);
+	u32 n;
+
+	/* Some was posted before it is tracked. */
+	w->tail = after(w, w->tail, chance(w, w->count));
+	w->ring.tail = w->tail;
+	KUNIT_ASSERT_EQ(test, 0, nic_dirty_tx_begin(&w->ring));
+	while (w->given_back < 8 * w->count + 400) {
+		switch (chance(w, 4)) {
+		case 0:
+			n = between(w, w->tail, w->back + w->count - 1);
+			w->tail = after(w, w->tail, n ? chance(w, n + 1) : 0);
+			KUNIT_ASSERT_EQ(test, 0, nic_dirty_tx_post(&w->ring, w->tail));
+			break;
+		case 1:
+			n = chance(w, w->count);
+			send_some(w, n);
+			write_back(w, late ? chance(w, n + 1) : w->count, copy);
+			break;
+		case 2:
+			write_back(w, chance(w, w->count), copy);
+			break;
+		case 3:
+			/* More than a ring goes by, sometimes. */
+			if (chance(w, 8))
+				break;
+			if (chance(w, 4)) {
+				KUNIT_ASSERT_EQ(test, 0, tx_scan(w, copy, false));
+				if (!late)
+					expect_all_marked(test, "tx, running");
+				break;
+			}
+			write_back(w, w->count, copy);
+			KUNIT_ASSERT_EQ(test, 0, tx_scan(w, copy, true));
+			expect_all_marked(test, "tx, stopped");
+			break;
+		}
+		KUNIT_ASSERT_EQ(test, w->ring.tail, w->tail);
+	}
+	write_back(w, w->count, copy);
+	KUNIT_ASSERT_EQ(test, 0, tx_scan(w, copy, true));
+	expect_all_marked(test, "tx, in the end");
+	end(w);
+}
+
+static void test_walk_tx(struct kunit *test)
+{
+	static const u32 counts[] = { 8, 16, 72, 640, 4096 };
+	struct world *w = test->priv;
+	unsigned int i, times;
+
+	for (i = 0; i < ARRAY_SIZE(counts); i++) {
+		for (times = 0; times < 20; times++) {
+			new_ring(w, counts[i], chance(w, counts[i]), 0);
+			walk_tx(test, times % 4 == 3);
+		}
+	}
+}
+
+static int dirty_ring_init(struct kunit *test)
+{
+	struct world *w = kunit_kzalloc(test, sizeof(*w), GFP_KERNEL);
+
+	if (!w)
+		return -ENOMEM;
+	w->desc = kunit_kcalloc(test, MAX_COUNT, sizeof(*w->desc), GFP_KERNEL);
+	w->unmarked = kunit_kcalloc(test, BITS_TO_LONGS(PAGES), sizeof(long), GFP_KERNEL);
+	w->written = kunit_kcalloc(test, BITS_TO_LONGS(PAGES), sizeof(long), GFP_KERNEL);
+	w->marked = kunit_kcalloc(test, BITS_TO_LONGS(PAGES), sizeof(long), GFP_KERNEL);
+	if (!w->desc || !w->unmarked || !w->written || !w->marked)
+		return -ENOMEM;
+
+	w->dev.host = &world_ops;
+	w->dev.handle = w;
+	prandom_seed_state(&w->random, 82576);
+	test->priv = w;
+
+	return 0;
+}
+
+/* Also of a ring that an assertion has left behind */
+static void dirty_ring_exit(struct kunit *test)
+{
+	struct world *w = test->priv;
+
+	if (w)
+		kvfree(w->ring.posted);
+}
+
+static struct kunit_case dirty_ring_cases[] = {
+	KUNIT_CASE(test_places),
+	KUNIT_CASE(test_exact),
+	KUNIT_CASE(test_head_ahead),
+	KUNIT_CASE(test_prepared_again),
+	KUNIT_CASE(test_posted_again),
+	KUNIT_CASE(test_headers),
+	KUNIT_CASE(test_refused),
+	KUNIT_CASE(test_hostile),
+	KUNIT_CASE_SLOW(test_walk),
+	KUNIT_CASE(test_tx),
+	KUNIT_CASE(test_walk_tx),
+	{ }
+};
+
+static struct kunit_suite dirty_ring_suite = {
+	.name = "sample_nic_dirty_ring",
+	.init = dirty_ring_init,
+	.exit = dirty_ring_exit,
+	.test_cases = dirty_ring_cases,
+};
+
+kunit_test_suite(dirty_ring_suite);
+
+MODULE_LICENSE("GPL");
+MODULE_AUTHOR("The vfio-mediate developers");
+MODULE_DESCRIPTION("KUnit suite of sample_nic's rings");
