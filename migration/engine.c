@@ -79,7 +79,6 @@ static void end_transfer(struct vpm_mig *mig)
 
 	if (!transfer->loading)
 		tell_saving(mig, false);
-	end_watch(mig);
 	mig->transfer = NULL;
 	vpm_transfer_end(transfer);
 }
@@ -148,6 +147,7 @@ static int start_transfer(struct vpm_mig *mig, bool loading)
 static void to_error(struct vpm_mig *mig)
 {
 	end_transfer(mig);
+	end_watch(mig);
 	mig->state = VFIO_DEVICE_STATE_ERROR;
 }
 
@@ -186,6 +186,7 @@ static int do_arc(struct vpm_mig *mig, enum vfio_device_mig_state new)
 		end_transfer(mig);
 	} else {
 		end_transfer(mig);
+		end_watch(mig);
 	}
 
 	mig->state = new;
@@ -217,6 +218,9 @@ int vpm_mig_set_state(struct vpm_mig *mig, enum vfio_device_mig_state new)
 			return ret;
 		}
 	}
+	/* It may have been reset while it was saved. */
+	if (new == VFIO_DEVICE_STATE_RUNNING)
+		end_watch(mig);
 
 	return 0;
 }
@@ -262,6 +266,7 @@ static void after_reset(struct vpm_mig *mig)
 	if (!mig->session)
 		return;
 
+	/* Who sends memory need not know, and goes on: so does the watch. */
 	end_transfer(mig);
 	if (mig->level != VPM_RUNNING)
 		ret = set_level(mig, VPM_RUNNING);
@@ -311,6 +316,7 @@ void vpm_mig_close(struct vpm_mig *mig)
 	cancel_work_sync(&mig->reset_work);
 	vpm_mig_lock(mig);
 	end_transfer(mig);
+	end_watch(mig);
 	mig->session = NULL;
 	vpm_mig_unlock(mig);
 }

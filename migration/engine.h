@@ -46,7 +46,8 @@ enum vpm_level {
  * struct vpm_mig_watch - Who wants to know when a running device is saved
  * @save:	It is about to be. May return a negative errno.
  * @stopped:	It has been stopped meanwhile. Likewise.
- * @saved:	It has been, or will not be. Comes after each @save that returned 0.
+ * @saved:	It has been, or will not be. Comes after @save, or several, returned 0.
+ *		When it was reset, not before user space has it run or be saved.
  *
  * Called with state_lock held, outside vpm_mig_enter().
  */
@@ -65,7 +66,7 @@ struct vpm_mig_watch {
  * @vdev:	Likewise, for what vfio knows of the states.
  * @session:	Who mediates the device; NULL when it is closed.
  * @watch:	Who wants to know, or NULL.
- * @watched:	&vpm_mig_watch.save was the last of it that was called.
+ * @watched:	&vpm_mig_watch.save was called, and &vpm_mig_watch.saved not yet.
  * @id:		What goes into headers of streams, and is expected there.
  * @state:	As user space sees it.
  * @level:	What the vendor was told last.

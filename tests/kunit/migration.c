@@ -205,6 +205,66 @@ static void test_reset(struct kunit *test)
 }
 
 /* Whoever comes before the work does what it would do. */
+static char watched[16];
+
+static int watch_save(struct vpm_mig *mig)
+{
+	strlcat(watched, "s", sizeof(watched));
+
+	return 0;
+}
+
+static int watch_stopped(struct vpm_mig *mig)
+{
+	strlcat(watched, "t", sizeof(watched));
+
+	return 0;
+}
+
+static void watch_saved(struct vpm_mig *mig)
+{
+	strlcat(watched, "d", sizeof(watched));
+}
+
+/* Who watches a device that is saved goes on to when it is reset. */
+static void test_reset_watched(struct kunit *test)
+{
+	static const struct vpm_mig_watch watch = {
+		.save = watch_save,
+		.stopped = watch_stopped,
+		.saved = watch_saved,
+	};
+	static const struct {
+		enum vfio_device_mig_state states[3];
+		const char *log;
+	} ways[] = {
+		{ { VFIO_DEVICE_STATE_RUNNING }, "sd" },
+		{ { VFIO_DEVICE_STATE_PRE_COPY, VFIO_DEVICE_STATE_RUNNING }, "ssd" },
+		{ { VFIO_DEVICE_STATE_STOP, VFIO_DEVICE_STATE_RUNNING }, "std" },
+		{ { VFIO_DEVICE_STATE_STOP, VFIO_DEVICE_STATE_STOP_COPY,
+		    VFIO_DEVICE_STATE_STOP }, "std" },
+		{ { VFIO_DEVICE_STATE_STOP_COPY }, "st" },
+		{ {}, "s" },
+	};
+	struct fake_device *device;
+	unsigned int i, step;
+
+	for (i = 0; i < ARRAY_SIZE(ways); i++) {
+		device = fake_open_device(test, true);
+		device->mig->watch = &watch;
+		watched[0] = '\0';
+		KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_PRE_COPY));
+		vpm_mig_reset(device->mig);
+		flush_work(&device->mig->reset_work);
+		KUNIT_EXPECT_STREQ(test, watched, "s");
+		for (step = 0; step < 3 && ways[i].states[step]; step++)
+			KUNIT_EXPECT_EQ(test, 0, fake_set(device, ways[i].states[step]));
+		KUNIT_EXPECT_STREQ(test, watched, ways[i].log);
+		fake_close_device(device);
+		KUNIT_EXPECT_EQ(test, watched[strlen(watched) - 1], 'd');
+	}
+}
+
 static void test_reset_is_first(struct kunit *test)
 {
 	struct fake_device *device = fake_open_device(test, true);
@@ -369,6 +429,7 @@ static struct kunit_case state_cases[] = {
 	KUNIT_CASE(test_no_states),
 	KUNIT_CASE(test_v1_ways),
 	KUNIT_CASE(test_reset),
+	KUNIT_CASE(test_reset_watched),
 	KUNIT_CASE(test_reset_is_first),
 	KUNIT_CASE(test_reset_fails),
 	KUNIT_CASE(test_detach),
