@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "dirty.h"
@@ -566,37 +565,6 @@ static int be_tracked(struct dirty *d)
 	return 0;
 }
 
-static void open_vf(struct dirty *d, const char *bdf)
-{
-	void *regs;
-	int ret;
-
-	d->mem = mmap(NULL, MEM_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS |
-		      MAP_POPULATE, -1, 0);
-	d->copy = mmap(NULL, MEM_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-		       -1, 0);
-	d->pool = calloc(HIGH_SIZE / 1024, sizeof(*d->pool));
-	if (d->mem == MAP_FAILED || d->copy == MAP_FAILED || !d->pool)
-		bail_out("no memory");
-
-	ret = vfio_client_open(&d->dev, bdf, VFIO_CLIENT_GROUP);
-	if (!ret)
-		ret = vfio_client_get_region(&d->dev, 0, &d->bar);
-	if (!ret)
-		ret = vfio_client_get_region(&d->dev, VFIO_PCI_CONFIG_REGION_INDEX,
-					     &d->config_space);
-	if (!ret)
-		ret = vfio_client_region_mmap(&d->dev, &d->bar, 2 * PAGE_4K, 0x2000, &regs);
-	if (!ret)
-		ret = vfio_client_dma_map(&d->dev, d->mem, 0, LOW_SIZE);
-	if (!ret)
-		ret = vfio_client_dma_map(&d->dev, d->mem + LOW_SIZE, HIGH_IOVA, HIGH_SIZE);
-	if (ret)
-		bail_out("open %s: %s", bdf, strerror(-ret));
-	d->regs = regs;
-	vf_bus_master(d);
-}
-
 int main(int argc, char **argv)
 {
 	unsigned int packets = 20000, seed = 1, i;
@@ -626,7 +594,7 @@ int main(int argc, char **argv)
 	note("seed %u, %u packets", seed, packets);
 	d.state = seed * 2654435761u + 1;
 	sender_start(&d, argv[optind + 1], seed);
-	open_vf(&d, argv[optind]);
+	vf_open(&d, argv[optind]);
 	if (keep)
 		return be_tracked(&d);
 

@@ -64,6 +64,7 @@ struct ring {
  * @sent:	How many were sent.
  * @seen:	How many were received.
  * @window:	How many may be under way.
+ * @size:	Of each in bytes; 0: any.
  * @end:	No more.
  *
  * Shared with that process: to be read by load() and written by store().
@@ -73,6 +74,7 @@ struct sender {
 	unsigned long long sent;
 	unsigned long long seen;
 	unsigned int window;
+	unsigned int size;
 	bool end;
 };
 
@@ -129,6 +131,9 @@ double now(void);
 /* IOVA of a place in memory */
 __u64 iova_of(unsigned int offset);
 
+/* Open the VF, with memory for it to write to */
+void vf_open(struct dirty *d, const char *bdf);
+
 /* Reset the VF as its driver would, give it its address; whether the PF has agreed */
 bool vf_reset(struct dirty *d);
 
@@ -148,6 +153,9 @@ unsigned int vf_room(const struct dirty *d);
 
 /* Take what has come, refill the rings, sometimes send: whether anything was done */
 bool vf_poll(struct dirty *d);
+
+/* Send so many frames, of any size, to pf_mac as it was at vf_start() */
+void vf_send(struct dirty *d, unsigned int queue, unsigned int n);
 
 /* Poll until so many frames more were sent to the VF, and then until nothing comes */
 void vf_traffic(struct dirty *d, unsigned int frames);

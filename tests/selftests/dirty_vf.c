@@ -184,6 +184,37 @@ void vf_bus_master(struct dirty *d)
 	vfio_client_region_write(&d->dev, &d->config_space, &command, sizeof(command), 4);
 }
 
+void vf_open(struct dirty *d, const char *bdf)
+{
+	void *regs;
+	int ret;
+
+	d->mem = mmap(NULL, MEM_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS |
+		      MAP_POPULATE, -1, 0);
+	d->copy = mmap(NULL, MEM_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		       -1, 0);
+	d->pool = calloc(HIGH_SIZE / 1024, sizeof(*d->pool));
+	if (d->mem == MAP_FAILED || d->copy == MAP_FAILED || !d->pool)
+		bail_out("no memory");
+
+	ret = vfio_client_open(&d->dev, bdf, VFIO_CLIENT_GROUP);
+	if (!ret)
+		ret = vfio_client_get_region(&d->dev, 0, &d->bar);
+	if (!ret)
+		ret = vfio_client_get_region(&d->dev, VFIO_PCI_CONFIG_REGION_INDEX,
+					     &d->config_space);
+	if (!ret)
+		ret = vfio_client_region_mmap(&d->dev, &d->bar, 2 * PAGE_4K, MAPPED, &regs);
+	if (!ret)
+		ret = vfio_client_dma_map(&d->dev, d->mem, 0, LOW_SIZE);
+	if (!ret)
+		ret = vfio_client_dma_map(&d->dev, d->mem + LOW_SIZE, HIGH_IOVA, HIGH_SIZE);
+	if (ret)
+		bail_out("open %s: %s", bdf, strerror(-ret));
+	d->regs = regs;
+	vf_bus_master(d);
+}
+
 static unsigned int buffer_size(const struct config *config)
 {
 	return config->kib * 1024;
@@ -354,10 +385,10 @@ static bool clean_tx(struct dirty *d, unsigned int queue)
 	return any;
 }
 
-static void transmit(struct dirty *d, unsigned int queue)
+void vf_send(struct dirty *d, unsigned int queue, unsigned int n)
 {
-	unsigned int n = 1 + below(d, 8), size, frame;
 	struct ring *ring = &d->tx[queue];
+	unsigned int size, frame;
 
 	for (; n && after(ring, ring->use, 1) != ring->clean; n--) {
 		frame = below(d, 16);
@@ -406,7 +437,7 @@ void vf_traffic(struct dirty *d, unsigned int frames)
 		if (!vf_poll(d))
 			usleep(200);
 		if (!below(d, 8))
-			transmit(d, below(d, d->config->queues));
+			vf_send(d, below(d, d->config->queues), 1 + below(d, 8));
 	}
 }
 
@@ -510,6 +541,7 @@ static unsigned int make_frame(struct dirty *d, __u8 *frame, const __u8 *noise,
 
 	if (!below(d, 4))
 		size = below(d, 2) ? MAX_FRAME : 60;
+	size = d->sender->size ?: size;
 	memcpy(frame, noise + below(d, noise_size - size), size);
 	memcpy(frame, vf_mac, 6);
 	memcpy(frame + 6, d->pf_mac, 6);
