@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make bench: measures on the lab host, and says which targets are missed."""
 
+import dataclasses
 import json
 
 import host
@@ -17,8 +18,23 @@ def access_files():
             "access": work / "access"}
 
 
-# A job on the lab host, which leaves NAME.json in /out, and what it needs.
-SUITES = {"access": ("./access.py ./access", access_files)}
+def dirty_files():
+    work = build_programs("tests/bench")
+    return {"dirty_cost.py": REPO / "tests" / "bench" / "dirty_cost.py",
+            "common.py": REPO / "tests" / "e2e" / "common.py",
+            "dirty_cost": work / "dirty_cost"}
+
+
+@dataclasses.dataclass
+class Suite:
+    """A job on the lab host, which leaves NAME.json in /out."""
+    job: str
+    files: object               # function: what the job finds beside it
+    pf: str = "igb"             # who drives the PF
+
+
+SUITES = {"access": Suite("./access.py ./access", access_files),
+          "dirty": Suite("./dirty_cost.py ./dirty_cost", dirty_files, "sample_nic")}
 
 
 def bench(only, kernel, build_lab):
@@ -27,11 +43,11 @@ def bench(only, kernel, build_lab):
     build_lab([kernel])
     figures = {"kernel": kernels.kernel(kernel).version}
     failed = False
-    for name, (job, files) in SUITES.items():
+    for name, suite in SUITES.items():
         if only not in (None, name):
             continue
-        outcome = host.boot(kernel, job, files(), name=f"bench-{name}",
-                            threads="icount")
+        outcome = host.boot(kernel, suite.job, suite.files(), pf=suite.pf,
+                            name=f"bench-{name}", threads="icount")
         measured = outcome.out / f"{name}.json"
         if measured.exists():
             figures[name] = json.loads(measured.read_text())

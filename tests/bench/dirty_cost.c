@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dirty_cost: what it takes to know what a VF writes, in instructions of the host.
+ *
+ * For a machine with one CPU, whose time-stamp counter counts instructions (QEMU's
+ * -icount shift=0,sleep=off). It is never idle: a process of this program runs when no
+ * other wants to, and counts. What it has run is subtracted from what the counter says,
+ * and the rest is all that the host has done, interrupts and kernel threads included.
+ */
+#define _GNU_SOURCE
+
+#include <dirent.h>
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+#include <x86intrin.h>
+
+#include "dirty.h"
+
+#define MODULE		"vfio_pci_mediate"
+#define RX_TAIL		0x818	/* in the mapped pages, of the first queue */
+#define TX_TAIL		0x1818
+#define SAMPLES		1000
+#define SETTLE_US	20000
+#define IDLE_US		200000
+#define PACKETS		4000
+#define FRAME_SIZE	60u
+#define WAIT_US		200	/* between two looks for packets */
+#define LOST_MS		400
+#define DOORBELLS_US	100000
+#define LATENCIES	100
+
+static const struct config config = {
+	"256 of 2 KiB", .count = 256, .kib = 2, .queues = 1
+};
+
+/* A second: doorbells; packets, of which 0 is as many as the CPU can */
+static const unsigned int doorbell_rates[] = { 1000, 10000, 50000 };
+static const unsigned int packet_rates[] = { 0, 20000 };
+
+/**
+ * struct span - A while, in ticks of the time-stamp counter
+ * @elapsed:	All of it.
+ * @work:	Of which the CPU had something to do.
+ */
+struct span {
+	__u64 elapsed;
+	__u64 work;
+};
+
+/* Rounds of two instructions */
+static __u64 *idle_rounds;
+
+static __u64 idle_ticks(void)
+{
+	return load(idle_rounds) * 2;
+}
+
+static struct span begin(void)
+{
+	return (struct span){ .elapsed = __rdtsc(), .work = idle_ticks() };
+}
+
+static struct span end(struct span since)
+{
+	__u64 elapsed = __rdtsc() - since.elapsed;
+
+	return (struct span){ elapsed, elapsed - (idle_ticks() - since.work) };
+}
+
+static void start_idle(void)
+{
+	const struct sched_param none = {};
+
+	idle_rounds = mmap(NULL, sizeof(*idle_rounds), PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (idle_rounds == MAP_FAILED)
+		bail_out("no memory");
+	if (fork())
+		return;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (sched_setscheduler(0, SCHED_IDLE, &none))
+		_exit(1);
+	asm volatile("1: incq %0; jmp 1b" : "+m"(*idle_rounds));
+}
+
+/* That ticks are instructions, and that somebody counts those of nobody */
+static void check_machine(void)
+{
+	__u64 rounds = 100000, start = __rdtsc();
+	struct span span;
+
+	asm volatile("1: dec %0; jnz 1b" : "+r"(rounds));
+	start = __rdtsc() - start;
+	if (start < 200000 || start > 400000 || sysconf(_SC_NPROCESSORS_ONLN) != 1)
+		bail_out("not a machine that counts instructions: %llu",
+			 (unsigned long long)start);
+	span = begin();
+	usleep(SETTLE_US);
+	span = end(span);
+	if (span.work > span.elapsed / 2)
+		bail_out("nobody counts what is idle: %llu of %llu",
+			 (unsigned long long)span.work, (unsigned long long)span.elapsed);
+}
+
+static int mig_fd = -1;
+
+static void set_state(struct dirty *d, __u32 state)
+{
+	struct vfio_device_feature_mig_state arg = { .device_state = state };
+	int ret;
+
+	ret = vfio_client_feature(&d->dev, VFIO_DEVICE_FEATURE_SET |
+				  VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE, &arg, sizeof(arg));
+	if (ret)
+		bail_out("state %u: %s", state, strerror(-ret));
+	if (mig_fd >= 0)
+		close(mig_fd);
+	mig_fd = arg.data_fd;
+}
+
+static void container_dirty(struct dirty *d, __u32 flags)
+{
+	struct vfio_iommu_type1_dirty_bitmap arg = { .argsz = sizeof(arg), .flags = flags };
+	int ret = vfio_client_ioctl(d->dev.container_fd, VFIO_IOMMU_DIRTY_PAGES, &arg);
+
+	if (ret)
+		bail_out("DIRTY_PAGES: %s", strerror(-ret));
+}
+
+static int compare(const void *a, const void *b)
+{
+	const __u64 *left = a, *right = b;
+
+	return *left < *right ? -1 : *left > *right;
+}
+
+static __u64 median(__u64 *ticks, unsigned int n)
+{
+	qsort(ticks, n, sizeof(*ticks), compare);
+
+	return ticks[n / 2];
+}
+
+static void do_nothing(__u32 *reg, __u32 value)
+{
+	(void)reg;
+	(void)value;
+}
+
+static void do_load(__u32 *reg, __u32 value)
+{
+	(void)value;
+	(void)__atomic_load_n(reg, __ATOMIC_RELAXED);
+}
+
+static void do_store(__u32 *reg, __u32 value)
+{
+	__atomic_store_n(reg, value, __ATOMIC_RELAXED);
+}
+
+typedef void (*access_fn)(__u32 *reg, __u32 value);
+
+__attribute__((__noipa__))
+static __u64 time_access(access_fn access, __u32 *reg, __u32 value)
+{
+	__u64 ticks[SAMPLES], start;
+	unsigned int i;
+
+	for (i = 0; i < SAMPLES; i++) {
+		start = __rdtsc();
+		access(reg, value);
+		ticks[i] = __rdtsc() - start;
+	}
+
+	return median(ticks, SAMPLES);
+}
+
+/* The first access after the trap was switched faults, and is counted by itself. */
+static void measure_access(struct dirty *d, const char *phase, unsigned int offset,
+			   const char *name)
+{
+	__u32 *reg = (__u32 *)(d->regs + offset), value;
+	__u64 first = __rdtsc(), nothing;
+
+	value = load(reg);
+	first = __rdtsc() - first;
+	nothing = time_access(do_nothing, reg, 0);
+	printf("access %s register=%s load=%llu store=%llu first=%llu\n", phase, name,
+	       (unsigned long long)(time_access(do_load, reg, 0) - nothing),
+	       (unsigned long long)(time_access(do_store, reg, value) - nothing),
+	       (unsigned long long)first);
+}
+
+/* What the kernel says of the thread that drains, if there is one */
+static bool find_drainer(char *path, size_t size)
+{
+	struct dirent *entry;
+	bool found = false;
+	char line[64];
+	FILE *file;
+	DIR *proc;
+
+	proc = opendir("/proc");
+	while (proc && !found && (entry = readdir(proc))) {
+		snprintf(path, size, "/proc/%s/status", entry->d_name);
+		file = fopen(path, "r");
+		if (!file)
+			continue;
+		found = fgets(line, sizeof(line), file) && strstr(line, "vpm-drain/");
+		fclose(file);
+	}
+	if (proc)
+		closedir(proc);
+
+	return found;
+}
+
+/* How often a thread has slept */
+static unsigned long long count_sleeps(const char *path)
+{
+	unsigned long long count = 0;
+	char line[128];
+	FILE *file;
+
+	file = fopen(path, "r");
+	if (!file)
+		return 0;
+
+	while (fgets(line, sizeof(line), file))
+		sscanf(line, "voluntary_ctxt_switches: %llu", &count);
+	fclose(file);
+
+	return count;
+}
+
+static void measure_idle(const char *phase)
+{
+	unsigned long long drains = 0;
+	bool drained;
+	struct span span;
+	char path[300];
+
+	usleep(SETTLE_US);
+	drained = find_drainer(path, sizeof(path));
+	if (drained)
+		drains = count_sleeps(path);
+	span = begin();
+	usleep(IDLE_US);
+	span = end(span);
+	if (drained)
+		drains = count_sleeps(path) - drains;
+	printf("idle %s elapsed=%llu work=%llu drains=%llu\n", phase,
+	       (unsigned long long)span.elapsed, (unsigned long long)span.work, drains);
+}
+
+static void measure_receive(struct dirty *d, const char *phase, unsigned int rate)
+{
+	unsigned long long first = d->received, target = d->sender->target, due = PACKETS;
+	double start = now(), last = start;
+	struct span span = begin();
+
+	while (d->received < first + PACKETS && now() < last + LOST_MS) {
+		if (rate)
+			due = (now() - start) * rate / 1000;
+		store(&d->sender->target, target + (due < PACKETS ? due : PACKETS));
+		if (vf_poll(d))
+			last = now();
+		else
+			usleep(WAIT_US);
+	}
+	span = end(span);
+	printf("receive %s rate=%u elapsed=%llu work=%llu packets=%llu lost=%llu\n", phase, rate,
+	       (unsigned long long)span.elapsed, (unsigned long long)span.work,
+	       d->received - first, first + PACKETS - d->received);
+	vf_quiet(d);
+}
+
+/* One frame each so often: they go to nobody, so that only sending them counts. */
+static void measure_doorbells(struct dirty *d, const char *phase, unsigned int rate)
+{
+	unsigned int n = (unsigned long long)DOORBELLS_US * rate / 1000000, i;
+	struct timespec next;
+	struct span span;
+
+	clock_gettime(CLOCK_MONOTONIC, &next);
+	span = begin();
+	for (i = 0; i < n; i++) {
+		next.tv_nsec += 1000000000 / rate;
+		next.tv_sec += next.tv_nsec / 1000000000;
+		next.tv_nsec %= 1000000000;
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL);
+		vf_poll(d);
+		vf_send(d, 0, 1);
+	}
+	span = end(span);
+	printf("doorbells %s rate=%u elapsed=%llu work=%llu doorbells=%u\n", phase, rate,
+	       (unsigned long long)span.elapsed, (unsigned long long)span.work, n);
+	vf_quiet(d);
+}
+
+/* From a doorbell until the frame is seen to have been sent */
+static void measure_latency(struct dirty *d, const char *phase)
+{
+	__u64 ticks[LATENCIES], middle;
+	unsigned int i;
+
+	for (i = 0; i < LATENCIES; i++) {
+		usleep(below(d, 1000));
+		ticks[i] = __rdtsc();
+		vf_send(d, 0, 1);
+		while (!vf_poll(d))
+			usleep(5);
+		ticks[i] = __rdtsc() - ticks[i];
+	}
+	middle = median(ticks, LATENCIES);
+	printf("latency %s median=%llu most=%llu\n", phase, (unsigned long long)middle,
+	       (unsigned long long)ticks[LATENCIES - 1]);
+}
+
+static void measure(struct dirty *d, const char *phase)
+{
+	unsigned int i;
+
+	measure_access(d, phase, RX_TAIL, "RDT");
+	measure_access(d, phase, TX_TAIL, "TDT");
+	measure_idle(phase);
+	for (i = 0; i < ARRAY_SIZE(packet_rates); i++)
+		measure_receive(d, phase, packet_rates[i]);
+	for (i = 0; i < ARRAY_SIZE(doorbell_rates); i++)
+		measure_doorbells(d, phase, doorbell_rates[i]);
+	measure_latency(d, phase);
+}
+
+static void measure_tracked(struct dirty *d, const char *us)
+{
+	if (param_set(MODULE, "drain_us", us))
+		bail_out("drain_us: %s", us);
+	container_dirty(d, VFIO_IOMMU_DIRTY_PAGES_FLAG_START);
+	set_state(d, VFIO_DEVICE_STATE_PRE_COPY);
+	measure(d, us);
+	set_state(d, VFIO_DEVICE_STATE_RUNNING);
+	container_dirty(d, VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP);
+	if (param_set(MODULE, "drain_us", "0"))
+		bail_out("drain_us: 0");
+}
+
+int main(int argc, char **argv)
+{
+	static struct dirty d;
+	int i;
+
+	if (argc < 3) {
+		fputs("usage: dirty_cost BDF NETDEV [MICROSECONDS...]\n"
+		      "Measure before and after the VF is tracked, and meanwhile with\n"
+		      "each interval between two drains; NETDEV, its PF's, sends to it.\n",
+		      stderr);
+		return 2;
+	}
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	/* Sleeps are as long as they are said to be. */
+	prctl(PR_SET_TIMERSLACK, 1);
+	start_idle();
+	check_machine();
+	d.state = 1;
+	sender_start(&d, argv[2], 1);
+	store(&d.sender->size, FRAME_SIZE);
+	memset(d.pf_mac, 0x02, sizeof(d.pf_mac));
+	vf_open(&d, argv[1]);
+	if (!vf_reset(&d))
+		bail_out("no handshake");
+	vf_start(&d, &config);
+
+	measure(&d, "before");
+	for (i = 3; i < argc; i++)
+		measure_tracked(&d, argv[i]);
+	measure(&d, "after");
+	store(&d.sender->end, true);
+	vfio_client_close(&d.dev);
+
+	return 0;
+}
