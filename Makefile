@@ -53,7 +53,7 @@ help:
 	@echo 'make [modules] [KERNEL=6.12|7.2|debug]  build the modules inside a tree of that kernel'
 	@echo 'make KDIR=/lib/modules/VERSION/build    build them against a kernel of this machine'
 	@echo 'make lab [KERNEL=...]                   build all that the lab needs; a second call is seconds'
-	@echo 'make demo [KERNEL=...] [QEMU=10|7.2|11] from nothing to a guest that is migrated with its VF'
+	@echo 'make demo [KERNEL=...] [QEMU=10|7.2|11] from nothing to guests that are migrated with their VFs'
 	@echo 'make check [SUITE=name] [KERNEL=...]    all tests but the longest, or one suite (SUITE=list)'
 	@echo 'make bench [SUITE=access|dirty] [KERNEL=...]'
 	@echo '                                        count instructions: our driver against vfio-pci, and'

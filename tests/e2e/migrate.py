@@ -253,6 +253,7 @@ class Trip:
             count, same = lasting.stop()
             self.check(same, f"one TCP connection from the first to the last, "
                        f"{count >> 10} KiB each way, same sha256")
+            self.more()
             self.transfer()
             self.shutdown()
         except (GuestError, OSError, EOFError, subprocess.SubprocessError) as err:
@@ -264,6 +265,9 @@ class Trip:
         new = [line for line in complaints() if line not in self.known]
         self.check(not new, "nothing in the host's kernel log", "\n".join(new))
         return self.figures
+
+    def more(self):
+        """What else is to be done with the guest, once it has come to its end."""
 
     def shutdown(self):
         status = self.guest.shutdown()

@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""migrate_demo.py QEMU PACKETS: what make demo shows.
+
+A guest migrates from VF 0 to VF 1 as it does for migrate.py; then, while it receives
+so many PACKETS a second, back, without tracking what its VF writes, and once more to
+VF 1, with it. Prints TAP; the figures are in /out/migrate.json and
+/out/migrate_dirty.json.
+"""
+
+import json
+import os
+import pathlib
+import sys
+
+from common import sh
+from migrate import Trip, guest_on, refused, world_away
+from migrate_dirty import SYNC, compare, go, leave, set_tracking
+from passthrough import PF_ADDRESS
+from tap import Tap
+
+
+class Demo(Trip):
+    """Three migrations of one guest. Whether a VF is tracked is decided when it is
+    opened, so by what is set when its guest comes to it."""
+
+    def __init__(self, tap, qemu, rate, vfs):
+        super().__init__(tap, f"QEMU {qemu}", guest_on(
+            vfs[0], qemu=qemu, options=["-trace", SYNC]))
+        self.qemu, self.rate, self.vfs = qemu, rate, vfs
+
+    def start(self):
+        super().start()
+        set_tracking(False)
+
+    def more(self):
+        name = self.name
+        pair = {}
+        set_tracking(True)
+        for key, about, vf in (("all", "not tracked", self.vfs[0]),
+                               ("tracked", "tracked", self.vfs[1])):
+            self.name = f"{name}, {self.rate} packets/s, {about}"
+            pair[key] = go(self, self.qemu, key == "tracked", self.rate, vf)
+        self.name = name
+        leave({self.rate: pair})
+        compare(self.tap, self.rate, pair["all"], pair["tracked"])
+
+
+def main():
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    qemu, rate = sys.argv[1], int(sys.argv[2])
+    vfs = os.environ["LAB_VFS"].split()
+    tap = Tap()
+    sh("ip", "addr", "add", f"{PF_ADDRESS}/24", "dev",
+       os.environ["LAB_PF_NETDEV"])
+    world_away()
+    refused(tap, vfs[0], qemu)
+    figures = Demo(tap, qemu, rate, vfs).travel([((vfs[1],), {"qemu": qemu})])
+    pathlib.Path("/out/migrate.json").write_text(
+        json.dumps({qemu: figures}, indent=2) + "\n", encoding="utf-8")
+    return tap.done()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
