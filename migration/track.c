@@ -16,6 +16,7 @@
 #include "compat.h"
 #include "device.h"
 #include "dirty_log.h"
+#include "iommufd.h"
 #include "track.h"
 
 /* Only how soon memory is sent again depends on it. */
@@ -119,6 +120,12 @@ static int start(struct vpm_device *vpm, struct vpm_dirty_log *log)
 		return ret;
 
 	mutex_lock(&vpm->trap.drain_lock);
+	if (!track->readable) {
+		pci_notice_ratelimited(vpm->core.pdev,
+				       "it is attached to no IOAS: what it writes cannot be known\n");
+		ret = -EOPNOTSUPP;
+		goto unlock;
+	}
 	track->error = 0;
 	track->log = log;
 	WRITE_ONCE(track->active, true);
@@ -130,6 +137,7 @@ static int start(struct vpm_device *vpm, struct vpm_dirty_log *log)
 		WRITE_ONCE(track->active, false);
 		track->log = NULL;
 	}
+unlock:
 	mutex_unlock(&vpm->trap.drain_lock);
 
 	if (ret)
@@ -238,6 +246,11 @@ int vpm_track_read(struct vfio_mediate_device *dev, u64 iova, void *buf, size_t 
 	if (!READ_ONCE(vpm->track.active))
 		return -ENODEV;
 	lockdep_assert_held(&vpm->trap.drain_lock);
+
+	if (!vpm->track.readable)
+		return -EOPNOTSUPP;
+	if (!compat_has_container(&vpm->core.vdev))
+		return vpm_iommufd_read(vpm, iova, buf, size);
 
 	return vfio_dma_rw(&vpm->core.vdev, iova, buf, size, false);
 }
@@ -353,7 +366,40 @@ static const struct vfio_log_ops log_ops = {
 	.log_stop = log_stop,
 	.log_read_and_clear = log_read_and_clear,
 };
+
+/* Until the device is closed: vfio does not expect that it is taken back. */
+static void offer_log(struct vpm_device *vpm)
+{
+	WRITE_ONCE(vpm->core.vdev.log_ops, &log_ops);
+}
+#else
+static void offer_log(struct vpm_device *vpm)
+{
+}
 #endif
+
+void vpm_track_enter_memory(struct vpm_device *vpm)
+{
+	mutex_lock(&vpm->trap.drain_lock);
+	vpm->track.readable = true;
+	mutex_unlock(&vpm->trap.drain_lock);
+	offer_log(vpm);
+}
+
+bool vpm_track_leave_memory(struct vpm_device *vpm)
+{
+	struct vpm_track *track = &vpm->track;
+	bool readable;
+
+	mutex_lock(&vpm->trap.drain_lock);
+	readable = track->readable;
+	track->readable = false;
+	if (track->active)
+		fail(vpm, -ESTALE);
+	mutex_unlock(&vpm->trap.drain_lock);
+
+	return readable;
+}
 
 int vpm_track_setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev)
 {
@@ -365,11 +411,13 @@ int vpm_track_setup(struct vpm_device *vpm, const struct vfio_mediate_device *de
 		return -EINVAL;
 	vpm->track.ops = ops;
 
-#if IS_ENABLED(CONFIG_IOMMUFD_DRIVER)
-	/* There is no other way to read memory of an iommufd's. */
-	if (compat_has_container(&vpm->core.vdev))
-		vpm->core.vdev.log_ops = &log_ops;
-#endif
+	/* By an iommufd there is no memory before the device is attached to it. */
+	if (!compat_has_container(&vpm->core.vdev))
+		return vpm_iommufd_setup(vpm);
+
+	/* Nobody reads it yet. */
+	vpm->track.readable = true;
+	offer_log(vpm);
 
 	return 0;
 }
@@ -382,6 +430,8 @@ void vpm_track_stop(struct vpm_device *vpm)
 	stop(vpm);
 	mutex_unlock(&track->lock);
 	vpm->core.vdev.log_ops = NULL;
+	track->readable = false;
+	vpm_iommufd_teardown(vpm);
 	track->ops = NULL;
 }
 

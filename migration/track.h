@@ -11,6 +11,7 @@
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
+struct iommufd_access;
 struct vfio_mediate_device;
 struct vfio_mediate_tracking_ops;
 struct vpm_device;
@@ -21,9 +22,12 @@ struct vpm_dirty_log;
  * @lock:	Held while it is decided whether to track. Inside of a migration's
  *		state_lock, outside of the trap's toggle_lock.
  * @ops:	The vendor's, from open to close; NULL when there are none.
+ * @access:	How memory is read by an iommufd; NULL when that is not asked for. Under
+ *		the lock of vfio's device set.
  * @active:	The vendor has been told to start. Written with @lock and the trap's
  *		drain_lock held. The latter, under which the vendor is called,
  *		protects all that follows, too.
+ * @readable:	The device's memory can be read.
  * @error:	Why it is not known what the device has written, or 0.
  * @log:	Who asks by VFIO_DEVICE_FEATURE_DMA_LOGGING_*, gets his answers from
  *		here; NULL when nobody does.
@@ -35,7 +39,9 @@ struct vpm_dirty_log;
 struct vpm_track {
 	struct mutex lock;	/* see above */
 	const struct vfio_mediate_tracking_ops *ops;
+	struct iommufd_access *access;
 	bool active;
+	bool readable;
 	int error;
 	struct vpm_dirty_log *log;
 	bool narrowed;
@@ -69,6 +75,23 @@ void vpm_track_stop(struct vpm_device *vpm);
  * @vpm:	The device, still open.
  */
 void vpm_track_detach(struct vpm_device *vpm);
+
+/**
+ * vpm_track_enter_memory() - The device has got memory that can be read
+ * @vpm:	The device, open, tracked by its vendor.
+ */
+void vpm_track_enter_memory(struct vpm_device *vpm);
+
+/**
+ * vpm_track_leave_memory() - The device is about to get other memory, or none
+ * @vpm:	The device, open.
+ *
+ * Nobody reads memory any more when it returns. Who logs is told that all is written
+ * from now on until he starts anew.
+ *
+ * Return: Whether memory could be read.
+ */
+bool vpm_track_leave_memory(struct vpm_device *vpm);
 
 /**
  * vpm_track_save() - The device is about to be saved while it runs

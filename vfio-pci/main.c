@@ -21,6 +21,7 @@
 #include "compat.h"
 #include "device.h"
 #include "info.h"
+#include "iommufd.h"
 #include "irqs.h"
 #include "migration.h"
 #include "params.h"
@@ -321,8 +322,8 @@ static const struct vfio_device_ops vpm_ops = {
 	.dma_unmap	= vpm_dma_unmap,
 	.bind_iommufd	= vfio_iommufd_physical_bind,
 	.unbind_iommufd	= vfio_iommufd_physical_unbind,
-	.attach_ioas	= vfio_iommufd_physical_attach_ioas,
-	.detach_ioas	= vfio_iommufd_physical_detach_ioas,
+	.attach_ioas	= vpm_iommufd_attach_ioas,
+	.detach_ioas	= vpm_iommufd_detach_ioas,
 	COMPAT_VFIO_DEVICE_OPS
 };
 
