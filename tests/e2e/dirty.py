@@ -23,6 +23,10 @@ SAMPLE_NIC = "/sys/bus/pci/drivers/sample_nic"
 
 RESULT = re.compile(r"(not )?ok \d+ - (.*?)(?: # SKIP (.*))?$")
 
+# What is said once it cannot be known any more what a VF writes
+UNKNOWN = ["it is attached to no IOAS: what it writes cannot be known",
+           "what it writes is not known any more: "]
+
 
 def run(tap, *cmd):
     """Runs a program that prints TAP; its results become results of ours, at once."""
@@ -39,6 +43,20 @@ def run(tap, *cmd):
             elif not line.startswith(("TAP", "1..")):
                 tap.note(line.lstrip(" #"))
     tap.ok(planned, "it comes to its end", f"exit status {proc.returncode}")
+
+
+def test_iommufd(tap, vf, netdev, packets, seed):
+    """The same, and more, with an iommufd, where the kernel has that."""
+    log = Log("warn,err,crit,alert,emerg,notice")
+    run(tap, "./dirty", "-c", "-n", str(packets), "-s", seed, vf, netdev)
+    if not os.path.exists("/dev/iommu"):
+        return
+    said = [line for line in log.new() if not CHATTER.search(line)]
+    for text in UNKNOWN:
+        tap.ok(any(text in line for line in said), f'it is said: "{text}"')
+    others = [line for line in said if not any(text in line for text in UNKNOWN)]
+    tap.equal([line for line in others if "callbacks suppressed" not in line], [],
+              "and nothing else")
 
 
 def test_going(tap, pf, vf, netdev):
@@ -71,6 +89,7 @@ def main():
     run(tap, "./dirty", "-n", packets, "-s", seed, vf, netdev)
     said = [line for line in log.new() if not CHATTER.search(line)]
     tap.equal(said, [], "the kernel's log says nothing of it")
+    test_iommufd(tap, vf, netdev, int(packets) // 8, seed)
     test_going(tap, os.environ["LAB_PF"], vf, netdev)
     return tap.done()
 

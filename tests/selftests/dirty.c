@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dirty [-k] [-n PACKETS] [-s SEED] BDF NETDEV: a witness of what a VF's tracking says
+ * dirty [-c] [-k] [-n PACKETS] [-s SEED] BDF NETDEV: a witness of what a VF's tracking says
  * of the memory that the VF writes.
  *
  * A driver in this program has the VF receive and send. Beside its memory there is a
@@ -23,7 +23,7 @@
 #define LATE_MS		5000
 #define RATIO_GOAL	1.05
 
-static const struct config configs[] = {
+const struct config configs[] = {
 	{ "256 of 2 KiB", .count = 256, .kib = 2, .queues = 1 },
 	{ "64 of 1 KiB, two queues", .count = 64, .kib = 1, .queues = 2 },
 	{ "1024 of 2 KiB, headers split", .count = 1024, .kib = 2, .split = true,
@@ -34,25 +34,9 @@ static const struct config configs[] = {
 	  .default_size = true, .queues = 1 },
 };
 
-/**
- * struct sink - Who is told what was written
- * @name:	For the report.
- * @exact:	All is reported that was written before it is asked.
- * @start:	Start tracking.
- * @query:	Ask; sets a bit for each page of the memory.
- * @stop:	Stop tracking.
- */
-struct sink {
-	const char *name;
-	bool exact;
-	int (*start)(struct dirty *d);
-	int (*query)(struct dirty *d, __u64 *bitmap);
-	int (*stop)(struct dirty *d);
-};
-
 static int mig_fd = -1;
 
-static int set_state(struct dirty *d, __u32 state)
+int set_state(struct dirty *d, __u32 state)
 {
 	struct vfio_device_feature_mig_state arg = { .device_state = state };
 	int ret;
@@ -155,13 +139,13 @@ static int log_get(struct dirty *d, __u64 iova, __u64 size, __u64 page_size, __u
 				   VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT, &arg, sizeof(arg));
 }
 
-static int log_end(struct dirty *d)
+int log_end(struct dirty *d)
 {
 	return vfio_client_feature(&d->dev, VFIO_DEVICE_FEATURE_SET |
 				   VFIO_DEVICE_FEATURE_DMA_LOGGING_STOP, NULL, 0);
 }
 
-static int log_start(struct dirty *d)
+int log_start(struct dirty *d)
 {
 	struct vfio_device_feature_dma_logging_range ranges[] = {
 		{ 0, LOW_SIZE }, { HIGH_IOVA, HIGH_SIZE },
@@ -170,7 +154,7 @@ static int log_start(struct dirty *d)
 	return log_start_ranges(d, PAGE_4K, ranges, ARRAY_SIZE(ranges));
 }
 
-static int log_query(struct dirty *d, __u64 *bitmap)
+int log_query(struct dirty *d, __u64 *bitmap)
 {
 	int ret = log_get(d, 0, LOW_SIZE, PAGE_4K, bitmap);
 
@@ -185,9 +169,9 @@ static int log_stop(struct dirty *d)
 	return log_end(d) ?: ret;
 }
 
-static const struct sink sinks[] = {
-	{ "type1", false, type1_start, type1_query, type1_stop },
-	{ "log", true, log_start, log_query, log_stop },
+const struct sink sinks[] = {
+	[SINK_TYPE1] = { "type1", false, type1_start, type1_query, type1_stop },
+	[SINK_LOG] = { "log", true, log_start, log_query, log_stop },
 };
 
 static bool is_set(const __u64 *bitmap, unsigned int page)
@@ -275,8 +259,7 @@ static void check(struct dirty *d, const struct sink *sink, bool stopped, const 
  * With traffic, asked again and again; then quiet, and checked. And that as often as
  * buffers must be used again, which hides that they were not reported before.
  */
-static void pass(struct dirty *d, const struct sink *sink, unsigned int frames,
-		 const char *when)
+void pass(struct dirty *d, const struct sink *sink, unsigned int frames, const char *when)
 {
 	unsigned int part, n;
 
@@ -291,7 +274,7 @@ static void pass(struct dirty *d, const struct sink *sink, unsigned int frames,
 	}
 }
 
-static void must(bool good, const char *what)
+void must(bool good, const char *what)
 {
 	if (!good)
 		bail_out("%s", what);
@@ -304,7 +287,7 @@ static void device_reset(struct dirty *d)
 	must(vf_reset(d), "no handshake after VFIO_DEVICE_RESET");
 }
 
-static void start_tracking(struct dirty *d, const struct sink *sink)
+void start_tracking(struct dirty *d, const struct sink *sink)
 {
 	int ret = sink->start(d);
 
@@ -314,8 +297,8 @@ static void start_tracking(struct dirty *d, const struct sink *sink)
 	memset(d->written, 0, sizeof(d->written));
 }
 
-static void test_config(struct dirty *d, const struct sink *sink, const struct config *config,
-			unsigned int packets)
+void test_config(struct dirty *d, const struct sink *sink, const struct config *config,
+		 unsigned int packets)
 {
 	struct config other = *config;
 	unsigned long long received, written, reported, transmitted;
@@ -414,7 +397,7 @@ static void test_witness(struct dirty *d, const struct sink *sink)
 /* In PRE_COPY, the device is reset: its state is not sent, but memory still is. */
 static void test_type1_reset(struct dirty *d)
 {
-	const struct sink *sink = &sinks[0];
+	const struct sink *sink = &sinks[SINK_TYPE1];
 
 	must(vf_reset(d), "no handshake");
 	vf_start(d, &configs[0]);
@@ -440,7 +423,7 @@ static void test_type1_reset(struct dirty *d)
 	expect(sink->stop(d), 0, "type1: tracking ends");
 }
 
-static unsigned int bits(const __u64 *bitmap, unsigned int n)
+unsigned int bits(const __u64 *bitmap, unsigned int n)
 {
 	unsigned int i, sum = 0;
 
@@ -450,7 +433,7 @@ static unsigned int bits(const __u64 *bitmap, unsigned int n)
 	return sum;
 }
 
-static void test_log_errors(struct dirty *d)
+void test_log_errors(struct dirty *d)
 {
 	struct vfio_device_feature_dma_logging_range good = { HIGH_IOVA, HIGH_SIZE };
 	struct vfio_device_feature_dma_logging_range bad[2];
@@ -498,7 +481,7 @@ static bool covers(const __u64 *coarse, const __u64 *fine, unsigned int factor)
 }
 
 /* Parts of what is logged, in all ways it can be asked for */
-static void test_log_parts(struct dirty *d)
+void test_log_parts(struct dirty *d)
 {
 	__u64 one[HIGH_SIZE / PAGE_4K / 64], two[HIGH_SIZE / PAGE_4K / 64];
 	const unsigned int words = ARRAY_SIZE(one), half = words / 2;
@@ -506,7 +489,7 @@ static void test_log_parts(struct dirty *d)
 
 	must(vf_reset(d), "no handshake");
 	vf_start(d, &configs[0]);
-	start_tracking(d, &sinks[1]);
+	start_tracking(d, &sinks[SINK_LOG]);
 	for (round = 0; round < 2; round++) {
 		vf_traffic(d, 400);
 		vf_quiet(d);
@@ -555,7 +538,7 @@ static int be_tracked(struct dirty *d)
 
 	must(vf_reset(d), "no handshake");
 	vf_start(d, &configs[0]);
-	start_tracking(d, &sinks[0]);
+	start_tracking(d, &sinks[SINK_TYPE1]);
 	vf_traffic(d, 200);
 	puts("tracked");
 	while (read(STDIN_FILENO, &byte, 1) > 0)
@@ -569,22 +552,25 @@ int main(int argc, char **argv)
 {
 	unsigned int packets = 20000, seed = 1, i;
 	static struct dirty d;
-	bool keep = false;
+	bool keep = false, cdev = false;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "kn:s:")) != -1) {
+	while ((opt = getopt(argc, argv, "ckn:s:")) != -1) {
 		if (opt == 'n')
 			packets = atoi(optarg);
 		else if (opt == 's')
 			seed = atoi(optarg);
 		else if (opt == 'k')
 			keep = true;
+		else if (opt == 'c')
+			cdev = true;
 		else
 			break;
 	}
 	if (opt != -1 || optind + 2 != argc) {
-		fputs("usage: dirty [-k] [-n PACKETS] [-s SEED] BDF NETDEV\n"
+		fputs("usage: dirty [-c] [-k] [-n PACKETS] [-s SEED] BDF NETDEV\n"
 		      "PACKETS are sent to the VF by NETDEV, its PF's\n"
+		      "-c: by an iommufd, and what is special to that\n"
 		      "-k: only track it, until standard input ends\n", stderr);
 		return 2;
 	}
@@ -594,14 +580,20 @@ int main(int argc, char **argv)
 	note("seed %u, %u packets", seed, packets);
 	d.state = seed * 2654435761u + 1;
 	sender_start(&d, argv[optind + 1], seed);
+	if (cdev) {
+		make_memory(&d);
+		test_iommufd(&d, argv[optind], packets);
+		store(&d.sender->end, true);
+		return end_results();
+	}
 	vf_open(&d, argv[optind]);
 	if (keep)
 		return be_tracked(&d);
 
 	/* Half of them as a guest's driver has its rings. */
 	for (i = 0; i < ARRAY_SIZE(configs); i++)
-		test_config(&d, &sinks[0], &configs[i], packets / (i ? 8 : 2));
-	test_witness(&d, &sinks[0]);
+		test_config(&d, &sinks[SINK_TYPE1], &configs[i], packets / (i ? 8 : 2));
+	test_witness(&d, &sinks[SINK_TYPE1]);
 	test_type1_reset(&d);
 	if (vfio_client_feature_probe(&d.dev, VFIO_DEVICE_FEATURE_DMA_LOGGING_START,
 				      VFIO_DEVICE_FEATURE_SET)) {
@@ -609,9 +601,9 @@ int main(int argc, char **argv)
 	} else {
 		test_log_errors(&d);
 		test_log_parts(&d);
-		test_witness(&d, &sinks[1]);
+		test_witness(&d, &sinks[SINK_LOG]);
 		for (i = 0; i < ARRAY_SIZE(configs); i++)
-			test_config(&d, &sinks[1], &configs[i], packets / (i ? 8 : 2));
+			test_config(&d, &sinks[SINK_LOG], &configs[i], packets / (i ? 8 : 2));
 	}
 	note("%llu packets received in all", d.received);
 	store(&d.sender->end, true);

@@ -20,6 +20,7 @@
 #define MEM_SIZE	(LOW_SIZE + HIGH_SIZE)
 #define PAGES		(MEM_SIZE / PAGE_4K)
 #define QUEUES		2
+#define MAPPED_SIZE	(2 * PAGE_4K)	/* of BAR 0 */
 
 /* What others read or write at the same time */
 #define load(p)		__atomic_load_n(p, __ATOMIC_ACQUIRE)
@@ -131,8 +132,14 @@ double now(void);
 /* IOVA of a place in memory */
 __u64 iova_of(unsigned int offset);
 
-/* Open the VF, with memory for it to write to */
+/* Open the VF by its group, with memory for it to write to */
 void vf_open(struct dirty *d, const char *bdf);
+
+/* The same in parts: memory; mapped for the device; an open one made ready; closed */
+void make_memory(struct dirty *d);
+int map_memory(struct dirty *d);
+void use_vf(struct dirty *d);
+void close_vf(struct dirty *d);
 
 /* Reset the VF as its driver would, give it its address; whether the PF has agreed */
 bool vf_reset(struct dirty *d);
@@ -168,5 +175,54 @@ void vf_bus_master(struct dirty *d);
 void sender_start(struct dirty *d, const char *netdev, unsigned int seed);
 
 extern const __u8 vf_mac[6];
+
+/**
+ * struct sink - Who is told what was written
+ * @name:	For the report.
+ * @exact:	All is reported that was written before it is asked.
+ * @start:	Start tracking.
+ * @query:	Ask; sets a bit for each page of the memory.
+ * @stop:	Stop tracking.
+ */
+struct sink {
+	const char *name;
+	bool exact;
+	int (*start)(struct dirty *d);
+	int (*query)(struct dirty *d, __u64 *bitmap);
+	int (*stop)(struct dirty *d);
+};
+
+extern const struct config configs[];
+
+enum { SINK_TYPE1, SINK_LOG };
+extern const struct sink sinks[];
+
+/* Give up when what the rest depends on does not hold */
+void must(bool good, const char *what);
+
+/* Ask for a state of migration */
+int set_state(struct dirty *d, __u32 state);
+
+/* VFIO_DEVICE_FEATURE_DMA_LOGGING_*, of all memory */
+int log_start(struct dirty *d);
+int log_query(struct dirty *d, __u64 *bitmap);
+int log_end(struct dirty *d);
+
+/* How many of so many words' bits are set */
+unsigned int bits(const __u64 *bitmap, unsigned int n);
+
+/* Start tracking, with the copy as the memory is */
+void start_tracking(struct dirty *d, const struct sink *sink);
+
+/* With traffic, asked again and again; then quiet: what was missed is in d->missed */
+void pass(struct dirty *d, const struct sink *sink, unsigned int frames, const char *when);
+
+void test_config(struct dirty *d, const struct sink *sink, const struct config *config,
+		 unsigned int packets);
+void test_log_errors(struct dirty *d);
+void test_log_parts(struct dirty *d);
+
+/* All that a device is not opened by a container for */
+void test_iommufd(struct dirty *d, const char *bdf, unsigned int packets);
 
 #endif /* DIRTY_H */

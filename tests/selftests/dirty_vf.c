@@ -184,11 +184,8 @@ void vf_bus_master(struct dirty *d)
 	vfio_client_region_write(&d->dev, &d->config_space, &command, sizeof(command), 4);
 }
 
-void vf_open(struct dirty *d, const char *bdf)
+void make_memory(struct dirty *d)
 {
-	void *regs;
-	int ret;
-
 	d->mem = mmap(NULL, MEM_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS |
 		      MAP_POPULATE, -1, 0);
 	d->copy = mmap(NULL, MEM_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
@@ -196,23 +193,49 @@ void vf_open(struct dirty *d, const char *bdf)
 	d->pool = calloc(HIGH_SIZE / 1024, sizeof(*d->pool));
 	if (d->mem == MAP_FAILED || d->copy == MAP_FAILED || !d->pool)
 		bail_out("no memory");
+}
 
-	ret = vfio_client_open(&d->dev, bdf, VFIO_CLIENT_GROUP);
-	if (!ret)
-		ret = vfio_client_get_region(&d->dev, 0, &d->bar);
+int map_memory(struct dirty *d)
+{
+	int ret = vfio_client_dma_map(&d->dev, d->mem, 0, LOW_SIZE);
+
+	return ret ?: vfio_client_dma_map(&d->dev, d->mem + LOW_SIZE, HIGH_IOVA, HIGH_SIZE);
+}
+
+void use_vf(struct dirty *d)
+{
+	void *regs;
+	int ret;
+
+	ret = vfio_client_get_region(&d->dev, 0, &d->bar);
 	if (!ret)
 		ret = vfio_client_get_region(&d->dev, VFIO_PCI_CONFIG_REGION_INDEX,
 					     &d->config_space);
 	if (!ret)
-		ret = vfio_client_region_mmap(&d->dev, &d->bar, 2 * PAGE_4K, MAPPED, &regs);
+		ret = vfio_client_region_mmap(&d->dev, &d->bar, MAPPED_SIZE, MAPPED, &regs);
 	if (!ret)
-		ret = vfio_client_dma_map(&d->dev, d->mem, 0, LOW_SIZE);
-	if (!ret)
-		ret = vfio_client_dma_map(&d->dev, d->mem + LOW_SIZE, HIGH_IOVA, HIGH_SIZE);
+		ret = map_memory(d);
 	if (ret)
-		bail_out("open %s: %s", bdf, strerror(-ret));
+		bail_out("use %s: %s", d->dev.bdf, strerror(-ret));
 	d->regs = regs;
 	vf_bus_master(d);
+}
+
+void close_vf(struct dirty *d)
+{
+	munmap(d->regs, MAPPED_SIZE);
+	vfio_client_close(&d->dev);
+}
+
+void vf_open(struct dirty *d, const char *bdf)
+{
+	int ret;
+
+	make_memory(d);
+	ret = vfio_client_open(&d->dev, bdf, VFIO_CLIENT_GROUP);
+	if (ret)
+		bail_out("open %s: %s", bdf, strerror(-ret));
+	use_vf(d);
 }
 
 static unsigned int buffer_size(const struct config *config)
