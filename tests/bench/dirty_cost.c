@@ -111,31 +111,6 @@ static void check_machine(void)
 			 (unsigned long long)span.work, (unsigned long long)span.elapsed);
 }
 
-static int mig_fd = -1;
-
-static void set_state(struct dirty *d, __u32 state)
-{
-	struct vfio_device_feature_mig_state arg = { .device_state = state };
-	int ret;
-
-	ret = vfio_client_feature(&d->dev, VFIO_DEVICE_FEATURE_SET |
-				  VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE, &arg, sizeof(arg));
-	if (ret)
-		bail_out("state %u: %s", state, strerror(-ret));
-	if (mig_fd >= 0)
-		close(mig_fd);
-	mig_fd = arg.data_fd;
-}
-
-static void container_dirty(struct dirty *d, __u32 flags)
-{
-	struct vfio_iommu_type1_dirty_bitmap arg = { .argsz = sizeof(arg), .flags = flags };
-	int ret = vfio_client_ioctl(d->dev.container_fd, VFIO_IOMMU_DIRTY_PAGES, &arg);
-
-	if (ret)
-		bail_out("DIRTY_PAGES: %s", strerror(-ret));
-}
-
 static int compare(const void *a, const void *b)
 {
 	const __u64 *left = a, *right = b;
@@ -344,11 +319,13 @@ static void measure_tracked(struct dirty *d, const char *us)
 {
 	if (param_set(MODULE, "drain_us", us))
 		bail_out("drain_us: %s", us);
-	container_dirty(d, VFIO_IOMMU_DIRTY_PAGES_FLAG_START);
-	set_state(d, VFIO_DEVICE_STATE_PRE_COPY);
+	if (container_dirty(d, VFIO_IOMMU_DIRTY_PAGES_FLAG_START) ||
+	    set_state(d, VFIO_DEVICE_STATE_PRE_COPY))
+		bail_out("tracking does not start");
 	measure(d, us);
-	set_state(d, VFIO_DEVICE_STATE_RUNNING);
-	container_dirty(d, VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP);
+	if (set_state(d, VFIO_DEVICE_STATE_RUNNING) ||
+	    container_dirty(d, VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP))
+		bail_out("tracking does not end");
 	if (param_set(MODULE, "drain_us", "0"))
 		bail_out("drain_us: 0");
 }

@@ -34,24 +34,6 @@ const struct config configs[] = {
 	  .default_size = true, .queues = 1 },
 };
 
-static int mig_fd = -1;
-
-int set_state(struct dirty *d, __u32 state)
-{
-	struct vfio_device_feature_mig_state arg = { .device_state = state };
-	int ret;
-
-	ret = vfio_client_feature(&d->dev, VFIO_DEVICE_FEATURE_SET |
-				  VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE, &arg, sizeof(arg));
-	if (!ret && arg.data_fd >= 0) {
-		if (mig_fd >= 0)
-			close(mig_fd);
-		mig_fd = arg.data_fd;
-	}
-
-	return ret;
-}
-
 static int get_state(struct dirty *d)
 {
 	struct vfio_device_feature_mig_state arg = {};
@@ -61,13 +43,6 @@ static int get_state(struct dirty *d)
 				  VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE, &arg, sizeof(arg));
 
 	return ret ?: (int)arg.device_state;
-}
-
-static int container_dirty(struct dirty *d, __u32 flags)
-{
-	struct vfio_iommu_type1_dirty_bitmap arg = { .argsz = sizeof(arg), .flags = flags };
-
-	return vfio_client_ioctl(d->dev.container_fd, VFIO_IOMMU_DIRTY_PAGES, &arg);
 }
 
 static int type1_start(struct dirty *d)

@@ -141,6 +141,10 @@ int map_memory(struct dirty *d);
 void use_vf(struct dirty *d);
 void close_vf(struct dirty *d);
 
+/* Ask for a state of migration; tell the container to note what is written, or not to */
+int set_state(struct dirty *d, __u32 state);
+int container_dirty(struct dirty *d, __u32 flags);
+
 /* Reset the VF as its driver would, give it its address; whether the PF has agreed */
 bool vf_reset(struct dirty *d);
 
@@ -199,9 +203,6 @@ extern const struct sink sinks[];
 
 /* Give up when what the rest depends on does not hold */
 void must(bool good, const char *what);
-
-/* Ask for a state of migration */
-int set_state(struct dirty *d, __u32 state);
 
 /* VFIO_DEVICE_FEATURE_DMA_LOGGING_*, of all memory */
 int log_start(struct dirty *d);

@@ -184,6 +184,31 @@ void vf_bus_master(struct dirty *d)
 	vfio_client_region_write(&d->dev, &d->config_space, &command, sizeof(command), 4);
 }
 
+static int mig_fd = -1;
+
+int set_state(struct dirty *d, __u32 state)
+{
+	struct vfio_device_feature_mig_state arg = { .device_state = state };
+	int ret;
+
+	ret = vfio_client_feature(&d->dev, VFIO_DEVICE_FEATURE_SET |
+				  VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE, &arg, sizeof(arg));
+	if (!ret && arg.data_fd >= 0) {
+		if (mig_fd >= 0)
+			close(mig_fd);
+		mig_fd = arg.data_fd;
+	}
+
+	return ret;
+}
+
+int container_dirty(struct dirty *d, __u32 flags)
+{
+	struct vfio_iommu_type1_dirty_bitmap arg = { .argsz = sizeof(arg), .flags = flags };
+
+	return vfio_client_ioctl(d->dev.container_fd, VFIO_IOMMU_DIRTY_PAGES, &arg);
+}
+
 void make_memory(struct dirty *d)
 {
 	d->mem = mmap(NULL, MEM_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS |
