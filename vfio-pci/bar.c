@@ -77,7 +77,8 @@ static int bar_write(void __iomem *io, unsigned int width, u64 value)
 	}
 }
 
-static int do_rw(void __iomem *io, struct vfio_mediate_access *access)
+/* In line, and what follows is not: most accesses to a BAR come by here. */
+static __always_inline int do_rw(void __iomem *io, struct vfio_mediate_access *access)
 {
 	if (!access->write)
 		return bar_read(io, access->width, &access->value);
@@ -91,8 +92,8 @@ static int do_rw(void __iomem *io, struct vfio_mediate_access *access)
  * Whatever user space has done to the command register; VFs have no such bit by the
  * standard, but QEMU's do.
  */
-static int own_rw(struct vfio_pci_core_device *core, void __iomem *io,
-		  struct vfio_mediate_access *access)
+static noinline int own_rw(struct vfio_pci_core_device *core, void __iomem *io,
+			   struct vfio_mediate_access *access)
 {
 	struct pci_dev *pdev = core->pdev;
 	int ret = -EIO;
@@ -138,7 +139,7 @@ int vpm_bar_rw(struct vfio_pci_core_device *core,
 	if (pm_runtime_resume_and_get(&core->pdev->dev) < 0)
 		return -EIO;
 
-	if (access->own && res->flags & IORESOURCE_MEM) {
+	if (unlikely(access->own) && res->flags & IORESOURCE_MEM) {
 		ret = own_rw(core, io, access);
 		goto put;
 	}
