@@ -337,9 +337,11 @@ struct vfio_mediate_migration_ops {
  * @scan:	Call vfio_mediate_mark() for what the device has written and is not
  *		marked. Comes every so often, and before user space is told. Of what is
  *		written while it runs, all must be marked by the next one; when the
- *		device is stopped, or quiesced, all that it has ever written.
+ *		device is stopped, or quiesced, all that it has ever written. What takes
+ *		long is done in parts: it returns 1, and comes again as soon as accesses
+ *		to trapped pages, which wait meanwhile, have been served.
  *
- * All are needed. @start and @scan return 0 or a negative errno: then it is not known
+ * All are needed. @start and @scan may return a negative errno: then it is not known
  * what the device writes. When @start fails user space gets the errno, or is told that all
  * is written; when @scan does, a migration by a type1 container fails, and otherwise
  * all counts as written until tracking is started again.

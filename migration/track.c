@@ -21,6 +21,8 @@
 
 /* Only how soon memory is sent again depends on it. */
 #define SCAN_MS		10
+/* A device may be given buffers back faster than they are looked at. */
+#define SCANS_AT_ONCE	1024
 
 static void fail(struct vpm_device *vpm, int error)
 {
@@ -45,7 +47,7 @@ static int call(struct vpm_device *vpm,
 	lockdep_assert_held(&vpm->trap.drain_lock);
 
 	if (vfio_mediate_enter(vpm->session, &dev, &cookie))
-		ret = min(op(vpm->track.ops, dev), 0);
+		ret = op(vpm->track.ops, dev);
 	vfio_mediate_exit(vpm->session, cookie);
 
 	return ret;
@@ -54,7 +56,7 @@ static int call(struct vpm_device *vpm,
 static int call_start(const struct vfio_mediate_tracking_ops *ops,
 		      struct vfio_mediate_device *dev)
 {
-	return ops->start(dev);
+	return min(ops->start(dev), 0);
 }
 
 static int call_stop(const struct vfio_mediate_tracking_ops *ops,
@@ -71,7 +73,8 @@ static int call_scan(const struct vfio_mediate_tracking_ops *ops,
 	return ops->scan(dev);
 }
 
-static int scan(struct vpm_device *vpm)
+/* Return: 1 when there is more of it. */
+static int scan_once(struct vpm_device *vpm)
 {
 	struct vpm_track *track = &vpm->track;
 	int ret;
@@ -81,16 +84,30 @@ static int scan(struct vpm_device *vpm)
 		return track->error;
 
 	ret = call(vpm, call_scan);
-	if (ret)
+	if (ret < 0)
 		fail(vpm, ret);
 
-	return track->error;
+	return track->error ?: min(ret, 1);
 }
 
-static void scan_later(struct vpm_track *track)
+static int scan(struct vpm_device *vpm, bool stopped)
 {
-	queue_delayed_work(COMPAT_UNBOUND_WQ, &track->scan_work,
-			   msecs_to_jiffies(SCAN_MS));
+	unsigned int n = 0;
+	int ret;
+
+	while ((ret = scan_once(vpm)) > 0) {
+		/* While it runs, what is left may come with the next one. */
+		if (!stopped && ++n == SCANS_AT_ONCE)
+			return 0;
+		vpm_trap_drain(vpm);
+	}
+
+	return ret;
+}
+
+static void scan_later(struct vpm_track *track, unsigned int ms)
+{
+	queue_delayed_work(COMPAT_UNBOUND_WQ, &track->scan_work, msecs_to_jiffies(ms));
 }
 
 static void scan_work(struct work_struct *work)
@@ -98,13 +115,15 @@ static void scan_work(struct work_struct *work)
 	struct vpm_track *track = container_of(to_delayed_work(work),
 					       struct vpm_track, scan_work);
 	struct vpm_device *vpm = container_of(track, struct vpm_device, track);
+	int more = 0;
 
+	/* In parts, so that doorbells are seen in between. */
 	mutex_lock(&vpm->trap.drain_lock);
 	if (track->active)
-		scan(vpm);
+		more = scan_once(vpm);
 	mutex_unlock(&vpm->trap.drain_lock);
 
-	scan_later(track);
+	scan_later(track, more > 0 ? 0 : SCAN_MS);
 }
 
 /* With a log, or without one for a container. */
@@ -143,7 +162,7 @@ unlock:
 	if (ret)
 		vpm_trap_release(vpm);
 	else
-		scan_later(track);
+		scan_later(track, SCAN_MS);
 
 	return ret;
 }
@@ -207,7 +226,7 @@ int vpm_track_scan(struct vpm_device *vpm)
 
 	mutex_lock(&vpm->trap.drain_lock);
 	if (track->active) {
-		ret = scan(vpm);
+		ret = scan(vpm, true);
 		/* The log can still say that it was everything. */
 		if (track->log)
 			ret = 0;
@@ -352,7 +371,7 @@ static int log_read_and_clear(struct vfio_device *vdev, unsigned long iova,
 		ret = -EINVAL;
 	else if (!length)
 		ret = 0;
-	else if (scan(vpm))
+	else if (scan(vpm, false))
 		iova_bitmap_set(dirty, iova, length);
 	else
 		vpm_dirty_log_report(vpm->track.log, iova, iova + length - 1, dirty);

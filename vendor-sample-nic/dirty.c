@@ -226,6 +226,7 @@ static int nic_dirty_scan(struct vfio_mediate_device *dev)
 	bool stopped = READ_ONCE(nic->vf[m->n].stopped);
 	struct nic_dirty_ring *rx, *tx;
 	unsigned int queue;
+	bool more = false;
 	u32 head, q;
 	int ret;
 
@@ -235,10 +236,13 @@ static int nic_dirty_scan(struct vfio_mediate_device *dev)
 		q = m->n + NIC_NUM_POOLS * queue;
 		/* A queue that was reset has no head: look afterwards. */
 		head = nic_rd(nic, RDH(q));
-		if (!nic_queue_enabled(nic, false, q))
+		if (!nic_queue_enabled(nic, false, q)) {
 			nic_dirty_ring_end(dev, rx);
-		else if (rx->on)
-			dirty->error = nic_dirty_rx_scan(dev, rx, dirty->desc, head, stopped);
+		} else if (rx->on) {
+			ret = nic_dirty_rx_scan(dev, rx, dirty->desc, head, stopped);
+			dirty->error = min(ret, 0);
+			more |= ret > 0;
+		}
 
 		head = nic_rd(nic, TDH(q));
 		if (!nic_queue_enabled(nic, true, q)) {
@@ -253,7 +257,7 @@ static int nic_dirty_scan(struct vfio_mediate_device *dev)
 	if (nic_gone(nic))
 		return -ENODEV;
 
-	return dirty->error;
+	return dirty->error ?: more;
 }
 
 const struct vfio_mediate_tracking_ops nic_tracking_ops = {

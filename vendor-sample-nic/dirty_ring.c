@@ -157,18 +157,16 @@ int nic_dirty_rx_scan(struct vfio_mediate_device *dev, struct nic_dirty_ring *ri
 	    nic_distance(ring, ring->clean, ring->tail))
 		return -EINVAL;
 
-	while (ring->clean != head) {
-		ret = nic_read_descs(dev, ring, desc, ring->clean, head, &n);
-		if (ret)
-			return ret;
-		for (i = 0; i < n && nic_given_back(ring, &desc[i], &length); i++)
-			nic_rx_back(dev, ring, length);
-		if (i < n)
-			break;
-	}
+	ret = nic_read_descs(dev, ring, desc, ring->clean, head, &n);
+	if (ret)
+		return ret;
+	for (i = 0; i < n && nic_given_back(ring, &desc[i], &length); i++)
+		nic_rx_back(dev, ring, length);
+	nic_mark_descs(dev, ring, first, ring->clean);
+	if (i == n && ring->clean != head)
+		return 1;
 
 	/* The others are looked at again; only of one that has stopped it is known at once. */
-	nic_mark_descs(dev, ring, first, ring->clean);
 	if (stopped)
 		ring->seen = ring->clean;
 	nic_mark_descs(dev, ring, ring->seen, head);

@@ -89,8 +89,8 @@ int nic_dirty_rx_post(struct vfio_mediate_device *dev, struct nic_dirty_ring *ri
  * Its head may be ahead of what it has written; and its driver may have prepared a
  * descriptor for new use, but not moved the tail.
  *
- * Return: 0, -EINVAL for a head that is not among what the device has been given, or
- * what reading failed with.
+ * Return: 0; 1 when there is more, after NIC_DIRTY_BATCH of them at most; -EINVAL for a
+ * head that is not among what the device has been given, or what reading failed with.
  */
 int nic_dirty_rx_scan(struct vfio_mediate_device *dev, struct nic_dirty_ring *ring,
 		      union nic_rx_desc *desc, u32 head, bool stopped);

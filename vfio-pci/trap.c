@@ -110,6 +110,18 @@ static unsigned int drain_us(struct vpm_trap *trap)
 	return min_t(unsigned int, us, MAX_DRAIN_US);
 }
 
+void vpm_trap_drain(struct vpm_device *vpm)
+{
+	struct vpm_trap *trap = &vpm->trap;
+
+	lockdep_assert_held(&trap->drain_lock);
+
+	/* Otherwise nobody can have written, or reading would wake the device. */
+	if (trap->state == VPM_TRAP_SHADOW && !READ_ONCE(trap->reset) &&
+	    !READ_ONCE(vpm->core.pm_runtime_engaged))
+		drain(trap, false);
+}
+
 static int drainer(void *data)
 {
 	struct vpm_device *vpm = data;
@@ -125,10 +137,7 @@ static int drainer(void *data)
 		__set_current_state(TASK_RUNNING);
 
 		mutex_lock(&trap->drain_lock);
-		/* Nobody can have written, and reading would wake the device. */
-		if (trap->state == VPM_TRAP_SHADOW && !READ_ONCE(trap->reset) &&
-		    !READ_ONCE(vpm->core.pm_runtime_engaged))
-			drain(trap, false);
+		vpm_trap_drain(vpm);
 		mutex_unlock(&trap->drain_lock);
 	}
 

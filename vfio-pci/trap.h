@@ -181,6 +181,14 @@ int vpm_trap_ack(struct vpm_device *vpm);
 int vpm_trap_rw(struct vpm_device *vpm, struct vfio_mediate_access *access);
 
 /**
+ * vpm_trap_drain() - Bring to the vendor what has been written to shadows
+ * @vpm:	The device; drain_lock held.
+ *
+ * Comes by itself every so often; to be called by who holds drain_lock for longer.
+ */
+void vpm_trap_drain(struct vpm_device *vpm);
+
+/**
  * vpm_trap_flush() - Bring to the vendor what was written to shadows before
  * @vpm:	The device, open; no lock held.
  *
