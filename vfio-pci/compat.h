@@ -202,7 +202,11 @@ static inline void __iomem *compat_get_iomap(struct vfio_pci_core_device *core,
 static inline void __iomem *compat_get_iomap(struct vfio_pci_core_device *core,
 					     unsigned int bar)
 {
-	int ret = vfio_pci_core_setup_barmap(core, bar);
+	int ret = 0;
+
+	/* A call less in nearly all cases */
+	if (!core->barmap[bar])
+		ret = vfio_pci_core_setup_barmap(core, bar);
 
 	return ret ? IOMEM_ERR_PTR(ret) : core->barmap[bar];
 }
