@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A QEMU whose 82576 checks who sends, as the card does: built from Debian's source,
-with antispoof.c in it, and without the fault that machine.py takes out of Debian's
+with antispoof.c.inc in it, and without the fault that machine.py takes out of Debian's
 binary. For what can be shown with no other; it takes some minutes to build."""
 
 import re
@@ -43,7 +43,7 @@ def make(path, log):
 
     step("source", "mkdir qemu; tar -C qemu --strip-components=1 -xf "
                    "/usr/src/qemu_*.orig.tar.xz")
-    code = (LAB / "antispoof.c").read_text(encoding="utf-8")
+    code = (LAB / "antispoof.c.inc").read_text(encoding="utf-8")
     edit(work / "qemu/hw/net/igb_core.c",
          (re.escape(FUNCTION), lambda _: f"{code}\n{FUNCTION}"),
          (FIRST, lambda match: match[0] + match[1] + CALL))
@@ -58,6 +58,6 @@ def make(path, log):
 
 def checking_qemu():
     """Where it is."""
-    return cached("checking-qemu", [(LAB / "antispoof.c").read_text(encoding="utf-8"),
+    return cached("checking-qemu", [(LAB / "antispoof.c.inc").read_text(encoding="utf-8"),
                                     FAULT.pattern, CALL, OPTIONS,
                                     tree("qemu-source").name], make) / "qemu"
