@@ -61,6 +61,22 @@ static int nic_tx_begin(struct vfio_mediate_device *dev, struct nic_dirty_ring *
 	return nic_dirty_tx_begin(ring);
 }
 
+/*
+ * A queue is not in use any more. That takes its time with large rings, so that it is
+ * left to the next scan: who writes to trapped pages would have to wait.
+ */
+static void nic_end(struct vfio_mediate_device *dev, struct nic_dirty *dirty, bool tx,
+		    unsigned int queue)
+{
+	if (tx) {
+		nic_dirty_ring_end(dev, &dirty->tx[queue]);
+	} else if (dirty->rx[queue].on) {
+		while (nic_dirty_ring_end(dev, &dirty->old[queue]) > 0)
+			;
+		swap(dirty->old[queue], dirty->rx[queue]);
+	}
+}
+
 static bool nic_queue_enabled(struct nic *nic, bool tx, u32 q)
 {
 	return nic_rd(nic, tx ? TXDCTL(q) : RXDCTL(q)) & XDCTL_ENABLE;
@@ -79,7 +95,7 @@ static int nic_write_xdctl(struct vfio_mediate_device *dev, struct nic_dirty *di
 
 	/* It may have been reset. */
 	if (!nic_queue_enabled(nic, tx, q))
-		nic_dirty_ring_end(dev, ring);
+		nic_end(dev, dirty, tx, queue);
 
 	if (access->value & XDCTL_ENABLE && !ring->on) {
 		/*
@@ -99,7 +115,7 @@ static int nic_write_xdctl(struct vfio_mediate_device *dev, struct nic_dirty *di
 	/* It finishes what it has begun. */
 	if (read_poll_timeout(nic_queue_enabled, enabled, !enabled, 10, 10000, false, nic, tx, q))
 		dirty->error = dirty->error ?: -ETIMEDOUT;
-	nic_dirty_ring_end(dev, ring);
+	nic_end(dev, dirty, tx, queue);
 
 	return 0;
 }
@@ -180,8 +196,10 @@ void nic_dirty_free(struct nic_mediated *m)
 	if (!m->dirty)
 		return;
 
-	for (queue = 0; queue < ARRAY_SIZE(m->dirty->rx); queue++)
+	for (queue = 0; queue < ARRAY_SIZE(m->dirty->rx); queue++) {
 		kvfree(m->dirty->rx[queue].posted);
+		kvfree(m->dirty->old[queue].posted);
+	}
 	kfree(m->dirty);
 	m->dirty = NULL;
 }
@@ -203,8 +221,8 @@ static int nic_dirty_start(struct vfio_mediate_device *dev)
 	if (!m->dirty)
 		return -ENOMEM;
 	for (queue = 0; queue < ARRAY_SIZE(m->dirty->rx); queue++) {
-		nic_dirty_ring_end(dev, &m->dirty->rx[queue]);
-		nic_dirty_ring_end(dev, &m->dirty->tx[queue]);
+		nic_end(dev, m->dirty, false, queue);
+		nic_end(dev, m->dirty, true, queue);
 	}
 
 	/* What it has now must be known before it gives some of it back. */
@@ -237,7 +255,7 @@ static int nic_dirty_scan(struct vfio_mediate_device *dev)
 		/* A queue that was reset has no head: look afterwards. */
 		head = nic_rd(nic, RDH(q));
 		if (!nic_queue_enabled(nic, false, q)) {
-			nic_dirty_ring_end(dev, rx);
+			nic_end(dev, dirty, false, queue);
 		} else if (rx->on) {
 			ret = nic_dirty_rx_scan(dev, rx, dirty->desc, head, stopped);
 			dirty->error = min(ret, 0);
@@ -246,12 +264,13 @@ static int nic_dirty_scan(struct vfio_mediate_device *dev)
 
 		head = nic_rd(nic, TDH(q));
 		if (!nic_queue_enabled(nic, true, q)) {
-			nic_dirty_ring_end(dev, tx);
+			nic_end(dev, dirty, true, queue);
 		} else if (tx->on) {
 			ret = nic_dirty_tx_scan(dev, tx, head,
 						nic_rd64(nic, TDWBAL(q), TDWBAH(q)), stopped);
 			dirty->error = dirty->error ?: ret;
 		}
+		more |= nic_dirty_ring_end(dev, &dirty->old[queue]) > 0;
 	}
 	/* All of the above were ones. */
 	if (nic_gone(nic))

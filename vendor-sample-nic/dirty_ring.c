@@ -225,14 +225,21 @@ int nic_dirty_tx_scan(struct vfio_mediate_device *dev, struct nic_dirty_ring *ri
 	return 0;
 }
 
-void nic_dirty_ring_end(struct vfio_mediate_device *dev, struct nic_dirty_ring *ring)
+int nic_dirty_ring_end(struct vfio_mediate_device *dev, struct nic_dirty_ring *ring)
 {
-	if (!ring->on)
-		return;
+	unsigned int n;
 
-	vfio_mediate_mark(dev, ring->base, ring->count * DESC_SIZE);
-	while (ring->posted && ring->clean != ring->tail)
+	if (!ring->on)
+		return 0;
+
+	for (n = 0; ring->posted && ring->clean != ring->tail; n++) {
+		if (n == NIC_DIRTY_BATCH)
+			return 1;
 		nic_rx_back(dev, ring, U32_MAX);
+	}
+	vfio_mediate_mark(dev, ring->base, ring->count * DESC_SIZE);
 	kvfree(ring->posted);
 	*ring = (struct nic_dirty_ring){};
+
+	return 0;
 }

@@ -130,8 +130,10 @@ int nic_dirty_tx_scan(struct vfio_mediate_device *dev, struct nic_dirty_ring *ri
 /**
  * nic_dirty_ring_end() - Forget a ring that is not in use any more
  * @dev:	The VF.
- * @ring:	Its ring. What it may have written is marked first.
+ * @ring:	Its ring, on or not. What it may have written is marked first.
+ *
+ * Return: 0, or 1 when there is more to be marked, after NIC_DIRTY_BATCH buffers.
  */
-void nic_dirty_ring_end(struct vfio_mediate_device *dev, struct nic_dirty_ring *ring);
+int nic_dirty_ring_end(struct vfio_mediate_device *dev, struct nic_dirty_ring *ring);
 
 #endif /* SAMPLE_NIC_DIRTY_RING_H */
