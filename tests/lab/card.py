@@ -17,7 +17,7 @@ CALL = ("tx->skip_cp = card_is_spoofed(core, dev, queue_index, "
 # See machine.py.
 FAULT = re.compile(r"(case SVM_EVTINJ_TYPE_INTR:\n) *cs->exception_index = vector;\n")
 OPTIONS = """--prefix=/usr --target-list=x86_64-softmmu --without-default-features
-    --enable-slirp --enable-tcg --disable-download
+    --enable-slirp --enable-tcg --disable-download --disable-install-blobs
     --firmwarepath=/usr/share/qemu:/usr/share/seabios"""
 
 

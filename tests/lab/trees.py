@@ -32,7 +32,7 @@ PACKAGES = {
     "qemu-11": ("sid", "qemu-system-x86"),
     # What builds QEMU, and its source, see card.py.
     "qemu-source": ("trixie", """
-        gcc libc6-dev ninja-build meson python3 python3-venv pkgconf flex bison
+        gcc libc6-dev ninja-build meson python3 python3-venv python3-pycotap pkgconf
         libglib2.0-dev libpixman-1-dev libslirp-dev libfdt-dev zlib1g-dev xz-utils
         """),
 }
