@@ -204,7 +204,7 @@ static void test_reset(struct kunit *test)
 	}
 }
 
-/* Whoever comes before the work does what it would do. */
+/* What was called of a watch, a letter each */
 static char watched[16];
 
 static int watch_save(struct vpm_mig *mig)
@@ -265,6 +265,7 @@ static void test_reset_watched(struct kunit *test)
 	}
 }
 
+/* Whoever comes before the work does what it would do. */
 static void test_reset_is_first(struct kunit *test)
 {
 	struct fake_device *device = fake_open_device(test, true);
