@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "crc32c.h"
 #include "format.h"
 
 enum {
@@ -25,20 +26,6 @@ static bool json, with_data;
 
 /* Bytes of the stream so far */
 static unsigned long long offset;
-
-static __u32 crc32c(__u32 crc, const void *data, size_t size)
-{
-	const __u8 *byte;
-	int bit;
-
-	for (byte = data; size--; byte++) {
-		crc ^= *byte;
-		for (bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
-	}
-
-	return crc;
-}
 
 /*
  * Read as much as there is of an item. NULL when all of it is there, otherwise what

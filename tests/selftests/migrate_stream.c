@@ -11,24 +11,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "crc32c.h"
 #include "migrate.h"
 
 /* Cuts and bits that are tried, besides those at the bounds of records */
 #define SAMPLES 24
-
-static __u32 crc32c(__u32 crc, const void *data, size_t size)
-{
-	const __u8 *byte;
-	int bit;
-
-	for (byte = data; size--; byte++) {
-		crc ^= *byte;
-		for (bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
-	}
-
-	return crc;
-}
 
 void fix_header(struct stream *stream)
 {
