@@ -4,6 +4,7 @@
 import base64
 import json
 import os
+import pathlib
 import random
 import shutil
 import socket
@@ -14,6 +15,7 @@ import time
 INITRD = "/lab/guest/initrd"
 OWN = "10"      # the lab host's own QEMU
 QEMUS = "/lab/qemu"
+TRACE = "/sys/kernel/tracing/trace"     # of what init has asked for
 START = 60      # s until QEMU answers: a VF may be reset first
 # What has a VF migrated although nobody says which pages it has written: QEMU
 # then takes all of the guest's for written, each time.
@@ -171,10 +173,11 @@ class Guest:
 
     def last_words(self):
         words = []
-        for path in (f"/out/{self.name}.qemu", self.console):
+        for path in (f"/out/{self.name}.qemu", self.console, TRACE):
             try:
                 with open(path, encoding="utf-8", errors="replace") as file:
-                    words += file.read().splitlines()[-15:]
+                    words += [line for line in file.read().splitlines()
+                              if not line.startswith("#")][-15:]
             except OSError:
                 pass
         return "\n".join(words)
@@ -231,6 +234,15 @@ class Guest:
                                  f"{self.last_words()}")
             time.sleep(0.05)
 
+    def memory(self, start, size):
+        """What is in the guest's memory from an address on."""
+        path = pathlib.Path(self.dir) / "memory"
+        self.qmp.call("pmemsave", val=start, size=size, filename=str(path), timeout=60)
+        try:
+            return path.read_bytes()
+        finally:
+            path.unlink()
+
     def wait_for_agent(self, timeout):
         """Until the guest's agent answers; returns the seconds."""
         start = time.monotonic()
@@ -253,7 +265,7 @@ class Guest:
                                      f"{self.last_words()}") from err
                 # What timed out cannot be read from again: connect anew.
                 self.agent.close()
-                self.agent = self.channel("ga", 5)
+                self.agent = self.channel("ga", timeout)
             if time.monotonic() - start > timeout:
                 raise GuestError(f"{self.name}: no agent after {timeout} s\n"
                                  f"{self.last_words()}\n{self.processor()}")
@@ -288,15 +300,17 @@ class Guest:
 
     def reboot(self, timeout=120):
         """Has the guest reboot; returns the seconds until it is up again."""
-        boot_id = self.run("cat /proc/sys/kernel/random/boot_id")
-        self.agent.send("guest-exec", {"path": "/bin/reboot", "arg": ["-f"]})
         start = time.monotonic()
-        while time.monotonic() - start < timeout:
-            time.sleep(1)
-            self.wait_for_agent(timeout)
-            if self.run("cat /proc/sys/kernel/random/boot_id") != boot_id:
-                return time.monotonic() - start
-        raise GuestError(f"{self.name}: did not reboot\n{self.last_words()}")
+        self.agent.send("guest-exec", {"path": "/bin/reboot", "arg": ["-f"]})
+        try:
+            # Before that, it may be the old one that answers.
+            while self.qmp.receive(timeout).get("event") != "RESET":
+                pass
+        except (EOFError, OSError) as err:
+            raise GuestError(f"{self.name}: did not reboot ({err})\n{self.last_words()}"
+                             ) from err
+        self.wait_for_agent(timeout)
+        return time.monotonic() - start
 
     def shutdown(self, timeout=30):
         """Has the guest power itself off; returns QEMU's exit status."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Live migration of guests from one QEMU to another on the lab host."""
 
+import struct
 import time
 
 from guest import Guest, GuestError
@@ -13,6 +14,39 @@ from guest import Guest, GuestError
 DOWNTIME_LIMIT = 60
 BANDWIDTH = 10 << 30    # bytes/s, more than any
 ENDED = ("completed", "failed", "cancelled")
+PAGE = 4096
+CHUNK = 16 << 20        # bytes of memory that are compared at once
+CLOCK = struct.Struct("<III")   # struct pvclock_wall_clock: version, s, ns
+DAY = 86400             # s
+
+
+class Page:
+    """A page of the guest's memory, from two QEMUs, that is not the same in both."""
+
+    def __init__(self, address, here, there):
+        differ = [offset for offset in range(PAGE) if here[offset] != there[offset]]
+        self.first, self.last = differ[0], differ[-1]
+        start = self.first & ~15
+        self.here, self.there = (end[start:start + 16] for end in (here, there))
+        self.text = f"{address:#x}: {len(differ)} bytes, from {self.first:#x} to " \
+            f"{self.last:#x}: {self.here.hex(' ', 4)} / {self.there.hex(' ', 4)}"
+
+    def is_clock(self):
+        """Whether it is the time that KVM writes to where its guest has told it to be
+        told; so does the destination's when it gets to know where, and has its own."""
+        clocks = [CLOCK.unpack_from(end) for end in (self.here, self.there)]
+        return self.last - (self.first & ~15) < CLOCK.size and all(
+            not version % 2 and abs(seconds - time.time()) < DAY and
+            nanoseconds < 10 ** 9 for version, seconds, nanoseconds in clocks)
+
+
+def unlike(start, here, there):
+    """Pages from a start on that differ between here and there."""
+    if here == there:
+        return []
+    return [Page(start + offset, here[offset:offset + PAGE], there[offset:offset + PAGE])
+            for offset in range(0, len(here), PAGE)
+            if here[offset:offset + PAGE] != there[offset:offset + PAGE]]
 
 
 class Migration:
@@ -67,13 +101,29 @@ class Migration:
             time.sleep(0.05)
         return state
 
-    def finish(self, timeout=120):
-        """Waits for its end, and has the guest go on there; returns figures."""
+    def differences(self):
+        """Compares the guest's memory here and there, while it runs neither here any
+        more nor there yet: (pages that differ, how many were compared)."""
+        self.destination.wait_for_status("paused")
+        size = self.source.qmp.call("query-memory-size-summary")["base-memory"]
+        pages = []
+        for start in range(0, size, CHUNK):
+            pages += unlike(start, *(end.memory(start, min(CHUNK, size - start))
+                                     for end in (self.source, self.destination)))
+        clocks = [page for page in pages if page.is_clock()]
+        if len(clocks) == 1:
+            pages.remove(clocks[0])
+        return [page.text for page in pages], size // PAGE
+
+    def finish(self, timeout=120, compare=False):
+        """Waits for its end, and has the guest go on there; returns figures. With
+        compare, its memory is compared in between."""
         state = self.wait(timeout)
         if state["status"] != "completed":
             raise GuestError(f"{self.source.name}: migration {state['status']}: "
                              f"{state.get('error-desc', 'no reason given')}\n"
                              f"{self.destination.last_words()}")
+        differ, compared = self.differences() if compare else ([], 0)
         # The source has stopped for good, unless told otherwise: now, and not
         # before, the destination may run.
         self.destination.qmp.call("cont")
@@ -87,7 +137,9 @@ class Migration:
                 "passes": state["ram"]["dirty-sync-count"],
                 "ram_bytes": state["ram"]["transferred"],
                 # QEMU 7.2 does not say
-                "vfio_bytes": state.get("vfio", {}).get("transferred")}
+                "vfio_bytes": state.get("vfio", {}).get("transferred"),
+                "pages_compared": compared,
+                "pages_that_differ": differ}
 
     def abandon(self):
         """Ends the destination; the source goes on, if it is there."""
@@ -96,7 +148,7 @@ class Migration:
             self.source.qmp.call("cont")
 
 
-def migrate(guest, *vfs, timeout=120, **options):
+def migrate(guest, *vfs, timeout=120, compare=False, **options):
     """Migrates a guest to other VFs: (the guest there, QEMU's own figures).
 
     When that fails, the guest is left where it was, and is expected to run.
@@ -104,7 +156,7 @@ def migrate(guest, *vfs, timeout=120, **options):
     migration = Migration(guest, *vfs, **options)
     try:
         migration.start()
-        figures = migration.finish(timeout)
+        figures = migration.finish(timeout, compare)
     except BaseException:
         migration.abandon()
         raise
