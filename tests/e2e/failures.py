@@ -18,7 +18,7 @@ import threading
 import time
 
 import mutate
-from common import PINGS, complaints, link_up, ping, sh
+from common import complaints, link_up, ping, sh
 from guest import MIGRATION, GuestError
 from mediate_guest import unplugging_works, wait_for
 from migrate import MAC, Trip, guest_on, host_run, world_away
@@ -29,6 +29,7 @@ from relay import POINTS, Relay
 from tap import Tap
 
 DRIVER = pathlib.Path("/sys/bus/pci/drivers/sample_nic")
+PINGS = 4           # each way, after each step
 RUNNING = ("setup", "memory", "pre-copy")   # points at which the guest still runs
 
 
@@ -362,7 +363,8 @@ class Test:
             self.guest.run("/echo 7 < /dev/null > /dev/null 2>&1 &")
 
     def works(self):
-        answered = ping(self.guest.run, PF_ADDRESS), ping(host_run, GUEST_ADDRESS)
+        answered = (ping(self.guest.run, PF_ADDRESS, PINGS),
+                    ping(host_run, GUEST_ADDRESS, PINGS))
         if min(answered) < PINGS - 1:   # an address may have to be asked for
             raise Failed(f"pings answered: {answered}")
 
