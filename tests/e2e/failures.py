@@ -25,7 +25,7 @@ from migrate import MAC, Trip, guest_on, host_run, world_away
 from migration import Migration, migrate
 from passthrough import GUEST_ADDRESS, PF_ADDRESS
 from probe import Stream
-from relay import POINTS, Relay
+from relay import POINTS, Relay, phases
 from tap import Tap
 
 DRIVER = pathlib.Path("/sys/bus/pci/drivers/sample_nic")
@@ -88,7 +88,9 @@ class Case:
         self.target = self.where()
         self.migration = Migration(self.source, test.host.vf(self.target))
         self.destination = self.migration.destination
-        self.relay = Relay(self.destination, point, edit)
+        if point not in phases(test.qemu):
+            self.point = "device"   # where the header is as well
+        self.relay = Relay(self.destination, self.point, edit)
 
     def where(self):
         return self.test.host.other()
@@ -419,7 +421,8 @@ class Test:
                               "when a device is unplugged")
                 continue
             for name in points:
-                if some and name not in SOME.get(fault, ()):
+                if some and name not in SOME.get(fault, ()) or \
+                        name in POINTS and name not in phases(self.qemu):
                     continue
                 self.survive(f"{fault}, {name}", kind, *(
                     points[name] if isinstance(points, dict) else (name,)))

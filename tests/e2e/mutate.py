@@ -7,6 +7,7 @@ import struct
 HEADER = struct.Struct("<8sHHI32s4HQI")     # without its checksum
 FIELDS = ("magic", "format", "reserved", "version", "name", "vendor", "device",
           "subvendor", "subdevice", "features", "reserved2")
+MAGIC = b"\x89VFM\r\n\x1a\n"
 RECORD = struct.Struct("<HHIII")
 
 
@@ -35,6 +36,14 @@ def flip(data):
     changed = bytearray(data)
     changed[random.randrange(len(data))] ^= 1 << random.randrange(8)
     return bytes(changed)
+
+
+def rest(edit):
+    """What follows the header; that may have come before."""
+    def both(data):
+        size = HEADER.size + 4 if data.startswith(MAGIC) else 0
+        return data[:size] + edit(data[size:])
+    return both
 
 
 def without_end(data):
@@ -71,9 +80,9 @@ EDITS = {
     "an unknown feature": ("pre-copy", header(features=1),
                            "it has features that are not known"),
     "a bit of the header": ("pre-copy", flip, ""),
-    "a bit of the rest": ("device", flip, ""),
-    "another bit of it": ("device", flip, ""),
-    "a record twice": ("device", twice, "records are missing or out of order"),
+    "a bit of the rest": ("device", rest(flip), ""),
+    "another bit of it": ("device", rest(flip), ""),
+    "a record twice": ("device", rest(twice), "records are missing or out of order"),
     "more than there is": ("device", longer, "something follows its end"),
 }
-INCOMPLETE = {"no end": ("device", without_end), "nothing": ("device", nothing)}
+INCOMPLETE = {"no end": ("device", without_end), "nothing": ("device", rest(nothing))}
