@@ -349,7 +349,13 @@ def boot_once(kern, work, job, vfs, pf, pfs, job_files, files, qemus, timeout,
 
 def prune(runs):
     """Keeps the work files of the last runs only."""
-    old = sorted(runs.iterdir(), key=lambda path: path.stat().st_mtime)
+    def age(path):
+        try:
+            return path.stat().st_mtime
+        except FileNotFoundError:
+            return float("inf")     # of one that starts at this moment
+
+    old = sorted(runs.iterdir(), key=age)
     for path in old[:-KEPT_RUNS]:
         shutil.rmtree(path, ignore_errors=True)
 
