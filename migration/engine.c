@@ -303,10 +303,24 @@ void vpm_mig_reset(struct vpm_mig *mig)
 	schedule_work(&mig->reset_work);
 }
 
+bool vpm_mig_lost(const struct vpm_mig *mig)
+{
+	lockdep_assert_held(&mig->state_lock);
+
+	return mig->state == VFIO_DEVICE_STATE_ERROR ||
+	       (states[mig->state].transfer != NONE && !mig->transfer);
+}
+
 void vpm_mig_detach(struct vpm_mig *mig)
 {
 	vpm_mig_lock(mig);
-	to_error(mig);
+	if (states[mig->state].transfer == LOADING) {
+		to_error(mig);
+	} else {
+		end_transfer(mig);
+		end_watch(mig);
+	}
+	/* Not for a reset to change: nobody can. */
 	mig->level = VPM_RUNNING;
 	vpm_mig_unlock(mig);
 }

@@ -159,8 +159,20 @@ int vpm_mig_claim(struct vpm_mig *mig, enum vpm_protocol protocol);
 int vpm_mig_set_state(struct vpm_mig *mig, enum vfio_device_mig_state new);
 
 /**
+ * vpm_mig_lost() - Has a transfer ended without its VMM?
+ * @mig:	The migration.
+ *
+ * Context: Its lock is held.
+ * Return: Whether its state has a transfer and there is none, or it is an error.
+ */
+bool vpm_mig_lost(const struct vpm_mig *mig);
+
+/**
  * vpm_mig_detach() - The vendor has gone
  * @mig:	The migration.
+ *
+ * The transfer has ended. The state is what it was, but for an error where it was loaded;
+ * from now on it can be left only for one in which the device does the same, or by a reset.
  */
 void vpm_mig_detach(struct vpm_mig *mig);
 

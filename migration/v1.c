@@ -78,15 +78,15 @@ static int write_state(struct vpm_v1 *v1, u64 value)
 }
 
 /*
- * In an error nothing is pending, but not because all has been read: who saves would
- * take it for the end.
+ * Without its transfer nothing is pending, but not because all has been read: who saves
+ * would take it for the end.
  */
 static int check_usable(struct vpm_mig *mig)
 {
 	if (mig->protocol == VPM_PROTOCOL_V2)
 		return -EBUSY;
 
-	return mig->state == VFIO_DEVICE_STATE_ERROR ? -ENODEV : 0;
+	return vpm_mig_lost(mig) ? -ENODEV : 0;
 }
 
 /*
