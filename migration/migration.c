@@ -175,6 +175,16 @@ static struct vpm_mig *get_mig(struct vpm_device *vpm)
 	return mig;
 }
 
+bool vpm_migration_failed(struct vpm_device *vpm)
+{
+	enum vfio_device_mig_state state = VFIO_DEVICE_STATE_RUNNING;
+
+	if (vpm->mig)
+		get_state(&vpm->core.vdev, &state);
+
+	return state == VFIO_DEVICE_STATE_ERROR;
+}
+
 void vpm_migration_detach(struct vpm_device *vpm)
 {
 	struct vpm_mig *mig = get_mig(vpm);

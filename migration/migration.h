@@ -31,6 +31,15 @@ int vpm_migration_setup(struct vpm_device *vpm,
 void vpm_migration_stop(struct vpm_device *vpm);
 
 /**
+ * vpm_migration_failed() - Is the device not what its user takes it for?
+ * @vpm:	The device, open.
+ *
+ * Return: Whether it is in an error, as when not all of its state was loaded; false when
+ * it cannot be migrated.
+ */
+bool vpm_migration_failed(struct vpm_device *vpm);
+
+/**
  * vpm_migration_detach() - The vendor has gone
  * @vpm:	The device, still open.
  */

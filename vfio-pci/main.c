@@ -243,6 +243,50 @@ static long vpm_get_info(struct vpm_device *vpm,
 	return put_user(VFIO_PCI_NUM_IRQS + vpm->num_irqs, &arg->num_irqs);
 }
 
+static void vpm_reset_done(struct pci_dev *pdev)
+{
+	struct vfio_pci_core_device *core = pci_get_drvdata(pdev);
+
+	vpm_trap_reset_done(to_vpm(&core->vdev));
+	vpm_migration_reset_done(to_vpm(&core->vdev));
+}
+
+/*
+ * Resets a device that is being removed, as vfio_pci_core cannot: it tries to take the
+ * device's lock. Whoever removes it holds that, and waits for the device to be closed.
+ * A VMM whose migration has failed with its vendor may end if it cannot reset it; it
+ * should if this is where the guest was to go.
+ */
+static long reset_removed(struct vpm_device *vpm)
+{
+	struct vfio_pci_core_device *core = &vpm->core;
+	struct pci_dev *pdev = core->pdev;
+	int ret;
+
+	/* Nor can it be when it was pulled out. */
+	if (!pci_device_is_present(pdev))
+		return -EAGAIN;
+
+	down_write(&core->memory_lock);
+	unmap_mapping_range(core->vdev.inode->i_mapping,
+			    VFIO_PCI_INDEX_TO_OFFSET(VFIO_PCI_BAR0_REGION_INDEX),
+			    VFIO_PCI_INDEX_TO_OFFSET(VFIO_PCI_ROM_REGION_INDEX), true);
+	pci_set_power_state(pdev, PCI_D0);
+
+	pci_cfg_access_lock(pdev);
+	pci_save_state(pdev);
+	/* No DMA, and no interrupt from what is reset. */
+	pci_write_config_word(pdev, PCI_COMMAND, PCI_COMMAND_INTX_DISABLE);
+	ret = __pci_reset_function_locked(pdev);
+	pci_restore_state(pdev);
+	pci_cfg_access_unlock(pdev);
+
+	vpm_reset_done(pdev);
+	up_write(&core->memory_lock);
+
+	return ret;
+}
+
 static noinline long ioctl_mediated(struct vpm_device *vpm, unsigned int cmd,
 				    unsigned long arg)
 {
@@ -273,6 +317,9 @@ static noinline long ioctl_mediated(struct vpm_device *vpm, unsigned int cmd,
 		return ret;
 
 	ret = vfio_pci_core_ioctl(&vpm->core.vdev, cmd, arg);
+	if (cmd == VFIO_DEVICE_RESET && ret == -EAGAIN && READ_ONCE(vpm->removing) &&
+	    !vpm_migration_failed(vpm))
+		ret = reset_removed(vpm);
 	vpm_trap_settle(vpm);
 	vpm_migration_settle(vpm);
 
@@ -358,16 +405,9 @@ static void vpm_remove(struct pci_dev *pdev)
 {
 	struct vfio_pci_core_device *core = pci_get_drvdata(pdev);
 
+	WRITE_ONCE(to_vpm(&core->vdev)->removing, true);
 	vfio_pci_core_unregister_device(core);
 	vfio_put_device(&core->vdev);
-}
-
-static void vpm_reset_done(struct pci_dev *pdev)
-{
-	struct vfio_pci_core_device *core = pci_get_drvdata(pdev);
-
-	vpm_trap_reset_done(to_vpm(&core->vdev));
-	vpm_migration_reset_done(to_vpm(&core->vdev));
 }
 
 static const struct pci_error_handlers vpm_err_handlers = {
