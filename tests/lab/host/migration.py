@@ -88,6 +88,11 @@ class Migration:
     def query(self):
         return self.source.qmp.call("query-migrate")
 
+    def limit(self, downtime):
+        """How long it may take, in s, while the guest does not run."""
+        self.source.qmp.call("migrate-set-parameters",
+                             **{"downtime-limit": int(downtime * 1000)})
+
     def cancel(self):
         self.source.qmp.call("migrate_cancel")
 
