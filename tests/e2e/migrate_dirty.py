@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""migrate_dirty.py QEMU [PACKETS...]: what tracking what a VF writes is worth.
+"""migrate_dirty.py QEMU[,QEMU...] [PACKETS...]: what tracking what a VF writes is worth.
 
 A guest that receives is migrated, without tracking and with it, at each rate of
 PACKETS a second: pages that were dirty before each pass, memory sent, time, downtime.
 Without it QEMU would not come to an end; after some passes it need not keep to the
-limit for the downtime any more.
-What it receives by TCP meanwhile is stored, and summed up when it has arrived. Prints
-TAP; the figures are in /out/migrate_dirty.json.
+limit for the downtime any more. At last it reboots while it is tracked.
+When the guest stands still here and does not run there yet, all of its memory is
+compared. What it receives by TCP meanwhile is stored, and summed up when it has arrived.
+Prints TAP; the figures are in /out/migrate_dirty.json.
 """
 
 import hashlib
@@ -22,9 +23,9 @@ import sys
 import threading
 import time
 
-from common import complaints, sh
-from guest import GuestError
-from migrate import Trip, guest_on, world_away
+from common import complaints, link_up, sh
+from guest import GuestError, has_qemu
+from migrate import MAC, Trip, guest_on, world_away
 from migration import ENDED, Migration
 from passthrough import GUEST_ADDRESS, PF_ADDRESS
 from tap import Tap
@@ -41,6 +42,9 @@ STORED = 8 << 20    # bytes
 STORE_PORT = 5009   # of the guest
 BLOCK = 1 << 14     # of them, each 10 ms
 PATIENCE = 60       # s
+REBOOT = 240        # s
+REBOOTS_AT = 500    # packets/s
+SLOWLY = 1 << 20    # bytes/s
 
 
 def flood(rate, stop):
@@ -122,8 +126,7 @@ def give_up(migration):
     while (state := migration.query())["status"] not in ENDED and \
             state.get("ram", {}).get("dirty-sync-count", 0) <= PASSES:
         time.sleep(0.05)
-    migration.source.qmp.call("migrate-set-parameters",
-                              **{"downtime-limit": ALL * 1000})
+    migration.limit(ALL)
 
 
 def go(trip, qemu, tracking, rate, vf):
@@ -141,68 +144,132 @@ def go(trip, qemu, tracking, rate, vf):
             migration.start()
             if not tracking:
                 give_up(migration)
-            figures = migration.finish()
+            figures = migration.finish(compare=True)
         except BaseException:
             migration.abandon()
             raise
         trip.guest = migration.destination
     figures["dirty_pages"] = passes(source)
     same = feed.arrived(trip.guest)
-    trip.check(True, "{total_ms} ms, {downtime_ms} ms of downtime, {ram_bytes} "
-               "bytes of memory, pages dirty before each pass: {dirty_pages}"
-               .format(**figures))
+    tell(trip, figures)
     trip.check(same, f"{STORED} bytes stored meanwhile, same sha256")
     return figures
 
 
-def compare(tap, rate, every, tracked):
+def tell(trip, figures):
+    trip.check(True, "{total_ms} ms, {downtime_ms} ms of downtime, {ram_bytes} "
+               "bytes of memory, pages dirty before each pass: {dirty_pages}"
+               .format(**figures))
+    same_memory(trip, figures)
+
+
+def same_memory(trip, figures):
+    trip.check(figures["pages_compared"] and not figures["pages_that_differ"],
+               "the same memory here and there, {pages_compared} pages".format(**figures),
+               "\n".join(figures["pages_that_differ"][:40]))
+
+
+def compare(trip, every, tracked):
     """Figures of two migrations, in one of which it was not known what is dirty."""
-    tap.ok(tracked["ram_bytes"] < every["ram_bytes"] and
-           tracked["downtime_ms"] < every["downtime_ms"],
-           f"{rate} packets/s: less memory and less downtime when tracked")
+    trip.check(tracked["ram_bytes"] < every["ram_bytes"] and
+               tracked["downtime_ms"] < every["downtime_ms"],
+               "less memory and less downtime when tracked")
 
 
 def leave(figures):
-    """The figures by rate, for whoever has started this host."""
+    """The figures by QEMU and rate, for whoever has started this host."""
     pathlib.Path("/out/migrate_dirty.json").write_text(
         json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
-def measure(tap, qemu, tracking, rate, vfs):
-    set_tracking(tracking)
-    name = f"{rate} packets/s, {'tracked' if tracking else 'not tracked'}"
-    trip = Trip(tap, name, guest_on(vfs[0], qemu=qemu, options=["-trace", SYNC]))
-    known = complaints()
-    figures = None
-    try:
-        trip.start()
-        figures = go(trip, qemu, tracking, rate, vfs[1])
-        trip.transfer()
-        trip.shutdown()
-    except (GuestError, OSError, EOFError) as err:
-        trip.check(False, str(err).splitlines()[0], str(err))
-    finally:
-        trip.guest.kill()
-        set_tracking(True)
-    new = [line for line in complaints() if line not in known]
-    trip.check(not new, "nothing in the host's kernel log", "\n".join(new))
-    return figures
+class Receiver(Trip):
+    """A guest that is migrated once, while it receives."""
+
+    def __init__(self, tap, name, qemu, rate, vfs, **options):
+        super().__init__(tap, f"QEMU {qemu}, {name}", guest_on(
+            vfs[0], qemu=qemu, options=["-trace", SYNC], **options))
+        self.qemu, self.rate, self.vfs = qemu, rate, vfs
+
+    def run(self, tracking):
+        """All of it; returns the migration's figures, if there are any."""
+        known = complaints()
+        figures = None
+        try:
+            self.start()
+            figures = self.migrated(tracking)
+            self.transfer()
+            self.shutdown()
+        except (GuestError, OSError, EOFError) as err:
+            self.check(False, str(err).splitlines()[0], str(err))
+        finally:
+            self.guest.kill()
+        new = [line for line in complaints() if line not in known]
+        self.check(not new, "nothing in the host's kernel log", "\n".join(new))
+        return figures
+
+    def migrated(self, tracking):
+        return go(self, self.qemu, tracking, self.rate, self.vfs[1])
+
+
+class Rebooter(Receiver):
+    """It reboots meanwhile. What it does then takes longer than its memory does, so
+    QEMU may not send that faster than slowly before."""
+
+    def migrated(self, tracking):
+        source = self.guest.name
+        with Load(self.rate):
+            migration = Migration(self.guest, self.vfs[1], qemu=self.qemu,
+                                  bandwidth=SLOWLY, downtime_limit=DOWNTIME)
+            try:
+                migration.start()
+                time.sleep(2)
+                seconds = self.guest.reboot(REBOOT)
+                self.guest.run(f"ip link set eth0 address {MAC}")
+                self.guest.run(link_up(GUEST_ADDRESS))
+                time.sleep(1)
+                status = migration.query()["status"]
+                self.check(status == "active", f"it has rebooted in {seconds:.1f} s while "
+                           f"it is migrated", status)
+                self.guest.qmp.call("migrate-set-parameters",
+                                    **{"max-bandwidth": BANDWIDTH})
+                figures = migration.finish(compare=True)
+            except BaseException:
+                migration.abandon()
+                raise
+            self.guest = migration.destination
+        figures["dirty_pages"] = passes(source)
+        tell(self, figures)
+        return figures
+
+
+def measure(tap, qemu, rate, vfs):
+    """A pair of migrations; returns their figures."""
+    pair = {}
+    for key, tracking in (("all", False), ("tracked", True)):
+        set_tracking(tracking)
+        trip = Receiver(tap, f"{rate} packets/s, {'' if tracking else 'not '}tracked",
+                        qemu, rate, vfs)
+        pair[key] = trip.run(tracking)
+    if all(pair.values()):
+        compare(trip, pair["all"], pair["tracked"])
+    return pair
 
 
 def main():
     tap = Tap()
-    qemu = sys.argv[1]
     sh("ip", "addr", "add", f"{PF_ADDRESS}/24", "dev",
        os.environ["LAB_PF_NETDEV"])
     world_away()
     vfs = os.environ["LAB_VFS"].split()
     figures = {}
-    for rate in map(int, sys.argv[2:] or ["0"]):
-        pair = [measure(tap, qemu, tracking, rate, vfs)
-                for tracking in (False, True)]
-        figures[rate] = dict(zip(("all", "tracked"), pair))
-        if all(pair):
-            compare(tap, rate, *pair)
+    for qemu in sys.argv[1].split(","):
+        if not has_qemu(qemu):
+            tap.skip(f"QEMU {qemu}", "it is not there now")
+            continue
+        figures[qemu] = {rate: measure(tap, qemu, rate, vfs)
+                         for rate in map(int, sys.argv[2:] or ["0"])}
+        Rebooter(tap, "reboots while it is tracked", qemu, REBOOTS_AT, vfs,
+                 reboots=True).run(True)
     leave(figures)
     return tap.done()
 

@@ -3,9 +3,10 @@
 """migrate_soak.py QEMU TIMES PACKETS: one guest, migrated again and again.
 
 It receives PACKETS datagrams a second all the time, and keeps one TCP connection from
-the first migration to the last; what it writes is tracked, and QEMU keeps to a short
-downtime. Where the kernel can tell, nothing may have leaked. Prints TAP; the figures
-are in /out/migrate_soak.json.
+the first migration to the last; what its VF writes is tracked, and QEMU keeps to a short
+downtime. Each time all of its memory is compared. Where VFs can log what they write, QEMU
+is not told to migrate them nevertheless. Where the kernel can tell, nothing may have
+leaked. Prints TAP; the figures are in /out/migrate_soak.json.
 """
 
 import json
@@ -19,12 +20,13 @@ import time
 from common import complaints, sh
 from guest import GuestError
 from migrate import Trip, complaints_of, guest_on, world_away
-from migrate_dirty import BANDWIDTH, DOWNTIME, Load
+from migrate_dirty import BANDWIDTH, DOWNTIME, Load, same_memory
 from migration import migrate
 from passthrough import GUEST_ADDRESS, PF_ADDRESS
 from probe import Stream
 from tap import Tap
 
+IOMMUFD = pathlib.Path("/dev/iommu")
 KMEMLEAK = pathlib.Path("/sys/kernel/debug/kmemleak")
 EVERY = 10          # of how many a note is made
 TIMEOUT = 300       # s for one
@@ -46,12 +48,17 @@ class Soak(Trip):
         lasting = Stream(GUEST_ADDRESS)
         for count in range(1, times + 1):
             self.guest, figures = migrate(
-                self.guest, vfs[count % 2], qemu=qemu, timeout=TIMEOUT,
+                self.guest, vfs[count % 2], qemu=qemu, timeout=TIMEOUT, compare=True,
                 bandwidth=BANDWIDTH, downtime_limit=DOWNTIME)
             self.figures.append(figures)
+            if figures["pages_that_differ"]:
+                same_memory(self, figures)
             if count % EVERY == 0:
                 self.tap.note("migration {}: {total_ms} ms, {downtime_ms} ms of downtime, "
                               "{passes} passes".format(count, **figures))
+        self.check(not any(figures["pages_that_differ"] for figures in self.figures),
+                   "the same memory here and there, {} pages in all".format(
+                       sum(figures["pages_compared"] for figures in self.figures)))
         count, same = lasting.stop()
         self.check(same, f"one TCP connection through {times} migrations, "
                    f"{count >> 10} KiB each way, same sha256")
@@ -72,7 +79,9 @@ def main():
     known = complaints()
     if KMEMLEAK.exists():
         KMEMLEAK.write_text("clear", encoding="ascii")
-    trip = Soak(tap, f"QEMU {qemu}, {rate} packets/s", guest_on(vfs[0], qemu=qemu))
+    told = "" if IOMMUFD.exists() else ", enable-migration=on"
+    trip = Soak(tap, f"QEMU {qemu}{told}, {rate} packets/s",
+                guest_on(vfs[0], qemu=qemu, migratable=bool(told)))
     try:
         trip.start()
         with Load(rate):

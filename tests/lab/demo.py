@@ -91,7 +91,7 @@ def demo(kernel, qemu, build_lab):
                 tell(line)
     measured = outcome.out / "migrate_dirty.json"
     if measured.exists():
-        pair = json.loads(measured.read_text())[RATE]
+        pair = json.loads(measured.read_text())[qemu][RATE]
         figures["tracking"] = {"packets per second": int(RATE), **pair}
         tell(f"and while the guest receives {RATE} packets/s:")
         for line in tracking_lines(pair):
