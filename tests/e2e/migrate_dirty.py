@@ -170,10 +170,13 @@ def same_memory(trip, figures):
 
 
 def compare(trip, every, tracked):
-    """Figures of two migrations, in one of which it was not known what is dirty."""
+    """Figures of two migrations, in one of which it was not known what is dirty. How
+    long the guest stands still is a matter of much else on a slow machine."""
     trip.check(tracked["ram_bytes"] < every["ram_bytes"] and
-               tracked["downtime_ms"] < every["downtime_ms"],
-               "less memory and less downtime when tracked")
+               tracked["dirty_pages"][-1] < every["dirty_pages"][-1],
+               "less memory when tracked, and less of it while the guest stands still: "
+               "{} and {} pages".format(tracked["dirty_pages"][-1],
+                                        every["dirty_pages"][-1]))
 
 
 def leave(figures):
