@@ -5,7 +5,7 @@
 A guest that receives is migrated, without tracking and with it, at each rate of
 PACKETS a second: pages that were dirty before each pass, memory sent, time, downtime.
 Without it QEMU would not come to an end; after some passes it need not keep to the
-limit for the downtime any more. At last it reboots while it is tracked.
+limit for the downtime any more.
 When the guest stands still here and does not run there yet, all of its memory is
 compared. What it receives by TCP meanwhile is stored, and summed up when it has arrived.
 Prints TAP; the figures are in /out/migrate_dirty.json.
@@ -23,9 +23,9 @@ import sys
 import threading
 import time
 
-from common import complaints, link_up, sh
+from common import complaints, sh
 from guest import GuestError, has_qemu
-from migrate import MAC, Trip, guest_on, world_away
+from migrate import Trip, guest_on, world_away
 from migration import ENDED, Migration
 from passthrough import GUEST_ADDRESS, PF_ADDRESS
 from tap import Tap
@@ -42,9 +42,6 @@ STORED = 8 << 20    # bytes
 STORE_PORT = 5009   # of the guest
 BLOCK = 1 << 14     # of them, each 10 ms
 PATIENCE = 60       # s
-REBOOT = 240        # s
-REBOOTS_AT = 500    # packets/s
-SLOWLY = 1 << 20    # bytes/s
 
 
 def flood(rate, stop):
@@ -151,16 +148,12 @@ def go(trip, qemu, tracking, rate, vf):
         trip.guest = migration.destination
     figures["dirty_pages"] = passes(source)
     same = feed.arrived(trip.guest)
-    tell(trip, figures)
-    trip.check(same, f"{STORED} bytes stored meanwhile, same sha256")
-    return figures
-
-
-def tell(trip, figures):
     trip.check(True, "{total_ms} ms, {downtime_ms} ms of downtime, {ram_bytes} "
                "bytes of memory, pages dirty before each pass: {dirty_pages}"
                .format(**figures))
     same_memory(trip, figures)
+    trip.check(same, f"{STORED} bytes stored meanwhile, same sha256")
+    return figures
 
 
 def same_memory(trip, figures):
@@ -188,9 +181,9 @@ def leave(figures):
 class Receiver(Trip):
     """A guest that is migrated once, while it receives."""
 
-    def __init__(self, tap, name, qemu, rate, vfs, **options):
+    def __init__(self, tap, name, qemu, rate, vfs):
         super().__init__(tap, f"QEMU {qemu}, {name}", guest_on(
-            vfs[0], qemu=qemu, options=["-trace", SYNC], **options))
+            vfs[0], qemu=qemu, options=["-trace", SYNC]))
         self.qemu, self.rate, self.vfs = qemu, rate, vfs
 
     def run(self, tracking):
@@ -199,7 +192,7 @@ class Receiver(Trip):
         figures = None
         try:
             self.start()
-            figures = self.migrated(tracking)
+            figures = go(self, self.qemu, tracking, self.rate, self.vfs[1])
             self.transfer()
             self.shutdown()
         except (GuestError, OSError, EOFError) as err:
@@ -208,40 +201,6 @@ class Receiver(Trip):
             self.guest.kill()
         new = [line for line in complaints() if line not in known]
         self.check(not new, "nothing in the host's kernel log", "\n".join(new))
-        return figures
-
-    def migrated(self, tracking):
-        return go(self, self.qemu, tracking, self.rate, self.vfs[1])
-
-
-class Rebooter(Receiver):
-    """It reboots meanwhile. What it does then takes longer than its memory does, so
-    QEMU may not send that faster than slowly before."""
-
-    def migrated(self, tracking):
-        source = self.guest.name
-        with Load(self.rate):
-            migration = Migration(self.guest, self.vfs[1], qemu=self.qemu,
-                                  bandwidth=SLOWLY, downtime_limit=DOWNTIME)
-            try:
-                migration.start()
-                time.sleep(2)
-                seconds = self.guest.reboot(REBOOT)
-                self.guest.run(f"ip link set eth0 address {MAC}")
-                self.guest.run(link_up(GUEST_ADDRESS))
-                time.sleep(1)
-                status = migration.query()["status"]
-                self.check(status == "active", f"it has rebooted in {seconds:.1f} s while "
-                           f"it is migrated", status)
-                self.guest.qmp.call("migrate-set-parameters",
-                                    **{"max-bandwidth": BANDWIDTH})
-                figures = migration.finish(compare=True)
-            except BaseException:
-                migration.abandon()
-                raise
-            self.guest = migration.destination
-        figures["dirty_pages"] = passes(source)
-        tell(self, figures)
         return figures
 
 
@@ -271,8 +230,6 @@ def main():
             continue
         figures[qemu] = {rate: measure(tap, qemu, rate, vfs)
                          for rate in map(int, sys.argv[2:] or ["0"])}
-        Rebooter(tap, "reboots while it is tracked", qemu, REBOOTS_AT, vfs,
-                 reboots=True).run(True)
     leave(figures)
     return tap.done()
 
