@@ -21,7 +21,7 @@ import time
 from common import PINGS, complaints, link_up, ping, sh
 from ends import End, tcp
 from guest import Guest, GuestError, has_qemu
-from migration import migrate
+from migration import STATE_TRACE, migrate
 from outer import Outer
 from passthrough import GUEST_ADDRESS, PF_ADDRESS
 from probe import BLOCK, PAUSE, PORT, Probe, Stream
@@ -105,8 +105,10 @@ def world_away():
     Outer().call("set_link", name="world", up=False)
 
 
-def guest_on(vf, migratable=True, **options):
-    return Guest(vf, memory=MEMORY, migratable=migratable, **options,
+def guest_on(vf, migratable=True, options=(), **settings):
+    if settings.get("qemu") == "7.2":
+        options = [*options, "-trace", STATE_TRACE]
+    return Guest(vf, memory=MEMORY, migratable=migratable, options=options, **settings,
                  programs=[f"/lab/job/{name}" for name in
                            ("echo", "exchange", "poke")])
 
@@ -142,12 +144,15 @@ class Trip:
 
     def start(self):
         seconds = self.guest.boot()
-        # As a guest may, so that there is nothing to be set for the other VF.
-        self.guest.run(f"ip link set eth0 address {MAC}")
-        self.guest.run(link_up(GUEST_ADDRESS))
+        self.set_up()
         self.guest.run(f"/echo {PORT} < /dev/null > /dev/null 2>&1 & "
                        f"until grep -q :{PORT:04X} /proc/net/tcp; do sleep 0.1; done")
         self.tap.note(f"{self.name}: guest up in {seconds:.1f} s")
+
+    def set_up(self):
+        # As a guest may, so that there is nothing to be set for the other VF.
+        self.guest.run(f"ip link set eth0 address {MAC}")
+        self.guest.run(link_up(GUEST_ADDRESS))
 
     def go(self, *vfs, **options):
         """One migration under traffic, see migrate()."""
@@ -243,13 +248,34 @@ class Trip:
                          End.guest(self.guest, GUEST_ADDRESS))
         self.check(same, f"TCP both ways at once, {rate:.1f} MiB/s, same sha256")
 
+    def live(self, body):
+        """The guest's life, of which body is what it is there for; returns what that
+        returned, if it came to its end."""
+        self.known = complaints()
+        name = self.name
+        result = None
+        try:
+            self.start()
+            result = body()
+            self.name = name
+            self.transfer()
+            self.shutdown()
+        except (GuestError, OSError, EOFError, subprocess.SubprocessError) as err:
+            self.check(False, (str(err) or repr(err)).splitlines()[0],
+                       f"{err}\n{getattr(err, 'output', None) or ''}\n"
+                       f"{self.guest.last_words()}\n{self.guest.processor()}")
+        finally:
+            self.guest.kill()
+        self.name = name
+        new = [line for line in complaints() if line not in self.known]
+        self.check(not new, "nothing in the host's kernel log", "\n".join(new))
+        return result
+
     def travel(self, moves):
         """All of it; moves has the arguments of each migration. Returns the
         figures of each."""
-        self.known = complaints()
-        name = self.name
-        try:
-            self.start()
+        def body():
+            name = self.name
             lasting = Stream(GUEST_ADDRESS)
             for count, (vfs, options) in enumerate(moves, 1):
                 if len(moves) > 1:
@@ -260,16 +286,8 @@ class Trip:
             self.check(same, f"one TCP connection from the first to the last, "
                        f"{count >> 10} KiB each way, same sha256")
             self.more()
-            self.transfer()
-            self.shutdown()
-        except (GuestError, OSError, EOFError, subprocess.SubprocessError) as err:
-            self.check(False, (str(err) or repr(err)).splitlines()[0],
-                       f"{err}\n{getattr(err, 'output', None) or ''}\n"
-                       f"{self.guest.last_words()}\n{self.guest.processor()}")
-        finally:
-            self.guest.kill()
-        new = [line for line in complaints() if line not in self.known]
-        self.check(not new, "nothing in the host's kernel log", "\n".join(new))
+
+        self.live(body)
         return self.figures
 
     def more(self):

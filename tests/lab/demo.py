@@ -15,7 +15,7 @@ total time      {total_ms} ms, says QEMU
 downtime        {downtime_ms} ms, says QEMU
 longest gap     {longest_gap_ms} ms, says a probe each 10 ms
 packets lost    {lost}, of {sent} of the probe during the migration
-device state    {vfio_bytes} bytes, says QEMU (7.2 does not)"""
+device state    {vfio_bytes} bytes, says QEMU"""
 
 RATE = "500"    # packets a second that the guest receives, with tracking and without
 TRACKING = """\
