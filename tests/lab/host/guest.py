@@ -15,6 +15,7 @@ import time
 INITRD = "/lab/guest/initrd"
 OWN = "10"      # the lab host's own QEMU
 QEMUS = "/lab/qemu"
+UP = "guest: up"        # says guest-init
 TRACE = "/sys/kernel/tracing/trace"     # of what init has asked for
 START = 60      # s until QEMU answers: a VF may be reset first
 # What has a VF migrated although nobody says which pages it has written: QEMU
@@ -298,9 +299,15 @@ class Guest:
                              f"{output}")
         return output
 
+    def boots(self):
+        """How often it has said that it is up."""
+        return pathlib.Path(self.console).read_text(encoding="utf-8",
+                                                     errors="replace").count(UP)
+
     def reboot(self, timeout=120):
         """Has the guest reboot; returns the seconds until it is up again."""
         start = time.monotonic()
+        boots = self.boots()
         self.agent.send("guest-exec", {"path": "/bin/reboot", "arg": ["-f"]})
         try:
             # Before that, it may be the old one that answers.
@@ -309,6 +316,13 @@ class Guest:
         except (EOFError, OSError) as err:
             raise GuestError(f"{self.name}: did not reboot ({err})\n{self.last_words()}"
                              ) from err
+        # Not by asking the agent: for one that is not there, QEMU has stopped to take
+        # connections when there were many, in a guest that was migrated meanwhile.
+        while self.boots() == boots:
+            if time.monotonic() - start > timeout:
+                raise GuestError(f"{self.name}: not up again after {timeout} s\n"
+                                 f"{self.last_words()}\n{self.processor()}")
+            time.sleep(0.2)
         self.wait_for_agent(timeout)
         return time.monotonic() - start
 
