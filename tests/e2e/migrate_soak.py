@@ -13,12 +13,10 @@ import json
 import os
 import pathlib
 import statistics
-import subprocess
 import sys
 import time
 
-from common import complaints, sh
-from guest import GuestError
+from common import sh
 from migrate import Trip, complaints_of, guest_on, world_away
 from migrate_dirty import BANDWIDTH, DOWNTIME, Load, same_memory
 from migration import migrate
@@ -43,25 +41,32 @@ def leaks():
 class Soak(Trip):
     """A guest that never comes to rest."""
 
-    def go_on(self, qemu, vfs, times):
+    def go_on(self, qemu, vfs, times, rate):
         """All migrations, under one connection."""
+        name = self.name
         lasting = Stream(GUEST_ADDRESS)
-        for count in range(1, times + 1):
-            self.guest, figures = migrate(
-                self.guest, vfs[count % 2], qemu=qemu, timeout=TIMEOUT, compare=True,
-                bandwidth=BANDWIDTH, downtime_limit=DOWNTIME)
-            self.figures.append(figures)
-            if figures["pages_that_differ"]:
-                same_memory(self, figures)
-            if count % EVERY == 0:
-                self.tap.note("migration {}: {total_ms} ms, {downtime_ms} ms of downtime, "
-                              "{passes} passes".format(count, **figures))
+        with Load(rate):
+            for count in range(1, times + 1):
+                self.name = f"{name}, migration {count}"
+                self.guest, figures = migrate(
+                    self.guest, vfs[count % 2], qemu=qemu, timeout=TIMEOUT, compare=True,
+                    bandwidth=BANDWIDTH, downtime_limit=DOWNTIME)
+                self.figures.append(figures)
+                if figures["pages_that_differ"]:
+                    same_memory(self, figures)
+                if count % EVERY == 0:
+                    self.tap.note("migration {}: {total_ms} ms, {downtime_ms} ms of "
+                                  "downtime, {passes} passes".format(count, **figures))
+        self.name = name
         self.check(not any(figures["pages_that_differ"] for figures in self.figures),
                    "the same memory here and there, {} pages in all".format(
                        sum(figures["pages_compared"] for figures in self.figures)))
         count, same = lasting.stop()
         self.check(same, f"one TCP connection through {times} migrations, "
                    f"{count >> 10} KiB each way, same sha256")
+        self.tap.note(json.dumps(self.totals()))
+        said = complaints_of(self.guest)
+        self.check(not said, "the guest complains of nothing", "\n".join(said))
 
     def totals(self):
         downtimes = [figures["downtime_ms"] for figures in self.figures]
@@ -76,29 +81,12 @@ def main():
     sh("ip", "addr", "add", f"{PF_ADDRESS}/24", "dev", os.environ["LAB_PF_NETDEV"])
     world_away()
     vfs = os.environ["LAB_VFS"].split()
-    known = complaints()
     if KMEMLEAK.exists():
         KMEMLEAK.write_text("clear", encoding="ascii")
     told = "" if IOMMUFD.exists() else ", enable-migration=on"
     trip = Soak(tap, f"QEMU {qemu}{told}, {rate} packets/s",
                 guest_on(vfs[0], qemu=qemu, migratable=bool(told)))
-    try:
-        trip.start()
-        with Load(rate):
-            trip.go_on(qemu, vfs, times)
-        tap.note(json.dumps(trip.totals()))
-        said = complaints_of(trip.guest)
-        trip.check(not said, "the guest complains of nothing", "\n".join(said))
-        trip.transfer()
-        trip.shutdown()
-    except (GuestError, OSError, EOFError, subprocess.SubprocessError) as err:
-        trip.check(False, f"migration {len(trip.figures) + 1}: "
-                   f"{(str(err) or repr(err)).splitlines()[0]}",
-                   f"{err}\n{trip.guest.last_words()}")
-    finally:
-        trip.guest.kill()
-    new = [line for line in complaints() if line not in known]
-    trip.check(not new, "nothing in the host's kernel log", "\n".join(new))
+    trip.live(lambda: trip.go_on(qemu, vfs, times, rate))
     if KMEMLEAK.exists():
         found = leaks()
         trip.check(not found, "kmemleak finds nothing", found)
