@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A QEMU whose 82576 checks who sends, as the card does: built from Debian's source,
-with antispoof.c.inc in it, and without the fault that machine.py takes out of Debian's
+with antispoof.c.inc in it, and without the faults that machine.py takes out of Debian's
 binary. For what can be shown with no other; it takes some minutes to build."""
 
 import re
@@ -14,8 +14,12 @@ FIRST = re.compile(r"( *)tx->first_olinfo_status = "
                    r"le32_to_cpu\(tx_desc->read\.olinfo_status\);\n")
 CALL = ("tx->skip_cp = card_is_spoofed(core, dev, queue_index, "
         "le64_to_cpu(tx_desc->read.buffer_addr));\n")
-# See machine.py.
-FAULT = re.compile(r"(case SVM_EVTINJ_TYPE_INTR:\n) *cs->exception_index = vector;\n")
+# See machine.py: the file, the store, and what is to be there.
+FAULTS = [
+    ("svm_helper.c", r"(case SVM_EVTINJ_TYPE_INTR:\n) *cs->exception_index = vector;\n",
+     r"\1"),
+    ("fpu_helper.c", r"env->hflags2 &= ~HF2_IGNNE_MASK;", "(void)env;"),
+]
 OPTIONS = """--prefix=/usr --target-list=x86_64-softmmu --without-default-features
     --enable-slirp --enable-tcg --disable-download --disable-install-blobs
     --firmwarepath=/usr/share/qemu:/usr/share/seabios"""
@@ -47,8 +51,9 @@ def make(path, log):
     edit(work / "qemu/hw/net/igb_core.c",
          (re.escape(FUNCTION), lambda _: f"{code}\n{FUNCTION}"),
          (FIRST, lambda match: match[0] + match[1] + CALL))
-    edit(next((work / "qemu/target/i386/tcg").rglob("svm_helper.c")),
-         (FAULT, lambda match: match[1]))
+    for name, store, new in FAULTS:
+        # In a folder that was called sysemu once
+        edit(next((work / "qemu/target/i386/tcg").glob(f"sys*/{name}")), (store, new))
     step("configure", f"mkdir build; cd build; ../qemu/configure {' '.join(OPTIONS.split())}")
     step("build", "ninja -C build qemu-system-x86_64")
     (work / "build/qemu-system-x86_64").rename(path / "qemu")
@@ -59,5 +64,5 @@ def make(path, log):
 def checking_qemu():
     """Where it is."""
     return cached("checking-qemu", [(LAB / "antispoof.c.inc").read_text(encoding="utf-8"),
-                                    FAULT.pattern, CALL, OPTIONS,
+                                    repr(FAULTS), CALL, OPTIONS,
                                     tree("qemu-source").name], make) / "qemu"
