@@ -66,19 +66,25 @@ static void nic_mark_buffers(struct vfio_mediate_device *dev, const struct nic_d
 				  FIELD_GET(SRRCTL_BSIZEHEADER, ring->srrctl) * 64);
 }
 
-/* Bytes in the buffer, if the device has given the descriptor back, or 0. */
-static bool nic_given_back(const struct nic_dirty_ring *ring, const union nic_rx_desc *desc,
-			   u32 *length)
+static bool nic_is_back(const struct nic_dirty_ring *ring, const union nic_rx_desc *desc)
 {
 	/* QEMU's model writes advanced ones, whatever it is told. */
-	if (nic_desctype(ring) == DESCTYPE_LEGACY) {
-		*length = U32_MAX;
+	if (nic_desctype(ring) == DESCTYPE_LEGACY)
 		return le16_to_cpu(desc->wb.length) & LEGACY_DD;
-	}
-
-	*length = le16_to_cpu(desc->wb.length);
 
 	return le32_to_cpu(desc->wb.status_error) & RXD_DD;
+}
+
+/*
+ * Bytes in the buffer of one that is back. A driver of 32 bits may have prepared half of it for
+ * new use: the half of a header's address that is where the length was, which is 0 when there
+ * is no header.
+ */
+static u32 nic_length(const struct nic_dirty_ring *ring, const union nic_rx_desc *desc)
+{
+	u32 length = le16_to_cpu(desc->wb.length);
+
+	return nic_desctype(ring) == DESCTYPE_ONE && length ? length : U32_MAX;
 }
 
 /* Up to NIC_DIRTY_BATCH of them, as many as there are in a row. */
@@ -150,7 +156,7 @@ int nic_dirty_rx_begin(struct vfio_mediate_device *dev, struct nic_dirty_ring *r
 int nic_dirty_rx_scan(struct vfio_mediate_device *dev, struct nic_dirty_ring *ring,
 		      union nic_rx_desc *desc, u32 head, bool stopped)
 {
-	u32 first = ring->clean, n, i, length;
+	u32 first = ring->clean, n, i;
 	int ret;
 
 	if (head >= ring->count || nic_distance(ring, ring->clean, head) >
@@ -160,8 +166,8 @@ int nic_dirty_rx_scan(struct vfio_mediate_device *dev, struct nic_dirty_ring *ri
 	ret = nic_read_descs(dev, ring, desc, ring->clean, head, &n);
 	if (ret)
 		return ret;
-	for (i = 0; i < n && nic_given_back(ring, &desc[i], &length); i++)
-		nic_rx_back(dev, ring, length);
+	for (i = 0; i < n && nic_is_back(ring, &desc[i]); i++)
+		nic_rx_back(dev, ring, nic_length(ring, &desc[i]));
 	nic_mark_descs(dev, ring, first, ring->clean);
 	if (i == n && ring->clean != head)
 		return 1;

@@ -130,12 +130,12 @@ static void test_exact(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, 0, scan(w, false));
 		expect_nothing_marked(test);
 
-		/* Up to the page's end, beyond it, and a buffer of which nothing is used */
+		/* Up to the page's end, and beyond it */
 		for (round = 0; round < 4; round++) {
 			fetch(w, 3);
 			give_back(w, 96);
 			give_back(w, 2048);
-			give_back(w, 0);
+			give_back(w, 97);
 			KUNIT_EXPECT_EQ(test, 0, scan(w, false));
 			expect_all_marked(test, "running");
 			expect_exact(test);
@@ -203,6 +203,30 @@ static void test_prepared_again(struct kunit *test)
 			KUNIT_EXPECT_EQ(test, 0, scan(w, true));
 		expect_all_marked(test, "prepared again");
 		end(w);
+	}
+}
+
+/* Half of a descriptor is not the device's any more, and says nothing of a length. */
+static void test_half_prepared(struct kunit *test)
+{
+	static const u32 kinds[] = { RX_KIND(DESCTYPE_ONE, 2, 0), RX_KIND(2, 2, 256) };
+	struct world *w = test->priv;
+	unsigned int kind, at;
+
+	for (kind = 0; kind < ARRAY_SIZE(kinds); kind++) {
+		for (at = 0; at < 8; at++) {
+			new_ring(w, 8, at, kinds[kind]);
+			prepare(w, BUFFERS + 2 * PAGE_SIZE - 1, BUFFERS + 4 * PAGE_SIZE);
+			prepare_some(w, 6);
+			begin(test, w->use);
+			fetch(w, 1);
+			give_back(w, 2048);
+			w->desc[at].wb.length = cpu_to_le16(kind);
+			w->desc[at].wb.vlan = 0;
+			KUNIT_EXPECT_EQ(test, 0, scan(w, false));
+			expect_all_marked(test, "half prepared");
+			end(w);
+		}
 	}
 }
 
@@ -606,6 +630,7 @@ static struct kunit_case dirty_ring_cases[] = {
 	KUNIT_CASE(test_exact),
 	KUNIT_CASE(test_head_ahead),
 	KUNIT_CASE(test_prepared_again),
+	KUNIT_CASE(test_half_prepared),
 	KUNIT_CASE(test_posted_again),
 	KUNIT_CASE(test_headers),
 	KUNIT_CASE(test_refused),
