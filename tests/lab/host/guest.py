@@ -316,8 +316,8 @@ class Guest:
         except (EOFError, OSError) as err:
             raise GuestError(f"{self.name}: did not reboot ({err})\n{self.last_words()}"
                              ) from err
-        # Not by asking the agent: for one that is not there, QEMU has stopped to take
-        # connections when there were many, in a guest that was migrated meanwhile.
+        # Not by asking the agent: after many connections to one that was not there yet,
+        # QEMU took no more of them, with a guest that was being migrated.
         while self.boots() == boots:
             if time.monotonic() - start > timeout:
                 raise GuestError(f"{self.name}: not up again after {timeout} s\n"

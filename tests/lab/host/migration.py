@@ -113,7 +113,9 @@ class Migration:
     def wait(self, timeout=120):
         """Until it is over, one way or the other; returns QEMU's last word."""
         end = time.monotonic() + timeout
-        while (state := self.query())["status"] not in ENDED:
+        # 7.2 says that it is completed before it has the figures.
+        while (state := self.query())["status"] not in ENDED or \
+                state["status"] == "completed" and not state["total-time"]:
             if time.monotonic() > end:
                 raise GuestError(f"{self.source.name}: migration not over after "
                                  f"{timeout} s: {state}")
