@@ -15,7 +15,7 @@ import sys
 
 from common import sh
 from migrate import Trip, guest_on, refused, world_away
-from migrate_dirty import SYNC, compare, go, leave, set_tracking
+from migrate_dirty import SYNC, compare, go, leave, receive_large, set_tracking
 from passthrough import PF_ADDRESS
 from tap import Tap
 
@@ -36,6 +36,7 @@ class Demo(Trip):
     def more(self):
         name = self.name
         pair = {}
+        receive_large(self)
         set_tracking(True)
         for key, about, vf in (("all", "not tracked", self.vfs[0]),
                                ("tracked", "tracked", self.vfs[1])):

@@ -18,7 +18,7 @@ import time
 
 from common import sh
 from migrate import Trip, complaints_of, guest_on, world_away
-from migrate_dirty import BANDWIDTH, DOWNTIME, Load, same_memory
+from migrate_dirty import BANDWIDTH, DOWNTIME, Load, keep, receive_large, same_memory
 from migration import migrate
 from passthrough import GUEST_ADDRESS, PF_ADDRESS
 from probe import Stream
@@ -41,6 +41,10 @@ def leaks():
 class Soak(Trip):
     """A guest that never comes to rest."""
 
+    def set_up(self):
+        super().set_up()
+        receive_large(self)
+
     def go_on(self, qemu, vfs, times, rate):
         """All migrations, under one connection."""
         name = self.name
@@ -48,6 +52,7 @@ class Soak(Trip):
         with Load(rate):
             for count in range(1, times + 1):
                 self.name = f"{name}, migration {count}"
+                keep(self)
                 self.guest, figures = migrate(
                     self.guest, vfs[count % 2], qemu=qemu, timeout=TIMEOUT, compare=True,
                     bandwidth=BANDWIDTH, downtime_limit=DOWNTIME)

@@ -21,6 +21,7 @@ RATE = "500"    # packets a second that the guest receives, with tracking and wi
 TRACKING = """\
 dirty pages per pass  tracked: {tracked}   not tracked: {all}
 RAM sent              tracked: {tracked_mib:.0f} MiB   not tracked: {all_mib:.0f} MiB
+in the downtime       tracked: {tracked_kib:.0f} KiB   not tracked: {all_kib:.0f} KiB
 downtime              tracked: {tracked_ms} ms   not tracked: {all_ms} ms"""
 
 
@@ -32,6 +33,7 @@ def tracking_lines(pair):
         pages = [str(count) for count in found["dirty_pages"]]
         values[name] = ", ".join(["all" if pages[0] == "0" else pages[0], *pages[1:]])
         values[f"{name}_mib"] = found["ram_bytes"] / 2 ** 20
+        values[f"{name}_kib"] = found["stopped_bytes"] / 2 ** 10
         values[f"{name}_ms"] = found["downtime_ms"]
     return TRACKING.format(**values).splitlines()
 

@@ -157,6 +157,7 @@ class Migration:
                 "setup_ms": state["setup-time"],
                 "passes": state["ram"]["dirty-sync-count"],
                 "ram_bytes": state["ram"]["transferred"],
+                "stopped_bytes": state["ram"]["downtime-bytes"],
                 "vfio_bytes": state_size(self.source, state),
                 "pages_compared": compared,
                 "pages_that_differ": differ}
