@@ -239,7 +239,7 @@ SUITES = [
           pf="sample_nic", qemus=("7.2", "11"), timeout=3600, by_name=True,
           more=("7.2", "debug")),
     Suite("migrate_soak", "a hundred migrations in a row of a guest that receives",
-          ("debug",), "./migrate_soak.py 10 100 300", traffic_files, timeout=5400,
+          ("debug",), "./migrate_soak.py 10 100 100", traffic_files, timeout=5400,
           pf="sample_nic", by_name=True, more=("6.12", "7.2")),
     Suite("reload", "loading and unloading the modules leaks nothing",
           ("debug",), "./reload.sh 20", e2e_files, timeout=900, threads="single"),
