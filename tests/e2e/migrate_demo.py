@@ -26,7 +26,7 @@ class Demo(Trip):
 
     def __init__(self, tap, qemu, rate, vfs):
         super().__init__(tap, f"QEMU {qemu}", guest_on(
-            vfs[0], qemu=qemu, options=["-trace", SYNC]))
+            vfs[0], qemu=qemu, shared=True, options=["-trace", SYNC]))
         self.qemu, self.rate, self.vfs = qemu, rate, vfs
 
     def start(self):

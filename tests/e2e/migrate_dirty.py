@@ -28,7 +28,7 @@ import threading
 import time
 
 from common import sh, wait_for_link
-from guest import has_qemu
+from guest import has_qemu, words
 from migrate import Trip, guest_on, world_away
 from migration import ENDED, Migration
 from passthrough import GUEST_ADDRESS, PF_ADDRESS
@@ -89,13 +89,11 @@ class Load:
             self.process.kill()
 
 
-def passes(name):
-    """Pages that QEMU has found to be dirty anew before each of its passes: it counts
-    them from one second to the next."""
-    text = pathlib.Path(f"/out/{name}.qemu").read_text(encoding="utf-8",
-                                                        errors="replace")
+def passes(source):
+    """Pages that a guest's QEMU has found to be dirty anew before each of its passes: it
+    counts them from one second to the next."""
     found, last = [], 0
-    for count in map(int, re.findall(rf"{SYNC} dirty_pages (\d+)", text)):
+    for count in map(int, re.findall(rf"{SYNC} dirty_pages (\d+)", words(source.log))):
         found.append(count - last if count >= last else count)
         last = count
     return found
@@ -167,7 +165,7 @@ def go(trip, qemu, tracking, rate, vf):
                    "2> /tmp/err & "
                    f"until grep -q :{STORE_PORT:04X} /proc/net/tcp; do sleep 0.1; done")
     feed = Feed()
-    source = trip.guest.name
+    source = trip.guest
     with Load(rate):
         time.sleep(1)
         migration = Migration(trip.guest, vf, qemu=qemu, bandwidth=BANDWIDTH,
@@ -222,7 +220,7 @@ class Receiver(Trip):
     def __init__(self, tap, name, qemu, rate, vfs, tracking, **options):
         set_tracking(tracking)
         super().__init__(tap, f"QEMU {qemu}, {name}", guest_on(
-            vfs[0], qemu=qemu, options=["-trace", SYNC], **options))
+            vfs[0], qemu=qemu, shared=True, options=["-trace", SYNC], **options))
         self.qemu, self.rate, self.vfs, self.tracking = qemu, rate, vfs, tracking
 
     def set_up(self):
@@ -238,7 +236,7 @@ class Rebooter(Receiver):
     QEMU may not send that faster than slowly before."""
 
     def migrated(self):
-        source = self.guest.name
+        source = self.guest
         with Load(self.rate):
             migration = Migration(self.guest, self.vfs[1], qemu=self.qemu,
                                   bandwidth=SLOWLY, downtime_limit=DOWNTIME)

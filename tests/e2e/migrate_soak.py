@@ -90,7 +90,7 @@ def main():
         KMEMLEAK.write_text("clear", encoding="ascii")
     told = "" if IOMMUFD.exists() else ", enable-migration=on"
     trip = Soak(tap, f"QEMU {qemu}{told}, {rate} packets/s",
-                guest_on(vfs[0], qemu=qemu, migratable=bool(told)))
+                guest_on(vfs[0], qemu=qemu, shared=True, migratable=bool(told)))
     trip.live(lambda: trip.go_on(qemu, vfs, times, rate))
     if KMEMLEAK.exists():
         found = leaks()

@@ -17,6 +17,9 @@ OWN = "10"      # the lab host's own QEMU
 QEMUS = "/lab/qemu"
 UP = "guest: up"        # says guest-init
 TRACE = "/sys/kernel/tracing/trace"     # of what init has asked for
+HUGE = pathlib.Path("/dev/hugepages")
+POOL = pathlib.Path("/sys/kernel/mm/hugepages/hugepages-2048kB")
+PART = 16 << 20 # bytes of memory that are read at once
 START = 60      # s until QEMU answers: a VF may be reset first
 # What has a VF migrated although nobody says which pages it has written: QEMU
 # then takes all of the guest's for written, each time.
@@ -96,22 +99,43 @@ class Channel:
         self.sock.close()
 
 
+def words(path):
+    """What is in a log so far."""
+    return pathlib.Path(path).read_text(encoding="utf-8", errors="replace")
+
+
+def pool(name):
+    """How many huge pages there are: all of them, free ones, or those of them that are
+    promised to somebody."""
+    return int((POOL / f"{name}_hugepages").read_text())
+
+
+def reserve(megabytes):
+    """Has huge pages for that much memory. In them, what is contiguous in a guest is so on
+    this host, too: the emulated card sends nothing that is not, see lab.rst."""
+    lacking = megabytes // 2 - (pool("free") - pool("resv"))
+    if lacking > 0:
+        (POOL / "nr_hugepages").write_text(str(pool("nr") + lacking))
+
+
 class Guest:
     """A guest that owns the VFs given by their addresses.
 
     It finds programs, paths of files on the lab host, in its root directory.
     With incoming, it is nothing yet but where another one is to go: True, or what
-    QEMU calls an URI. With slots, its VFs can be unplugged: each has a root port,
-    slot0 and so on, and a name, vf0.
+    QEMU calls an URI. With shared, others can read its memory. With slots, its VFs can
+    be unplugged: each has a root port, slot0 and so on, and a name, vf0.
     """
 
     def __init__(self, *vfs, name="guest", memory="256M", options=(),
                  reboots=False, programs=(), qemu=OWN, machine="q35",
                  migratable=False, incoming=False, slots=False,
-                 agent="virtio"):
+                 shared=False, agent="virtio"):
         self.dir = tempfile.mkdtemp(prefix=f"{name}-")
         self.name = name
         self.console = f"/out/{name}.console"
+        self.log = f"/out/{name}.qemu"
+        self.memory = HUGE / os.path.basename(self.dir)
         self.qmp = self.agent = None
         self.incoming = f"unix:{self.dir}/incoming" if incoming is True else incoming
         # What its next QEMU has to be told as well
@@ -119,7 +143,12 @@ class Guest:
                          "reboots": reboots, "programs": programs,
                          "qemu": qemu, "machine": machine,
                          "migratable": migratable, "slots": slots,
-                         "agent": agent}
+                         "shared": shared, "agent": agent}
+        if shared:
+            reserve(int(memory.removesuffix("M")))
+            machine += ",memory-backend=memory"
+            options = ["-object", f"memory-backend-file,id=memory,size={memory},"
+                       f"mem-path={self.memory},share=on", *options]
         cmd = [*program(qemu), "-machine", machine, "-accel", "kvm",
                "-cpu", "host", "-m", memory, "-nodefaults", "-display", "none",
                "-serial", f"file:{self.console}",
@@ -145,7 +174,7 @@ class Guest:
         if incoming:
             # Nor does it run before the source says that all has arrived.
             cmd += ["-incoming", self.incoming, "-S"]
-        with open(f"/out/{name}.qemu", "wb") as log:
+        with open(self.log, "wb") as log:
             self.proc = subprocess.Popen([*cmd, *options],
                                          stdin=subprocess.DEVNULL,
                                          stdout=log, stderr=log)
@@ -173,15 +202,14 @@ class Guest:
         return path
 
     def last_words(self):
-        words = []
-        for path in (f"/out/{self.name}.qemu", self.console, TRACE):
+        lines = []
+        for path in (self.log, self.console, TRACE):
             try:
-                with open(path, encoding="utf-8", errors="replace") as file:
-                    words += [line for line in file.read().splitlines()
-                              if not line.startswith("#")][-15:]
+                lines += [line for line in words(path).splitlines()
+                          if not line.startswith("#")][-15:]
             except OSError:
                 pass
-        return "\n".join(words)
+        return "\n".join(lines)
 
     def events(self):
         """What QEMU has reported by itself, as a guest's reset."""
@@ -235,14 +263,11 @@ class Guest:
                                  f"{self.last_words()}")
             time.sleep(0.05)
 
-    def memory(self, start, size):
-        """What is in the guest's memory from an address on."""
-        path = pathlib.Path(self.dir) / "memory"
-        self.qmp.call("pmemsave", val=start, size=size, filename=str(path), timeout=60)
-        try:
-            return path.read_bytes()
-        finally:
-            path.unlink()
+    def contents(self):
+        """All of its memory by parts, of one that is shared."""
+        with open(self.memory, "rb") as file:
+            while part := file.read(PART):
+                yield part
 
     def wait_for_agent(self, timeout):
         """Until the guest's agent answers; returns the seconds."""
@@ -301,8 +326,7 @@ class Guest:
 
     def boots(self):
         """How often it has said that it is up."""
-        return pathlib.Path(self.console).read_text(encoding="utf-8",
-                                                     errors="replace").count(UP)
+        return words(self.console).count(UP)
 
     def reboot(self, timeout=120):
         """Has the guest reboot; returns the seconds until it is up again."""
@@ -346,3 +370,4 @@ class Guest:
             if channel:
                 channel.close()
         shutil.rmtree(self.dir, ignore_errors=True)
+        self.memory.unlink(missing_ok=True)

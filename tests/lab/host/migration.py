@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Live migration of guests from one QEMU to another on the lab host."""
 
-import pathlib
 import re
 import struct
 import time
 
-from guest import Guest, GuestError
+from guest import Guest, GuestError, words
 
 # As long as nobody tells which pages a VF has written, QEMU counts all of the
 # guest's memory as still to be sent after each pass, and goes on passing until it
@@ -17,7 +16,6 @@ DOWNTIME_LIMIT = 60
 BANDWIDTH = 10 << 30    # bytes/s, more than any
 ENDED = ("completed", "failed", "cancelled")
 PAGE = 4096
-CHUNK = 16 << 20        # bytes of memory that are compared at once
 CLOCK = struct.Struct("<III")   # struct pvclock_wall_clock: version, s, ns
 DAY = 86400             # s
 # QEMU 7.2 says how much of the VF's state there is only when it is traced.
@@ -49,9 +47,8 @@ def state_size(source, state):
     """Bytes of the VF's state, of which QEMU has said this when it was over."""
     if "vfio" in state:
         return state["vfio"]["transferred"]
-    said = pathlib.Path(f"/out/{source.name}.qemu").read_text(encoding="utf-8",
-                                                               errors="replace")
-    return sum(int(size, 16) for size in STATE_PART.findall(said)) or None
+    return sum(int(size, 16)
+               for size in STATE_PART.findall(words(source.log))) or None
 
 
 def unlike(start, here, there):
@@ -126,15 +123,15 @@ class Migration:
         """Compares the guest's memory here and there, while it runs neither here any
         more nor there yet: (pages that differ, how many were compared)."""
         self.destination.wait_for_status("paused")
-        size = self.source.qmp.call("query-memory-size-summary")["base-memory"]
-        pages = []
-        for start in range(0, size, CHUNK):
-            pages += unlike(start, *(end.memory(start, min(CHUNK, size - start))
-                                     for end in (self.source, self.destination)))
+        pages, compared = [], 0
+        for here, there in zip(self.source.contents(), self.destination.contents(),
+                               strict=True):
+            pages += unlike(compared, here, there)
+            compared += len(here)
         clocks = [page for page in pages if page.is_clock()]
         if len(clocks) == 1:
             pages.remove(clocks[0])
-        return [page.text for page in pages], size // PAGE
+        return [page.text for page in pages], compared // PAGE
 
     def finish(self, timeout=120, compare=False):
         """Waits for its end, and has the guest go on there; returns figures. With
