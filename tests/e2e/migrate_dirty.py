@@ -215,7 +215,15 @@ def leave(figures):
 
 
 class Receiver(Trip):
-    """A guest that is migrated once, while it receives."""
+    """A guest that receives large packets, and keeps them: see above."""
+
+    def set_up(self):
+        super().set_up()
+        receive_large(self)
+
+
+class Migrant(Receiver):
+    """It is migrated once, while it receives."""
 
     def __init__(self, tap, name, qemu, rate, vfs, tracking, **options):
         set_tracking(tracking)
@@ -223,15 +231,11 @@ class Receiver(Trip):
             vfs[0], qemu=qemu, shared=True, options=["-trace", SYNC], **options))
         self.qemu, self.rate, self.vfs, self.tracking = qemu, rate, vfs, tracking
 
-    def set_up(self):
-        super().set_up()
-        receive_large(self)
-
     def migrated(self):
         return go(self, self.qemu, self.tracking, self.rate, self.vfs[1])
 
 
-class Rebooter(Receiver):
+class Rebooter(Migrant):
     """It reboots meanwhile. What it does then takes longer than its memory does, so
     QEMU may not send that faster than slowly before."""
 
@@ -265,8 +269,8 @@ def measure(tap, qemu, rate, vfs):
     """A pair of migrations; returns their figures."""
     pair = {}
     for key, tracking in (("all", False), ("tracked", True)):
-        trip = Receiver(tap, f"{rate} packets/s, {'' if tracking else 'not '}tracked",
-                        qemu, rate, vfs, tracking)
+        trip = Migrant(tap, f"{rate} packets/s, {'' if tracking else 'not '}tracked",
+                       qemu, rate, vfs, tracking)
         pair[key] = trip.live(trip.migrated)
     if all(pair.values()):
         compare(trip, pair["all"], pair["tracked"])

@@ -17,8 +17,8 @@ import sys
 import time
 
 from common import sh
-from migrate import Trip, complaints_of, guest_on, world_away
-from migrate_dirty import BANDWIDTH, DOWNTIME, Load, keep, receive_large, same_memory
+from migrate import complaints_of, guest_on, world_away
+from migrate_dirty import BANDWIDTH, DOWNTIME, Load, Receiver, keep, same_memory
 from migration import migrate
 from passthrough import GUEST_ADDRESS, PF_ADDRESS
 from probe import Stream
@@ -38,12 +38,8 @@ def leaks():
     return KMEMLEAK.read_text(encoding="ascii", errors="replace")
 
 
-class Soak(Trip):
+class Soak(Receiver):
     """A guest that never comes to rest."""
-
-    def set_up(self):
-        super().set_up()
-        receive_large(self)
 
     def go_on(self, qemu, vfs, times, rate):
         """All migrations, under one connection."""
