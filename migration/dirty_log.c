@@ -12,6 +12,11 @@
 
 #include "dirty_log.h"
 
+/* The kernel's bitmaps have their sizes in an int. A range that is larger is several. */
+#define PAGES_AT_MOST	((u64)SZ_1G)
+/* That can be full: what is left of each range comes on top. */
+#define FULL_AT_MOST	(VPM_DIRTY_LOG_MAX * 8ull / PAGES_AT_MOST)
+
 struct log_range {
 	u64 first;		/* page */
 	u64 last;		/* likewise */
@@ -66,50 +71,71 @@ void vpm_dirty_log_report(struct vpm_dirty_log *log, u64 first, u64 last,
 {
 	unsigned int i;
 
-	for (i = 0; i < log->count; i++)
+	for (i = 0; i < log->count; i++) {
 		report(&log->range[i], first, last, dirty);
+		cond_resched();
+	}
+}
+
+static int append(struct vpm_dirty_log *log, u64 first, u64 last)
+{
+	struct log_range *range;
+
+	log->count++;
+	range = &log->range[log->count - 1];
+	range->first = first;
+	range->last = last;
+	range->pages = kvcalloc(BITS_TO_LONGS(last - first + 1), sizeof(long),
+				GFP_KERNEL_ACCOUNT);
+
+	return range->pages ? 0 : -ENOMEM;
+}
+
+static int append_all(struct vpm_dirty_log *log, struct rb_root_cached *ranges)
+{
+	struct interval_tree_node *node;
+	u64 first, last, end, total = 0;
+	int ret;
+
+	for (node = interval_tree_iter_first(ranges, 0, ULONG_MAX); node;
+	     node = interval_tree_iter_next(node, 0, ULONG_MAX)) {
+		if (node->last < node->start)
+			return -EINVAL;
+
+		first = node->start >> PAGE_SHIFT;
+		end = node->last >> PAGE_SHIFT;
+		total += BITS_TO_LONGS(end - first + 1) * sizeof(long);
+		if (total > VPM_DIRTY_LOG_MAX)
+			return -E2BIG;
+
+		for (; first <= end; first = last + 1) {
+			last = min(end, first + PAGES_AT_MOST - 1);
+			ret = append(log, first, last);
+			if (ret)
+				return ret;
+		}
+	}
+
+	return 0;
 }
 
 struct vpm_dirty_log *vpm_dirty_log_create(struct rb_root_cached *ranges,
 					   unsigned int count)
 {
-	struct interval_tree_node *node;
 	struct vpm_dirty_log *log;
-	struct log_range *range;
-	u64 total = 0, size;
-	int ret = -ENOMEM;
+	int ret;
 
-	log = kzalloc(struct_size(log, range, count), GFP_KERNEL_ACCOUNT);
+	log = kzalloc(struct_size(log, range, count + FULL_AT_MOST), GFP_KERNEL_ACCOUNT);
 	if (!log)
+		return ERR_PTR(-ENOMEM);
+
+	ret = append_all(log, ranges);
+	if (ret) {
+		vpm_dirty_log_free(log);
 		return ERR_PTR(ret);
-
-	for (node = interval_tree_iter_first(ranges, 0, ULONG_MAX);
-	     node && log->count < count;
-	     node = interval_tree_iter_next(node, 0, ULONG_MAX)) {
-		ret = -EINVAL;
-		if (node->last < node->start)
-			goto err_free;
-
-		log->count++;
-		range = &log->range[log->count - 1];
-		range->first = node->start >> PAGE_SHIFT;
-		range->last = node->last >> PAGE_SHIFT;
-		size = BITS_TO_LONGS(range->last - range->first + 1) * sizeof(long);
-		total += size;
-		ret = -E2BIG;
-		if (size > VPM_DIRTY_LOG_MAX || total > VPM_DIRTY_LOG_MAX)
-			goto err_free;
-		ret = -ENOMEM;
-		range->pages = kvzalloc(size, GFP_KERNEL_ACCOUNT);
-		if (!range->pages)
-			goto err_free;
 	}
 
 	return log;
-
-err_free:
-	vpm_dirty_log_free(log);
-	return ERR_PTR(ret);
 }
 
 void vpm_dirty_log_free(struct vpm_dirty_log *log)

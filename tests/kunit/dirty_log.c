@@ -306,6 +306,36 @@ static void test_huge(struct kunit *test)
 	expect_bits(test, 0, 1024);
 }
 
+/*
+ * More pages than the kernel's bitmaps have bits: 16 TiB and two pages. Of these the first
+ * must not be taken for the one that is 16 TiB after it.
+ */
+static void test_vast(struct kunit *test)
+{
+	struct world *w = test->priv;
+	const u64 size = (1ull << 44) + BYTES(2);
+	const u64 high = size - BYTES(2);
+
+	add(w, 0, size - 1);
+	KUNIT_ASSERT_EQ(test, 0, create(w));
+
+	vpm_dirty_log_mark(w->log, high + BYTES(1), size - 1);
+	KUNIT_EXPECT_EQ(test, 0, weight(test, 0, high - 1, SZ_1G));
+	report_to_user(test, high, size - 1, PAGE_SIZE);
+	expect_bits(test, 1, 1);
+
+	/* On both sides of where one bitmap ends */
+	vpm_dirty_log_mark(w->log, BYTES(SZ_1G) - 1, BYTES(SZ_1G));
+	report_to_user(test, BYTES(SZ_1G - 2), BYTES(SZ_1G + 2) - 1, PAGE_SIZE);
+	expect_bits(test, 1, 2);
+
+	/* All of it, in one run, is reported once. */
+	vpm_dirty_log_mark(w->log, 0, U64_MAX);
+	report_to_user(test, 0, size - 1, SZ_1G);
+	expect_bits(test, 0, (size >> 30) + 1);
+	KUNIT_EXPECT_EQ(test, 0, weight(test, 0, size - 1, SZ_1G));
+}
+
 static void model_mark(struct world *w, u64 first, u64 last)
 {
 	unsigned int i, page;
@@ -452,6 +482,7 @@ static struct kunit_case dirty_log_cases[] = {
 	KUNIT_CASE(test_parts),
 	KUNIT_CASE(test_ends),
 	KUNIT_CASE(test_huge),
+	KUNIT_CASE_SLOW(test_vast),
 	KUNIT_CASE_SLOW(test_walk),
 	{ }
 };
