@@ -14,6 +14,7 @@
 #include <uapi/linux/vfio.h>
 
 #include "demo.h"
+#include "registered.h"
 
 #define DEMO_DEVICE_82576_VF	0x10ca
 #define DEMO_TYPE		(VFIO_REGION_TYPE_PCI_VENDOR_TYPE | PCI_VENDOR_ID_INTEL)
@@ -220,14 +221,13 @@ static int toggle_all(bool on)
 	return ret;
 }
 
-static bool loaded;
 static bool toggle;
 
 static int param_set_toggle(const char *val, const struct kernel_param *kp)
 {
 	int ret;
 
-	if (!loaded)
+	if (!mediator_ops)
 		return -EAGAIN;
 
 	ret = param_set_bool(val, kp);
@@ -242,39 +242,6 @@ static const struct kernel_param_ops toggle_ops = {
 module_param_cb(toggle, &toggle_ops, &toggle, 0644);
 MODULE_PARM_DESC(toggle, "Trap the pages of all open devices, or stop it");
 
-static bool registered;
-
-/* As a PF driver does when its device is bound and unbound. */
-static int param_set_registered(const char *val, const struct kernel_param *kp)
-{
-	bool want;
-	int ret;
-
-	if (!loaded)
-		return -EAGAIN;
-
-	ret = kstrtobool(val, &want);
-	if (ret)
-		return ret;
-
-	/* Calls of this are one at a time. */
-	if (want && !registered)
-		ret = vfio_pci_register_mediate_ops(&demo_ops);
-	else if (!want && registered)
-		vfio_pci_unregister_mediate_ops(&demo_ops);
-	if (!ret)
-		registered = want;
-
-	return ret;
-}
-
-static const struct kernel_param_ops registered_ops = {
-	.set = param_set_registered,
-	.get = param_get_bool,
-};
-module_param_cb(registered, &registered_ops, &registered, 0644);
-MODULE_PARM_DESC(registered, "Unregister the ops, or register them again");
-
 static int __init mediator_demo_init(void)
 {
 	int ret;
@@ -284,16 +251,11 @@ static int __init mediator_demo_init(void)
 		return ret;
 
 	demo_debugfs_init();
-	ret = vfio_pci_register_mediate_ops(&demo_ops);
-	if (ret) {
+	ret = register_ops(&demo_ops);
+	if (ret)
 		demo_debugfs_exit();
-		return ret;
-	}
 
-	registered = true;
-	loaded = true;
-
-	return 0;
+	return ret;
 }
 module_init(mediator_demo_init);
 

@@ -13,6 +13,7 @@
 #include <linux/vmalloc.h>
 #include <uapi/linux/vfio.h>
 
+#include "registered.h"
 #include "vfio_mediate.h"
 
 #define STATE_DEVICE_82576_VF	0x10ca
@@ -67,8 +68,6 @@ MODULE_PARM_DESC(wrong, "Callbacks that should not have come");
 static unsigned int running;
 module_param(running, uint, 0444);
 MODULE_PARM_DESC(running, "Devices that were told to run, and not to stop since");
-
-static bool loaded, registered = true;
 
 enum level { RUNNING, QUIESCED, STOPPED };
 
@@ -383,49 +382,12 @@ static const struct vfio_pci_mediate_ops state_ops = {
 	.mmap = state_mmap,
 };
 
-/* As a PF driver does when its device is bound and unbound. */
-static int param_set_registered(const char *val, const struct kernel_param *kp)
-{
-	bool want;
-	int ret;
-
-	if (!loaded)
-		return -EAGAIN;
-
-	ret = kstrtobool(val, &want);
-	if (ret)
-		return ret;
-
-	/* Calls of this are one at a time. */
-	if (want && !registered)
-		ret = vfio_pci_register_mediate_ops(&state_ops);
-	else if (!want && registered)
-		vfio_pci_unregister_mediate_ops(&state_ops);
-	if (!ret)
-		registered = want;
-
-	return ret;
-}
-
-static const struct kernel_param_ops registered_ops = {
-	.set = param_set_registered,
-	.get = param_get_bool,
-};
-module_param_cb(registered, &registered_ops, &registered, 0644);
-MODULE_PARM_DESC(registered, "Unregister the ops, or register them again");
-
 static int __init mediator_state_init(void)
 {
-	int ret;
-
 	if (!size || size > MAX_SIZE || !PAGE_ALIGNED(size))
 		return -EINVAL;
 
-	ret = vfio_pci_register_mediate_ops(&state_ops);
-	if (!ret)
-		loaded = true;
-
-	return ret;
+	return register_ops(&state_ops);
 }
 module_init(mediator_state_init);
 

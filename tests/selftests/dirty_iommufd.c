@@ -333,13 +333,7 @@ static void test_compat(struct dirty *d, const char *bdf)
 
 	c->container_fd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
 	if (!ret)
-		ret = vfio_client_open_group(c);
-	if (!ret)
-		ret = vfio_client_set_container(c);
-	if (!ret)
-		ret = vfio_client_set_iommu(c);
-	if (!ret)
-		ret = vfio_client_get_device(c);
+		ret = vfio_client_open_in_container(c);
 	if (ret)
 		bail_out("open %s by its group: %s", bdf, strerror(-ret));
 	use_vf(d);

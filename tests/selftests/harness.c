@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,6 +112,22 @@ void bail_out(const char *fmt, ...)
 	printf("\n");
 	va_end(args);
 	exit(1);
+}
+
+static void too_late(int sig)
+{
+	static const char text[] = "Bail out! it does not end\n";
+
+	(void)sig;
+	if (write(STDOUT_FILENO, text, sizeof(text) - 1) < 0)
+		_exit(2);
+	_exit(1);
+}
+
+void end_within(unsigned int seconds)
+{
+	signal(SIGALRM, too_late);
+	alarm(seconds);
 }
 
 int end_results(void)

@@ -42,6 +42,9 @@ void note(const char *fmt, ...);
 __printf(1, 2)
 noreturn void bail_out(const char *fmt, ...);
 
+/* The test cannot go on after so many seconds, from any thread; 0 takes that back */
+void end_within(unsigned int seconds);
+
 /* Print the plan; the program's exit status */
 int end_results(void);
 

@@ -6,7 +6,6 @@
 #define _GNU_SOURCE
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -249,24 +248,13 @@ static void *run(void *arg)
 	return NULL;
 }
 
-static void too_late(int sig)
-{
-	static const char text[] = "Bail out! it does not end\n";
-
-	(void)sig;
-	if (write(STDOUT_FILENO, text, sizeof(text) - 1) < 0)
-		_exit(2);
-	_exit(1);
-}
-
 void concurrent(struct mediate *m, unsigned int seconds)
 {
 	unsigned int i;
 	__u32 val;
 	__u8 *map;
 
-	signal(SIGALRM, too_late);
-	alarm(seconds + SLACK);
+	end_within(seconds + SLACK);
 	for (i = 0; i < ARRAY_SIZE(workers); i++) {
 		workers[i].m = m;
 		if (pthread_create(&workers[i].thread, NULL, run, &workers[i]))
@@ -282,7 +270,7 @@ void concurrent(struct mediate *m, unsigned int seconds)
 			     workers[i].wrong);
 		note("%s: %u times", workers[i].name, workers[i].rounds);
 	}
-	alarm(0);
+	end_within(0);
 
 	if (m->trap)
 		expect(trap_set(m, TRAP_OFF), 0, "afterwards: the trap is off");

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,16 +127,6 @@ static void *run(void *arg)
 	return NULL;
 }
 
-static void too_late(int sig)
-{
-	static const char text[] = "Bail out! it does not end\n";
-
-	(void)sig;
-	if (write(STDOUT_FILENO, text, sizeof(text) - 1) < 0)
-		_exit(2);
-	_exit(1);
-}
-
 /* One device by v2, the other by v1; towards the end, the vendor goes. */
 void test_concurrent(struct migrate *from, struct migrate *to, unsigned int seconds)
 {
@@ -155,8 +144,7 @@ void test_concurrent(struct migrate *from, struct migrate *to, unsigned int seco
 	unsigned int i;
 
 	v1_set(to, V1_RUNNING);
-	signal(SIGALRM, too_late);
-	alarm(seconds + SLACK);
+	end_within(seconds + SLACK);
 	for (i = 0; i < ARRAY_SIZE(workers); i++)
 		if (pthread_create(&workers[i].thread, NULL, run, &workers[i]))
 			bail_out("no thread");
@@ -170,7 +158,7 @@ void test_concurrent(struct migrate *from, struct migrate *to, unsigned int seco
 		   workers[i].name);
 		note("%s: %u times", workers[i].name, workers[i].rounds);
 	}
-	alarm(0);
+	end_within(0);
 	share(-1);
 
 	vendor_set("registered", "1");

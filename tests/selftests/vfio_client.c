@@ -223,13 +223,11 @@ int vfio_client_detach(struct vfio_client *c)
 				 &detach);
 }
 
-static int client_open_by_group(struct vfio_client *c)
+int vfio_client_open_in_container(struct vfio_client *c)
 {
 	int ret;
 
-	ret = vfio_client_open_container(c);
-	if (!ret)
-		ret = vfio_client_open_group(c);
+	ret = vfio_client_open_group(c);
 	if (!ret)
 		ret = vfio_client_set_container(c);
 	if (!ret)
@@ -238,6 +236,11 @@ static int client_open_by_group(struct vfio_client *c)
 		ret = vfio_client_get_device(c);
 
 	return ret;
+}
+
+static int client_open_by_group(struct vfio_client *c)
+{
+	return vfio_client_open_container(c) ?: vfio_client_open_in_container(c);
 }
 
 static int client_open_by_cdev(struct vfio_client *c)

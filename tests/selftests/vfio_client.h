@@ -125,6 +125,14 @@ int vfio_client_set_iommu(struct vfio_client *c);
 int vfio_client_get_device(struct vfio_client *c);
 
 /**
+ * vfio_client_open_in_container - all steps from the group to the device file
+ * @c: client in group mode, with an open container
+ *
+ * Return: 0 or a negative errno.
+ */
+int vfio_client_open_in_container(struct vfio_client *c);
+
+/**
  * vfio_client_open_iommufd - open a new iommufd
  * @c: client in cdev mode
  *
