@@ -428,7 +428,7 @@ def lint_tree(work, log):
     except kernels.KernelGone:
         return
     sources = kernels.copy_sources(work / "modules-7.2")
-    kern.shell(f"! make -s -C {kernels.kdir(kern)} M={sources} W=1 "
+    kern.shell(f"! make -s -j$(nproc) -C {kernels.kdir(kern)} M={sources} W=1 "
                "VFIO_MEDIATE_TESTS=m modules 2>&1 | grep .",
                log, "W=1 on 7.2", writable=[work])
 

@@ -27,18 +27,25 @@ c_files=$(grep -E '\.[ch]$' "$list")
 # shellcheck disable=SC2046	# a list of words
 sh_files=$(grep -lE '^#!/bin/(busybox.static )?(ba)?sh' $(cat "$list"))
 
+# Names of files are on stdin. What is printed has the name in each line.
+checkpatch()
+{
+	quiet checkpatch xargs -r -n 8 -P "$(nproc)" perl "$scripts/checkpatch.pl" \
+		--no-tree --strict --terse --no-summary --quiet \
+		--max-line-length=100 "$@" --file
+}
+
 # User space has no use for the kernel's own types; compat.h is where versions
 # of the kernel are told apart, by macros that hold members of an initialiser.
-for file in $c_files; do
-	case $file in
-	tests/*|tools/*) ignore=--ignore=PREFER_KERNEL_TYPES,NEW_TYPEDEFS,AVOID_EXTERNS;;
-	*/compat.h) ignore=--ignore=LINUX_VERSION_CODE,CONSTANT_COMPARISON,COMPLEX_MACRO;;
-	*) ignore=;;
-	esac
-	quiet "checkpatch: $file" perl "$scripts/checkpatch.pl" --no-tree \
-		--strict --terse --no-summary --quiet --max-line-length=100 \
-		$ignore --file "$file"
-done
+checkpatch --ignore=PREFER_KERNEL_TYPES,NEW_TYPEDEFS,AVOID_EXTERNS << END
+$(echo "$c_files" | grep -E '^(tests|tools)/')
+END
+checkpatch --ignore=LINUX_VERSION_CODE,CONSTANT_COMPARISON,COMPLEX_MACRO << END
+$(echo "$c_files" | grep '/compat\.h$')
+END
+checkpatch << END
+$(echo "$c_files" | grep -vE '^(tests|tools)/|/compat\.h$')
+END
 
 # Each file says its licence in its first three lines.
 while read -r file; do
@@ -50,7 +57,7 @@ while read -r file; do
 		fail "$file: no SPDX line"
 done < "$list"
 
-quiet "W=1 and sparse" make -s -C "$kdir" M="$sources" W=1 C=2 \
+quiet "W=1 and sparse" make -s -j "$(nproc)" -C "$kdir" M="$sources" W=1 C=2 \
 	VFIO_MEDIATE_TESTS=m modules
 
 # SC1091, SC2317: files of the lab host, functions that ok calls by name.
