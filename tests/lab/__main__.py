@@ -4,17 +4,17 @@
 import argparse
 import pathlib
 import shutil
-import signal
 import sys
 import time
 
 import bench
 import check
+import children
 import demo
 import host
 import kernels
 import qemus
-from cache import CACHE, REPO, LabError, die, say
+from cache import CACHE, REPO, LabError, NoSpace, die, is_full, say
 from trees import need_host_tools
 
 
@@ -130,17 +130,25 @@ def arguments():
 
 def main():
     args = arguments()
-    # Leave by an exception, so that nothing started here is left running.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    children.catch_signals()
     try:
         need_host_tools()
         return globals()[f"cmd_{args.command}"](args)
     except LabError as err:
-        if args.command == "demo":
-            print(f"demo: FAIL: {str(err).splitlines()[0]}", flush=True)
-        die(err)
-    except KeyboardInterrupt:
-        die("interrupted")
+        failure = err
+    except OSError as err:
+        if not is_full(err):
+            raise
+        failure = err if isinstance(err, NoSpace) else \
+            NoSpace(pathlib.Path(err.filename or CACHE))
+    except children.Interrupted as err:
+        print("lab: interrupted", file=sys.stderr, flush=True)
+        return err.code
+    finally:
+        children.end_all()
+    if args.command == "demo":
+        print(f"demo: FAIL: {str(failure).splitlines()[0]}", flush=True)
+    return die(failure)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Progress lines, logged commands, and a directory of built things keyed by
-what went into them."""
+what went into them. children.py has the processes and the signals."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
 import os
 import pathlib
+import re
+import select
 import shutil
 import subprocess
 import sys
 import time
+
+from children import child, pause, stop_here
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
 LAB = REPO / "tests" / "lab"
@@ -22,22 +27,61 @@ CACHE = pathlib.Path(
     / "vfio-mediate").absolute()
 
 HEARTBEAT = 30  # seconds between signs of life of a long step
+RECENT = 1 << 16    # bytes of a command's output that are kept in memory
+FULL = re.compile(r"No space left on device|Disk quota exceeded|"
+                  r"You don't have enough free space")
 
 
 class LabError(Exception):
     """Something the user has to know; printed without a traceback."""
 
 
+class NoSpace(OSError):
+    """A full disk. Not a LabError: whatever the step was for, no other step
+    can make up for it."""
+
+    def __init__(self, where, needed=0):
+        text = f"no space left in {where}: {free_space(where)} MB free"
+        if needed:
+            text += f", about {needed} MB needed"
+        super().__init__(errno.ENOSPC, text)
+
+    def __str__(self):
+        return self.strerror
+
+
+def is_full(err):
+    """Does the OSError err say that a disk is full?"""
+    return err.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def free_space(where):
+    """MB that are free for this user in the directory where, or in the one
+    that it will be made in."""
+    while not where.exists():
+        where = where.parent
+    return shutil.disk_usage(where).free >> 20
+
+
+def need_space(where, needed):
+    """Raises NoSpace unless needed MB are free in the directory where."""
+    if free_space(where) < needed:
+        raise NoSpace(where, needed)
+
+
 def say(text):
     print(f"lab: {text}", flush=True)
 
 
+def last_lines(text, lines=20):
+    return "\n".join(line.rstrip() for line in text.splitlines()[-lines:])
+
+
 def tail(path, lines=20):
     try:
-        text = pathlib.Path(path).read_text(errors="replace")
+        return last_lines(pathlib.Path(path).read_text(errors="replace"), lines)
     except OSError as err:
         return f"({err})"
-    return "\n".join(line.rstrip() for line in text.splitlines()[-lines:])
 
 
 @contextlib.contextmanager
@@ -45,39 +89,55 @@ def locked(path):
     """Holds an exclusive lock on the file at path, shared by all labs."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say(f"waiting for another lab that holds {path.name}")
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        told = False
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if not told:
+                    say(f"waiting for another lab that holds {path.name}")
+                told = True
+                pause(0.2)
         yield
 
 
 def run(cmd, log, timeout=1800, what="", **kwargs):
     """Runs cmd with its output in the file log, and a line now and then."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    start = time.monotonic()
-    with open(log, "ab") as out:
-        proc = subprocess.Popen(cmd, stdin=subprocess.DEVNULL, stdout=out,
-                                stderr=subprocess.STDOUT, **kwargs)
-        try:
-            while True:
-                try:
-                    code = proc.wait(HEARTBEAT)
-                    break
-                except subprocess.TimeoutExpired:
-                    spent = time.monotonic() - start
-                    if spent > timeout:
-                        raise LabError(f"{what or cmd[0]}: no end after "
-                                       f"{timeout} s, log {log}\n{tail(log)}") from None
-                    last = tail(log, 1)[:70]
-                    say(f"  {what}: {spent:.0f} s, {last}")
-        finally:
-            if proc.poll() is None:
-                proc.kill()
-                proc.wait()
-    if code:
-        raise LabError(f"{what or cmd[0]} failed ({code}), log {log}\n{tail(log)}")
+    what = what or cmd[0]
+    start = spoke = time.monotonic()
+    # The last of it stays in memory too: a full disk takes no log.
+    recent = b""
+    with open(log, "ab", buffering=0) as out, \
+            child(cmd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                  stderr=subprocess.STDOUT, **kwargs) as proc:
+        while True:
+            ready = select.select([proc.stdout], [], [], 1)[0]
+            text = os.read(proc.stdout.fileno(), RECENT) if ready else b""
+            if text:
+                recent = (recent + text)[-RECENT:]
+                with contextlib.suppress(OSError):
+                    out.write(text)
+            elif proc.poll() is not None:
+                break
+            elif ready:
+                pause(0.1)      # it closed its output, but goes on
+            now = time.monotonic()
+            if now > start + timeout:
+                raise LabError(f"{what}: no end after {timeout} s, log {log}\n"
+                               + last_lines(recent.decode(errors="replace")))
+            if now > spoke + HEARTBEAT:
+                spoke = now
+                last = last_lines(recent.decode(errors="replace"), 1)[:70]
+                say(f"  {what}: {now - start:.0f} s, {last}")
+        stop_here()
+    if proc.returncode:
+        text = recent.decode(errors="replace")
+        if FULL.search(text):
+            raise NoSpace(log.parent)
+        raise LabError(f"{what} failed ({proc.returncode}), log {log}\n"
+                       + last_lines(text))
 
 
 def digest(*paths):
@@ -93,11 +153,20 @@ def digest(*paths):
     return total.hexdigest()
 
 
-def cached(name, inputs, build):
+def remove(path):
+    """Removes the directory path, whatever the modes in it."""
+    if os.getuid() and path.exists():
+        subprocess.run(["chmod", "-R", "u+rwX", path], check=False,
+                       stderr=subprocess.DEVNULL)
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def cached(name, inputs, build, size=0):
     """Returns the cache directory for name as made from inputs.
 
     inputs is anything JSON can hold; build(directory, log) fills an empty
-    directory, which gets its final name only when build returns.
+    directory, which gets its final name only when build returns. It takes
+    size MB at its peak.
     """
     key = hashlib.sha256(json.dumps([name, inputs], sort_keys=True)
                          .encode()).hexdigest()[:16]
@@ -108,16 +177,22 @@ def cached(name, inputs, build):
     with locked(CACHE / "lock" / f"{name}-{key}"):
         if path.is_dir():
             return path
+        part = CACHE / f".{name}-{key}.part"
+        remove(part)
+        need_space(CACHE, size)
         say(f"{name}: building")
         start = time.monotonic()
-        part = CACHE / f".{name}-{key}.part"
-        shutil.rmtree(part, ignore_errors=True)
         log.unlink(missing_ok=True)
-        part.mkdir(parents=True)
         try:
+            part.mkdir(parents=True)
             build(part, log)
+        except OSError as err:
+            remove(part)
+            if is_full(err):
+                raise NoSpace(CACHE, size) from err
+            raise
         except BaseException:
-            shutil.rmtree(part, ignore_errors=True)
+            remove(part)
             raise
         part.rename(path)
         say(f"{name}: built in {time.monotonic() - start:.0f} s")
