@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Debian trees made by mmdebstrap, and how a command is run inside one."""
 
+import contextlib
 import os
+import pathlib
+import pwd
+import re
+import shutil
 import subprocess
+import tempfile
 
-from cache import LabError, cached, run
+from cache import CACHE, REPO, LabError, cached, need_space, run
 
 PACKAGES = {
     # The lab host's own userland; the outer QEMU runs out of it as well.
@@ -36,6 +42,9 @@ PACKAGES = {
         libglib2.0-dev libpixman-1-dev libslirp-dev libfdt-dev zlib1g-dev xz-utils
         """),
 }
+# MB that making a tree takes at its peak: it is there twice.
+MEGABYTES = {"host": 700, "build-trixie": 2200, "build-sid": 1500, "dpdk": 1000,
+             "qemu-7.2": 800, "qemu-11": 800, "qemu-source": 1300}
 # Source packages that a tree has in /usr/src.
 SOURCES = {"qemu-source": "qemu"}
 
@@ -64,10 +73,64 @@ def sources(suite, kinds=("deb",)):
     return "".join(f"{kind} {place}\n" for kind in kinds for place in places)
 
 
+@contextlib.contextmanager
+def scratch(path, size):
+    """TMPDIR of an mmdebstrap that makes the directory path. Nothing of it is
+    left, however mmdebstrap ended.
+
+    A user's mmdebstrap works with other ids, for which a home directory may be
+    closed, and whose files the user cannot remove.
+    """
+    if not os.getuid():
+        folder = path / ".tmp"
+        folder.mkdir()
+        yield folder
+        shutil.rmtree(folder)
+        return
+    need_subordinate_ids()
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="vfio-mediate-"))
+    try:
+        need_space(folder, size // 2)
+        folder.chmod(0o755)
+        yield folder
+    finally:
+        left = list(folder.iterdir())
+        if left:
+            subprocess.run(["mmdebstrap", "--unshare-helper", "rm", "-rf", *left],
+                           stderr=subprocess.DEVNULL, check=False)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def need_subordinate_ids():
+    """mmdebstrap gives a user's tree the ids that this user may map."""
+    uid = os.getuid()
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = str(uid)
+    for file in ("/etc/subuid", "/etc/subgid"):
+        try:
+            lines = pathlib.Path(file).read_text(encoding="utf-8").splitlines()
+        except OSError:
+            lines = []
+        if not any(line.split(":")[0] in (name, str(uid)) for line in lines):
+            raise LabError(f"{file} has no ids for {name}, which mmdebstrap needs; as root: "
+                           "usermod --add-subuids 100000-165535 "
+                           f"--add-subgids 100000-165535 {name}")
+
+
+def mirror_error(log):
+    """What apt says of a mirror that it cannot read, or nothing."""
+    text = log.read_text(errors="replace") if log.exists() else ""
+    match = re.search(r"^E: (Failed to fetch .*|The repository .*)", text, re.MULTILINE)
+    return " ".join(match[1].split()) if match else ""
+
+
 def tree(name):
     """Directory with the Debian tree called name, made when it is missing."""
     suite, packages = PACKAGES[name]
     include = ",".join(packages.split())
+    size = MEGABYTES[name]
 
     def build(path, log):
         cmd = ["mmdebstrap", "--variant=minbase", "--format=tar",
@@ -87,15 +150,24 @@ def tree(name):
             listing = path / ".list"
             listing.write_text(lines)
             cmd.append(str(listing))
-        # The lab makes its own, smaller initrds: none for the kernel package.
-        run(cmd, log, what=f"{name} tree", env={**os.environ, "INITRD": "No"})
+        try:
+            with scratch(path, size) as folder:
+                # The lab makes its own, smaller initrds: none for the kernel package.
+                run(cmd, log, what=f"{name} tree",
+                    env={**os.environ, "INITRD": "No", "TMPDIR": str(folder)})
+        except LabError as err:
+            why = mirror_error(log)
+            if not why:
+                raise
+            raise LabError(f"the cache has no {name} tree, and Debian's {suite} cannot be "
+                           f"read for it: {why}") from err
         # Owned by whoever runs the lab, so that root is not needed again.
         run(["tar", "-C", str(path), "-xpf", str(tarball), "--no-same-owner",
              "--exclude=./dev/*"], log, what=f"{name} tree")
         tarball.unlink()
         run(["chmod", "-R", "u+rwX", str(path)], log)
 
-    return cached(f"tree-{name}", [suite, include], build)
+    return cached(f"tree-{name}", [suite, include], build, size)
 
 
 def testpmd():
@@ -144,6 +216,10 @@ def inside(root, cmd, writable=(), readable=(), cwd=None):
 
 def need_host_tools():
     """Checks that this machine lets the lab work at all."""
+    for what, path in (("this directory", REPO), ("the cache", CACHE)):
+        if re.search(r"[\s:]", str(path)):
+            raise LabError(f"{what}, {path}, has a blank or a colon in its name: kbuild and "
+                           "tar cannot work there")
     probe = inside("/", ["/bin/true"])
     done = subprocess.run(probe, capture_output=True, text=True, check=False)
     if done.returncode:
