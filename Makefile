@@ -6,8 +6,20 @@ LAB := tests/lab/lab
 .DEFAULT_GOAL := modules
 .PHONY: modules lab demo check bench run shell tools lint clean distclean help
 
+# The oldest kernel that the modules compile against
+OLDEST := 6.12
+
 ifdef KDIR
 # Out of the lab, as any out-of-tree module: make KDIR=/lib/modules/.../build
+release := $(shell cat '$(KDIR)/include/config/kernel.release' 2> /dev/null)
+ifneq ($(words $(CURDIR)),1)
+$(error $(CURDIR) has a blank in its name, which kbuild cannot handle)
+else ifeq ($(release),)
+$(error KDIR=$(KDIR) is not the build directory of a kernel: it has no include/config/kernel.release)
+else ifneq ($(shell printf '%s\n' $(OLDEST) $(release) | sort -V | head -n 1),$(OLDEST))
+$(error Linux $(release) in KDIR=$(KDIR) is too old: $(OLDEST) or later is needed)
+endif
+
 modules clean:
 	$(MAKE) -C $(KDIR) M=$(CURDIR) $@
 else
