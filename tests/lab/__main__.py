@@ -4,8 +4,12 @@
 import argparse
 import pathlib
 import shutil
+import signal
 import sys
 import time
+
+if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)    # until main() sets another
 
 import bench
 import check
@@ -14,7 +18,7 @@ import demo
 import host
 import kernels
 import qemus
-from cache import CACHE, REPO, LabError, NoSpace, die, is_full, say
+from cache import CACHE, REPO, LabError, NoSpace, die, fullest, is_full, say
 from trees import need_host_tools
 
 
@@ -139,8 +143,7 @@ def main():
     except OSError as err:
         if not is_full(err):
             raise
-        failure = err if isinstance(err, NoSpace) else \
-            NoSpace(pathlib.Path(err.filename or CACHE))
+        failure = err if isinstance(err, NoSpace) else NoSpace(fullest())
     except children.Interrupted as err:
         print("lab: interrupted", file=sys.stderr, flush=True)
         return err.code

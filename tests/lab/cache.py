@@ -14,6 +14,7 @@ import select
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 
 from children import child, pause, stop_here
@@ -51,8 +52,13 @@ class NoSpace(OSError):
 
 
 def is_full(err):
-    """Does the OSError err say that a disk is full?"""
-    return err.errno in (errno.ENOSPC, errno.EDQUOT)
+    """Does the OSError err, or what shutil collected, say that a disk is full?"""
+    return err.errno in (errno.ENOSPC, errno.EDQUOT) or bool(FULL.search(str(err)))
+
+
+def fullest():
+    """Which of the directories that the lab writes to has the least space."""
+    return min(CACHE, BUILD, pathlib.Path(tempfile.gettempdir()), key=free_space)
 
 
 def free_space(where):
@@ -113,6 +119,7 @@ def run(cmd, log, timeout=1800, what="", **kwargs):
             child(cmd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                   stderr=subprocess.STDOUT, **kwargs) as proc:
         while True:
+            stop_here()
             ready = select.select([proc.stdout], [], [], 1)[0]
             text = os.read(proc.stdout.fileno(), RECENT) if ready else b""
             if text:

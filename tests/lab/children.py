@@ -9,10 +9,10 @@ How to use it, from any thread:
 
 On leaving the block, by whatever way, the process is gone, and so is its
 process group: it has a session of its own, so the terminal's Ctrl-C does not
-reach it.
+reach it. A group is told to end by SIGTERM, and some seconds later by SIGKILL.
 
-SIGINT, SIGTERM or SIGHUP kills all children at once, and raises Interrupted in
-the main thread. In other threads child(), pause() and stop_here() raise it; a
+SIGINT, SIGTERM or SIGHUP sends SIGTERM to all children at once, and raises
+Interrupted in the main thread. In other threads child(), pause() and stop_here() raise it; a
 thread that calls none of them has to look at the event stopping. Interrupted is
 a SystemExit: "except Exception" lets it pass, and so must all that wraps errors.
 Clean-up code, which runs while it is raised, calls none of the three: plain
@@ -26,8 +26,10 @@ import signal
 import subprocess
 import threading
 import time
+import typing
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+GRACE = 3       # seconds that a child has to end by itself
 GONE = 5        # seconds for the last of a killed process group to be gone
 
 
@@ -35,9 +37,15 @@ class Interrupted(SystemExit):
     """The lab was told to end by a signal; code is the exit status."""
 
 
+class Terms(typing.NamedTuple):
+    """How a child is ended."""
+    group: bool         # with its process group, which is its own
+    grace: float        # seconds between SIGTERM and SIGKILL
+
+
 class State:
     """What the signal handler shares with all threads."""
-    running = set()     # children; a set's methods are atomic
+    running = {}        # children, with their Terms; access is atomic
     starting = False    # is the main thread about to add one?
     code = 0            # exit status once stopping is set
 
@@ -51,7 +59,8 @@ def on_signal(number, _frame):
     State.code = 128 + number
     stopping.set()
     for proc in list(State.running):
-        kill(proc)
+        if proc.returncode is None:
+            tell(proc, signal.SIGTERM)
     # What is being started is not yet known: child() raises.
     if not State.starting:
         raise Interrupted(State.code)
@@ -77,14 +86,13 @@ def pause(seconds):
     stop_here()
 
 
-def kill(proc):
-    """Kills a child and its process group, where it has one of its own."""
-    if proc.returncode is not None:
-        return
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        if os.getpgid(proc.pid) == proc.pid:
-            os.killpg(proc.pid, signal.SIGKILL)
-    proc.kill()
+def tell(proc, number):
+    """Sends a signal to a child, or to its group, whose leader may be gone."""
+    with contextlib.suppress(KeyError, ProcessLookupError, PermissionError):
+        if State.running[proc].group:
+            os.killpg(proc.pid, number)
+        else:
+            proc.send_signal(number)
 
 
 def alive(group):
@@ -98,14 +106,17 @@ def alive(group):
 
 
 def end(proc):
-    """Kills a child that still runs, and waits until its group is gone."""
-    killed = proc.poll() is None or stopping.is_set()
-    kill(proc)
-    proc.wait()
-    deadline = time.monotonic() + GONE
-    while killed and alive(proc.pid) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    State.running.discard(proc)
+    """Ends a child that still runs, and waits until its group is gone."""
+    if proc in State.running and (proc.poll() is None or stopping.is_set()):
+        tell(proc, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            proc.wait(State.running[proc].grace)
+        tell(proc, signal.SIGKILL)
+        proc.wait()
+        deadline = time.monotonic() + GONE
+        while alive(proc.pid) and time.monotonic() < deadline:
+            time.sleep(0.02)
+    State.running.pop(proc, None)
 
 
 def end_all():
@@ -114,14 +125,15 @@ def end_all():
         end(proc)
 
 
-def start(cmd, **kwargs):
+def start(cmd, grace=GRACE, start_new_session=True, **kwargs):
+    """For children that outlive a block: end() has to be called."""
     stop_here()
     main = threading.current_thread() is threading.main_thread()
     if main:
         State.starting = True
     try:
-        proc = subprocess.Popen(cmd, **{"start_new_session": True, **kwargs})
-        State.running.add(proc)
+        proc = subprocess.Popen(cmd, start_new_session=start_new_session, **kwargs)
+        State.running[proc] = Terms(start_new_session, grace)
     finally:
         if main:
             State.starting = False
@@ -136,13 +148,9 @@ def child(cmd, **kwargs):
     """Starts cmd as subprocess.Popen does, and ends it when the block is left.
 
     With start_new_session=False, for what reads from the terminal, only the
-    process itself is ended, not a group."""
-    proc = start(cmd, **kwargs)
-    try:
-        with proc:
-            try:
-                yield proc
-            finally:
-                end(proc)
-    finally:
-        State.running.discard(proc)
+    process itself is ended, not a group. grace is how many seconds it has."""
+    with start(cmd, **kwargs) as proc:
+        try:
+            yield proc
+        finally:
+            end(proc)
