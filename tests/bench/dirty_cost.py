@@ -15,7 +15,7 @@ import pathlib
 import subprocess
 import sys
 
-from common import link_up
+from labhost.net import link_up
 
 DRIVER = "vfio-pci-mediate"
 SECOND = 10 ** 9        # instructions

@@ -12,10 +12,10 @@ import subprocess
 import sys
 import time
 
-from common import CHATTER
-from nic_watch import Log
-from sample_nic import Port, sh, up
-from tap import Tap
+from labhost.klog import CHATTER, Log
+from labhost.ports import Port, up
+from labhost.shell import sh
+from labhost.tap import Tap
 
 DRIVER = "vfio-pci-mediate"
 SAMPLE_NIC = "/sys/bus/pci/drivers/sample_nic"

@@ -17,16 +17,17 @@ import sys
 import threading
 import time
 
-import mutate
-from common import complaints, link_up, ping, sh
-from guest import MIGRATION, GuestError
-from mediate_guest import unplugging_works, wait_for
-from migrate import MAC, Trip, guest_on, host_run, world_away
-from migration import DOWNTIME_LIMIT, Migration, migrate
-from passthrough import GUEST_ADDRESS, PF_ADDRESS
-from probe import Stream
-from relay import POINTS, Relay, phases
-from tap import Tap
+from labhost import mutate
+from labhost.guest import MIGRATION, GuestError
+from labhost.hotplug import unplugging_works
+from labhost.klog import complaints
+from labhost.migration import Migration, migrate
+from labhost.net import GUEST_ADDRESS, MAC, PF_ADDRESS, link_up, ping
+from labhost.probe import Stream
+from labhost.relay import POINTS, Relay, phases
+from labhost.shell import sh, until
+from labhost.tap import Tap
+from labhost.trip import Trip, guest_on, host_run, world_away
 
 DRIVER = pathlib.Path("/sys/bus/pci/drivers/sample_nic")
 PINGS = 4           # each way, after each step
@@ -130,7 +131,7 @@ class Case:
             except (GuestError, OSError, EOFError):
                 # It had all of it, and died before it was told to go on: what breaks
                 # first is its connection.
-                if not wait_for(self.destination.ended, 20):
+                if not until(self.destination.ended, 20):
                     raise
         if self.destination_status() == "running":
             raise Failed("the destination runs, too")
@@ -231,7 +232,7 @@ class KillSource(Case):
         self.source.proc.wait()
 
     def end(self):
-        if not wait_for(lambda: self.destination_status() != "inmigrate", 20):
+        if not until(lambda: self.destination_status() != "inmigrate", 20):
             raise Failed("the destination still waits")
         if self.destination_status() == "paused":
             self.destination.qmp.call("cont")
@@ -320,8 +321,8 @@ class PfOfSource(PfOfDestination):
         option, value = MIGRATION[self.test.qemu].split("=")
         self.source.qmp.call("device_add", driver="vfio-pci", id="vf0",
                              host=vf, bus="slot0", **{option: value})
-        if not wait_for(lambda: self.source.try_run(
-                "test -e /sys/class/net/eth0")[0] == 0):
+        if not until(lambda: self.source.try_run(
+                "test -e /sys/class/net/eth0")[0] == 0, 60):
             raise Failed("the guest does not see its new VF")
         self.test.set_up()
         return False

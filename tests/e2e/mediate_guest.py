@@ -15,18 +15,17 @@ import re
 import subprocess
 import sys
 import threading
-import time
 
-from common import complaints, sh
-from guest import Guest, GuestError
-from hold import mediated_by
-from outer import Outer
-from passthrough import (GUEST_ADDRESS, MAC, PF_ADDRESS, transfer_in,
-                         transfer_out)
-from tap import Tap
+from labhost.guest import Guest, GuestError
+from labhost.hotplug import answers, leaves, plug, set_up, unplugging_works
+from labhost.klog import complaints
+from labhost.net import MAC, PF_ADDRESS
+from labhost.outer import Outer
+from labhost.shell import sh, until
+from labhost.sriov import DRIVER, PCI, mediated_by
+from labhost.tap import Tap
+from labhost.transfer import transfer_in, transfer_out
 
-DRIVER = "vfio-pci-mediate"
-DEVICES = pathlib.Path("/sys/bus/pci/devices")
 PARAMETERS = pathlib.Path("/sys/module/mediator_demo/parameters")
 RDT, TDT = "0x2818", "0x3818"
 
@@ -45,16 +44,6 @@ def doorbells(vf):
     lines = path.read_text(encoding="utf-8").splitlines()
     return {words[0]: int(words[1]) for words in map(str.split, lines)
             if words[0].startswith("0x")}
-
-
-def wait_for(condition, timeout=60):
-    """Whether condition came true in time."""
-    end = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.2)
-    return True
 
 
 class Toggler(threading.Thread):
@@ -83,19 +72,6 @@ class Toggler(threading.Thread):
         if self.error or self.is_alive():
             raise OSError(f"toggling stopped: {self.error}")
         return self.count
-
-
-def set_up(guest):
-    guest.run(f"ip addr add {GUEST_ADDRESS}/24 dev eth0 2>/dev/null; "
-              "ip link set eth0 up && for i in $(seq 100); do "
-              "[ $(cat /sys/class/net/eth0/carrier) = 1 ] && exit 0; "
-              "sleep 0.1; done; exit 1")
-
-
-def answers(guest, count=10, interval=0.05):
-    output = guest.run(f"ping -c {count} -i {interval} -W 2 {PF_ADDRESS}",
-                       60 + count * interval)
-    return int(re.search(r"(\d+)( packets)? received", output).group(1))
 
 
 def test_register(tap, guest, vf):
@@ -179,29 +155,6 @@ def test_interface(tap, guest):
     tap.equal(answers(guest), 10, "and untrapped")
 
 
-def unplugged(guest):
-    devices = guest.qmp.call("query-pci")
-    return '"vf"' not in str(devices).replace("'", '"')
-
-
-def plug(guest, vf):
-    """Gives the guest its VF back."""
-    guest.qmp.call("device_add", driver="vfio-pci", id="vf", host=vf,
-                   bus="slot0")
-    if not wait_for(lambda: guest.try_run("test -e /sys/class/net/eth0")[0]
-                    == 0):
-        raise GuestError("the guest does not see the VF it was given back")
-    set_up(guest)
-
-
-def leaves(tap, guest, what):
-    """The VF is asked back, and the guest lives without it."""
-    gone = wait_for(lambda: unplugged(guest))
-    lives = guest.try_run("test ! -e /sys/class/net/eth0")[0] == 0
-    tap.ok(gone and lives, f"{what}: the VF leaves the guest, which goes on",
-           f"unplugged {gone}, guest without eth0 {lives}")
-
-
 def test_going(tap, guest, vfs, netdev):
     vf = vfs[0]
     done = subprocess.run(["rmmod", "mediator_demo"], text=True, check=False,
@@ -235,9 +188,9 @@ def test_going(tap, guest, vfs, netdev):
     driver = (pf / "driver").resolve()
     unbind.write_text(pf.name, encoding="utf-8")
     leaves(tap, guest, "PF unbound while trapped")
-    tap.ok(not (DEVICES / vf).exists(), "and there are no VFs left")
+    tap.ok(not (PCI / vf).exists(), "and there are no VFs left")
     (driver / "bind").write_text(pf.name, encoding="utf-8")
-    wait_for(lambda: pathlib.Path(f"/sys/class/net/{netdev}").exists())
+    until(lambda: pathlib.Path(f"/sys/class/net/{netdev}").exists(), 60)
     sh("vfctl", "setup", "igb", str(len(vfs)))
     sh("vfctl", "bind", vf, DRIVER)
     sh("ip", "addr", "add", f"{PF_ADDRESS}/24", "dev", netdev)
@@ -248,14 +201,7 @@ def test_going(tap, guest, vfs, netdev):
     trap(True)
     Outer().call("device_del", id="pf1")
     leaves(tap, guest, "PF unplugged while trapped")
-    tap.ok(wait_for(lambda: not pf.exists()), "and there is no PF left")
-
-
-def unplugging_works():
-    """KVM since 6.14 takes a part of what TCG's SVM leaves behind for an event
-    that was being delivered, and ends the guest (KVM internal error 3)."""
-    return (os.environ["LAB_ACCEL"] != "tcg" or
-            int(os.uname().release.split(".")[0]) < 7)
+    tap.ok(until(lambda: not pf.exists(), 60), "and there is no PF left")
 
 
 def main():

@@ -19,8 +19,9 @@ import sys
 import threading
 import time
 
-from hold import Hold, mediated_by
-from tap import Tap
+from labhost.hold import Hold
+from labhost.sriov import mediated_by
+from labhost.tap import Tap
 
 DRIVER = "vfio-pci-mediate"
 PARAMETERS = pathlib.Path("/sys/module/mediator_demo/parameters")

@@ -12,8 +12,8 @@ import pathlib
 import subprocess
 import sys
 
-from mediate_regions import run
-from tap import Tap
+from labhost.programs import run
+from labhost.tap import Tap
 
 MODULE = "mediator_state"
 PARAMETERS = pathlib.Path(f"/sys/module/{MODULE}/parameters")

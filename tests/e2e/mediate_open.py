@@ -14,9 +14,10 @@ import sys
 import threading
 import time
 
-from common import sh
-from hold import Hold, mediated_by
-from tap import Tap
+from labhost.hold import Hold
+from labhost.shell import sh
+from labhost.sriov import mediated_by
+from labhost.tap import Tap
 
 MODULE = "mediator_claims"
 PARAMETERS = pathlib.Path(f"/sys/module/{MODULE}/parameters")

@@ -11,20 +11,17 @@ on the debug kernel, which is slower.
 import errno
 import os
 import pathlib
-import re
 import subprocess
 import sys
 import threading
-import time
 
-from common import sh
-from tap import Tap
+from labhost.programs import run
+from labhost.shell import sh
+from labhost.tap import Tap
 
 MODULE = "mediator_demo"
 PARAMETERS = pathlib.Path(f"/sys/module/{MODULE}/parameters")
-RESULT = re.compile(r"^(not )?ok \d+ - (.*?)(?: # SKIP ?(.*))?$")
 DRAIN_US = 1000
-TIMEOUT = 300
 OPENS = 10
 
 CONFIGS = (
@@ -43,46 +40,6 @@ def load(**parameters):
 
 def counter(name):
     return int((PARAMETERS / name).read_text(encoding="utf-8"))
-
-
-def run(tap, name, program, *args):
-    """Runs program; its results, under name, become results of ours."""
-    start = time.monotonic()
-    try:
-        done = subprocess.run([program, *args], text=True, check=False,
-                              timeout=TIMEOUT, stdout=subprocess.PIPE)
-        lines, status = done.stdout.splitlines(), done.returncode
-    except subprocess.TimeoutExpired as err:
-        lines = (err.stdout or b"").decode().splitlines()
-        status = "no end"
-    plan, results, failed = None, 0, 0
-    detail = None
-    for line in [*lines, "1..0"]:
-        match = RESULT.match(line)
-        if detail is not None and line.startswith("  # "):
-            detail.append(line.strip(" #"))
-            continue
-        if detail is not None:
-            tap.ok(False, what, "\n".join(detail))
-            detail = None
-        if match:
-            results += 1
-            what = f"{name}: {match[2]}"
-            if match[1]:
-                failed += 1
-                detail = []
-            elif match[3] is not None:
-                tap.skip(what, match[3])
-            else:
-                tap.ok(True, what)
-        elif line.startswith("1..") and plan is None:
-            plan = int(line[3:])
-        elif line.startswith(("# ", "Bail out!")):
-            tap.note(f"{name}: {line.removeprefix('# ')}")
-    tap.ok(plan == results and status == (1 if failed else 0),
-           f"{name}: all of it was run",
-           f"status {status}, plan {plan}, {results} results")
-    tap.note(f"{name}: {time.monotonic() - start:.1f} s")
 
 
 def under(tap, name, parameters, program, *args):

@@ -13,11 +13,12 @@ import os
 import pathlib
 import sys
 
-from common import sh
-from migrate import Trip, guest_on, refused, world_away
-from migrate_dirty import SYNC, compare, go, leave, receive_large, set_tracking
-from passthrough import PF_ADDRESS
-from tap import Tap
+from labhost.net import PF_ADDRESS
+from labhost.refusal import refused
+from labhost.shell import sh
+from labhost.tap import Tap
+from labhost.tracking import SYNC, compare, go, leave, receive_large, set_tracking
+from labhost.trip import Trip, guest_on, world_away
 
 
 class Demo(Trip):

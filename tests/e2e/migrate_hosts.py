@@ -17,11 +17,12 @@ import subprocess
 import sys
 import time
 
-from common import sh
-from guest import Channel, Guest, has_qemu
-from migrate import Journey, Trip, guest_on
-from passthrough import PF_ADDRESS
-from tap import Tap
+from labhost.guest import Channel, Guest, has_qemu
+from labhost.journey import Journey
+from labhost.net import PF_ADDRESS
+from labhost.shell import sh
+from labhost.tap import Tap
+from labhost.trip import Trip, guest_on
 
 LINK = "52:54:00:12:35:0"       # address of the other network's card, but for the host
 HOSTS = ("198.51.100.1", "198.51.100.2")

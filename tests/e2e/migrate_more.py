@@ -17,16 +17,17 @@ import sys
 import threading
 import time
 
-from common import PINGS, complaints, link_up, ping, sh, wait_for_link
-from ends import together
-from guest import Guest, GuestError
-from migrate import (MAC, Trip, complaints_of, guest_on, host_run,
-                     world_away)
-from migration import migrate
-from passthrough import GUEST_ADDRESS, PF_ADDRESS
-from probe import PORT, Probe, Stream, Traffic
-from sample_nic import set_vf, until, vf_info
-from tap import Tap
+from labhost.ends import together
+from labhost.guest import Guest, GuestError
+from labhost.klog import complaints
+from labhost.migration import migrate
+from labhost.net import GUEST_ADDRESS, MAC, PF_ADDRESS, PINGS, link_up, ping, wait_for_link
+from labhost.probe import PORT, Probe, Stream, Traffic
+from labhost.shell import sh, until
+from labhost.sriov import set_vf, vf_info
+from labhost.tap import Tap
+from labhost.trip import Trip, guest_on, host_run, world_away
+from labhost.view import complaints_of
 
 NOBODY, STRANGER = "00:00:00:00:00:00", "52:54:00:76:00:99"
 VLANS = (5, 6)

@@ -16,13 +16,14 @@ import statistics
 import sys
 import time
 
-from common import sh
-from migrate import complaints_of, guest_on, world_away
-from migrate_dirty import BANDWIDTH, DOWNTIME, Load, Receiver, keep, same_memory
-from migration import migrate
-from passthrough import GUEST_ADDRESS, PF_ADDRESS
-from probe import Stream
-from tap import Tap
+from labhost.migration import migrate
+from labhost.net import GUEST_ADDRESS, PF_ADDRESS
+from labhost.probe import Stream
+from labhost.shell import sh
+from labhost.tap import Tap
+from labhost.tracking import BANDWIDTH, DOWNTIME, Load, Receiver, keep, same_memory
+from labhost.trip import guest_on, world_away
+from labhost.view import complaints_of
 
 IOMMUFD = pathlib.Path("/dev/iommu")
 KMEMLEAK = pathlib.Path("/sys/kernel/debug/kmemleak")

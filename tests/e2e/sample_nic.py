@@ -7,144 +7,21 @@ of our own are sent and received by packet sockets, so that no address of IP, an
 no namespace, is needed. Prints TAP.
 """
 
-import errno
-import json
 import os
-import pathlib
 import re
-import select
-import socket
 import subprocess
 import sys
 import time
 
-from common import sh
-from hold import Hold, mediated_by
-from tap import Tap
+from labhost.hold import Hold
+from labhost.ports import GROUP, Port, carrier, up
+from labhost.shell import fails, sh, until
+from labhost.sriov import PCI, mediated_by, num_vfs, set_vf, vf_info
+from labhost.tap import Tap
 
-PCI = pathlib.Path("/sys/bus/pci/devices")
 MACS = ["52:54:00:76:00:10", "52:54:00:76:00:11"]
 OTHER = "52:54:00:76:00:99"
-GROUP = "33:33:00:76:00:01"
 BROADCAST = "ff:ff:ff:ff:ff:ff"
-ETHERTYPE = 0x88b5
-ETH_P_ALL = 3
-OUTGOING = 4
-
-
-def fails(*cmd):
-    return subprocess.run(cmd, check=False, capture_output=True).returncode
-
-
-def until(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.1)
-    return True
-
-
-def netdev_of(device):
-    return until(lambda: list((PCI / device).glob("net/*")), 5) and \
-        next((PCI / device).glob("net/*")).name
-
-
-def carrier(netdev):
-    try:
-        path = pathlib.Path("/sys/class/net") / netdev / "carrier"
-        return path.read_text() == "1\n"
-    except OSError:
-        return False
-
-
-def octets(mac):
-    return bytes.fromhex(mac.replace(":", ""))
-
-
-class Port:
-    """A netdev, by a packet socket that sees all of its frames."""
-
-    token = 0
-
-    def __init__(self, device):
-        self.device = device
-        self.netdev = netdev_of(device)
-        self.mac = (pathlib.Path("/sys/class/net") / self.netdev /
-                    "address").read_text().strip()
-        self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW,
-                                  socket.htons(ETH_P_ALL))
-        self.sock.bind((self.netdev, ETH_P_ALL))
-
-    def close(self):
-        self.sock.close()
-
-    def send(self, to, size, vlan, source):
-        Port.token += 1
-        token = b"sample_nic %08d" % Port.token
-        tag = b"" if vlan is None else b"\x81\0" + vlan.to_bytes(2, "big")
-        frame = octets(to) + octets(source or self.mac) + tag + \
-            ETHERTYPE.to_bytes(2, "big") + token
-        try:
-            self.sock.send(frame.ljust(size, b"."))
-        except OSError as err:
-            # That the netdev was down in the meantime is said once.
-            if err.errno != errno.ENETDOWN:
-                raise
-            self.sock.send(frame.ljust(size, b"."))
-        return token
-
-    def drain(self):
-        try:
-            while self.sock.recv(1, socket.MSG_DONTWAIT):
-                pass
-        except OSError:
-            pass
-
-    def receives(self, token, seconds):
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            if not select.select([self.sock], [], [], left)[0]:
-                break
-            try:
-                frame, address = self.sock.recvfrom(1 << 16)
-            except OSError:
-                continue
-            if token in frame and address[2] != OUTGOING:
-                return len(frame)
-        return 0
-
-    def reaches(self, other, to=None, size=100, vlan=None, source=None,
-                seconds=2.0):
-        """Size of what arrives at the other port of a frame that is sent."""
-        other.drain()
-        return other.receives(self.send(to or other.mac, size, vlan, source),
-                              seconds)
-
-    def meets(self, other, to=None, vlan=None):
-        """Whether frames arrive: not each at once, where igbvf loses its link.
-
-        It does when the PF, on the same two busy CPUs, takes a second to answer.
-        """
-        return until(lambda: self.reaches(other, to, vlan=vlan))
-
-
-def vf_info(netdev, number):
-    link = json.loads(sh("ip", "-s", "-d", "-j", "link", "show", netdev))[0]
-    return link["vfinfo_list"][number]
-
-
-def set_vf(netdev, number, *what):
-    sh("ip", "link", "set", netdev, "vf", str(number), *what)
-
-
-def num_vfs(device, number):
-    (PCI / device / "sriov_numvfs").write_text(str(number))
-
-
-def up(port):
-    sh("ip", "link", "set", port.netdev, "up")
-    return until(lambda: carrier(port.netdev))
 
 
 def test_netdev(tap, pf):

@@ -12,10 +12,14 @@ import subprocess
 import sys
 import time
 
-from nic_watch import PF_ADDRESS, WORLD, Flood, Log
-from outer import Outer
-from sample_nic import PCI, Port, fails, set_vf, sh, until, up
-from tap import Tap
+from labhost.klog import Log
+from labhost.net import PF_IN_WORLD, WORLD
+from labhost.outer import Outer
+from labhost.ports import Port, up
+from labhost.shell import fails, sh, until
+from labhost.sriov import PCI, set_vf
+from labhost.tap import Tap
+from labhost.watch import Flood
 
 POWER = pathlib.Path("/sys/power")
 DELAY = pathlib.Path("/sys/module/suspend/parameters/pm_test_delay")
@@ -115,7 +119,7 @@ def test_aer(tap, pf, vf):
 def main():
     tap = Tap()
     pf, vf = Port(os.environ["LAB_PF"]), os.environ["LAB_VFS"].split()[0]
-    sh("ip", "addr", "add", f"{PF_ADDRESS}/24", "dev", pf.netdev)
+    sh("ip", "addr", "add", f"{PF_IN_WORLD}/24", "dev", pf.netdev)
     sh("modprobe", "igbvf")
     set_vf(pf.netdev, 0, "mac", VF_MAC)
     serves(tap, pf, vf, "to begin with")

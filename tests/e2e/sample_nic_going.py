@@ -13,12 +13,16 @@ import subprocess
 import sys
 import time
 
-from hold import Hold, mediated_by
-from nic_watch import PF_ADDRESS, Log
-from outer import Outer
-from sample_nic import PCI, Port, num_vfs, sh, until, up
-from sample_nic_pfs import DRIVER, STATUS, unharmed, vfs_of, watch
-from tap import Tap
+from labhost.hold import Hold
+from labhost.klog import Log
+from labhost.net import PF_IN_WORLD
+from labhost.nic import STATUS
+from labhost.outer import Outer
+from labhost.ports import Port, up
+from labhost.shell import sh, until
+from labhost.sriov import DRIVER, PCI, mediated_by, num_vfs, vfs_of
+from labhost.tap import Tap
+from labhost.watch import unharmed, watch
 
 SAMPLE_NIC = pathlib.Path("/sys/bus/pci/drivers/sample_nic")
 
@@ -111,7 +115,7 @@ def test_going(tap, pfs):
 def test_unplugged(tap, b):
     """By QEMU's monitor, and plugged in again."""
     outer = Outer()
-    tap.ok(goes(tap, b, "PF unplugged", "python3 -c 'from outer import Outer; "
+    tap.ok(goes(tap, b, "PF unplugged", "python3 -c 'from labhost.outer import Outer; "
                 f"Outer().call(\"device_del\", id=\"pf2\")'; while [ -e {PCI}/{b} ]; "
                 "do sleep 0.1; done", True), "and there are no VFs")
     tap.ok(not (PCI / b).exists(), "nor is there a PF")
@@ -125,7 +129,7 @@ def main():
     tap = Tap()
     pfs = os.environ["LAB_PFS"].split()
     log = Log("warn,err,crit,alert,emerg")
-    sh("ip", "addr", "add", f"{PF_ADDRESS}/24", "dev", Port(pfs[0]).netdev)
+    sh("ip", "addr", "add", f"{PF_IN_WORLD}/24", "dev", Port(pfs[0]).netdev)
     sh("modprobe", "igbvf")
     test_going(tap, pfs)
     for pf in pfs:

@@ -13,16 +13,17 @@ import sys
 import threading
 import time
 
-from guest import Guest, GuestError
-from hold import mediated_by
-from mediate_guest import (DEVICES, DRIVER, answers, leaves, plug, set_up,
-                           unplugging_works, wait_for)
-from nic_watch import Log
-from outer import Outer
-from passthrough import MAC, PF_ADDRESS, sh, transfer_in, transfer_out
-from sample_nic_stop import rings, stands_still, stop
-from tap import Tap
-from vmm import VmmDevice
+from labhost.guest import Guest, GuestError
+from labhost.hotplug import answers, leaves, plug, set_up, unplugging_works
+from labhost.klog import Log
+from labhost.net import MAC, PF_ADDRESS
+from labhost.nic import rings, stands_still, stop
+from labhost.outer import Outer
+from labhost.shell import sh, until
+from labhost.sriov import DRIVER, PCI, mediated_by
+from labhost.tap import Tap
+from labhost.transfer import transfer_in, transfer_out
+from labhost.vmm import VmmDevice
 
 SAMPLE_NIC = pathlib.Path("/sys/bus/pci/drivers/sample_nic")
 
@@ -96,14 +97,14 @@ def test_stop(tap, guest, pf, netdev):
               "stopped, the guest's driver starts anew: no answer")
     stop(pf, 0, False)
     # Either side may have to ask for the other's address first.
-    wait_for(lambda: guest.try_run(f"ping -c 1 -W 1 {PF_ADDRESS}")[0] == 0, 10)
+    until(lambda: guest.try_run(f"ping -c 1 -W 1 {PF_ADDRESS}")[0] == 0, 10)
     tap.equal(answers(guest), 10, "started: traffic")
     guest.try_run("killall ping")
 
 
 def make_vfs(pf, vfs, netdev):
     """As before whatever has taken them away."""
-    wait_for(lambda: pathlib.Path(f"/sys/class/net/{netdev}").exists())
+    until(lambda: pathlib.Path(f"/sys/class/net/{netdev}").exists(), 60)
     sh("vfctl", "setup", "sample_nic", str(len(vfs)))
     sh("vfctl", "bind", vfs[0], DRIVER)
     sh("ip", "addr", "replace", f"{PF_ADDRESS}/24", "dev", netdev)
@@ -124,13 +125,13 @@ def test_going(tap, guest, pf, vfs, netdev):
         (SAMPLE_NIC / "bind").write_text(pf, encoding="utf-8")
 
     def no_vfs():
-        (DEVICES / pf / "sriov_numvfs").write_text("0", encoding="utf-8")
+        (PCI / pf / "sriov_numvfs").write_text("0", encoding="utf-8")
 
     for what, harm, repair in (("sriov_numvfs = 0", no_vfs, lambda: None),
                                ("PF unbound", unbind, bind)):
         harm()
         leaves(tap, guest, what)
-        tap.ok(not (DEVICES / vf).exists(), f"{what}: there are no VFs left")
+        tap.ok(not (PCI / vf).exists(), f"{what}: there are no VFs left")
         repair()
         make_vfs(pf, vfs, netdev)
         plug(guest, vf)
@@ -143,7 +144,7 @@ def test_going(tap, guest, pf, vfs, netdev):
     device.close()
     Outer().call("device_del", id="pf1")
     leaves(tap, guest, "PF unplugged while trapped")
-    tap.ok(wait_for(lambda: not (DEVICES / pf).exists()), "and there is no PF left")
+    tap.ok(until(lambda: not (PCI / pf).exists(), 60), "and there is no PF left")
 
 
 def main():

@@ -14,10 +14,14 @@ import subprocess
 import sys
 import time
 
-from nic_watch import (PF_ADDRESS, PF_POOL, Frames, Log, Pings, measure,
-                       pool_state, registers, settings)
-from sample_nic import GROUP, Port, fails, set_vf, sh, until, up
-from tap import Tap
+from labhost.klog import Log
+from labhost.net import PF_IN_WORLD
+from labhost.nic import PF_POOL, pool_state, registers
+from labhost.ports import GROUP, Port, up
+from labhost.shell import fails, measure, sh, until
+from labhost.sriov import set_vf, settings
+from labhost.tap import Tap
+from labhost.watch import Frames, Pings
 
 # Of the VFs that fuzz, by number; the others have what they have got by default.
 SETTINGS = {
@@ -182,7 +186,7 @@ def main():
     tap = Tap()
     *vfs, last = os.environ["LAB_VFS"].split()
     pf = Port(os.environ["LAB_PF"])
-    sh("ip", "addr", "add", f"{PF_ADDRESS}/24", "dev", pf.netdev)
+    sh("ip", "addr", "add", f"{PF_IN_WORLD}/24", "dev", pf.netdev)
     sh("bridge", "fdb", "add", PF_SECOND_MAC, "dev", pf.netdev, "self")
     sh("ip", "link", "add", "link", pf.netdev, "name", "pfvlan", "type", "vlan",
        "id", str(VLAN))

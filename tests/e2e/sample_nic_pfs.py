@@ -11,17 +11,15 @@ import pathlib
 import sys
 import time
 
-from hold import Hold, mediated_by
-from nic_watch import PF_ADDRESS, Flood, Frames, Log, Pings
-from sample_nic import PCI, Port, num_vfs, set_vf, sh, up
-from tap import Tap
-
-DRIVER = "vfio-pci-mediate"
-STATUS, RDT = 0x8, 0x2818
-
-
-def vfs_of(pf):
-    return sh("vfctl", "-p", pf, "list").split()
+from labhost.hold import Hold
+from labhost.klog import Log
+from labhost.net import PF_IN_WORLD
+from labhost.nic import STATUS
+from labhost.ports import Port, up
+from labhost.shell import sh
+from labhost.sriov import DRIVER, PCI, mediated_by, num_vfs, set_vf, vfs_of
+from labhost.tap import Tap
+from labhost.watch import Flood, unharmed, watch
 
 
 def numbers_of(pf):
@@ -78,31 +76,6 @@ def test_claims(tap, pfs):
     with Hold(vfs_of(b)[0]) as other:
         tap.equal(mediated_by(other.vf), "sample_nic",
                   "driven by sample_nic again: mediated again")
-
-
-def watch(pf):
-    """A VF of a PF with igbvf, its frames, and another, held open."""
-    set_vf(Port(pf).netdev, 0, "mac", "52:54:00:76:00:00")
-    first, second = vfs_of(pf)[:2]
-    sh("vfctl", "bind", first, "igbvf")
-    port = Port(first)
-    up(port)
-    port.close()
-    return Frames(first, pf), Pings(), Hold(second)
-
-
-def unharmed(tap, watched, what):
-    """Nothing was lost, and the VF that is open still works."""
-    frames, pings, hold = watched
-    sent, lost_frames = frames.stop()
-    answered, lost, _, worst = pings.stop()
-    tap.ok(sent and answered and not lost_frames and not lost,
-           f"{what}: all of {sent} frames and {answered} pings of the other PF "
-           f"arrive, {worst:.0f} ms at worst", f"{lost_frames}, {lost} lost")
-    tap.ok(mediated_by(hold.vf) == "sample_nic" and not hold.asked_back() and
-           hold.ask(f"touch {RDT}") == 0 and hold.ask("trap 1") == 1,
-           f"{what}: its VF that is open works, and can be trapped")
-    hold.close()
 
 
 def test_numvfs(tap, pfs, times):
@@ -176,7 +149,7 @@ def main():
     tap = Tap()
     pfs = os.environ["LAB_PFS"].split()
     log = Log("warn,err,crit,alert,emerg")
-    sh("ip", "addr", "add", f"{PF_ADDRESS}/24", "dev", Port(pfs[0]).netdev)
+    sh("ip", "addr", "add", f"{PF_IN_WORLD}/24", "dev", Port(pfs[0]).netdev)
     sh("modprobe", "igbvf")
     test_network(tap, pfs)
     test_claims(tap, pfs)

@@ -8,52 +8,23 @@ all ways TIMES times each, with traffic on the other and on the PF. Prints TAP.
 """
 
 import os
-import pathlib
 import socket
 import sys
 import time
 
-from hold import Hold
-from nic_watch import (PF_ADDRESS, WORLD, Flood, Frames, Log, Pings,
-                       registers)
-from sample_nic import PCI, Port, fails, set_vf, sh, until, up, vf_info
-from tap import Tap
+from labhost.hold import Hold
+from labhost.klog import Log
+from labhost.net import PF_IN_WORLD, WORLD
+from labhost.nic import DEBUGFS, counters, enabled, registers, rings, stands_still, stop
+from labhost.ports import Port, up
+from labhost.shell import fails, sh, until
+from labhost.sriov import PCI, set_vf
+from labhost.tap import Tap
+from labhost.watch import Flood, Frames, Pings
 
-DEBUGFS = pathlib.Path("/sys/kernel/debug/sample_nic")
 DRIVER = "vfio-pci-mediate"
-RINGS = ("RDH", "RDT", "TDH", "TDT")
 BACKLOG = 100
 SO_RCVBUFFORCE = 33
-
-
-def stop(pf, number, on=True):
-    (DEBUGFS / pf / f"vf{number}_stop").write_text(str(int(on)))
-
-
-def rings(netdev, number):
-    regs = registers(netdev)
-    return {name: (regs[name][number], regs[name][number + 8]) for name in RINGS}
-
-
-def counters(netdev, number):
-    stats = vf_info(netdev, number)["stats"]
-    return stats["rx"]["packets"], stats["tx"]["tx_packets"]
-
-
-def enabled(netdev, number):
-    regs = registers(netdev)
-    return [regs[name][0] >> number & 1 for name in ("VFRE", "VFTE")]
-
-
-def stands_still(tap, netdev):
-    """VF 0 does no DMA; returns its rings."""
-    first, counted = rings(netdev, 0), counters(netdev, 0)
-    time.sleep(1)
-    last = rings(netdev, 0)
-    tap.equal((last["RDH"], last["TDH"], counters(netdev, 0)),
-              (first["RDH"], first["TDH"], counted),
-              "stopped: for a second heads and counters stand still")
-    return last
 
 
 def received(port, tokens, seconds):
@@ -222,7 +193,7 @@ def main():
     pf = Port(os.environ["LAB_PF"])
     vfs = os.environ["LAB_VFS"].split()
     log = Log("warn,err,crit,alert,emerg")
-    sh("ip", "addr", "add", f"{PF_ADDRESS}/24", "dev", pf.netdev)
+    sh("ip", "addr", "add", f"{PF_IN_WORLD}/24", "dev", pf.netdev)
     sh("modprobe", "igbvf")
     for number, vf in enumerate(vfs):
         set_vf(pf.netdev, number, "mac", f"52:54:00:76:00:1{number}")

@@ -17,12 +17,16 @@ import struct
 import sys
 import time
 
-from common import complaints
-from hold import Hold
-from mutate import HEADER as FIELDS, RECORD, crc32c
-from nic_watch import PF_ADDRESS, PF_POOL, Pings, pool_state, settings
-from sample_nic import Port, octets, set_vf, sh, until, up
-from tap import Tap
+from labhost.hold import Hold
+from labhost.klog import complaints
+from labhost.mutate import HEADER as FIELDS, RECORD, crc32c
+from labhost.net import PF_IN_WORLD
+from labhost.nic import PF_POOL, pool_state
+from labhost.ports import Port, octets, up
+from labhost.shell import sh, until
+from labhost.sriov import set_vf, settings
+from labhost.tap import Tap
+from labhost.watch import Pings
 
 GOLDEN = pathlib.Path(__file__).parent / "golden.stream"
 SAVED = pathlib.Path("/out/sample_nic.stream")
@@ -504,7 +508,7 @@ def main():
     tap = Tap()
     vfs = os.environ["LAB_VFS"].split()
     pf = Port(os.environ["LAB_PF"])
-    sh("ip", "addr", "add", f"{PF_ADDRESS}/24", "dev", pf.netdev)
+    sh("ip", "addr", "add", f"{PF_IN_WORLD}/24", "dev", pf.netdev)
     set_vf(pf.netdev, PLACE, "mac", OTHERS_MAC)
     sh("vfctl", "bind", vfs[PLACE], "igbvf")
     port = Port(vfs[PLACE])

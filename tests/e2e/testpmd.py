@@ -20,9 +20,11 @@ import subprocess
 import sys
 import time
 
-from common import complaints, ping, sh
-from hold import mediated_by
-from tap import Tap
+from labhost.klog import complaints
+from labhost.net import ping
+from labhost.shell import sh
+from labhost.sriov import mediated_by
+from labhost.tap import Tap
 
 MAC = "52:54:00:76:00:10"
 PF_ADDRESS, VF_ADDRESS = "198.18.0.2", "198.18.0.1"

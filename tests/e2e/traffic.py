@@ -17,13 +17,15 @@ import pathlib
 import subprocess
 import sys
 
-import iproute
-from common import PINGS, complaints, link_up, ping, sh
-from ends import (BLOCK, DEBUG, PACKETS, SIZE, End, echo, ping_both, tcp,
-                  tftp, together, udp)
-from guest import INITRD, Guest, GuestError
-from spoof import Listener, Registers
-from tap import Tap
+from labhost import iproute
+from labhost.ends import (BLOCK, DEBUG, PACKETS, SIZE, End, echo, ping_both, tcp, tftp,
+                          together, udp)
+from labhost.guest import INITRD, Guest, GuestError
+from labhost.klog import complaints
+from labhost.net import PINGS, link_up, ping
+from labhost.shell import sh
+from labhost.spoof import Listener, Registers
+from labhost.tap import Tap
 
 MACS = ("52:54:00:76:00:10", "52:54:00:76:00:11")
 STRANGER = "52:54:00:76:00:99"

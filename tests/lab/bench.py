@@ -21,7 +21,6 @@ def access_files():
 def dirty_files():
     work = build_programs("tests/bench")
     return {"dirty_cost.py": REPO / "tests" / "bench" / "dirty_cost.py",
-            "common.py": REPO / "tests" / "e2e" / "common.py",
             "dirty_cost": work / "dirty_cost"}
 
 

@@ -12,7 +12,7 @@ import pathlib
 import subprocess
 import sys
 
-from tap import Tap
+from labhost.tap import Tap
 
 REFERENCE, OURS = "vfio-pci", "vfio-pci-mediate"
 WRONG_CALLS = 60    # as many at least must have been refused

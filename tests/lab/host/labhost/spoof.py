@@ -7,7 +7,7 @@ import select
 import socket
 import time
 
-from outer import Outer
+from .outer import Outer
 
 ETH_P_ALL = 3
 DTXSWC = 0x3500         # 82576: bit N checks addresses of VF N, bit 8 + N its VLANs

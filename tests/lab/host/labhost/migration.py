@@ -5,7 +5,7 @@ import re
 import struct
 import time
 
-from guest import Guest, GuestError, words
+from .guest import Guest, GuestError, words
 
 # As long as nobody tells which pages a VF has written, QEMU counts all of the
 # guest's memory as still to be sent after each pass, and goes on passing until it

@@ -10,8 +10,9 @@ import socket
 import struct
 import time
 
-from common import PINGS, ping, sh
-from guest import GuestError
+from .guest import GuestError
+from .net import PINGS, ping
+from .shell import sh
 
 # A kernel that checks all it does takes much longer for each packet.
 DEBUG = os.uname().release.endswith("-debug")

@@ -9,7 +9,8 @@ import re
 import subprocess
 import time
 
-from common import sh, wait_for_link
+from .net import wait_for_link
+from .shell import sh
 
 # Of VF 0. Some are refused: that has to be the same too.
 SETTINGS = [

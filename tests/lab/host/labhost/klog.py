@@ -1,17 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What several tests on the lab host do."""
+"""What the lab host's kernel logs."""
 
 import re
-import subprocess
 
-PINGS = 10
-
-
-def sh(*cmd, timeout=60):
-    return subprocess.run(cmd, check=True, text=True, timeout=timeout,
-                          stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT).stdout.strip()
-
+from .shell import sh
 
 # What stock kernels log at this level about any guest on any vfio driver.
 CHATTER = re.compile(
@@ -34,20 +26,20 @@ def complaints():
     return [line for line in text.splitlines() if not CHATTER.search(line)]
 
 
-def ping(run, address, count=PINGS):
-    """Number of answers to count probes sent by run()."""
-    output = run(f"ping -c {count} -i 0.2 -W 2 {address} || true")
-    return int(re.search(r"(\d+)( packets)? received", output).group(1))
+class Log:
+    """The kernel's log, from where it is now."""
 
+    # What vfio says when a device is opened, and of each reset since 6.13.
+    CHATTER = re.compile(r"vfio-pci(-mediate)? .*: "
+                         r"(reset(ting| done)$|enabling device )")
 
-def wait_for_link(netdev):
-    """Command that waits until a netdev has a link."""
-    return ("for i in $(seq 100); do "
-            f"[ $(cat /sys/class/net/{netdev}/carrier) = 1 ] && exit 0; "
-            "sleep 0.1; done; exit 1")
+    def __init__(self, levels="emerg,alert,crit,err,warn,notice,info,debug"):
+        self.levels = levels
+        self.start = len(self.read())
 
+    def read(self):
+        return sh("dmesg", "--kernel", "--level", self.levels).splitlines()
 
-def link_up(address, netdev="eth0"):
-    """Command that gives a netdev its address, and waits for its link."""
-    return (f"ip addr add {address}/24 dev {netdev} && "
-            f"ip link set {netdev} up && {wait_for_link(netdev)}")
+    def new(self):
+        return [line for line in self.read()[self.start:]
+                if not self.CHATTER.search(line)]

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Drives vfio_hold, a program that opens a VF as a VMM does."""
 
-import pathlib
 import select
 import subprocess
 import threading
@@ -72,12 +71,3 @@ class Hold:
 
     def __exit__(self, *exc):
         self.close()
-
-
-def mediated_by(vf):
-    """Name of who mediates a VF, "none", or nothing where it is not bound."""
-    path = pathlib.Path(f"/sys/bus/pci/devices/{vf}/mediated_by")
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except OSError:
-        return ""

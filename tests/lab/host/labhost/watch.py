@@ -1,64 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the tests of sample_nic watch while they do harm: answers to the PF's
-pings, frames of a VF, registers, settings, and the kernel's log."""
+"""Traffic that goes on while a test does harm to somebody else, and what of it was lost."""
 
-import json
 import re
 import signal
 import socket
-import struct
 import subprocess
 import threading
 import time
 
-from sample_nic import Port, octets, sh
+from .hold import Hold
+from .net import WORLD
+from .nic import RDT
+from .ports import Port, octets, up
+from .shell import sh
+from .sriov import mediated_by, set_vf, vfs_of
 
-WORLD = "10.0.2.2"          # QEMU's user network
-PF_ADDRESS = "10.0.2.15"
 SO_SNDBUFFORCE = 32         # of asm-generic/socket.h; Python has no name for it
-
-# In the order in which sample_nic dumps its registers.
-TABLES = [("CTRL", 1), ("STATUS", 1), ("CTRL_EXT", 1), ("RCTL", 1), ("TCTL", 1),
-          ("RXCSUM", 1), ("GPIE", 1), ("EIMS", 1), ("IMS", 1), ("IVAR", 8),
-          ("IVAR_MISC", 1), ("MRQC", 1), ("VT_CTL", 1), ("DTXSWC", 1),
-          ("RPLOLR", 1), ("QDE", 1), ("VFRE", 1), ("VFTE", 1), ("VMOLR", 8),
-          ("VMVIR", 8), ("VLVF", 32), ("RA", 48), ("RDBAL", 16), ("RDBAH", 16),
-          ("RDLEN", 16), ("RDH", 16), ("RDT", 16), ("SRRCTL", 16),
-          ("RXDCTL", 16), ("TDBAL", 16), ("TDBAH", 16), ("TDLEN", 16),
-          ("TDH", 16), ("TDT", 16), ("TXDCTL", 16)]
-PF_POOL = 7
-
-
-def registers(netdev):
-    """The PF's registers by name, each a list."""
-    dump = subprocess.run(["ethtool", "-d", netdev, "raw", "on"], check=True,
-                          capture_output=True).stdout
-    words = struct.unpack(f"<{len(dump) // 4}I", dump)
-    if len(words) != sum(count for _, count in TABLES):
-        raise ValueError(f"{len(words)} registers in the dump")
-    found, start = {}, 0
-    for name, count in TABLES:
-        found[name] = words[start:start + count]
-        start += count
-    return found
-
-
-def pool_state(netdev, pool):
-    """All that decides what a pool receives, and may send."""
-    regs = registers(netdev)
-    first = (pool + 1) % 8 * 6
-    return {"addresses": regs["RA"][first:first + 6],
-            "vlans": sorted(vlvf & 0xfff for vlvf in regs["VLVF"]
-                            if vlvf >> 12 & 1 << pool),
-            "enabled": [regs[name][0] >> pool & 1 for name in ("VFRE", "VFTE")],
-            "spoofing": regs["DTXSWC"][0] & 0x101 << pool,
-            "VMOLR": regs["VMOLR"][pool], "VMVIR": regs["VMVIR"][pool]}
-
-
-def settings(netdev):
-    """What iproute2 shows of each VF."""
-    vfs = json.loads(sh("ip", "-d", "-j", "link", "show", netdev))
-    return vfs[0].get("vfinfo_list", [])
 
 
 class Pings:
@@ -160,27 +117,26 @@ class Flood(threading.Thread):
         return self.sent
 
 
-class Log:
-    """The kernel's log, from where it is now."""
-
-    # What vfio says when a device is opened, and of each reset since 6.13.
-    CHATTER = re.compile(r"vfio-pci(-mediate)? .*: "
-                         r"(reset(ting| done)$|enabling device )")
-
-    def __init__(self, levels="emerg,alert,crit,err,warn,notice,info,debug"):
-        self.levels = levels
-        self.start = len(self.read())
-
-    def read(self):
-        return sh("dmesg", "--kernel", "--level", self.levels).splitlines()
-
-    def new(self):
-        return [line for line in self.read()[self.start:]
-                if not self.CHATTER.search(line)]
+def watch(pf):
+    """A VF of a PF with igbvf, its frames, and another, held open."""
+    set_vf(Port(pf).netdev, 0, "mac", "52:54:00:76:00:00")
+    first, second = vfs_of(pf)[:2]
+    sh("vfctl", "bind", first, "igbvf")
+    port = Port(first)
+    up(port)
+    port.close()
+    return Frames(first, pf), Pings(), Hold(second)
 
 
-def measure(function, *args):
-    """What a call takes, in seconds."""
-    start = time.monotonic()
-    function(*args)
-    return time.monotonic() - start
+def unharmed(tap, watched, what):
+    """Nothing was lost, and the VF that is open still works."""
+    frames, pings, hold = watched
+    sent, lost_frames = frames.stop()
+    answered, lost, _, worst = pings.stop()
+    tap.ok(sent and answered and not lost_frames and not lost,
+           f"{what}: all of {sent} frames and {answered} pings of the other PF "
+           f"arrive, {worst:.0f} ms at worst", f"{lost_frames}, {lost} lost")
+    tap.ok(mediated_by(hold.vf) == "sample_nic" and not hold.asked_back() and
+           hold.ask(f"touch {RDT}") == 0 and hold.ask("trap 1") == 1,
+           f"{what}: its VF that is open works, and can be trapped")
+    hold.close()

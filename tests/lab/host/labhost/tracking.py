@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Guests that receive while they are migrated, with what their VF writes tracked or not."""
+
+import hashlib
+import json
+import multiprocessing
+import os
+import pathlib
+import random
+import re
+import socket
+import threading
+import time
+
+from .guest import words
+from .migration import ENDED, Migration
+from .net import GUEST_ADDRESS, wait_for_link
+from .shell import sh
+from .trip import Trip
+
+TRACKING = pathlib.Path("/sys/module/sample_nic/parameters/tracking")
+SYNC = "migration_bitmap_sync_end"
+DOWNTIME = 0.3      # s, which QEMU keeps to when it knows what is dirty
+BANDWIDTH = 1 << 30 # bytes/s, more than there is
+PASSES = 2          # that QEMU finds to be as long as the first, before it may
+ALL = 60            # s long send all while the guest stands still
+JUMBO = 9000
+PAYLOAD = 8000
+RING = 4096         # descriptors
+PORT = 9            # of the guest, of one who does not take what has come
+KEPT = 24 << 20     # bytes, with all that belongs to it
+STORED = 8 << 20    # bytes
+STORE_PORT = 5009   # of the guest
+BLOCK = 1 << 14     # of them, each 10 ms
+PATIENCE = 60       # s
+
+
+def flood(rate, stop):
+    """UDP packets to the guest."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        upcoming = time.monotonic()
+        while not stop.is_set():
+            try:
+                sock.sendto(os.urandom(PAYLOAD), (GUEST_ADDRESS, PORT))
+            except OSError:
+                pass
+            upcoming += 1 / rate
+            time.sleep(max(0, upcoming - time.monotonic()))
+
+
+class Load:
+    """The guest receives so many packets a second, of any size."""
+
+    def __init__(self, rate):
+        self.rate = rate
+        self.stop = multiprocessing.Event()
+        self.process = multiprocessing.Process(target=flood, daemon=True,
+                                               args=(rate, self.stop))
+
+    def __enter__(self):
+        if self.rate:
+            self.process.start()
+        return self
+
+    def __exit__(self, *exc):
+        if self.rate:
+            self.stop.set()
+            self.process.join(5)
+            self.process.kill()
+
+
+def passes(source):
+    """Pages that a guest's QEMU has found to be dirty anew before each of its passes: it
+    counts them from one second to the next."""
+    found, last = [], 0
+    for count in map(int, re.findall(rf"{SYNC} dirty_pages (\d+)", words(source.log))):
+        found.append(count - last if count >= last else count)
+        last = count
+    return found
+
+
+class Feed(threading.Thread):
+    """Bytes that the guest stores: at leisure until hurry is set, so that it is
+    migrated in the meantime."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.data = random.Random(1).randbytes(STORED)
+        self.hurry = threading.Event()
+        self.sock = socket.create_connection((GUEST_ADDRESS, STORE_PORT), 10)
+        self.sock.settimeout(PATIENCE)
+        self.start()
+
+    def run(self):
+        for start in range(0, STORED, BLOCK):
+            self.sock.sendall(self.data[start:start + BLOCK])
+            self.hurry.wait(0.01)
+        self.sock.shutdown(socket.SHUT_WR)
+        # Until the guest has it all
+        self.sock.recv(1)
+
+    def arrived(self, guest):
+        """Whether the guest has stored what was sent."""
+        self.hurry.set()
+        self.join(PATIENCE)
+        return guest.run("sha256sum < /tmp/got", 120).split()[0] == \
+            hashlib.sha256(self.data).hexdigest()
+
+
+def receive_large(trip):
+    """By a guest that is up: see above."""
+    netdev = os.environ["LAB_PF_NETDEV"]
+    sh("sh", "-c", f"ip link set {netdev} mtu {JUMBO} && {wait_for_link(netdev)}")
+    trip.guest.run(f"ip link set eth0 mtu {JUMBO} && ethtool -G eth0 rx {RING} && "
+                   f"{wait_for_link('eth0')}")
+    keep(trip)
+
+
+def keep(trip):
+    """What comes from now on is kept by the guest, and nothing of what came before."""
+    rmem = "/proc/sys/net/core/rmem_default"
+    trip.guest.run(f"kill -KILL $(cat /tmp/keeps 2> /dev/null) 2> /dev/null; "
+                   f"old=$(cat {rmem}); echo {KEPT} > {rmem}; "
+                   f"/echo {PORT} < /dev/null > /dev/null 2>&1 & echo $! > /tmp/keeps; "
+                   f"until grep -q :{PORT:04X} /proc/net/udp; do sleep 0.1; done; "
+                   f"kill -STOP $(cat /tmp/keeps); echo $old > {rmem}")
+
+
+def set_tracking(tracking):
+    """Of VFs that are opened from now on."""
+    TRACKING.write_text("1" if tracking else "0", encoding="utf-8")
+
+
+def give_up(migration):
+    """Has a migration end that otherwise would not."""
+    while (state := migration.query())["status"] not in ENDED and \
+            state.get("ram", {}).get("dirty-sync-count", 0) <= PASSES:
+        time.sleep(0.05)
+    migration.limit(ALL)
+
+
+def go(trip, qemu, tracking, rate, vf):
+    """A migration of a guest that is up, and receives; returns its figures."""
+    trip.guest.run(f"/exchange tcp {STORED} {STORE_PORT} < /dev/null > /tmp/got "
+                   "2> /tmp/err & "
+                   f"until grep -q :{STORE_PORT:04X} /proc/net/tcp; do sleep 0.1; done")
+    feed = Feed()
+    source = trip.guest
+    with Load(rate):
+        time.sleep(1)
+        migration = Migration(trip.guest, vf, qemu=qemu, bandwidth=BANDWIDTH,
+                              downtime_limit=DOWNTIME)
+        try:
+            migration.start()
+            if not tracking:
+                give_up(migration)
+            figures = migration.finish(compare=True)
+        except BaseException:
+            migration.abandon()
+            raise
+        trip.guest = migration.destination
+    figures["dirty_pages"] = passes(source)
+    same = feed.arrived(trip.guest)
+    tell(trip, figures)
+    trip.check(same, f"{STORED} bytes stored meanwhile, same sha256")
+    return figures
+
+
+def tell(trip, figures):
+    trip.check(True, "{total_ms} ms, {downtime_ms} ms of downtime, {ram_bytes} bytes of "
+               "memory, {stopped_bytes} of them meanwhile, pages found dirty before each "
+               "pass: {dirty_pages}".format(**figures))
+    same_memory(trip, figures)
+
+
+def same_memory(trip, figures):
+    trip.check(figures["pages_compared"] and not figures["pages_that_differ"],
+               "the same memory here and there, {pages_compared} pages".format(**figures),
+               "\n".join(figures["pages_that_differ"][:40]))
+
+
+def compare(trip, every, tracked):
+    """Figures of two migrations, in one of which it was not known what is dirty. How
+    long the guest stands still is a matter of much else on a slow machine."""
+    trip.check(tracked["ram_bytes"] < every["ram_bytes"] and
+               tracked["stopped_bytes"] < every["stopped_bytes"],
+               "less memory when tracked, and less of it while the guest stands still: "
+               "{} and {} bytes".format(tracked["stopped_bytes"], every["stopped_bytes"]))
+
+
+def leave(figures):
+    """The figures by QEMU and rate, for whoever has started this host."""
+    pathlib.Path("/out/migrate_dirty.json").write_text(
+        json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+class Receiver(Trip):
+    """A guest that receives large packets, and keeps them: see above."""
+
+    def set_up(self):
+        super().set_up()
+        receive_large(self)

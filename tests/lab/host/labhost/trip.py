@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A guest that migrates under traffic, and all that is checked of it."""
+
+import subprocess
+import time
+
+from .ends import End, tcp
+from .guest import Guest, GuestError
+from .klog import complaints
+from .migration import STATE_TRACE, migrate
+from .net import GUEST_ADDRESS, MAC, PF_ADDRESS, PINGS, link_up, ping
+from .outer import Outer
+from .probe import BLOCK, PAUSE, PORT, Probe, Stream
+from .shell import sh
+from .view import VECTORS, View, interrupts_of
+
+MEMORY = "192M"         # half of it holds the initrd, and what is transferred
+QUIET = 2               # s of traffic before and after
+# A migration's longest gap is its downtime, and what it takes to notice that it is
+# over: an ARP request or a retransmission is not to be part of it.
+NOTICE_MS = 1500
+LOSS = 0.1              # of datagrams, by a machine that halts for a moment
+VTEICS = 0x1520         # of BAR 0: what is written interrupts
+
+
+def host_run(command):
+    return sh("sh", "-c", command)
+
+
+def world_away():
+    """QEMU's user network takes whatever TCP it sees, and resets it: what goes from
+    one card to another, say, which a host with two cards may well have it do: either
+    answers when somebody asks who has an address."""
+    Outer().call("set_link", name="world", up=False)
+
+
+def guest_on(vf, migratable=True, options=(), **settings):
+    if settings.get("qemu") == "7.2":
+        options = [*options, "-trace", STATE_TRACE]
+    return Guest(vf, memory=MEMORY, migratable=migratable, options=options, **settings,
+                 programs=[f"/lab/job/{name}" for name in
+                           ("echo", "exchange", "poke")])
+
+
+class Trip:
+    """A guest with its traffic, and what became of each migration of it."""
+
+    def __init__(self, tap, name, guest):
+        self.tap = tap
+        self.name = name
+        self.guest = guest
+        self.figures = []
+        self.known = []     # of the host's kernel log
+
+    def check(self, passed, what, detail=""):
+        return self.tap.ok(passed, f"{self.name}: {what}", detail)
+
+    def start(self):
+        seconds = self.guest.boot()
+        self.set_up()
+        self.guest.run(f"/echo {PORT} < /dev/null > /dev/null 2>&1 & "
+                       f"until grep -q :{PORT:04X} /proc/net/tcp; do sleep 0.1; done")
+        self.tap.note(f"{self.name}: guest up in {seconds:.1f} s")
+
+    def set_up(self):
+        # As a guest may, so that there is nothing to be set for the other VF.
+        self.guest.run(f"ip link set eth0 address {MAC}")
+        self.guest.run(link_up(GUEST_ADDRESS))
+
+    def go(self, *vfs, **options):
+        """One migration under traffic, see migrate()."""
+        before = View(self.guest)
+        probe, stream = self.traffic()
+        try:
+            began = time.monotonic()
+            time.sleep(QUIET)
+            start = time.monotonic()
+            self.guest, figures = migrate(self.guest, *vfs, **options)
+            end = time.monotonic()
+            self.check(True, "migrated in {total_ms} ms, {downtime_ms} ms of "
+                       "downtime, {passes} passes, {ram_bytes} bytes of memory, "
+                       "{vfio_bytes} of the VF's state".format(**figures))
+            time.sleep(QUIET)
+        except BaseException:
+            # Of the two what went wrong first is to be known.
+            probe.process.kill()
+            stream.process.kill()
+            raise
+        ended = time.monotonic()
+        answers = probe.stop()
+        count, same = stream.stop()
+        figures.update(answers.figures(start, end))
+        self.figures.append(figures)
+        self.probed(figures, answers.figures(began, start),
+                    answers.figures(end, ended))
+        self.check(same, f"the TCP connection goes on, {count >> 10} KiB each "
+                   "way, same sha256")
+        # At most, of this connection and of the one that lasts, which does not wait
+        # for it
+        lasting = (time.monotonic() - began) * BLOCK / PAUSE
+        self.compare(before, len(answers.came) + count // 65536,
+                     2 * (len(answers.sent) + int(count + lasting) // 1000) + 100)
+
+    def traffic(self):
+        return Probe(GUEST_ADDRESS), Stream(GUEST_ADDRESS)
+
+    def probed(self, figures, before, after):
+        self.check(figures["longest_gap_ms"] <=
+                   figures["downtime_ms"] + NOTICE_MS and
+                   figures["lost"] <= figures["longest_gap_ms"] / 10 +
+                   LOSS * figures["sent"],
+                   "probe: {lost} of {sent} lost, longest gap {longest_gap_ms} "
+                   "ms".format(**figures), f"{before}\n{figures}\n{after}")
+        self.check(all(phase["lost"] <= phase["sent"] * LOSS
+                       for phase in (before, after)),
+                   f"probe: {before['lost']} and {after['lost']} lost before and "
+                   f"after, longest gaps {before['longest_gap_ms']} and "
+                   f"{after['longest_gap_ms']} ms", f"{before}\n{after}")
+
+    def compare(self, before, least, most):
+        """The guest's view now, and of traffic, with that before; packets that it
+        has sent and received meanwhile are from least to most."""
+        after = View(self.guest)
+        differences = after.differences(before)
+        self.check(not differences, "the guest sees the same VF, link and all",
+                   "\n".join(differences))
+        counted = after.counted(before)
+        self.check(all(least <= counted[name] <= most
+                       for name in ("rx_packets", "tx_packets")) and
+                   min(counted.values()) >= 0,
+                   "its counters go on: {rx_packets} packets received, "
+                   "{tx_packets} sent".format(**counted),
+                   f"{least} to {most}: {counted}")
+        self.interrupts()
+
+        answered = (ping(self.guest.run, PF_ADDRESS),
+                    ping(host_run, GUEST_ADDRESS))
+        self.check(answered == (PINGS, PINGS), f"pings both ways: {answered}")
+        last = View(self.guest)
+        counted = last.counted(after)
+        interrupts = last.interrupted(after)
+        self.check(2 * PINGS <= counted["rx_packets"] and
+                   2 * PINGS <= counted["tx_packets"] and
+                   interrupts["eth0-tx-0"] and interrupts["eth0-rx-0"],
+                   "these are counted, and interrupt", f"{counted} {interrupts}")
+
+    def interrupts(self):
+        """One by each vector, as if the VF had a reason; QEMU's model has those
+        of the mailbox go by another one than asked for."""
+        counts = []
+        for vector, name in enumerate(VECTORS):
+            before = interrupts_of(self.guest)[name]
+            self.guest.run("/poke /sys/class/net/eth0/device/resource0 "
+                           f"{VTEICS:#x} {1 << vector} && sleep 0.1")
+            counts.append(interrupts_of(self.guest)[name] - before)
+        self.check(min(counts) > 0, f"interrupts by all {len(counts)} vectors",
+                   f"{VECTORS}: {counts}")
+
+    def transfer(self):
+        same, rate = tcp(End.host(PF_ADDRESS),
+                         End.guest(self.guest, GUEST_ADDRESS))
+        self.check(same, f"TCP both ways at once, {rate:.1f} MiB/s, same sha256")
+
+    def live(self, body):
+        """The guest's life, of which body is what it is there for; returns what that
+        returned, if it came to its end."""
+        self.known = complaints()
+        name = self.name
+        result = None
+        try:
+            self.start()
+            result = body()
+            self.name = name
+            self.transfer()
+            self.shutdown()
+        except (GuestError, OSError, EOFError, subprocess.SubprocessError) as err:
+            self.check(False, (str(err) or repr(err)).splitlines()[0],
+                       f"{err}\n{getattr(err, 'output', None) or ''}\n"
+                       f"{self.guest.last_words()}\n{self.guest.processor()}")
+        finally:
+            self.guest.kill()
+        self.name = name
+        new = [line for line in complaints() if line not in self.known]
+        self.check(not new, "nothing in the host's kernel log", "\n".join(new))
+        return result
+
+    def travel(self, moves):
+        """All of it; moves has the arguments of each migration. Returns the
+        figures of each."""
+        def body():
+            name = self.name
+            lasting = Stream(GUEST_ADDRESS)
+            for count, (vfs, options) in enumerate(moves, 1):
+                if len(moves) > 1:
+                    self.name = f"{name}, {count}"
+                self.go(*vfs, **options)
+            self.name = name
+            count, same = lasting.stop()
+            self.check(same, f"one TCP connection from the first to the last, "
+                       f"{count >> 10} KiB each way, same sha256")
+            self.more()
+
+        self.live(body)
+        return self.figures
+
+    def more(self):
+        """What else is to be done with the guest, once it has come to its end."""
+
+    def shutdown(self):
+        status = self.guest.shutdown()
+        self.check(status == 0, "guest shut down", f"QEMU returned {status}")
