@@ -4,7 +4,7 @@
 LAB := tests/lab/lab
 
 .DEFAULT_GOAL := modules
-.PHONY: modules lab demo check bench run shell tools lint clean distclean help
+.PHONY: modules lab demo check check-all new-test bench run shell tools lint clean distclean help
 
 # The oldest kernel that the modules compile against
 OLDEST := 6.12
@@ -36,8 +36,16 @@ lab:
 demo:
 	@$(LAB) demo $(if $(KERNEL),--kernel '$(KERNEL)') $(if $(QEMU),--qemu '$(QEMU)')
 
+which = $(if $(SUITE),--suite '$(SUITE)') $(if $(KERNEL),--kernel '$(KERNEL)')
+
 check:
-	@$(LAB) check $(if $(SUITE),--suite '$(SUITE)') $(if $(KERNEL),--kernel '$(KERNEL)')
+	@$(LAB) check $(which) $(if $(ONLY),--only '$(ONLY)')
+
+check-all:
+	@$(LAB) check-all $(which) $(if $(AGAIN),--again)
+
+new-test:
+	@$(LAB) new-test $(NAME)
 
 bench:
 	@$(LAB) bench $(if $(SUITE),--suite '$(SUITE)') $(if $(KERNEL),--kernel '$(KERNEL)')
@@ -66,7 +74,12 @@ help:
 	@echo 'make KDIR=/lib/modules/VERSION/build    build them against a kernel of this machine'
 	@echo 'make lab [KERNEL=...]                   build all that the lab needs; a second call is seconds'
 	@echo 'make demo [KERNEL=...] [QEMU=10|7.2|11] from nothing to guests that are migrated with their VFs'
-	@echo 'make check [SUITE=name] [KERNEL=...]    all tests but the longest, or one suite (SUITE=list)'
+	@echo 'make check [SUITE=a,b*] [KERNEL=...] [ONLY=test]'
+	@echo '                                        all daily tests, or some suites (SUITE=list)'
+	@echo 'make check-all [SUITE=...] [KERNEL=...] [AGAIN=1]'
+	@echo '                                        every suite on every kernel, but what has passed'
+	@echo '                                        on this tree; goes on where it was interrupted'
+	@echo 'make new-test NAME=name                 write the skeleton of a test'
 	@echo 'make bench [SUITE=access|dirty] [KERNEL=...]'
 	@echo '                                        count instructions: our driver against vfio-pci, and'
 	@echo '                                        a VF that is tracked against one that is not'

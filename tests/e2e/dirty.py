@@ -6,6 +6,22 @@ Runs ./dirty, a driver of VF 0, with PACKETS sent to it by the PF, 20,000 if not
 given. Nothing is to be seen in the log meanwhile. Prints TAP.
 """
 
+# /// suite
+# [dirty]
+# about = "what a VF of sample_nic writes is reported, all of it"
+# run = "./dirty.py"
+# daily = ["6.12"]
+# pf = "sample_nic"
+# minutes = 3
+#
+# [dirty_full]
+# about = "the same with a million packets"
+# run = "./dirty.py 1000000"
+# pf = "sample_nic"
+# minutes = 8
+# timeout = 7200
+# ///
+
 import os
 import re
 import subprocess

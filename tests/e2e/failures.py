@@ -9,6 +9,37 @@ With some, some cases of each kind; FAULTs are kinds, as in FAULTS. Prints TAP, 
 result a case.
 """
 
+# /// suite
+# [failures]
+# about = "migrations that fail, some of all ways"
+# run = "./failures.py 10 some"
+# daily = ["6.12"]
+# but = {"7.2" = "failures_full has all of it", debug = "failures_full has all of it"}
+# pf = "sample_nic"
+# pfs = 2
+# guests = true
+# minutes = 3
+#
+# [failures_full]
+# about = "migrations that fail, all ways in all phases"
+# run = "./failures.py 10"
+# pf = "sample_nic"
+# pfs = 2
+# guests = true
+# minutes = 12
+# timeout = 3600
+#
+# [failures_full_v1]
+# about = "the same by protocol v1"
+# run = "./failures.py 7.2"
+# pf = "sample_nic"
+# pfs = 2
+# guests = true
+# qemus = ["7.2"]
+# minutes = 10
+# timeout = 3600
+# ///
+
 import os
 import pathlib
 import random

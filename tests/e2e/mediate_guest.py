@@ -9,6 +9,15 @@ unbound, and the PF is unbound and unplugged: each time the VF leaves the guest 
 the guest goes on. The vendor is mediator_demo.
 """
 
+# /// suite
+# [guest]
+# about = "a running guest is mediated and trapped"
+# run = "./mediate_guest.py"
+# daily = ["6.12"]
+# guests = true
+# minutes = 2
+# ///
+
 import os
 import pathlib
 import re

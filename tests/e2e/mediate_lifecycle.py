@@ -8,6 +8,19 @@ for as long. The vendor is mediator_demo; the VMM is vfio_hold, which gives the 
 back when somebody takes it away, but not when its vendor goes.
 """
 
+# /// suite
+# [lifecycle]
+# about = "all that can happen to a mediated VF, by itself and at once"
+# run = "./mediate_lifecycle.py"
+# daily = ["7.2"]
+# minutes = 2
+#
+# [stress]
+# about = "the same, and two minutes of everything at once"
+# run = "./mediate_lifecycle.py 120"
+# minutes = 5
+# ///
+
 import collections
 import dataclasses
 import itertools

@@ -7,6 +7,19 @@ which migrates VF 0 to VF 1 and back in all ways that are right or wrong, withou
 a VMM; collects the results. Then all at once, for SECONDS, 8 if not given.
 """
 
+# /// suite
+# [migration]
+# about = "all calls of both migration protocols, without a VMM"
+# run = "./mediate_migration.py ./migrate"
+# daily = ["debug"]
+# minutes = 3
+#
+# [migration_stress]
+# about = "the same, two minutes of everything at once"
+# run = "./mediate_migration.py ./migrate 120"
+# minutes = 3
+# ///
+
 import os
 import pathlib
 import subprocess
@@ -17,7 +30,7 @@ from labhost.tap import Tap
 
 MODULE = "mediator_state"
 PARAMETERS = pathlib.Path(f"/sys/module/{MODULE}/parameters")
-GOLDEN = pathlib.Path(__file__).parent / "golden.stream"
+GOLDEN = pathlib.Path(__file__).parent / "golden" / "state.stream"
 
 CONFIGS = (
     ("1 MiB", {"features": 3, "used_features": 2}),

@@ -6,6 +6,14 @@ Drives mediator_claims, a module that registers ops and answers as told, and
 HOLD, a program that opens a VF as a VMM does.
 """
 
+# /// suite
+# [open]
+# about = "who mediates a device is decided at each open"
+# run = "./mediate_open.py ./vfio_hold"
+# daily = ["debug"]
+# minutes = 0.5
+# ///
+
 import os
 import pathlib
 import random

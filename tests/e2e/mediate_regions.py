@@ -8,6 +8,20 @@ VF as a VMM does. With --hammer: N toggles while doorbells ring; a fifth of that
 on the debug kernel, which is slower.
 """
 
+# /// suite
+# [regions]
+# about = "regions, interrupts and traps that a vendor adds"
+# run = "./mediate_regions.py ./mediate ./vfio_hold"
+# daily = ["7.2", "debug"]
+# minutes = 2
+#
+# [hammer]
+# about = "traps that go on and off while doorbells are rung"
+# run = "./mediate_regions.py ./mediate --hammer 1000"
+# daily = ["debug"]
+# minutes = 0.5
+# ///
+
 import errno
 import os
 import pathlib

@@ -9,6 +9,43 @@ what it sees of its VF is compared each time with what it saw before. At first, 
 in-tree vfio-pci says to that. Prints TAP; the figures are in /out/migrate.json.
 """
 
+# /// suite
+# [migrate]
+# about = "a guest migrates from VF to VF, QEMU 10"
+# run = "./migrate.py 10"
+# daily = ["6.12"]
+# pf = "sample_nic"
+# guests = true
+# minutes = 2
+#
+# [migrate_v1]
+# about = "from VF to VF with QEMU 7.2, by protocol v1"
+# run = "./migrate.py 7.2"
+# daily = ["6.12"]
+# pf = "sample_nic"
+# guests = true
+# qemus = ["7.2"]
+# minutes = 2
+#
+# [migrate_pfs]
+# about = "a guest migrates to a VF of another PF, QEMU 10"
+# run = "./migrate.py 10,pfs"
+# pf = "sample_nic"
+# pfs = 2
+# guests = true
+# minutes = 2
+#
+# [migrate_full]
+# about = "all pairs of QEMUs and PFs, and 20 times there and back"
+# run = "./migrate.py 10,times=40 7.2,times=40 11,times=2 10:11 10,pfs,times=2 7.2,pfs 11,pfs 10:11,pfs"
+# pf = "sample_nic"
+# pfs = 2
+# guests = true
+# qemus = ["7.2", "11"]
+# minutes = 38
+# timeout = 7200
+# ///
+
 import json
 import os
 import pathlib

@@ -15,6 +15,17 @@ compared. What it receives by TCP meanwhile is stored, and summed up when it has
 Prints TAP; the figures are in /out/migrate_dirty.json.
 """
 
+# /// suite
+# [migrate_dirty]
+# about = "a guest that receives, with tracking and without"
+# run = "./migrate_dirty.py 10,7.2,11 0 500 2000"
+# pf = "sample_nic"
+# guests = true
+# qemus = ["7.2", "11"]
+# minutes = 9
+# timeout = 3600
+# ///
+
 import os
 import sys
 import time

@@ -9,6 +9,19 @@ reach the second one's QEMU. Prints TAP, on the first host; the figures are in
 /out/migrate.json there.
 """
 
+# /// suite
+# [migrate_hosts]
+# about = "from one lab host to another, by TCP, all pairs of QEMUs"
+# run = "./migrate_hosts.py 10 7.2 11 10:11"
+# but = {debug = "two hosts that check all they do are too slow"}
+# pf = "sample_nic"
+# guests = true
+# hosts = 2
+# qemus = ["7.2", "11"]
+# minutes = 4
+# timeout = 1200
+# ///
+
 import contextlib
 import json
 import os

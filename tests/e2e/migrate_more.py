@@ -9,6 +9,29 @@ after the other, and two of them back at the same time. Prints TAP; the figures 
 /out/migrate_more.json.
 """
 
+# /// suite
+# [migrate_more]
+# about = "under load, without a link, VLANs, what is set on either side"
+# run = "./migrate_more.py one"
+# but = {debug = "not tried"}
+# pf = "sample_nic"
+# pfs = 2
+# guests = true
+# minutes = 6
+# timeout = 1800
+#
+# [migrate_seven]
+# about = "seven guests from one PF to another, two at once back"
+# run = "./migrate_more.py seven"
+# but = {debug = "seven guests are too much for it"}
+# pf = "sample_nic"
+# pfs = 2
+# vfs = 7
+# guests = true
+# minutes = 9
+# timeout = 1800
+# ///
+
 import json
 import os
 import pathlib

@@ -9,6 +9,16 @@ is not told to migrate them nevertheless. Where the kernel can tell, nothing may
 leaked. Prints TAP; the figures are in /out/migrate_soak.json.
 """
 
+# /// suite
+# [migrate_soak]
+# about = "a hundred migrations in a row of a guest that receives"
+# run = "./migrate_soak.py 10 100 100"
+# pf = "sample_nic"
+# guests = true
+# minutes = 57
+# timeout = 5400
+# ///
+
 import json
 import os
 import pathlib

@@ -3,6 +3,14 @@
 # parameters.sh: what vfio_pci_mediate's module parameters do, and that it can
 # stand in under the name vfio-pci.
 
+# /// suite
+# [parameters]
+# about = "module parameters and names of the driver"
+# run = "./parameters.sh"
+# daily = ["6.12"]
+# minutes = 0.5
+# ///
+
 . tap.sh
 
 pci=/sys/bus/pci

@@ -8,6 +8,23 @@ guest down, unbind, unload. Prints TAP; with two drivers, also whether the guest
 saw the same device. Leaves the figures in /out/passthrough.json.
 """
 
+# /// suite
+# [passthrough]
+# about = "a guest on a VF, in-tree vfio-pci against ours"
+# run = "./passthrough.py vfio-pci vfio-pci-mediate"
+# daily = ["6.12"]
+# but = {debug = "passthrough_sample_nic is for that"}
+# guests = true
+# minutes = 1
+#
+# [passthrough_sample_nic]
+# about = "a guest on a VF of sample_nic passes traffic"
+# run = "./passthrough.py vfio-pci-mediate"
+# pf = "sample_nic"
+# guests = true
+# minutes = 1
+# ///
+
 import json
 import os
 import pathlib

@@ -4,6 +4,15 @@
 # VF bound, and shows with kmemleak that nothing is left. (Slab counts say
 # little here: KASAN keeps freed objects in quarantine.)
 
+# /// suite
+# [reload]
+# about = "loading and unloading the modules leaks nothing"
+# run = "./reload.sh 20"
+# daily = ["debug"]
+# needs = ["kmemleak"]
+# minutes = 1
+# ///
+
 . tap.sh
 
 count=$1

@@ -7,6 +7,15 @@ of our own are sent and received by packet sockets, so that no address of IP, an
 no namespace, is needed. Prints TAP.
 """
 
+# /// suite
+# [sample_nic]
+# about = "the PF driver sample_nic: netdev, VFs, switch, iproute2"
+# run = "./sample_nic.py"
+# daily = ["debug"]
+# pf = "sample_nic"
+# minutes = 2
+# ///
+
 import os
 import re
 import subprocess

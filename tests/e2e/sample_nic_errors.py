@@ -6,6 +6,16 @@ Each while the PF and a VF send: afterwards the PF answers, without help, and ig
 on the VF does when it is bound anew. Prints TAP.
 """
 
+# /// suite
+# [sample_nic_errors]
+# about = "sample_nic sleeps, hangs, and has errors"
+# run = "./sample_nic_errors.py"
+# daily = ["7.2"]
+# pf = "sample_nic"
+# vfs = 1
+# minutes = 1
+# ///
+
 import os
 import pathlib
 import subprocess

@@ -7,6 +7,16 @@ held by somebody who gives it back when he is asked, and by somebody who does no
 other PF is not to notice, and this one serves when it is back. Prints TAP.
 """
 
+# /// suite
+# [sample_nic_going]
+# about = "a PF of sample_nic goes while its VFs are open"
+# run = "./sample_nic_going.py"
+# daily = ["6.12"]
+# pf = "sample_nic"
+# pfs = 2
+# minutes = 1
+# ///
+
 import os
 import pathlib
 import subprocess

@@ -6,6 +6,16 @@ Its queues' pages are trapped and untrapped while it has traffic; its DMA is sto
 and started; the VF and the PF go, and it lives on without. Prints TAP.
 """
 
+# /// suite
+# [sample_nic_guest]
+# about = "a guest on a VF of sample_nic is trapped, stopped, left"
+# run = "./sample_nic_guest.py"
+# daily = ["6.12"]
+# pf = "sample_nic"
+# guests = true
+# minutes = 2
+# ///
+
 import os
 import pathlib
 import subprocess

@@ -8,6 +8,24 @@ to the PF; nothing of these two, nor of what the administrator has set, may chan
 and nothing is to be seen in the log.
 """
 
+# /// suite
+# [sample_nic_hostile]
+# about = "VFs that say nonsense to sample_nic"
+# run = "./sample_nic_hostile.py 2000"
+# daily = ["debug"]
+# pf = "sample_nic"
+# vfs = 7
+# minutes = 2
+#
+# [sample_nic_fuzz]
+# about = "the same, 100,000 messages"
+# run = "./sample_nic_hostile.py 100000"
+# pf = "sample_nic"
+# vfs = 7
+# minutes = 10
+# timeout = 1800
+# ///
+
 import os
 import re
 import subprocess

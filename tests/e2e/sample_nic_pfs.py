@@ -6,6 +6,24 @@ Whose VF is whose; then one of the two PFs has its VFs made and unmade TIMES tim
 is bound and unbound under traffic, and the other is not to notice.
 """
 
+# /// suite
+# [sample_nic_pfs]
+# about = "two PFs of sample_nic that come and go"
+# run = "./sample_nic_pfs.py 5"
+# daily = ["7.2"]
+# pf = "sample_nic"
+# pfs = 2
+# minutes = 2
+#
+# [sample_nic_long]
+# about = "the same, VFs made and unmade 100 times"
+# run = "./sample_nic_pfs.py 100"
+# pf = "sample_nic"
+# pfs = 2
+# minutes = 10
+# timeout = 1800
+# ///
+
 import os
 import pathlib
 import sys

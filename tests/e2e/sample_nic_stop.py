@@ -7,6 +7,22 @@ to and from it, and what it had queued is sent when it is started; one is reset 
 all ways TIMES times each, with traffic on the other and on the PF. Prints TAP.
 """
 
+# /// suite
+# [sample_nic_stop]
+# about = "VFs of sample_nic are stopped, and reset"
+# run = "./sample_nic_stop.py 5"
+# daily = ["7.2"]
+# pf = "sample_nic"
+# minutes = 1
+#
+# [sample_nic_resets]
+# about = "the same, VFs reset 100 times"
+# run = "./sample_nic_stop.py 100"
+# pf = "sample_nic"
+# minutes = 10
+# timeout = 1800
+# ///
+
 import os
 import socket
 import sys

@@ -10,6 +10,24 @@ may notice: the PF talks to the world meanwhile, and a third VF is driven by igb
 Prints TAP; what was saved is in /out/sample_nic.stream.
 """
 
+# /// suite
+# [sample_nic_stream]
+# about = "the stream of a VF of sample_nic: the same, cut, spoilt"
+# run = "./sample_nic_stream.py v2 7 200"
+# daily = ["6.12"]
+# pf = "sample_nic"
+# vfs = 3
+# minutes = 2
+#
+# [sample_nic_stream_full]
+# about = "the same, cut at each byte, spoilt in 2000 ways"
+# run = "./sample_nic_stream.py v2,v1 1 2000"
+# pf = "sample_nic"
+# vfs = 3
+# minutes = 16
+# timeout = 3600
+# ///
+
 import os
 import pathlib
 import random
@@ -28,7 +46,7 @@ from labhost.sriov import set_vf, settings
 from labhost.tap import Tap
 from labhost.watch import Pings
 
-GOLDEN = pathlib.Path(__file__).parent / "golden.stream"
+GOLDEN = pathlib.Path(__file__).parent / "golden" / "sample_nic.stream"
 SAVED = pathlib.Path("/out/sample_nic.stream")
 FILE = pathlib.Path("/tmp/stream")
 

@@ -11,6 +11,17 @@ DPDK also looks for a module of the name vfio_pci, which ours cannot have: it is
 shown a /sys/module of its own.
 """
 
+# /// suite
+# [testpmd]
+# about = "DPDK on a VF of sample_nic, in-tree vfio-pci against ours"
+# run = "./testpmd.py"
+# but = {"7.2" = "not tried", debug = "not tried"}
+# pf = "sample_nic"
+# guests = true
+# extra = ["testpmd"]
+# minutes = 3
+# ///
+
 import json
 import os
 import pathlib

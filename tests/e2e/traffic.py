@@ -10,6 +10,31 @@ vfio-pci-mediate. With "igb sample_nic", both are compared. Prints TAP and a tab
 leaves the figures in /out/traffic.json.
 """
 
+# /// suite
+# [traffic]
+# about = "the same traffic and settings with igb and with sample_nic"
+# run = "./traffic.py igb sample_nic"
+# but = {debug = "two guests and igb are too much for it, see traffic_debug"}
+# guests = true
+# minutes = 3
+#
+# [traffic_debug]
+# about = "the same on the debug kernel, with sample_nic alone"
+# run = "./traffic.py sample_nic"
+# needs = ["kunit"]
+# pf = "sample_nic"
+# guests = true
+# minutes = 5
+#
+# [traffic_checked]
+# about = "traffic, with cards that check who sends (builds QEMU)"
+# run = "./traffic.py igb sample_nic"
+# but = {debug = "as traffic"}
+# guests = true
+# checks = true
+# minutes = 3
+# ///
+
 import contextlib
 import json
 import os

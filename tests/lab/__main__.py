@@ -17,7 +17,11 @@ import children
 import demo
 import host
 import kernels
+import lint
 import qemus
+import results
+import session
+import suites
 from cache import CACHE, REPO, LabError, NoSpace, die, fullest, is_full, say
 from trees import need_host_tools
 
@@ -42,7 +46,7 @@ def build_lab(names):
 
 
 def cmd_modules(args):
-    kern = kernels.kernel(args.kernel or "6.12")
+    kern = kernels.kernel(args.kernel or kernels.DEFAULT)
     where = kernels.build_modules(kern)
     for module in sorted(where.glob("*.ko")):
         print(module.relative_to(REPO))
@@ -55,15 +59,25 @@ def cmd_lab(args):
 
 
 def cmd_demo(args):
-    return demo.demo(args.kernel or "6.12", args.qemu, build_lab)
+    return demo.demo(args.kernel or kernels.DEFAULT, args.qemu, build_lab)
 
 
 def cmd_check(args):
-    return check.check(args.suite, args.kernel, build_lab)
+    return check.check(args.suite, args.kernel, args.only)
+
+
+def cmd_check_all(args):
+    return check.check_all(args.suite, args.kernel, args.again)
+
+
+def cmd_new_test(args):
+    path = suites.new_test(args.name).relative_to(REPO)
+    say(f"wrote {path}; it runs by: make check SUITE={args.name} KERNEL={kernels.DEFAULT}")
+    return 0
 
 
 def cmd_bench(args):
-    return bench.bench(args.suite, args.kernel or "6.12", build_lab)
+    return bench.bench(args.suite, args.kernel or kernels.DEFAULT, build_lab)
 
 
 def cmd_run(args):
@@ -72,26 +86,31 @@ def cmd_run(args):
     script = pathlib.Path(args.script)
     if not script.is_file():
         raise LabError(f"SCRIPT={script}: no such file")
-    outcome = host.boot(args.kernel or "6.12", "./script",
-                        {"script": script}, vfs=args.vfs, pf=args.pf, pfs=args.pfs,
-                        qemus=args.qemus, files=args.files, timeout=args.timeout)
-    host.report(outcome)
+    outcome = on_host(args, "./script", {"script": script},
+                      echo=lambda line: print(line, flush=True))
+    results.report(outcome)
     say(f"exit status {outcome.status} after {outcome.seconds:.0f} s"
         + (f", failed: {outcome.verdict()}"
            if outcome.why or outcome.reports else ""))
     return outcome.status or int(outcome.failed())
 
 
+def on_host(args, command, files, **options):
+    """The outcome of a command on a lab host as args want it."""
+    machine = host.Machine(args.kernel or kernels.DEFAULT, "multi", args.pfs)
+    job = host.Job("run", command, args.pf, args.pfs, args.vfs,
+                   getattr(args, "timeout", 0), last=True)
+    return session.run_one(machine, job, files, users_files=args.files,
+                           qemus=args.qemus, **options)
+
+
 def cmd_shell(args):
-    outcome = host.boot(args.kernel or "6.12", "shell", vfs=args.vfs,
-                        pf=args.pf, pfs=args.pfs, qemus=args.qemus,
-                        files=args.files)
-    host.report(outcome)
+    on_host(args, "shell", {}, interactive=True)
     return 0
 
 
-def cmd_lint(_args):
-    return check.lint()
+def cmd_lint(args):
+    return lint.lint(args.tap)
 
 
 def cmd_distclean(_args):
@@ -107,13 +126,21 @@ def arguments():
         epilog="The environment: VFIO_MEDIATE_CACHE names the cache directory,"
                " LAB_ACCEL=kvm|tcg overrides the choice of accelerator.")
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("modules", "lab", "demo", "check", "bench", "run", "shell",
-                 "lint", "distclean"):
+    for name in ("modules", "lab", "demo", "check", "check-all", "new-test", "bench",
+                 "run", "shell", "lint", "distclean"):
         sub = commands.add_parser(name)
-        if name not in ("lint", "distclean"):
-            sub.add_argument("--kernel", choices=kernels.NAMES)
-        if name == "check":
+        if name in ("check", "check-all"):
             sub.add_argument("--suite")
+            sub.add_argument("--kernel")
+            sub.add_argument("--only", default="", help="which of its tests")
+            sub.add_argument("--again", action="store_true",
+                             help="also what has passed on this tree")
+        elif name not in ("lint", "distclean", "new-test"):
+            sub.add_argument("--kernel", choices=kernels.NAMES)
+        if name == "new-test":
+            sub.add_argument("name", nargs="?")
+        if name == "lint":
+            sub.add_argument("--tap", action="store_true")
         if name == "demo":
             sub.add_argument("--qemu", choices=qemus.NAMES, default=qemus.OWN)
         if name == "bench":
@@ -137,7 +164,7 @@ def main():
     children.catch_signals()
     try:
         need_host_tools()
-        return globals()[f"cmd_{args.command}"](args)
+        return globals()["cmd_" + args.command.replace("-", "_")](args)
     except LabError as err:
         failure = err
     except OSError as err:

@@ -7,7 +7,9 @@ import json
 import host
 import kernels
 from cache import BUILD, REPO, say
-from check import build_programs
+from programs import build_programs
+from results import report
+from session import run_one
 
 RESULTS = BUILD / "bench.json"
 
@@ -45,13 +47,14 @@ def bench(only, kernel, build_lab):
     for name, suite in SUITES.items():
         if only not in (None, name):
             continue
-        outcome = host.boot(kernel, suite.job, suite.files(), pf=suite.pf,
-                            name=f"bench-{name}", threads="icount")
+        outcome = run_one(host.Machine(kernel, "icount"),
+                          host.Job(f"bench-{name}", suite.job, suite.pf, last=True),
+                          suite.files(), echo=lambda line: print(line, flush=True))
         measured = outcome.out / f"{name}.json"
         if measured.exists():
             figures[name] = json.loads(measured.read_text())
         if outcome.reports or outcome.why or not measured.exists():
-            host.report(outcome)
+            report(outcome)
         failed = failed or outcome.failed()
     RESULTS.write_text(json.dumps(figures, indent=2) + "\n")
     say(f"figures in {RESULTS.relative_to(REPO)}")

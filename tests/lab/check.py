@@ -1,440 +1,364 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The tests: which suites there are, how each is run, and the count."""
+"""make check and make check-all: which suites run, where, and what comes of it."""
 
-import dataclasses
-import pathlib
-import re
-import shutil
+import concurrent.futures
+import hashlib
+import json
+import os
 import subprocess
+import threading
 import time
 
-import harness
-import host
 import kernels
 import pair
-import tools
-from cache import BUILD, LAB, REPO, LabError, cached, run, say
-from trees import inside, testpmd, tree
+import suites
+from cache import BUILD, CACHE, REPO, LabError, say
+from children import child, pause
+from host import Machine
+from programs import job_files
+from results import Case, Result, explain, read
+from session import Session
 
-E2E = REPO / "tests" / "e2e"
-
-
-@dataclasses.dataclass
-class Suite:
-    """Tests that print TAP: a job on the lab host, or a function here."""
-    name: str
-    about: str
-    kernels: tuple = ()
-    job: str = ""               # shell command on the lab host
-    files: object = None        # function: what the job finds beside it
-    here: object = None         # function(chosen kernel): yields TAP lines
-    timeout: int = 600          # seconds for one kernel
-    vfs: int = 2
-    by_name: bool = False       # too long for every day: only when asked for
-    more: tuple = ()            # kernels in which it runs only when asked for
-    threads: str = "multi"      # of TCG, see host.boot()
-    pf: str = "igb"             # who drives the PF
-    pfs: int = 1                # how many cards there are
-    hosts: int = 1              # or 2, see pair.boot()
-    qemus: tuple = ()           # what guests run under besides the host's own
-    checks: bool = False        # whether cards check who sends, see card.py
+RESULTS = BUILD / "check"
+PASSED = RESULTS / "passed.json"        # what needs not run again on the same tree
+TIMES = CACHE / "suite-seconds.json"    # how long each took, the last time
+BOOT_SECONDS = 30
+SHOWN = 40      # results that are printed even when they are good, of a suite by itself
+LONGEST = 300   # s that suites which share a boot may take together
 
 
-def e2e_files(_kern):
-    return {path.name: path for path in E2E.iterdir() if path.is_file()}
+def seconds_of(suite, kernel, times):
+    return times.get(f"{suite.name}-{kernel}", suite.minutes * 60)
 
 
-def build_programs(name, *flags):
-    """Builds NAME, below the top, in the tree of stable; returns where."""
-    work = BUILD / pathlib.Path(name).name
-    work.mkdir(parents=True, exist_ok=True)
-    log = work / "make.log"
-    log.unlink(missing_ok=True)
-    run(inside(tree("build-trixie"),
-               ["make", "-C", REPO / name, f"O={work}", *flags],
-               writable=[work], readable=[REPO / "tests", REPO / "tools",
-                                          REPO / "uapi", REPO / "migration"]),
-        log, what=name)
-    return work
-
-
-def selftest_files(kern):
-    work = build_programs("tests/selftests")
-    return {**e2e_files(kern),
-            "parity.py": REPO / "tests" / "selftests" / "parity.py",
-            "parity": work / "parity", "mediate": work / "mediate",
-            "migrate": work / "migrate", "vfio_hold": work / "vfio_hold",
-            "mailbox_fuzz": work / "mailbox_fuzz", "dirty": work / "dirty"}
-
-
-def traffic_files(kern):
-    work = build_programs("tests/traffic")
-    return {**e2e_files(kern),
-            **{name: work / name for name in ("echo", "exchange", "poke")}}
-
-
-def testpmd_files(kern):
-    return {**e2e_files(kern), "testpmd": testpmd()}
-
-
-def migration_files(kern):
-    return {**selftest_files(kern),
-            "golden.stream": REPO / "tests" / "golden" / "state.stream"}
-
-
-def stream_files(kern):
-    return {**selftest_files(kern),
-            "golden.stream": REPO / "tests" / "golden" / "sample_nic.stream"}
-
-
-def kunit_files(_kern):
-    return {"run.sh": REPO / "tests" / "kunit" / "run.sh"}
-
-
-def lint_lines(_kernel):
-    status, output = run_lint()
-    yield "1..1"
-    yield f"{'not ' if status else ''}ok 1 - make lint"
-    if status:
-        yield from (f"  # {line}" for line in output.splitlines()[-40:])
-
-
-def tool_lines(_kernel):
-    yield from tools.lines(build_programs("tools", "LDFLAGS=-static"))
-
-
-SUITES = [
-    Suite("lint", "checkpatch, sparse, W=1 and shellcheck", here=lint_lines),
-    Suite("harness", "the lab's own verdicts, deadlines and clean-up",
-          here=harness.lines),
-    Suite("tools", "the tools, on any input", here=tool_lines),
-    Suite("passthrough", "a guest on a VF, in-tree vfio-pci against ours",
-          ("6.12",), "./passthrough.py vfio-pci vfio-pci-mediate",
-          e2e_files, more=("7.2",)),
-    Suite("parameters", "module parameters and names of the driver",
-          ("6.12",), "./parameters.sh", e2e_files,
-          threads="single", more=("7.2",)),
-    Suite("parity", "every call, in-tree vfio-pci against ours",
-          ("6.12", "7.2", "debug"), "./parity.py ./parity", selftest_files,
-          threads="single"),
-    Suite("kunit", "KUnit suites",
-          ("debug",), "./run.sh vfio_mediate_kunit vfio_pci_mediate_kunit "
-          "sample_nic_kunit", kunit_files, threads="single"),
-    Suite("open", "who mediates a device is decided at each open",
-          ("debug",), "./mediate_open.py ./vfio_hold",
-          selftest_files, threads="single", more=("6.12", "7.2")),
-    Suite("lifecycle", "all that can happen to a mediated VF, by itself and at once",
-          ("7.2",), "./mediate_lifecycle.py", selftest_files,
-          threads="single"),
-    Suite("stress", "the same, and two minutes of everything at once",
-          ("debug",), "./mediate_lifecycle.py 120", selftest_files, timeout=900,
-          by_name=True, threads="single"),
-    Suite("guest", "a running guest is mediated and trapped",
-          ("6.12",), "./mediate_guest.py", e2e_files,
-          timeout=900, more=("7.2", "debug")),
-    Suite("regions", "regions, interrupts and traps that a vendor adds",
-          ("7.2", "debug"), "./mediate_regions.py ./mediate ./vfio_hold",
-          selftest_files, threads="single", more=("6.12",)),
-    Suite("hammer", "traps that go on and off while doorbells are rung",
-          ("debug",), "./mediate_regions.py ./mediate --hammer 1000",
-          selftest_files, threads="single", more=("6.12",)),
-    Suite("migration", "all calls of both migration protocols, without a VMM",
-          ("debug",), "./mediate_migration.py ./migrate", migration_files,
-          timeout=900, threads="single", more=("6.12", "7.2")),
-    Suite("migration-stress", "the same, two minutes of everything at once",
-          ("debug",), "./mediate_migration.py ./migrate 120", migration_files,
-          timeout=900, by_name=True, threads="single"),
-    Suite("sample_nic", "the PF driver sample_nic: netdev, VFs, switch, iproute2",
-          ("debug",), "./sample_nic.py", selftest_files,
-          pf="sample_nic", more=("6.12", "7.2")),
-    Suite("sample_nic_passthrough", "a guest on a VF of sample_nic passes traffic",
-          ("6.12", "7.2", "debug"), "./passthrough.py vfio-pci-mediate",
-          e2e_files, pf="sample_nic", by_name=True),
-    Suite("sample_nic_hostile", "VFs that say nonsense to sample_nic",
-          ("debug",), "./sample_nic_hostile.py 2000", selftest_files,
-          pf="sample_nic", vfs=7, more=("6.12", "7.2")),
-    Suite("sample_nic_pfs", "two PFs of sample_nic that come and go",
-          ("7.2",), "./sample_nic_pfs.py 5", selftest_files, pf="sample_nic",
-          pfs=2, threads="single", more=("6.12", "debug")),
-    Suite("sample_nic_going", "a PF of sample_nic goes while its VFs are open",
-          ("6.12",), "./sample_nic_going.py", selftest_files, pf="sample_nic",
-          pfs=2, threads="single", more=("7.2", "debug")),
-    Suite("sample_nic_stop", "VFs of sample_nic are stopped, and reset",
-          ("7.2",), "./sample_nic_stop.py 5", selftest_files, pf="sample_nic",
-          threads="single", more=("6.12", "debug")),
-    Suite("sample_nic_guest", "a guest on a VF of sample_nic is trapped, stopped, left",
-          ("6.12",), "./sample_nic_guest.py", e2e_files, pf="sample_nic",
-          timeout=900, more=("7.2", "debug")),
-    Suite("sample_nic_errors", "sample_nic sleeps, hangs, and has errors",
-          ("7.2",), "./sample_nic_errors.py", selftest_files, pf="sample_nic",
-          vfs=1, threads="single", more=("6.12", "debug")),
-    Suite("sample_nic_fuzz", "as sample_nic_hostile, 100,000 messages",
-          ("6.12", "7.2", "debug"), "./sample_nic_hostile.py 100000",
-          selftest_files, timeout=1800, by_name=True, pf="sample_nic", vfs=7),
-    Suite("sample_nic_long", "as sample_nic_pfs, VFs made and unmade 100 times",
-          ("6.12", "7.2", "debug"), "./sample_nic_pfs.py 100", selftest_files,
-          pf="sample_nic", pfs=2, threads="single", timeout=1800, by_name=True),
-    Suite("sample_nic_resets", "as sample_nic_stop, VFs reset 100 times",
-          ("6.12", "7.2", "debug"), "./sample_nic_stop.py 100", selftest_files,
-          pf="sample_nic", threads="single", timeout=1800, by_name=True),
-    Suite("sample_nic_stream", "the stream of a VF of sample_nic: the same, cut, spoilt",
-          ("6.12",), "./sample_nic_stream.py v2 7 200", stream_files,
-          pf="sample_nic", vfs=3, more=("7.2", "debug")),
-    Suite("sample_nic_stream_full", "the same, cut at each byte, spoilt in 2000 ways",
-          ("6.12", "7.2", "debug"), "./sample_nic_stream.py v2,v1 1 2000", stream_files,
-          pf="sample_nic", vfs=3, timeout=3600, by_name=True),
-    Suite("traffic", "the same traffic and settings with igb and with sample_nic",
-          ("6.12", "7.2"), "./traffic.py igb sample_nic", traffic_files,
-          timeout=900, by_name=True),
-    Suite("traffic_debug", "the same on the debug kernel, with sample_nic alone",
-          ("debug",), "./traffic.py sample_nic", traffic_files, timeout=900,
-          pf="sample_nic", by_name=True),
-    Suite("traffic_checked", "traffic, with cards that check who sends (builds QEMU)",
-          ("7.2",), "./traffic.py igb sample_nic", traffic_files, timeout=900,
-          by_name=True, checks=True, more=("6.12",)),
-    Suite("testpmd", "DPDK on a VF of sample_nic, in-tree vfio-pci against ours",
-          ("6.12",), "./testpmd.py", testpmd_files, pf="sample_nic",
-          by_name=True),
-    Suite("migrate", "a guest migrates from VF to VF, QEMU 10",
-          ("6.12",), "./migrate.py 10", traffic_files, timeout=900,
-          pf="sample_nic", more=("7.2", "debug")),
-    Suite("migrate_pfs", "a guest migrates to a VF of another PF, QEMU 10",
-          ("6.12",), "./migrate.py 10,pfs", traffic_files, timeout=900,
-          pf="sample_nic", pfs=2, by_name=True, more=("7.2", "debug")),
-    Suite("migrate_v1", "from VF to VF with QEMU 7.2, by protocol v1",
-          ("6.12",), "./migrate.py 7.2", traffic_files, pf="sample_nic",
-          qemus=("7.2",), more=("7.2", "debug")),
-    Suite("migrate_hosts", "from one lab host to another, by TCP, all pairs of QEMUs",
-          ("6.12",), "./migrate_hosts.py 10 7.2 11 10:11", traffic_files,
-          pf="sample_nic", hosts=2, qemus=("7.2", "11"), timeout=1200, by_name=True,
-          more=("7.2",)),
-    Suite("failures", "migrations that fail, some of all ways",
-          ("6.12",), "./failures.py 10 some", traffic_files,
-          pf="sample_nic", pfs=2, timeout=900),
-    Suite("failures-full", "migrations that fail, all ways in all phases",
-          ("6.12", "7.2", "debug"), "./failures.py 10", traffic_files,
-          pf="sample_nic", pfs=2, timeout=3600, by_name=True),
-    Suite("failures-full-v1", "the same by protocol v1",
-          ("6.12", "7.2", "debug"), "./failures.py 7.2", traffic_files,
-          pf="sample_nic", pfs=2, qemus=("7.2",), timeout=3600, by_name=True),
-    Suite("migrate_more", "under load, without a link, VLANs, what is set on either side",
-          ("6.12", "7.2"), "./migrate_more.py one", traffic_files, pf="sample_nic",
-          pfs=2, timeout=1800, by_name=True),
-    Suite("migrate_seven", "seven guests from one PF to another, two at once back",
-          ("7.2",), "./migrate_more.py seven", traffic_files, pf="sample_nic",
-          vfs=7, pfs=2, timeout=1800, by_name=True, more=("6.12",)),
-    Suite("migrate-full", "all pairs of QEMUs and PFs, and 20 times there and back",
-          ("6.12", "7.2", "debug"), "./migrate.py 10,times=40 7.2,times=40 "
-          "11,times=2 10:11 10,pfs,times=2 7.2,pfs 11,pfs 10:11,pfs", traffic_files,
-          pf="sample_nic", pfs=2, qemus=("7.2", "11"), timeout=7200,
-          by_name=True),
-    Suite("dirty", "what a VF of sample_nic writes is reported, all of it",
-          ("6.12",), "./dirty.py", selftest_files, pf="sample_nic",
-          threads="single", timeout=900, more=("7.2", "debug")),
-    Suite("dirty-full", "the same with a million packets",
-          ("6.12", "7.2", "debug"), "./dirty.py 1000000", selftest_files,
-          pf="sample_nic", threads="single", timeout=7200, by_name=True),
-    Suite("migrate_dirty", "a guest that receives, with tracking and without",
-          ("6.12",), "./migrate_dirty.py 10,7.2,11 0 500 2000", traffic_files,
-          pf="sample_nic", qemus=("7.2", "11"), timeout=3600, by_name=True,
-          more=("7.2", "debug")),
-    Suite("migrate_soak", "a hundred migrations in a row of a guest that receives",
-          ("debug",), "./migrate_soak.py 10 100 100", traffic_files, timeout=5400,
-          pf="sample_nic", by_name=True, more=("6.12", "7.2")),
-    Suite("reload", "loading and unloading the modules leaks nothing",
-          ("debug",), "./reload.sh 20", e2e_files, timeout=900, threads="single"),
-]
-
-SHOWN = 40      # results of a suite that are printed even when they are good
-RESULT = re.compile(r"^(not )?ok\b[ \d]*(?:- )?(.*?)(?: # SKIP ?(.*))?$")
-
-
-class Count:
-    """Results of a whole make check."""
-
-    def __init__(self):
-        self.passed = self.failed = self.skipped = 0
-        self.failures = []
-
-    def add(self, where, name, passed, skip=None):
-        if skip is not None:
-            self.skipped += 1
-            say(f"skipped: {where}: {name}: {skip}")
-        elif passed:
-            self.passed += 1
-        else:
-            self.failed += 1
-            self.failures.append(f"{where}: {name}")
-            say(f"FAILED: {where}: {name}")
-
-    def take(self, where, lines):
-        """Counts the TAP in lines; a plan that is not met is a failure."""
-        plan, results = None, 0
-        for line in lines:
-            match = RESULT.match(line)
-            if match:
-                results += 1
-                self.add(where, match[2], not match[1], match[3])
-            elif line.startswith("1.."):
-                plan = int(line[3:].split()[0])
-        if plan != results:
-            self.add(where, f"plan of {plan} tests, {results} reported", False)
-
-
-def run_on_host(suite, kernel, count):
-    """Runs a suite on a lab host; its TAP is kept under build/check."""
-    where = f"{suite.name}-{kernel}"
-    shown = 0
-
-    def echo(line):
-        nonlocal shown
-        good = line.startswith("ok ") and " # SKIP" not in line
-        shown += good
-        if good and shown == SHOWN + 1:
-            print("  ... (only what is not ok from here on)", flush=True)
-        elif not good or shown <= SHOWN:
-            print(f"  {line}", flush=True)
-
+def load(path):
     try:
-        kern = kernels.kernel(kernel)
-    except kernels.KernelGone as err:
-        lines = ["1..1", f"ok 1 - kernel {kernel} # SKIP "
-                 f"{str(err).splitlines()[0]}"]
-        count.take(where, lines)
-        return lines
-    boot = pair.boot if suite.hosts == 2 else host.boot
-    outcome = boot(kernel, suite.job, suite.files(kern), vfs=suite.vfs, pf=suite.pf,
-                   timeout=suite.timeout, name=where, echo=echo,
-                   threads=suite.threads, pfs=suite.pfs, qemus=suite.qemus,
-                   checks=suite.checks)
-    # Not what was echoed: a run that was repeated has echoed twice.
-    lines = outcome.output.splitlines()
-    count.take(where, lines)
-    # A failed test is counted above; what else can go wrong is one more.
-    healthy = not (outcome.reports or outcome.why)
-    if not healthy or outcome.failed() != any(
-            line.startswith("not ok") for line in lines):
-        healthy = False
-        host.report(outcome)
-    count.add(where, "lab host " + ("healthy" if healthy else
-                                    outcome.verdict()), healthy)
-    lines.append(f"# lab host: {outcome.verdict()}, {outcome.seconds:.0f} s, "
-                 f"{outcome.console}")
-    return lines
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
 
 
-def run_here(suite, kernel, count):
-    lines = []
-    for line in suite.here(kernel):
-        lines.append(line)
-        print(f"  {line}", flush=True)
-    count.take(suite.name, lines)
-    return lines
+class Chunk:
+    """Suites that run one after the other: in one boot of a lab host, or here."""
+
+    def __init__(self, key, kernel):
+        self.key, self.kernel = key, kernel
+        self.suites = []
+        self.seconds = 0
+
+    def add(self, suite, seconds):
+        self.suites.append(suite)
+        self.seconds += seconds
+        # What spoils the host is its last suite.
+        self.suites.sort(key=lambda each: each.spoils)
+
+    def takes(self, suite, seconds):
+        return self.seconds + seconds <= LONGEST and \
+            not (suite.spoils and self.suites[-1].spoils)
+
+    @property
+    def alone(self):
+        return any(suite.alone for suite in self.suites)
+
+    def machine(self):
+        first = self.suites[0]
+        return Machine(self.kernel, "multi" if first.guests else "single",
+                       max(suite.pfs for suite in self.suites), first.hosts,
+                       first.checks)
 
 
-def check(only, kernel, build_lab):
-    """Runs the suites; returns the exit status of make check."""
-    names = [suite.name for suite in SUITES]
-    if only == "list":
-        for suite in SUITES:
-            print(f"{suite.name:<18} {suite.about}"
-                  + (f" ({', '.join(suite.kernels)})" if suite.kernels else "")
-                  + (", only by name" if suite.by_name else "")
-                  + (f", by name {', '.join(suite.more)}" if suite.more else ""))
-        return 0
-    if only and only not in names:
-        raise LabError(f"SUITE={only}: choose from {', '.join(names)}")
-    start = time.monotonic()
-    build_lab([kernel] if kernel else kernels.NAMES)
-    count = Count()
-    results = BUILD / "check"
-    results.mkdir(parents=True, exist_ok=True)
-    for suite in SUITES:
-        if suite.name != only if only else suite.by_name:
-            continue
-        if suite.here:
-            jobs = [(suite.name, run_here, kernel)]
-        else:
-            jobs = [(f"{suite.name}-{name}", run_on_host, name)
-                    for name in suite.kernels + (suite.more if only else ())
-                    if kernel in (None, name)]
-        for where, runner, chosen in jobs:
-            began = time.monotonic()
-            before = count.passed, count.failed
-            say(f"suite {where}")
-            try:
-                lines = runner(suite, chosen, count)
-            except (LabError, OSError, subprocess.SubprocessError) as err:
-                lines = ["Bail out! " + str(err)]
-                say(str(err))
-                count.add(where, "the lab itself failed", False)
-            (results / f"{where}.tap").write_text("\n".join(lines) + "\n",
-                                                  encoding="utf-8")
-            say(f"suite {where}: {count.passed - before[0]} passed, "
-                f"{count.failed - before[1]} failed, "
-                f"{time.monotonic() - began:.0f} s")
-    for failure in count.failures:
-        print(f"FAILED: {failure}")
-    say(f"{time.monotonic() - start:.0f} s, results in "
-        f"{results.relative_to(REPO)}")
-    print(f"{count.passed} passed, {count.failed} failed, "
-          f"{count.skipped} skipped", flush=True)
-    return 1 if count.failed or not count.passed else 0
+def plan(pairs, times):
+    """Chunks of the pairs of a suite and a kernel, the longest first."""
+    chunks = []
+    ordered = sorted(pairs, key=lambda pair: -seconds_of(*pair, times))
+    for suite, kernel in ordered:
+        # What has to be the same for suites to share a boot
+        key = (kernel, suite.guests, suite.hosts, suite.checks, suite.alone) \
+            if suite.host else (suite.name,)
+        seconds = seconds_of(suite, kernel, times)
+        chunk = next((each for each in chunks if each.key == key and
+                      each.takes(suite, seconds)), None)
+        if not chunk:
+            chunk = Chunk(key, kernel)
+            chunk.seconds = BOOT_SECONDS if suite.host else 0
+            chunks.append(chunk)
+        chunk.add(suite, seconds)
+    # The debug kernel, which may have to be built, before others; then by length.
+    return sorted(chunks, key=lambda chunk: (
+        chunk.alone, "source" not in kernels.SUPPORTED.get(chunk.kernel, {}),
+        -chunk.seconds))
 
 
-def kernel_scripts():
-    """checkpatch and what it reads, which only the source package carries."""
-    root = tree("build-trixie")
-    script = """
-        tar -C /to --strip-components=2 -xf /usr/src/linux-source-6.12.tar.xz \
-            linux-source-6.12/scripts/checkpatch.pl \
-            linux-source-6.12/scripts/spelling.txt \
-            linux-source-6.12/scripts/const_structs.checkpatch
-        """
-    return cached("kernel-scripts", [script, root.name], lambda path, log: run(
-        inside(root, ["sh", "-e", "-c", script], writable=[(path, "/to")]), log,
-        what="checkpatch"))
-
-
-def run_lint():
-    """Runs lint.sh on the files git knows; returns its status and output."""
-    work = BUILD / "lint"
-    # From nothing: what is not compiled again gives no warning again.
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
-    log = work / "lint.log"
+def tree_digest():
+    """Of all that may change what a test says."""
     listing = subprocess.run(
-        ["git", "-C", REPO, "ls-files", "--cached", "--others",
-         "--exclude-standard"], capture_output=True, text=True, check=True)
-    (work / "files").write_text(listing.stdout)
-    try:
-        lint_tree(work, log)
-        return 0, log.read_text()
-    except LabError:
-        return 1, log.read_text()
+        ["git", "-C", REPO, "ls-files", "--cached", "--others", "--exclude-standard"],
+        capture_output=True, text=True, check=True).stdout
+    total = hashlib.sha256()
+    for name in listing.splitlines():
+        path = REPO / name
+        if path.is_file() and not name.startswith("Documentation/") and \
+                path.suffix != ".md":
+            total.update(name.encode() + b"\0" + path.read_bytes())
+    return total.hexdigest()
 
 
-def lint_tree(work, log):
-    """Everything on the kernel of stable; on sid's, that W=1 has no warning."""
-    kern = kernels.kernel("6.12")
-    sources = kernels.copy_sources(work / "modules-6.12")
-    scripts = kernel_scripts()
-    cmd = inside(kern.tree, [LAB / "lint.sh", kernels.kdir(kern), sources,
-                             scripts, work / "files"],
-                 writable=[work], readable=[REPO, scripts], cwd=REPO)
-    run(cmd, log, what="lint")
-    try:
-        kern = kernels.kernel("7.2")
-    except kernels.KernelGone:
-        return
-    sources = kernels.copy_sources(work / "modules-7.2")
-    kern.shell(f"! make -s -j$(nproc) -C {kernels.kdir(kern)} M={sources} W=1 "
-               "VFIO_MEDIATE_TESTS=m modules 2>&1 | grep .",
-               log, "W=1 on 7.2", writable=[work])
+class Check:
+    """One run of make check."""
+
+    def __init__(self, pairs, workers, only=""):
+        self.only = only
+        self.times = load(TIMES)
+        self.chunks = plan(pairs, self.times)
+        self.total = len(pairs)
+        self.todo = {(suite.name, kernel): seconds_of(suite, kernel, self.times)
+                     for suite, kernel in pairs}
+        self.workers = workers
+        self.lock = threading.Lock()
+        self.results = []
+        self.building = set()       # kernels that a worker waits for
+        self.ready = set()
+        self.running = set()
+        self.start = time.monotonic()
+
+    def left(self):
+        """Seconds, as far as can be said."""
+        return sum(self.todo.values()) / self.workers
+
+    def add(self, result):
+        """A suite is through."""
+        RESULTS.mkdir(parents=True, exist_ok=True)
+        (RESULTS / f"{result.where}.tap").write_text("\n".join(result.lines) + "\n",
+                                                     encoding="utf-8")
+        passed, failed, skipped = result.counts()
+        with self.lock:
+            self.results.append(result)
+            del self.todo[result.suite.name, result.kernel]
+            for case in result.cases:
+                if case.skip is not None:
+                    say(f"skipped: {result.where}: {case.name}: {case.skip}")
+            if failed:
+                print("\n".join(explain(result)), flush=True)
+            spent = time.monotonic() - self.start
+            say(f"[{len(self.results)}/{self.total}] {result.where}: {passed} passed, "
+                f"{failed} failed, {result.seconds:.0f} s; {spent:.0f} s gone, "
+                f"about {self.left():.0f} s left")
+            if not failed:
+                self.times[f"{result.suite.name}-{result.kernel}"] = round(result.seconds)
+
+    def next_chunk(self):
+        """The next one to run; one whose kernel is not being built just now."""
+        with self.lock:
+            for chunk in self.chunks:
+                if chunk.kernel in self.building or chunk.alone and self.running:
+                    continue
+                self.chunks.remove(chunk)
+                self.running.add(chunk)
+                if chunk.kernel and chunk.kernel not in self.ready:
+                    self.building.add(chunk.kernel)
+                return chunk
+            return None
+
+    def kernel(self, chunk):
+        """Has the kernel of a chunk built; why it cannot be had, or nothing."""
+        try:
+            kernels.needed_modules(kernels.kernel(chunk.kernel))
+            kernels.build_modules(kernels.kernel(chunk.kernel))
+            return ""
+        except kernels.KernelGone as err:
+            return str(err).splitlines()[0]
+        finally:
+            with self.lock:
+                self.building.discard(chunk.kernel)
+                self.ready.add(chunk.kernel)
+
+    def work(self):
+        """One worker: chunk after chunk."""
+        while True:
+            chunk = self.next_chunk()
+            if not chunk:
+                if not self.chunks:
+                    return
+                pause(0.5)
+                continue
+            todo = list(chunk.suites)
+            try:
+                for result in self.results_of(chunk):
+                    todo.remove(result.suite)
+                    self.add(result)
+            except (LabError, OSError, subprocess.SubprocessError) as err:
+                for suite in todo:
+                    self.add(Result(suite, chunk.kernel,
+                                    [Case(f"the lab itself failed: {err}", False)], 0))
+            with self.lock:
+                self.running.discard(chunk)
+
+    def results_of(self, chunk):
+        if not chunk.suites[0].host:
+            yield from (run_here(suite, chunk.kernel, self.echo()) for suite in chunk.suites)
+            return
+        gone = self.kernel(chunk)
+        if gone:
+            for suite in chunk.suites:
+                yield Result(suite, chunk.kernel,
+                             [Case(f"kernel {chunk.kernel}", True, gone)], 0)
+            return
+        by_name = {f"{suite.name}-{chunk.kernel}": suite for suite in chunk.suites}
+        jobs = [suite.job(chunk.kernel, self.only) for suite in chunk.suites]
+        extra = {name for suite in chunk.suites for name in suite.extra}
+        qemus = sorted({name for suite in chunk.suites for name in suite.qemus})
+        run = pair.run if chunk.suites[0].hosts == 2 else one_host
+        for outcome in run(chunk.machine(), jobs, job_files(extra), qemus=qemus,
+                           name=jobs[0].name, echo=self.echo()):
+            suite = by_name[outcome.name]
+            cases = read(outcome.lines)
+            if outcome.status and not any(not case.passed for case in cases):
+                cases.append(Case(f"exit status {outcome.status}", False))
+            wrong = outcome.why or outcome.reports or outcome.left
+            cases.append(Case("lab host " + (outcome.verdict() if wrong else "healthy"),
+                              not wrong))
+            yield Result(suite, chunk.kernel, cases, outcome.seconds, outcome,
+                         [*outcome.lines, f"# lab host: {outcome.verdict()}, "
+                          f"{outcome.seconds:.0f} s, {outcome.console}"])
+
+    def echo(self):
+        """Prints the lines of a suite that runs by itself; of others, none."""
+        if self.total > 1:
+            return lambda line: None
+        good = 0
+
+        def show(line):
+            nonlocal good
+            fine = line.startswith("ok ") and " # SKIP" not in line
+            good += fine
+            if fine and good == SHOWN + 1:
+                print("  ... (only what is not ok from here on)", flush=True)
+            elif not fine or good <= SHOWN:
+                print(f"  {line}", flush=True)
+        return show
+
+    def run(self):
+        with concurrent.futures.ThreadPoolExecutor(self.workers) as pool:
+            for task in [pool.submit(self.work) for _ in range(self.workers)]:
+                task.result()
+        CACHE.mkdir(parents=True, exist_ok=True)
+        TIMES.write_text(json.dumps({**load(TIMES), **self.times}, indent=1) + "\n",
+                         encoding="utf-8")
+        return self.results
 
 
-def lint():
-    status, output = run_lint()
-    print(output, end="")
-    print(f"lint: {'FAIL' if status else 'clean'}")
-    return status
+def one_host(machine, jobs, files, **options):
+    return Session(machine, jobs, files, **options).run()
+
+
+def run_here(suite, kernel, echo):
+    """A suite that needs no lab host."""
+    start = time.monotonic()
+    lines = []
+    with child(suite.run, shell=True, cwd=REPO, text=True, stdin=subprocess.DEVNULL,
+               stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as proc:
+        for line in proc.stdout:
+            lines.append(line.rstrip())
+            echo(lines[-1])
+        proc.wait()
+    cases = read(lines)
+    if proc.returncode and not any(not case.passed for case in cases):
+        cases.append(Case(f"exit status {proc.returncode}", False))
+    return Result(suite, kernel, cases, time.monotonic() - start, None, lines)
+
+
+def remember(results, digest):
+    """What passed on this tree; what failed on it is forgotten."""
+    known = load(PASSED)
+    mine = known.get(digest, {})
+    for result in results:
+        passed, failed, skipped = result.counts()
+        if failed or not passed:
+            mine.pop(result.where, None)
+        else:
+            mine[result.where] = [passed, skipped, round(result.seconds)]
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    PASSED.write_text(json.dumps({digest: mine}, indent=1) + "\n", encoding="utf-8")
+
+
+def finish(results, start):
+    """The last lines; the exit status."""
+    passed, failed, skipped = (sum(each) for each in zip(
+        (0, 0, 0), *(result.counts() for result in results)))
+    for result in results:
+        for case in result.failures:
+            print(f"FAILED: {result.where}: {case.name}")
+    say(f"{time.monotonic() - start:.0f} s, results in {RESULTS.relative_to(REPO)}")
+    print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
+    return 1 if failed or not passed else 0
+
+
+def workers(pairs):
+    """How many lab hosts at a time: one a CPU, each of which has a busy one."""
+    return max(1, min(len(pairs), int(os.environ.get("LAB_JOBS") or
+                                      min(os.cpu_count() or 1, 4))))
+
+
+def check(names, wanted, only):
+    """make check; returns its exit status."""
+    every = suites.everything()
+    if names == "list":
+        print("\n".join(suites.table(every)))
+        return 0
+    wanted = suites.split(wanted)
+    for name in wanted:
+        if name not in kernels.NAMES:
+            raise LabError(f"KERNEL={name}: choose from {', '.join(kernels.NAMES)}")
+    pairs = suites.chosen(every, suites.split(names), wanted) if names else \
+        suites.daily(every, wanted)
+    start = time.monotonic()
+    digest = tree_digest()
+    results = Check(pairs, workers(pairs), only).run()
+    if not only:
+        remember(results, digest)
+    return finish(results, start)
+
+
+def check_all(names, wanted, again):
+    """make check-all; returns its exit status."""
+    every = suites.everything()
+    pairs = suites.chosen(every, suites.split(names), suites.split(wanted))
+    start = time.monotonic()
+    digest = tree_digest()
+    known = {} if again else load(PASSED).get(digest, {})
+    todo = [(suite, kernel) for suite, kernel in pairs
+            if (f"{suite.name}-{kernel}" if kernel else suite.name) not in known]
+    run = Check(todo, workers(todo))
+    say(f"{len(pairs)} suites on their kernels, of which {len(pairs) - len(todo)} have "
+        f"passed on this tree; about {run.left() / 60:.0f} minutes")
+    add = run.add
+
+    def add_and_remember(result):
+        add(result)
+        remember([result], digest)
+
+    run.add = add_and_remember
+    results = run.run()
+    print_matrix(every, pairs, load(PASSED).get(digest, {}), results)
+    return finish(results, start)
+
+
+def print_matrix(every, pairs, known, results):
+    """A row for each suite, a column for each kernel."""
+    failed = {result.where: result.counts()[1] for result in results if result.failures}
+    print(f"\n{'suite':<24}" + "".join(f"{name:>20}" for name in kernels.NAMES))
+    wanted = {(suite.name, kernel) for suite, kernel in pairs}
+    for suite in every.values():
+        cells = []
+        for kernel in kernels.NAMES:
+            where = f"{suite.name}-{kernel}" if suite.host else suite.name
+            if (suite.name, kernel if suite.host else "") not in wanted:
+                cells.append("-")
+            elif where in failed:
+                cells.append(f"{failed[where]} FAILED")
+            elif where in known:
+                cells.append("{0} ok, {2} s".format(*known[where]))
+            else:
+                cells.append("not run")
+        if any(cell != "-" for cell in cells):
+            print(f"{suite.name:<24}" + "".join(f"{cell:>20}" for cell in cells))

@@ -8,7 +8,9 @@ import host
 import kernels
 import qemus
 from cache import BUILD, REPO
-from check import RESULT, traffic_files
+from programs import job_files
+from results import RESULT, report
+from session import run_one
 
 SUMMARY = """\
 total time      {total_ms} ms, says QEMU
@@ -60,19 +62,20 @@ def demo(kernel, qemu, build_lab):
     kern = kernels.kernel(kernel)
     tell(f"booting the lab host: Linux {kern.version}, QEMU with an IOMMU and "
          f"an 82576, {host.accelerator()}")
-    outcome = host.boot(kernel, f"./migrate_demo.py {qemu} {RATE}",
-                        traffic_files(kern), vfs=2, pf="sample_nic", name="demo",
-                        echo=echo,
-                        qemus=[qemu] if qemu != qemus.OWN else [])
+    outcome = run_one(host.Machine(kernel, "multi"),
+                      host.Job("demo", f"./migrate_demo.py {qemu} {RATE}",
+                               "sample_nic", last=True),
+                      job_files(), echo=echo,
+                      qemus=[qemu] if qemu != qemus.OWN else [])
     # Not what was echoed: a run that was repeated has echoed twice.
     steps = [{"step": match[2], "ok": not match[1]}
-             for match in map(RESULT.match, outcome.output.splitlines())
+             for match in map(RESULT.match, outcome.lines)
              if match]
     failed = [step["step"] for step in steps if not step["ok"]]
     why = failed[0] if failed else outcome.verdict()
     passed = bool(steps) and not failed and not outcome.failed()
     if not passed:
-        host.report(outcome)
+        report(outcome)
     figures = {
         "result": "PASS" if passed else "FAIL",
         "why": "" if passed else why,

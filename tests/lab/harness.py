@@ -2,6 +2,16 @@
 """Tests of the lab itself: that its verdicts are to be trusted, that nothing
 hangs, and that nothing is left running."""
 
+# /// suite
+# [harness]
+# about = "the lab's own verdicts, deadlines and clean-up"
+# run = "tests/lab/harness.py"
+# daily = [""]
+# host = false
+# minutes = 4
+# timeout = 1800
+# ///
+
 import os
 import pathlib
 import signal

@@ -5,11 +5,14 @@ needs, and the project's modules built against it."""
 import dataclasses
 import pathlib
 import shutil
+import tomllib
 
 from cache import BUILD, LAB, REPO, LabError, cached, digest, locked, run, say
 from trees import inside, tree
 
-NAMES = ("6.12", "7.2", "debug")
+SUPPORTED = tomllib.loads((REPO / "kernels.toml").read_text())["kernel"]
+NAMES = tuple(SUPPORTED)
+DEFAULT = NAMES[0]
 MODULE_SOURCES = ("Kbuild", "mediate", "vfio-pci", "migration",
                   "vendor-sample-nic", "uapi", "tests/mediators",
                   "tests/kunit")
@@ -51,17 +54,17 @@ def debian_kernel(name, tree_name):
                   modules)
 
 
-def debug_kernel():
-    root = tree("build-trixie")
+def debug_kernel(name, series):
+    root = tree(f"build-{SUPPORTED[series]['debian']}")
     config = LAB / "debug.config"
 
-    script = """
-        tar -C /kernel -xf /usr/src/linux-source-6.12.tar.xz
-        mv /kernel/linux-source-6.12 /kernel/build
+    script = f"""
+        tar -C /kernel -xf /usr/src/linux-source-{series}.tar.xz
+        mv /kernel/linux-source-{series} /kernel/build
         cd /kernel/build
         KCONFIG_ALLCONFIG=/debug.config make -s allnoconfig
         for line in $(grep ^CONFIG_ /debug.config); do
-                grep -qxF "$line" .config || { echo "not kept: $line"; exit 1; }
+                grep -qxF "$line" .config || {{ echo "not kept: $line"; exit 1; }}
         done
         make -j"$(nproc)" bzImage modules
         make -s modules_install INSTALL_MOD_PATH=/kernel
@@ -83,35 +86,36 @@ def debug_kernel():
                    readable=[(config, "/debug.config")]), log, timeout=3600,
             what="debug kernel")
 
-    source = root / "usr/src/linux-source-6.12.tar.xz"
-    path = cached("kernel-debug", [script, source.stat().st_size,
+    source = root / f"usr/src/linux-source-{series}.tar.xz"
+    path = cached(f"kernel-{name}", [script, source.stat().st_size,
                                    digest(config)], build)
     version = (path / "version").read_text().strip()
-    return Kernel("debug", version, root, path / "vmlinuz",
+    return Kernel(name, version, root, path / "vmlinuz",
                   path / "lib/modules" / version,
                   binds=((path, "/kernel"),), initrd=False)
 
 
 def kernel(name):
     """The kernel called name, fetched or built when it is missing."""
-    if name == "6.12":
-        return debian_kernel(name, "build-trixie")
-    if name == "7.2":
-        try:
-            return debian_kernel(name, "build-sid")
-        except KernelGone:
+    about = SUPPORTED.get(name)
+    if not about:
+        raise LabError(f"no kernel called {name}: choose from {', '.join(NAMES)}")
+    if "source" in about:
+        return debug_kernel(name, about["source"])
+    try:
+        return debian_kernel(name, f"build-{about['debian']}")
+    except KernelGone:
+        raise
+    except LabError as err:
+        if name == DEFAULT:
             raise
-        except LabError as err:
-            raise KernelGone(f"Debian's sid cannot be installed now: {err}") \
-                from err
-    if name == "debug":
-        return debug_kernel()
-    raise LabError(f"no kernel called {name}: choose from {', '.join(NAMES)}")
+        raise KernelGone(f"Debian's {about['debian']} cannot be installed now: {err}") \
+            from err
 
 
 def kdir(kern):
     """Where the kernel's build directory is, seen from inside its tree."""
-    if kern.name == "debug":
+    if "source" in SUPPORTED[kern.name]:
         return "/kernel/build"
     return f"/usr/lib/modules/{kern.version}/build"
 

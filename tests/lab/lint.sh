@@ -4,6 +4,16 @@
 # KDIR: kernel to build against; SOURCES: a copy of the modules' sources to
 # build in; SCRIPTS: directory with checkpatch.pl; LIST: the files to check.
 
+# /// suite
+# [lint]
+# about = "checkpatch, sparse, W=1 and shellcheck"
+# run = "tests/lab/lab lint --tap"
+# daily = [""]
+# host = false
+# minutes = 2
+# timeout = 900
+# ///
+
 kdir=$1 sources=$2 scripts=$3 list=$4
 status=0
 

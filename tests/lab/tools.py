@@ -1,12 +1,23 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Tests of the tools that run on any machine."""
 
+# /// suite
+# [tools]
+# about = "the tools, on any input"
+# run = "tests/lab/tools.py"
+# daily = [""]
+# quick = true
+# host = false
+# minutes = 0.2
+# ///
+
 import json
-import pathlib
 import random
 import subprocess
 
 from cache import REPO
+from programs import build_programs
 
 GOLDEN = REPO / "tests" / "golden"
 RANDOM = 500        # streams that were spoilt at random
@@ -102,15 +113,19 @@ CASES = [
 ]
 
 
-def lines(programs: pathlib.Path):
-    """TAP of all cases."""
-    decode = Decoder(programs / "vfio-mediate-stream")
-    yield f"1..{len(CASES)}"
+def main():
+    """Prints TAP of all cases."""
+    decode = Decoder(build_programs("tools", "LDFLAGS=-static") / "vfio-mediate-stream")
+    print(f"1..{len(CASES)}")
     for number, (name, test) in enumerate(CASES, 1):
         try:
             passed, why = test(decode), ""
         except (ValueError, subprocess.SubprocessError) as err:
             passed, why = False, f"  # {err}"
-        yield f"{'' if passed else 'not '}ok {number} - stream: {name}"
+        print(f"{'' if passed else 'not '}ok {number} - stream: {name}")
         if why:
-            yield why
+            print(why)
+
+
+if __name__ == "__main__":
+    main()

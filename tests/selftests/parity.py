@@ -7,6 +7,14 @@ the kernel has it, through the cdev, and compares the transcripts: one call one
 test. The transcripts stay in /out.
 """
 
+# /// suite
+# [parity]
+# about = "every call, in-tree vfio-pci against ours"
+# run = "./parity.py ./parity"
+# daily = ["6.12", "7.2", "debug"]
+# minutes = 1
+# ///
+
 import os
 import pathlib
 import subprocess

@@ -1,6 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# run.sh MODULE...: loads KUnit suites and prints what they report as flat TAP.
+# kunit.sh MODULE...: loads KUnit suites and prints what they report as flat TAP.
+
+# /// suite
+# [kunit]
+# about = "KUnit suites"
+# run = "./kunit.sh vfio_mediate_kunit vfio_pci_mediate_kunit sample_nic_kunit"
+# daily = ["debug"]
+# needs = ["kunit"]
+# minutes = 0.5
+# ///
 
 count=0
 failed=0

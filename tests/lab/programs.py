@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The programs that tests run on the lab host, built for it."""
+
+import pathlib
+
+from cache import BUILD, REPO, locked, run
+from trees import inside, testpmd, tree
+
+E2E = REPO / "tests" / "e2e"
+# What not every job finds beside it, as it is large.
+EXTRA = {"testpmd": testpmd}
+
+
+def build_programs(name, *flags):
+    """Builds NAME, below the top, in the tree of stable; returns where."""
+    work = BUILD / pathlib.Path(name).name
+    work.mkdir(parents=True, exist_ok=True)
+    log = work / "make.log"
+    with locked(BUILD / f".{work.name}.lock"):
+        log.unlink(missing_ok=True)
+        run(inside(tree("build-trixie"),
+                   ["make", "-C", REPO / name, f"O={work}", *flags],
+                   writable=[work], readable=[REPO / "tests", REPO / "tools",
+                                              REPO / "uapi", REPO / "migration"]),
+            log, what=name)
+    return work
+
+
+def programs(name):
+    """Those that tests/NAME builds, by name."""
+    return {path.name: path for path in build_programs(f"tests/{name}").iterdir()
+            if path.is_file() and not path.suffix}
+
+
+def job_files(extra=()):
+    """What each job finds in its working directory."""
+    files = {path.name: path for place in ("e2e", "kunit", "selftests")
+             for path in (REPO / "tests" / place).iterdir()
+             if path.suffix in (".py", ".sh")}
+    return {**files, **programs("selftests"), **programs("traffic"),
+            "golden": REPO / "tests" / "golden",
+            **{name: EXTRA[name]() for name in extra}}
