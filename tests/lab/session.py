@@ -2,6 +2,7 @@
 """Boots a lab host, has it run jobs one after the other, and judges each by its exit
 status, by what it left, and by the kernel's console."""
 
+import contextlib
 import dataclasses
 import pathlib
 import re
@@ -10,7 +11,7 @@ import subprocess
 import tempfile
 import time
 
-from cache import BUILD, LabError, say, tail
+from cache import BUILD, LabError, need_space, say, tail
 from children import child, pause
 from host import REPORTS, accelerator, make_image, make_job_disk, qemu_command
 from kernels import kernel
@@ -20,6 +21,7 @@ BOOT = 300      # s until then, which are 15 to 60
 BETWEEN = 240   # s for all that is between two jobs
 GRACE = 60      # s after a job's time, in which the host is to end it by itself
 OUT_SIZE = 256 << 20
+MEGABYTES = 500     # that the disks of a host take, and what it writes to them
 KEPT_RUNS = 50
 # What jobs.py says of a job on the lab host
 SAID = re.compile(r"lab: (begin|end|left|spoilt|set-up) (\S+) ?(.*)")
@@ -179,6 +181,18 @@ def judge(work, reader, qemu_status):
             outcome.why = "the lab host was reset without a word"
 
 
+@contextlib.contextmanager
+def disks(work):
+    """Whatever becomes of a host, its disks do not stay."""
+    try:
+        need_space(BUILD, MEGABYTES)
+        yield
+    finally:
+        shutil.rmtree(work / "lab", ignore_errors=True)
+        for disk in (*work.glob("*.img"), work / "out.tar"):
+            disk.unlink(missing_ok=True)
+
+
 class Session:
     """Jobs that can share a machine. files are what all of them find in their working
     directory, by name; users_files is a directory they see as /files."""
@@ -213,18 +227,13 @@ class Session:
         cmd = qemu_command(self.machine, kern, work, self.interactive, self.wire)
         reader = Reader(self.echo)
         with open(work / "qemu.log", "wb") as log:
-            streams = {"start_new_session": False} if self.interactive else {"stdin": subprocess.DEVNULL,
-                                                   "stdout": log}
-            try:
-                with child(cmd, grace=0, stderr=log, **streams) as proc:
-                    if self.interactive:
-                        proc.wait()
-                    else:
-                        watch(proc, work, reader,
-                              {job.name: job.timeout for job in self.todo})
-            finally:
-                for image in work.glob("*.img"):
-                    image.unlink()
+            streams = {"start_new_session": False} if self.interactive else \
+                {"stdin": subprocess.DEVNULL, "stdout": log}
+            with child(cmd, grace=0, stderr=log, **streams) as proc:
+                if self.interactive:
+                    proc.wait()
+                else:
+                    watch(proc, work, reader, {job.name: job.timeout for job in self.todo})
         judge(work, reader, proc.returncode)
         return reader
 
@@ -233,7 +242,8 @@ class Session:
         the next one; what an outer QEMU that died was at is tried once more."""
         while self.todo:
             work = self.folder()
-            reader = self.start(work)
+            with disks(work):
+                reader = self.start(work)
             for job in [job for job in self.todo if job.name in reader.outcomes]:
                 outcome = reader.outcomes[job.name]
                 if outcome.aborted and job.name not in self.tried:
