@@ -6,11 +6,9 @@ LAB := tests/lab/lab
 .DEFAULT_GOAL := modules
 .PHONY: modules lab demo check check-all new-test bench run shell tools lint clean distclean help
 
-# The oldest kernel that the modules compile against
-OLDEST := 6.12
-
 ifdef KDIR
 # Out of the lab, as any out-of-tree module: make KDIR=/lib/modules/.../build
+OLDEST := $(shell sed -n 's/^oldest = "\(.*\)"$$/\1/p' kernels.toml)
 release := $(shell cat '$(KDIR)/include/config/kernel.release' 2> /dev/null)
 ifneq ($(words $(CURDIR)),1)
 $(error $(CURDIR) has a blank in its name, which kbuild cannot handle)
