@@ -5,6 +5,7 @@ what went into them. children.py has the processes and the signals."""
 import contextlib
 import errno
 import fcntl
+import functools
 import hashlib
 import json
 import os
@@ -15,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 from children import child, pause, stop_here
@@ -204,6 +206,21 @@ def cached(name, inputs, build, size=0):
         part.rename(path)
         say(f"{name}: built in {time.monotonic() - start:.0f} s")
     return path
+
+
+def once(function):
+    """Has a function do its work once for the same arguments, whichever thread asks: its
+    inputs do not change while this program runs."""
+    results, lock = {}, threading.Lock()
+
+    @functools.wraps(function)
+    def wrapper(*args):
+        with lock:
+            if args not in results:
+                results[args] = function(*args)
+            return results[args]
+
+    return wrapper
 
 
 def die(text):

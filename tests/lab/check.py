@@ -130,21 +130,26 @@ class Check:
         RESULTS.mkdir(parents=True, exist_ok=True)
         (RESULTS / f"{result.where}.tap").write_text("\n".join(result.lines) + "\n",
                                                      encoding="utf-8")
-        passed, failed, skipped = result.counts()
         with self.lock:
             self.results.append(result)
-            del self.todo[result.suite.name, result.kernel]
             for case in result.cases:
                 if case.skip is not None:
                     say(f"skipped: {result.where}: {case.name}: {case.skip}")
-            if failed:
+            if result.failures:
                 print("\n".join(explain(result)), flush=True)
-            spent = time.monotonic() - self.start
-            say(f"[{len(self.results)}/{self.total}] {result.where}: {passed} passed, "
-                f"{failed} failed, {result.seconds:.0f} s; {spent:.0f} s gone, "
-                f"about {self.left():.0f} s left")
-            if not failed:
+            else:
                 self.times[f"{result.suite.name}-{result.kernel}"] = round(result.seconds)
+            # Of what never ran, nobody has told.
+            if (result.suite.name, result.kernel) in self.todo:
+                self.tell(result)
+
+    def tell(self, result):
+        """A suite has ended; what its host has to say is still to come."""
+        self.todo.pop((result.suite.name, result.kernel), None)
+        passed, failed, _ = result.counts()
+        say(f"[{self.total - len(self.todo)}/{self.total}] {result.where}: {passed} passed, "
+            f"{failed} failed, {result.seconds:.0f} s; "
+            f"{time.monotonic() - self.start:.0f} s gone, about {self.left():.0f} s left")
 
     def next_chunk(self):
         """The next one to run; one whose kernel is not being built just now."""
@@ -208,8 +213,14 @@ class Check:
         extra = {name for suite in chunk.suites for name in suite.extra}
         qemus = sorted({name for suite in chunk.suites for name in suite.qemus})
         run = pair.run if chunk.suites[0].hosts == 2 else one_host
+
+        def ended(outcome):
+            with self.lock:
+                self.tell(Result(by_name[outcome.name], chunk.kernel, read(outcome.lines),
+                                 outcome.seconds))
+
         for outcome in run(chunk.machine(), jobs, job_files(extra), qemus=qemus,
-                           name=jobs[0].name, echo=self.echo()):
+                           name=jobs[0].name, echo=self.echo(), ended=ended):
             suite = by_name[outcome.name]
             cases = read(outcome.lines)
             if outcome.status and not any(not case.passed for case in cases):

@@ -7,7 +7,7 @@ import pathlib
 import shutil
 import tomllib
 
-from cache import BUILD, LAB, REPO, LabError, cached, digest, locked, run, say
+from cache import BUILD, LAB, REPO, LabError, cached, digest, locked, once, run, say
 from trees import inside, tree
 
 SUPPORTED = tomllib.loads((REPO / "kernels.toml").read_text())["kernel"]
@@ -22,7 +22,7 @@ class KernelGone(LabError):
     """A kernel that Debian does not carry, or cannot install, right now."""
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class Kernel:
     """A kernel with the tree its modules are built in."""
     name: str
@@ -192,6 +192,7 @@ def copy_sources(work):
     return work
 
 
+@once
 def build_modules(kern):
     """Builds the project's modules; returns the directory of the .ko files."""
     work = BUILD / kern.name

@@ -10,7 +10,7 @@ import host
 from session import run_one
 
 
-def run(machine, jobs, files, name="run", echo=lambda line: None, **options):
+def run(machine, jobs, files, name="run", echo=None, ended=None, **options):
     """Yields the outcome of each job, which is run on two lab hosts at a time. LAB_HOST
     tells it which of the two it is on: 0, whose output counts, or 1."""
     del name
@@ -18,7 +18,7 @@ def run(machine, jobs, files, name="run", echo=lambda line: None, **options):
         with tempfile.TemporaryDirectory() as folder, \
                 concurrent.futures.ThreadPoolExecutor(2) as pool:
             tasks = [pool.submit(run_one, machine, job, files,
-                                 echo=echo if number == 0 else lambda line: None,
+                                 **({"echo": echo, "ended": ended} if number == 0 else {}),
                                  wire=host.Wire(pathlib.Path(folder), number), **options)
                      for number in (0, 1)]
             first, second = [task.result() for task in tasks]

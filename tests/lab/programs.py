@@ -3,7 +3,7 @@
 
 import pathlib
 
-from cache import BUILD, REPO, locked, run
+from cache import BUILD, REPO, locked, once, run
 from trees import inside, testpmd, tree
 
 E2E = REPO / "tests" / "e2e"
@@ -11,6 +11,7 @@ E2E = REPO / "tests" / "e2e"
 EXTRA = {"testpmd": testpmd}
 
 
+@once
 def build_programs(name, *flags):
     """Builds NAME, below the top, in the tree of stable; returns where."""
     work = BUILD / pathlib.Path(name).name

@@ -58,8 +58,8 @@ class Outcome:
 class Reader:
     """Takes the lines that a host prints apart: which job said what."""
 
-    def __init__(self, echo):
-        self.echo = echo
+    def __init__(self, echo, ended):
+        self.echo, self.ended = echo, ended
         self.outcomes = {}
         self.current = None     # the job that runs
         self.since = time.monotonic()   # when the last one began or ended
@@ -93,6 +93,7 @@ class Reader:
             self.current, self.since = None, time.monotonic()
             status, seconds = text.split()
             outcome.status, outcome.seconds = int(status), float(seconds)
+            self.ended(outcome)
         elif what == "left":
             outcome.left.append(text)
         elif what == "spoilt":
@@ -195,16 +196,18 @@ def disks(work):
 
 class Session:
     """Jobs that can share a machine. files are what all of them find in their working
-    directory, by name; users_files is a directory they see as /files."""
+    directory, by name; users_files is a directory they see as /files. echo is called with
+    each line that a job prints, ended with what is known of a job when it has ended."""
 
     def __init__(self, machine, jobs, files, users_files=None, qemus=(), name="run",
-                 echo=lambda line: None, wire=None, interactive=False):
+                 echo=lambda line: None, ended=lambda outcome: None, wire=None,
+                 interactive=False):
         if users_files and not pathlib.Path(users_files).is_dir():
             raise LabError(f"FILES={users_files}: no such directory")
         self.machine = machine
         self.todo = list(jobs)
         self.files, self.users_files, self.qemus = files, users_files, qemus
-        self.name, self.echo, self.wire = name, echo, wire
+        self.name, self.echo, self.ended, self.wire = name, echo, ended, wire
         self.interactive = interactive
         self.tried = set()
 
@@ -225,7 +228,7 @@ class Session:
         with open(work / "out.tar", "wb") as tar:
             tar.truncate(OUT_SIZE)
         cmd = qemu_command(self.machine, kern, work, self.interactive, self.wire)
-        reader = Reader(self.echo)
+        reader = Reader(self.echo, self.ended)
         with open(work / "qemu.log", "wb") as log:
             streams = {"start_new_session": False} if self.interactive else \
                 {"stdin": subprocess.DEVNULL, "stdout": log}
