@@ -12,6 +12,7 @@ the guest goes on. The vendor is mediator_demo.
 # /// suite
 # [guest]
 # about = "a running guest is mediated and trapped"
+# spoils = true         # it unplugs the card
 # run = "./mediate_guest.py"
 # daily = ["6.12"]
 # guests = true

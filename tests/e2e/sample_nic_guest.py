@@ -9,6 +9,7 @@ and started; the VF and the PF go, and it lives on without. Prints TAP.
 # /// suite
 # [sample_nic_guest]
 # about = "a guest on a VF of sample_nic is trapped, stopped, left"
+# spoils = true         # it unplugs the card
 # run = "./sample_nic_guest.py"
 # daily = ["6.12"]
 # pf = "sample_nic"

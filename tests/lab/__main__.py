@@ -2,6 +2,7 @@
 """The lab's commands; the Makefile in the repository's root calls them."""
 
 import argparse
+import os
 import pathlib
 import shutil
 import signal
@@ -22,6 +23,7 @@ import qemus
 import results
 import session
 import suites
+import supported
 from cache import CACHE, REPO, LabError, NoSpace, die, fullest, is_full, say
 from trees import need_host_tools
 
@@ -46,7 +48,7 @@ def build_lab(names):
 
 
 def cmd_modules(args):
-    kern = kernels.kernel(args.kernel or kernels.DEFAULT)
+    kern = kernels.kernel(args.kernel or supported.DEFAULT)
     where = kernels.build_modules(kern)
     for module in sorted(where.glob("*.ko")):
         print(module.relative_to(REPO))
@@ -54,12 +56,12 @@ def cmd_modules(args):
 
 
 def cmd_lab(args):
-    build_lab([args.kernel] if args.kernel else kernels.NAMES)
+    build_lab([args.kernel] if args.kernel else supported.NAMES)
     return 0
 
 
 def cmd_demo(args):
-    return demo.demo(args.kernel or kernels.DEFAULT, args.qemu, build_lab)
+    return demo.demo(args.kernel or supported.DEFAULT, args.qemu, build_lab)
 
 
 def cmd_check(args):
@@ -72,12 +74,12 @@ def cmd_check_all(args):
 
 def cmd_new_test(args):
     path = suites.new_test(args.name).relative_to(REPO)
-    say(f"wrote {path}; it runs by: make check SUITE={args.name} KERNEL={kernels.DEFAULT}")
+    say(f"wrote {path}; it runs by: make check SUITE={args.name} KERNEL={supported.DEFAULT}")
     return 0
 
 
 def cmd_bench(args):
-    return bench.bench(args.suite, args.kernel or kernels.DEFAULT, build_lab)
+    return bench.bench(args.suite, args.kernel or supported.DEFAULT, build_lab)
 
 
 def cmd_run(args):
@@ -97,7 +99,7 @@ def cmd_run(args):
 
 def on_host(args, command, files, **options):
     """The outcome of a command on a lab host as args want it."""
-    machine = host.Machine(args.kernel or kernels.DEFAULT, "multi", args.pfs)
+    machine = host.Machine(args.kernel or supported.DEFAULT, "multi", args.pfs)
     job = host.Job("run", command, args.pf, args.pfs, args.vfs,
                    getattr(args, "timeout", 0), last=True)
     return session.run_one(machine, job, files, users_files=args.files,
@@ -136,7 +138,7 @@ def arguments():
             sub.add_argument("--again", action="store_true",
                              help="also what has passed on this tree")
         elif name not in ("lint", "distclean", "new-test"):
-            sub.add_argument("--kernel", choices=kernels.NAMES)
+            sub.add_argument("--kernel", choices=supported.NAMES)
         if name == "new-test":
             sub.add_argument("name", nargs="?")
         if name == "lint":
@@ -167,6 +169,10 @@ def main():
         return globals()["cmd_" + args.command.replace("-", "_")](args)
     except LabError as err:
         failure = err
+    except BrokenPipeError:
+        # Whoever reads has had enough, as head.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except OSError as err:
         if not is_full(err):
             raise

@@ -12,6 +12,7 @@ import time
 import kernels
 import pair
 import suites
+import supported
 from cache import BUILD, CACHE, REPO, LabError, say
 from children import child, pause
 from host import Machine
@@ -85,7 +86,7 @@ def plan(pairs, times):
         chunk.add(suite, seconds)
     # The debug kernel, which may have to be built, before others; then by length.
     return sorted(chunks, key=lambda chunk: (
-        chunk.alone, "source" not in kernels.SUPPORTED.get(chunk.kernel, {}),
+        chunk.alone, "source" not in supported.KERNELS.get(chunk.kernel, {}),
         -chunk.seconds))
 
 
@@ -318,8 +319,8 @@ def check(names, wanted, only):
         return 0
     wanted = suites.split(wanted)
     for name in wanted:
-        if name not in kernels.NAMES:
-            raise LabError(f"KERNEL={name}: choose from {', '.join(kernels.NAMES)}")
+        if name not in supported.NAMES:
+            raise LabError(f"KERNEL={name}: choose from {', '.join(supported.NAMES)}")
     pairs = suites.chosen(every, suites.split(names), wanted) if names else \
         suites.daily(every, wanted)
     start = time.monotonic()
@@ -357,11 +358,11 @@ def check_all(names, wanted, again):
 def print_matrix(every, pairs, known, results):
     """A row for each suite, a column for each kernel."""
     failed = {result.where: result.counts()[1] for result in results if result.failures}
-    print(f"\n{'suite':<24}" + "".join(f"{name:>20}" for name in kernels.NAMES))
+    print(f"\n{'suite':<24}" + "".join(f"{name:>20}" for name in supported.NAMES))
     wanted = {(suite.name, kernel) for suite, kernel in pairs}
     for suite in every.values():
         cells = []
-        for kernel in kernels.NAMES:
+        for kernel in supported.NAMES:
             where = f"{suite.name}-{kernel}" if suite.host else suite.name
             if (suite.name, kernel if suite.host else "") not in wanted:
                 cells.append("-")

@@ -5,14 +5,11 @@ needs, and the project's modules built against it."""
 import dataclasses
 import pathlib
 import shutil
-import tomllib
 
 from cache import BUILD, LAB, REPO, LabError, cached, digest, locked, once, run, say
+from supported import DEFAULT, NAMES, KERNELS
 from trees import inside, tree
 
-SUPPORTED = tomllib.loads((REPO / "kernels.toml").read_text())["kernel"]
-NAMES = tuple(SUPPORTED)
-DEFAULT = NAMES[0]
 MODULE_SOURCES = ("Kbuild", "mediate", "vfio-pci", "migration",
                   "vendor-sample-nic", "uapi", "tests/mediators",
                   "tests/kunit")
@@ -55,7 +52,7 @@ def debian_kernel(name, tree_name):
 
 
 def debug_kernel(name, series):
-    root = tree(f"build-{SUPPORTED[series]['debian']}")
+    root = tree(f"build-{KERNELS[series]['debian']}")
     config = LAB / "debug.config"
 
     script = f"""
@@ -97,7 +94,7 @@ def debug_kernel(name, series):
 
 def kernel(name):
     """The kernel called name, fetched or built when it is missing."""
-    about = SUPPORTED.get(name)
+    about = KERNELS.get(name)
     if not about:
         raise LabError(f"no kernel called {name}: choose from {', '.join(NAMES)}")
     if "source" in about:
@@ -115,7 +112,7 @@ def kernel(name):
 
 def kdir(kern):
     """Where the kernel's build directory is, seen from inside its tree."""
-    if "source" in SUPPORTED[kern.name]:
+    if "source" in KERNELS[kern.name]:
         return "/kernel/build"
     return f"/usr/lib/modules/{kern.version}/build"
 

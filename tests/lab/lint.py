@@ -5,6 +5,7 @@ import shutil
 import subprocess
 
 import kernels
+import supported
 from cache import BUILD, LAB, REPO, LabError, cached, run
 from trees import inside, tree
 
@@ -43,15 +44,15 @@ def run_lint():
 
 def lint_tree(work, log):
     """Everything on the kernel of stable; on the others, that W=1 has no warning."""
-    kern = kernels.kernel(kernels.DEFAULT)
+    kern = kernels.kernel(supported.DEFAULT)
     sources = kernels.copy_sources(work / f"modules-{kern.name}")
     scripts = kernel_scripts()
     cmd = inside(kern.tree, [LAB / "lint.sh", kernels.kdir(kern), sources,
                              scripts, work / "files"],
                  writable=[work], readable=[REPO, scripts], cwd=REPO)
     run(cmd, log, what="lint")
-    for name, about in kernels.SUPPORTED.items():
-        if name == kernels.DEFAULT or "source" in about:
+    for name, about in supported.KERNELS.items():
+        if name == supported.DEFAULT or "source" in about:
             continue
         try:
             kern = kernels.kernel(name)

@@ -18,6 +18,7 @@ import re
 import tomllib
 
 import kernels
+import supported
 from cache import REPO, LabError
 from host import Job, Machine
 
@@ -54,7 +55,7 @@ class Suite:
         """All that it can run on."""
         if not self.host:
             return [""]
-        return [name for name, kern in kernels.SUPPORTED.items()
+        return [name for name, kern in supported.KERNELS.items()
                 if set(self.needs) <= set(kern.get("has", ())) and name not in self.but]
 
     def seconds(self):

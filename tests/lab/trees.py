@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 
 from cache import CACHE, REPO, LabError, cached, need_space, run
+from supported import KERNELS
 
 PACKAGES = {
     # The lab host's own userland; the outer QEMU runs out of it as well.
@@ -24,9 +25,6 @@ PACKAGES = {
         linux-image-amd64 linux-source-6.12 kmod cpio zstd xz-utils flex bison
         bc perl python3 libelf-dev libssl-dev sparse shellcheck git
         initramfs-tools-core busybox-static qemu-guest-agent iproute2 ethtool
-        """),
-    "build-sid": ("sid", """
-        gcc make libc6-dev linux-headers-amd64 linux-image-amd64 kmod
         """),
     # 400 MB, of which testpmd() takes 18.
     "dpdk": ("trixie", """
@@ -42,6 +40,12 @@ PACKAGES = {
         libglib2.0-dev libpixman-1-dev libslirp-dev libfdt-dev zlib1g-dev xz-utils
         """),
 }
+# What modules are built in, for the kernels of other suites
+for kernel in KERNELS.values():
+    suite = kernel.get("debian", "trixie")
+    PACKAGES.setdefault(f"build-{suite}", (suite, """
+        gcc make libc6-dev linux-headers-amd64 linux-image-amd64 kmod
+        """))
 # MB that making a tree takes at its peak: it is there twice.
 MEGABYTES = {"host": 700, "build-trixie": 2200, "build-sid": 1500, "dpdk": 1000,
              "qemu-7.2": 800, "qemu-11": 800, "qemu-source": 1300}
