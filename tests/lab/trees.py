@@ -148,6 +148,9 @@ def tree(name):
         if source:
             cmd.append('--customize-hook=chroot "$1" sh -ec "cd /usr/src; '
                        f'apt-get source --download-only {source}"')
+        if not os.getuid():
+            # What it mounts goes with it.
+            cmd[:0] = ["unshare", "--mount"]
         cmd += [suite, str(tarball)]
         lines = sources(suite, ("deb", "deb-src") if source else ("deb",))
         if lines:
