@@ -173,6 +173,8 @@ def main():
         # Whoever reads has had enough, as head.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except PermissionError as err:
+        failure = f"{err.filename}: {err.strerror}"
     except OSError as err:
         if not is_full(err):
             raise

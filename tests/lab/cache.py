@@ -195,14 +195,11 @@ def cached(name, inputs, build, size=0):
         try:
             part.mkdir(parents=True)
             build(part, log)
-        except OSError as err:
+        except BaseException as err:
+            full = isinstance(err, OSError) and is_full(err)
+            failure = NoSpace(CACHE, size) if full else err
             remove(part)
-            if is_full(err):
-                raise NoSpace(CACHE, size) from err
-            raise
-        except BaseException:
-            remove(part)
-            raise
+            raise failure
         part.rename(path)
         say(f"{name}: built in {time.monotonic() - start:.0f} s")
     return path
