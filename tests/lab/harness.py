@@ -1,171 +1,172 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Tests of the lab itself: that its verdicts are to be trusted, that nothing
-hangs, and that nothing is left running."""
+"""Tests of the lab itself: that its verdicts are to be trusted, that a host which jobs
+share is put back between them, and that nothing hangs. What goes wrong around the lab is
+tested by adverse.py."""
 
 # /// suite
 # [harness]
-# about = "the lab's own verdicts, deadlines and clean-up"
+# about = "the lab's own verdicts and deadlines"
 # run = "tests/lab/harness.py"
 # daily = [""]
 # host = false
-# minutes = 4
+# minutes = 2.5
 # timeout = 1800
 # ///
 
-import os
+import functools
+import json
 import pathlib
-import signal
-import subprocess
+import sys
 import tempfile
-import time
 
 from cache import LAB
+from case import Case, program, tap
 
-LIMIT = 40      # seconds given to a job that hangs; booting takes about 15
+LIMIT = 5       # seconds given to a job that hangs
 
+# A session whose jobs are described by the arguments; says what became of each.
+SESSION = """
+import json, pathlib, sys
+import kernels, session
+from host import Job, Machine
 
-class Case:
-    """One call of the lab's command, with what it printed."""
+session.GRACE = 2
+top = pathlib.Path(sys.argv[1])
+jobs = [Job(name, f"./{name}", **options) for name, options in json.loads(sys.argv[2])]
+for outcome in session.Session(
+        Machine(kernels.DEFAULT), jobs, {job.name: top / job.name for job in jobs},
+        users_files=top, name="harness").run():
+    print(json.dumps([outcome.name, outcome.status, outcome.why, outcome.left,
+                      outcome.lines, str(outcome.console)]))
+"""
 
-    def __init__(self, *args, script="", files=None):
-        self.dir = tempfile.TemporaryDirectory()
-        top = pathlib.Path(self.dir.name)
-        if script:
-            path = top / "script"
-            # Not executable: the lab sees to that.
-            path.write_text("#!/bin/sh\n" + script, encoding="utf-8")
-            args = (*args, "--script", path)
-        if files:
-            (top / "files").mkdir()
-            for name, text in files.items():
-                (top / "files" / name).write_text(text, encoding="utf-8")
-            args = (*args, "--files", top / "files")
-        self.start = time.monotonic()
-        self.proc = subprocess.Popen(
-            [LAB / "lab", *map(str, args)], stdin=subprocess.DEVNULL, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        self.output = ""
-
-    def wait(self, timeout=300):
-        try:
-            self.output += self.proc.communicate(timeout=timeout)[0]
-        except subprocess.TimeoutExpired:
-            self.proc.kill()
-            self.output += self.proc.communicate()[0] + "\n(killed)"
-        self.seconds = time.monotonic() - self.start
-        self.dir.cleanup()
-        return self
-
-    def read_until(self, text):
-        while text not in self.output:
-            line = self.proc.stdout.readline()
-            if not line:
-                break
-            self.output += line
-
-    def ended(self, status, *texts):
-        """Did it return status, and print all of texts?"""
-        return self.proc.returncode == status and \
-            all(text in self.output for text in texts)
-
-
-def qemus(parent):
-    """QEMUs that were started below the process parent, dead or alive."""
-    found = []
-    for entry in pathlib.Path("/proc").glob("[0-9]*"):
-        try:
-            words = (entry / "cmdline").read_bytes().split(b"\0")
-            environ = (entry / "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if words[0].endswith(b"qemu-system-x86_64") and \
-                f"LAB_TEST={parent}".encode() in environ:
-            found.append(int(entry.name))
-    return found
-
-
-def status_and_files():
-    case = Case("run", "--vfs", 3, files={"hello": "hi"}, script="""
-        [ "$(cat /files/hello)" = hi ] || exit 1
+# Name, options of Job, script. What comes after a job that spoils the host has another.
+JOBS = [
+    ("status", {"vfs": 3}, """
+        grep -q vfctl /files/status || exit 1
         touch /files/new 2> /dev/null && exit 2
         [ "$(vfctl list | wc -l)" = 3 ] || exit 3
         for vf in $LAB_VFS; do
                 readlink /sys/bus/pci/devices/$vf/driver |
                         grep -q 'vfio-pci-mediate$' || exit 4
         done
+        echo it is seven
         exit 7
-        """).wait()
-    return case, case.ended(7, "exit status 7", "console log: ")
+        """),
+    ("untidy", {"vfs": 0}, """
+        [ -z "$LAB_VFS" ] || exit 1
+        setsid sleep 1000 > /dev/null 2>&1 &
+        touch /tmp/forgotten
+        mkdir /mnt/forgotten
+        mount -t tmpfs forgotten /mnt/forgotten
+        exit 0
+        """),
+    ("tidy", {"vfs": 2}, """
+        [ "$(echo $LAB_VFS | wc -w)" = 2 ] || exit 1
+        [ -e /tmp/forgotten ] && exit 2
+        grep forgotten /proc/mounts && exit 3
+        pgrep -x sleep && exit 4
+        exit 0
+        """),
+    ("eight", {"vfs": 8, "pf": "sample_nic"}, "exit 0"),
+    ("fresh", {"vfs": 1}, "exit 0"),
+    ("still", {"vfs": 0, "timeout": 3}, """
+        echo stands still
+        pkill -STOP -f /jobs.py
+        sleep 1000
+        """),
+]
 
 
-def no_vfs():
-    case = Case("run", "--vfs", 0, script='[ -z "$LAB_VFS" ]').wait()
-    return case, case.ended(0)
+@functools.cache
+def session():
+    """What became of JOBS: the call, and {name: what SESSION says}."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, _, script in JOBS:
+            (pathlib.Path(folder) / name).write_text(f"#!/bin/sh\n{script}",
+                                                     encoding="utf-8")
+        case = Case(command=program(SESSION, folder, json.dumps(
+            [(name, options) for name, options, _ in JOBS]))).wait()
+    found = {}
+    for line in case.output.splitlines():
+        if line.startswith("["):
+            name, *rest = json.loads(line)
+            found[name] = rest
+    return case, found
 
 
-def provoked(crash, report):
-    """A script that returns 0 after the kernel did what lkdtm calls crash."""
-    case = Case("run", "--kernel", "debug", script=f"""
+def of_session(judge):
+    """A case that looks at some outcomes of the session."""
+    def test():
+        case, found = session()
+        good = len(found) == len(JOBS) and case.ended(0)
+        return case, good and judge(**found)
+    return test
+
+
+def same(one, other):
+    """Were two jobs on the same host?"""
+    return one[-1] == other[-1]
+
+
+def status_and_files(status, **_):
+    return status[:4] == [7, "", [], ["it is seven"]]
+
+
+def untidy(untidy, tidy, **_):
+    left = " ".join(untidy[2])
+    return untidy[0] == 0 and len(untidy[2]) == 3 and "sleep 1000" in left and \
+        "/tmp/forgotten" in left and "/mnt/forgotten" in left and \
+        tidy[:3] == [0, "", []] and same(untidy, tidy)
+
+
+def set_up_fails(tidy, eight, **_):
+    return eight[0] == 125 and "the lab host's own set-up failed" in eight[1] and \
+        same(tidy, eight)
+
+
+def fresh(eight, fresh, **_):
+    return fresh[:3] == [0, "", []] and not same(eight, fresh)
+
+
+def stands_still(still, **_):
+    return still[0] == 125 and still[1] == "no end after 5 s" and \
+        still[3] == ["stands still"]
+
+
+def provoked():
+    """A script that returns 0 after the kernel did what lkdtm calls that."""
+    case = Case("run", "--kernel", "debug", "--vfs", 0, script="""
         modprobe lkdtm || exit 3
-        echo {crash} > /sys/kernel/debug/provoke-crash/DIRECT
+        echo WARNING > /sys/kernel/debug/provoke-crash/DIRECT
+        echo READ_AFTER_FREE > /sys/kernel/debug/provoke-crash/DIRECT
         exit 0
         """).wait()
-    return case, case.ended(1, "exit status 0", "kernel report: ", report)
-
-
-def warning():
-    return provoked("WARNING", "WARNING: ")
-
-
-def use_after_free():
-    return provoked("READ_AFTER_FREE", "KASAN: ")
+    reports = [line for line in case.output.splitlines() if "kernel report: " in line]
+    return case, case.ended(1, "exit status 0") and \
+        all(any(text in line for line in reports) for text in ("WARNING: ", "KASAN: "))
 
 
 def panic():
-    case = Case("run", script="echo c > /proc/sysrq-trigger").wait()
+    case = Case("run", "--vfs", 0, script="echo c > /proc/sysrq-trigger").wait()
     return case, case.ended(125, "the lab host ended before the job did",
                             "sysrq triggered crash")
 
 
-def hang():
-    case = Case("run", "--timeout", LIMIT,
-                script="echo about to hang; sleep 1000").wait()
-    return case, case.ended(125, f"no end after {LIMIT} s",
-                            "last lines of the job:\nabout to hang",
-                            "last lines of the console:") \
-        and case.seconds < LIMIT + 30
-
-
-def set_up_fails():
-    case = Case("run", "--pf", "sample_nic", "--vfs", "8", script="exit 0").wait()
-    return case, case.ended(125, "cannot make 8 VFs",
-                            "the lab host's own set-up failed")
-
-
-def terminated():
-    os.environ["LAB_TEST"] = str(os.getpid())
-    try:
-        case = Case("run", script="echo running; sleep 1000")
-    finally:
-        del os.environ["LAB_TEST"]
-    case.read_until("running")
-    alive = len(qemus(os.getpid()))
-    case.proc.send_signal(signal.SIGTERM)
-    case.wait(20)
-    time.sleep(1)
-    left = len(qemus(os.getpid()))
-    case.output += f"\n{alive} QEMU before SIGTERM, {left} after\n"
-    return case, case.ended(143) and alive == 1 and left == 0
-
-
 def side_by_side():
-    script = "sleep 5; exit $(vfctl list | wc -l)"
-    cases = [Case("run", "--vfs", vfs, script=script) for vfs in (1, 2)]
-    for case in cases:
-        case.wait()
-    good = [case.ended(vfs) for case, vfs in zip(cases, (1, 2))]
-    cases[0].output += cases[1].output
-    return cases[0], all(good)
+    """Two labs at a time, of which one hangs."""
+    hangs = Case("run", "--vfs", 1, "--timeout", LIMIT,
+                 script="echo about to hang; sleep 1000")
+    ends = Case("run", "--vfs", 2, files={"hello": "hi"}, script="""
+        [ "$(cat /files/hello)" = hi ] && exit $(vfctl list | wc -l)
+        """).wait()
+    good = hangs.wait().ended(124, f"no end after {LIMIT} s",
+                              "last lines of the job:\nabout to hang",
+                              "last lines of the console:") and \
+        ends.ended(2, "exit status 2", "console log: ")
+    hangs.output += ends.output
+    return hangs, good
 
 
 def second_build():
@@ -188,32 +189,20 @@ def wrong_calls():
 
 
 CASES = [
-    ("run returns the script's status; FILES is there, read-only; VFS=3",
-     status_and_files, None),
-    ("run with VFS=0", no_vfs, None),
-    ("a WARN fails a script that returned 0", warning, "debug"),
-    ("a KASAN report fails a script that returned 0", use_after_free, "debug"),
-    ("a panic is a failure, with the console's last lines", panic, None),
-    ("a hang ends at its deadline, with the last lines", hang, None),
-    ("a PF driver that does not drive the PF is told apart", set_up_fails, None),
-    ("SIGTERM leaves no QEMU behind", terminated, None),
-    ("two labs run side by side", side_by_side, None),
-    ("a second build of the lab takes seconds", second_build, None),
-    ("wrong calls are refused with a reason", wrong_calls, None),
+    ("wrong calls are refused with a reason", wrong_calls),
+    ("a second build of the lab takes seconds", second_build),
+    ("a script's status and output; FILES is there, read-only; VFS=3",
+     of_session(status_and_files)),
+    ("VFS=0; what a job leaves is told, and removed before the next", of_session(untidy)),
+    ("a PF driver that does not drive the PF is told apart", of_session(set_up_fails)),
+    ("after which the next job has a fresh host", of_session(fresh)),
+    ("a host that stands still is ended at its deadline", of_session(stands_still)),
+    ("a WARN and a KASAN report fail a script that returned 0", provoked),
+    ("a panic is a failure, with the console's last lines", panic),
+    ("two labs run side by side; a job that hangs is ended, with its last lines",
+     side_by_side),
 ]
 
 
-def lines(kernel):
-    """TAP of all cases; those that need a kernel other than the chosen one
-    are skipped."""
-    yield f"1..{len(CASES)}"
-    for number, (name, test, needs) in enumerate(CASES, 1):
-        if needs and kernel not in (None, needs):
-            yield f"ok {number} - {name} # SKIP needs the {needs} kernel"
-            continue
-        case, passed = test()
-        yield f"{'' if passed else 'not '}ok {number} - {name}"
-        if not passed:
-            yield f"  # returned {case.proc.returncode} " \
-                  f"after {case.seconds:.0f} s"
-            yield from (f"  # {line}" for line in case.output.splitlines())
+if __name__ == "__main__":
+    sys.exit(tap(CASES))
