@@ -25,18 +25,15 @@ given. Nothing is to be seen in the log meanwhile. Prints TAP.
 import os
 import re
 import subprocess
-import sys
 import time
 
-from labhost.klog import CHATTER, Log
+from labhost.klog import CHATTER, WARNING, Log
 from labhost.ports import Port, up
 from labhost.shell import sh
-from labhost.tap import Tap
+from labhost.sriov import DRIVER, NETDEV, PF, VFS
+from labhost.tap import program
 
-DRIVER = "vfio-pci-mediate"
 SAMPLE_NIC = "/sys/bus/pci/drivers/sample_nic"
-
-
 RESULT = re.compile(r"(not )?ok \d+ - (.*?)(?: # SKIP (.*))?$")
 
 # What is said once it cannot be known any more what a VF writes
@@ -61,10 +58,17 @@ def run(tap, *cmd):
     tap.ok(planned, "it comes to its end", f"exit status {proc.returncode}")
 
 
+def test_type1(tap, vf, netdev, packets, seed):
+    log = Log(f"{WARNING},notice")
+    run(tap, "./dirty", "-n", str(packets), "-s", seed, vf, netdev)
+    said = [line for line in log.new() if not CHATTER.search(line)]
+    tap.equal(said, [], "the kernel's log says nothing of it")
+
+
 def test_iommufd(tap, vf, netdev, packets, seed):
     """The same, and more, with an iommufd, where the kernel has that."""
-    log = Log("warn,err,crit,alert,emerg,notice")
-    run(tap, "./dirty", "-c", "-n", str(packets), "-s", seed, vf, netdev)
+    log = Log(f"{WARNING},notice")
+    run(tap, "./dirty", "-c", "-n", str(packets // 8), "-s", seed, vf, netdev)
     if not os.path.exists("/dev/iommu"):
         return
     said = [line for line in log.new() if not CHATTER.search(line)]
@@ -88,27 +92,14 @@ def test_going(tap, pf, vf, netdev):
            f"{tracked} {ended}")
 
 
-def main():
-    if len(sys.argv) > 3:
-        sys.exit(__doc__)
-    packets = sys.argv[1] if len(sys.argv) > 1 else "20000"
-    seed = sys.argv[2] if len(sys.argv) > 2 else "1"
-    vf = os.environ["LAB_VFS"].split()[0]
-    tap = Tap()
-    pf = Port(os.environ["LAB_PF"])
-    netdev = pf.netdev
-    sh("ip", "link", "set", netdev, "up")
+def main(tap, packets="20000", seed="1"):
+    pf = Port(PF)
     tap.ok(up(pf), "the PF has a link")
     pf.close()
-    sh("vfctl", "bind", vf, DRIVER)
-    log = Log("warn,err,crit,alert,emerg,notice")
-    run(tap, "./dirty", "-n", packets, "-s", seed, vf, netdev)
-    said = [line for line in log.new() if not CHATTER.search(line)]
-    tap.equal(said, [], "the kernel's log says nothing of it")
-    test_iommufd(tap, vf, netdev, int(packets) // 8, seed)
-    test_going(tap, os.environ["LAB_PF"], vf, netdev)
-    return tap.done()
+    sh("vfctl", "bind", VFS[0], DRIVER)
+    tap.run(test_type1, test_iommufd, test_going, pf=PF, vf=VFS[0], netdev=NETDEV,
+            packets=int(packets), seed=seed)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program(main)

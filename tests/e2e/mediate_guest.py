@@ -23,18 +23,18 @@ import os
 import pathlib
 import re
 import subprocess
-import sys
 import threading
 
-from labhost.guest import Guest, GuestError
-from labhost.hotplug import answers, leaves, plug, set_up, unplugging_works
+from labhost.guest import Guest
+from labhost.hotplug import answers, leaves, plug, set_up, slot, unplugging_works
 from labhost.klog import complaints
-from labhost.net import MAC, PF_ADDRESS
+from labhost.net import MAC, set_address
 from labhost.outer import Outer
 from labhost.shell import sh, until
-from labhost.sriov import DRIVER, PCI, mediated_by
-from labhost.tap import Tap
+from labhost.sriov import DRIVER, NETDEV, PCI, VFS, mediated_by, set_vf
+from labhost.tap import program
 from labhost.transfer import transfer_in, transfer_out
+from labhost.vmm import Toggler
 
 PARAMETERS = pathlib.Path("/sys/module/mediator_demo/parameters")
 RDT, TDT = "0x2818", "0x3818"
@@ -56,34 +56,6 @@ def doorbells(vf):
             if words[0].startswith("0x")}
 
 
-class Toggler(threading.Thread):
-    """Traps and untraps until it is stopped."""
-
-    def __init__(self, pause):
-        super().__init__(daemon=True)
-        self.pause = pause
-        self.count = 0
-        self.ended = threading.Event()
-        self.error = None
-        self.start()
-
-    def run(self):
-        try:
-            while not self.ended.wait(self.pause):
-                trap(self.count % 2 == 0)
-                self.count += 1
-        except OSError as err:
-            self.error = err
-
-    def stop(self):
-        self.ended.set()
-        self.join(30)
-        trap(False)
-        if self.error or self.is_alive():
-            raise OSError(f"toggling stopped: {self.error}")
-        return self.count
-
-
 def test_register(tap, guest, vf):
     tap.equal(mediated_by(vf), "demo", "the VF is mediated by demo")
     speed = re.search(r"Speed: (\w+)", guest.run("ethtool eth0"))
@@ -93,14 +65,14 @@ def test_register(tap, guest, vf):
 
 def test_toggles(tap, guest, vf, pings):
     """Traffic does not notice."""
-    toggler = Toggler(0.02)
+    toggler = Toggler(trap)
     got = answers(guest, pings)
     count = toggler.stop()
     tap.ok(got == pings and count > 10,
            f"{count} times trap or untrap meanwhile: "
            f"{got} of {pings} pings answered")
 
-    toggler = Toggler(0.02)
+    toggler = Toggler(trap)
     results = transfer_in(guest), transfer_out(guest)
     count = toggler.stop()
     for way, (size, arrived, sent, _) in zip(("guest to PF", "PF to guest"),
@@ -166,6 +138,10 @@ def test_interface(tap, guest):
 
 
 def test_going(tap, guest, vfs, netdev):
+    if not unplugging_works():
+        tap.skip("the vendor, the VF and the PF go", "in this lab such a kernel's guests "
+                 "break when a device is unplugged, whatever its driver")
+        return
     vf = vfs[0]
     done = subprocess.run(["rmmod", "mediator_demo"], text=True, check=False,
                           capture_output=True)
@@ -203,8 +179,8 @@ def test_going(tap, guest, vfs, netdev):
     until(lambda: pathlib.Path(f"/sys/class/net/{netdev}").exists(), 60)
     sh("vfctl", "setup", "igb", str(len(vfs)))
     sh("vfctl", "bind", vf, DRIVER)
-    sh("ip", "addr", "add", f"{PF_ADDRESS}/24", "dev", netdev)
-    sh("ip", "link", "set", netdev, "vf", "0", "mac", MAC)
+    set_address(netdev)
+    set_vf(netdev, 0, "mac", MAC)
 
     plug(guest, vf)
     tap.equal(answers(guest), 10, "PF bound again: traffic again")
@@ -214,41 +190,21 @@ def test_going(tap, guest, vfs, netdev):
     tap.ok(until(lambda: not pf.exists(), 60), "and there is no PF left")
 
 
-def main():
-    tap = Tap()
-    netdev = os.environ["LAB_PF_NETDEV"]
-    vfs = os.environ["LAB_VFS"].split()
-    vf = vfs[0]
-    sh("ip", "addr", "add", f"{PF_ADDRESS}/24", "dev", netdev)
+def main(tap):
+    vf = VFS[0]
+    set_address(NETDEV)
     sh("vfctl", "bind", vf, DRIVER)
-    sh("ip", "link", "set", netdev, "vf", "0", "mac", MAC)
+    set_vf(NETDEV, 0, "mac", MAC)
     sh("modprobe", "mediator_demo")
     before = complaints()
-    options = ["-device", "pcie-root-port,id=slot0,chassis=1,slot=1", "-device",
-               f"vfio-pci,id=vf,host={vf},bus=slot0"]
-    try:
-        with Guest(name="guest-mediated", options=options,
-                   reboots=True) as guest:
-            guest.boot()
-            set_up(guest)
-            test_register(tap, guest, vf)
-            test_toggles(tap, guest, vf, 300)
-            test_interface(tap, guest)
-            new = [line for line in complaints() if line not in before]
-            tap.ok(not new, "nothing left in the kernel log so far",
-                   "\n".join(new))
-            if unplugging_works():
-                test_going(tap, guest, vfs, netdev)
-            else:
-                tap.skip("the vendor, the VF and the PF go",
-                         "in this lab such a kernel's guests break when a "
-                         "device is unplugged, whatever its driver")
-            tap.equal(guest.shutdown(), 0, "guest shut down")
-    except (GuestError, OSError, subprocess.SubprocessError) as err:
-        tap.ok(False, str(err).splitlines()[0],
-               f"{err}\n{getattr(err, 'output', None) or ''}")
-    return tap.done()
+    with Guest(name="guest-mediated", options=slot(vf), reboots=True) as guest:
+        guest.boot()
+        set_up(guest)
+        tap.run(test_register, test_toggles, test_interface, guest=guest, vf=vf, pings=300)
+        tap.equal(complaints(before), [], "nothing left in the kernel log so far")
+        tap.run(test_going, guest=guest, vfs=VFS, netdev=NETDEV)
+        tap.equal(guest.shutdown(), 0, "guest shut down")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program(main)

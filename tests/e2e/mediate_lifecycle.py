@@ -24,19 +24,17 @@ back when somebody takes it away, but not when its vendor goes.
 import collections
 import dataclasses
 import itertools
-import os
 import pathlib
 import random
 import subprocess
-import sys
 import threading
 import time
 
 from labhost.hold import Hold
-from labhost.sriov import mediated_by
-from labhost.tap import Tap
+from labhost.shell import sh
+from labhost.sriov import DRIVER, PCI, PF, VFS, mediated_by
+from labhost.tap import program
 
-DRIVER = "vfio-pci-mediate"
 PARAMETERS = pathlib.Path("/sys/module/mediator_demo/parameters")
 STATUS, RDT = 0x8, 0x2818
 SPEED, SPEED_100, SPEED_1000 = 0xc0, 0x40, 0x80
@@ -141,8 +139,7 @@ class Host:
 
     def __init__(self, vf, vfs):
         self.vf, self.vfs = vf, vfs
-        self.numvfs = pathlib.Path(f"/sys/bus/pci/devices/{os.environ['LAB_PF']}"
-                                   "/sriov_numvfs")
+        self.numvfs = PCI / PF / "sriov_numvfs"
         self.hold = None
 
     def register(self):
@@ -313,7 +310,6 @@ def test_matrix(tap, host):
     tap.note(", ".join(f"{event} {took:.1f} s" for event, took in SPENT.items()))
     tap.ok(not failures, f"each of {len(EVENTS)} events in each of "
            f"{len(todo)} states: {tested} cases", "\n".join(failures))
-    return not failures
 
 
 def settle(host):
@@ -343,7 +339,8 @@ def attempt(host, event, errors):
 
 def test_pairs(tap, host):
     """Each two events at once, from open, mediated and trapped."""
-    failures = [settle(host)] if settle(host) else []
+    wrong = settle(host)
+    failures = [wrong] if wrong else []
     pairs = list(itertools.combinations_with_replacement(EVENTS, 2))
     for pair in pairs:
         errors = []
@@ -414,26 +411,19 @@ def test_stress(tap, host, seconds):
            f"{stuck} stuck, {wrong}, {errors[:5]}")
 
 
-def main():
-    if len(sys.argv) > 2:
-        sys.exit(__doc__)
-    tap = Tap()
-    vfs = os.environ["LAB_VFS"].split()
-    host = Host(vfs[0], len(vfs))
-    subprocess.run(["modprobe", "mediator_demo"], check=True)
+def main(tap, seconds=None):
+    host = Host(VFS[0], len(VFS))
+    sh("modprobe", "mediator_demo")
     host.bind()
-    if test_matrix(tap, host):
-        settle(host)
-        test_pairs(tap, host)
-        if len(sys.argv) == 2:
-            test_stress(tap, host, int(sys.argv[1]))
+    tap.run(test_matrix, test_pairs, host=host)
+    if seconds:
+        tap.run(test_stress, host=host, seconds=int(seconds))
     host.close()
     done = subprocess.run(["modprobe", "-r", "mediator_demo"], check=False,
                           capture_output=True, text=True)
     tap.equal((done.returncode, PARAMETERS.exists()), (0, False),
               "the vendor's module can be unloaded")
-    return tap.done()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program(main)

@@ -23,10 +23,11 @@ a VMM; collects the results. Then all at once, for SECONDS, 8 if not given.
 import os
 import pathlib
 import subprocess
-import sys
 
 from labhost.programs import run
-from labhost.tap import Tap
+from labhost.shell import sh
+from labhost.sriov import DRIVER, VFS
+from labhost.tap import program
 
 MODULE = "mediator_state"
 PARAMETERS = pathlib.Path(f"/sys/module/{MODULE}/parameters")
@@ -39,54 +40,47 @@ CONFIGS = (
 
 
 def load(parameters):
-    subprocess.run(["modprobe", MODULE,
-                    *(f"{key}={value}" for key, value in parameters.items())],
-                   check=True, timeout=60)
+    sh("modprobe", MODULE, *(f"{key}={value}" for key, value in parameters.items()))
 
 
-def under(tap, name, parameters, program, *args):
+def run_under(tap, name, parameters, tested, *args):
     """Runs program while mediator_state is loaded with parameters."""
     load(parameters)
-    run(tap, name, program, *args)
+    run(tap, name, tested, *args)
     done = subprocess.run(["modprobe", "-r", MODULE], check=False)
     tap.ok(not done.returncode and not PARAMETERS.exists(),
            f"{name}: {MODULE} can be unloaded")
 
 
-def test_declaration(tap, program, vf):
+def test_declaration(tap, tested, vf):
     """What a vendor declares that makes no sense."""
     for parameters in ({"version": 1, "min_version": 2},
                        {"features": 1, "used_features": 3}):
         load(parameters)
-        done = subprocess.run([program, "--save", "/dev/null", vf], text=True,
+        done = subprocess.run([tested, "--save", "/dev/null", vf], text=True,
                               check=False, capture_output=True, timeout=60)
         tap.ok(done.returncode and "Invalid argument" in done.stdout,
                f"opening fails with {parameters}", done)
-        subprocess.run(["modprobe", "-r", MODULE], check=True, timeout=60)
+        sh("modprobe", "-r", MODULE)
 
 
-def main():
-    if len(sys.argv) not in (2, 3):
-        sys.exit(__doc__)
-    program = sys.argv[1]
-    seconds = sys.argv[2] if len(sys.argv) == 3 else "8"
-    vfs = os.environ["LAB_VFS"].split()[:2]
-    tap = Tap()
+def main(tap, tested, seconds=None):
+    vfs = VFS[:2]
+
+    def under(name, parameters, *args):
+        tap.case(name, run_under, tap, name, parameters, tested, *args)
+
     for vf in vfs:
-        subprocess.run(["vfctl", "bind", vf, "vfio-pci-mediate"], check=True,
-                       timeout=60)
-    if len(sys.argv) == 2:
-        test_declaration(tap, program, vfs[0])
+        sh("vfctl", "bind", vf, DRIVER)
+    if not seconds:
+        tap.run(test_declaration, tested=tested, vf=vfs[0])
         for name, parameters in CONFIGS:
-            under(tap, name, parameters, program, *vfs)
-        under(tap, "golden", {"size": 4096}, program, "--load", str(GOLDEN),
-              vfs[0])
+            under(name, parameters, *vfs)
+        under("golden", {"size": 4096}, "--load", str(GOLDEN), vfs[0])
         if os.path.exists("/dev/iommu"):
-            under(tap, "cdev", {"size": 65536}, program, *vfs, "cdev")
-    under(tap, "concurrent", {"size": 262144, "hints": 2}, program,
-          "--concurrent", seconds, *vfs)
-    return tap.done()
+            under("cdev", {"size": 65536}, *vfs, "cdev")
+    under("concurrent", {"size": 262144, "hints": 2}, "--concurrent", seconds or "8", *vfs)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program(main)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""mediate_open.py HOLD: who mediates a VF is decided at each open.
+"""mediate_open.py [-k PATTERN] HOLD: who mediates a VF is decided at each open.
 
 Drives mediator_claims, a module that registers ops and answers as told, and
 HOLD, a program that opens a VF as a VMM does.
@@ -14,18 +14,16 @@ HOLD, a program that opens a VF as a VMM does.
 # minutes = 0.5
 # ///
 
-import os
 import pathlib
 import random
 import subprocess
-import sys
 import threading
 import time
 
 from labhost.hold import Hold
 from labhost.shell import sh
-from labhost.sriov import mediated_by
-from labhost.tap import Tap
+from labhost.sriov import VFS, mediated_by
+from labhost.tap import program
 
 MODULE = "mediator_claims"
 PARAMETERS = pathlib.Path(f"/sys/module/{MODULE}/parameters")
@@ -182,18 +180,10 @@ def test_stress(tap, vfs):
     tap.equal(OPS.read_text(encoding="utf-8"), "", "no ops are left")
 
 
-def main():
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    Hold.program = sys.argv[1]
-    vfs = os.environ["LAB_VFS"].split()
-    tap = Tap()
-    test_loading(tap, vfs[0])
-    test_verdicts(tap, vfs)
-    test_going(tap, vfs[0])
-    test_stress(tap, vfs)
-    return tap.done()
+def main(tap, hold):
+    Hold.program = hold
+    tap.run(test_loading, test_verdicts, test_going, test_stress, vf=VFS[0], vfs=VFS)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program(main)

@@ -26,12 +26,12 @@ import errno
 import os
 import pathlib
 import subprocess
-import sys
 import threading
 
 from labhost.programs import run
 from labhost.shell import sh
-from labhost.tap import Tap
+from labhost.sriov import DRIVER, VFS
+from labhost.tap import program
 
 MODULE = "mediator_demo"
 PARAMETERS = pathlib.Path(f"/sys/module/{MODULE}/parameters")
@@ -56,10 +56,10 @@ def counter(name):
     return int((PARAMETERS / name).read_text(encoding="utf-8"))
 
 
-def under(tap, name, parameters, program, *args):
+def run_under(tap, name, parameters, tested, *args):
     """Runs program while mediator_demo is loaded with parameters."""
     load(**parameters)
-    run(tap, name, program, *args)
+    run(tap, name, tested, *args)
     opens = counter("opens")
     tap.ok(opens == counter("releases") and opens,
            f"{name}: one release for each open")
@@ -108,33 +108,27 @@ def test_parameters(tap):
     tap.ok(done.returncode, f"{MODULE} refuses what it does not know", done)
 
 
-def main():
-    if len(sys.argv) != (4 if "--hammer" in sys.argv else 3):
-        sys.exit(__doc__)
-    program, hold = sys.argv[1:3]
-    vf = os.environ["LAB_VFS"].split()[0]
-    tap = Tap()
-    sh("vfctl", "bind", vf, "vfio-pci-mediate")
-    if hold == "--hammer":
-        toggles = int(sys.argv[3])
-        if os.uname().release.endswith("-debug"):
-            toggles //= 5
-        under(tap, "hammer", {"traps": "hammer"}, program, "--hammer",
-              str(toggles), vf)
-        return tap.done()
+def main(tap, tested, hold, toggles=0):
+    vf = VFS[0]
 
-    test_parameters(tap)
+    def under(name, parameters, *args):
+        tap.case(name, run_under, tap, name, parameters, tested, *args)
+
+    sh("vfctl", "bind", vf, DRIVER)
+    if hold == "--hammer":
+        debug = os.uname().release.endswith("-debug")
+        under("hammer", {"traps": "hammer"}, "--hammer",
+              str(int(toggles) // (5 if debug else 1)), vf)
+        return
+    tap.run(test_parameters)
     for name, parameters in CONFIGS:
-        under(tap, name, parameters, program, vf)
+        under(name, parameters, vf)
     if os.path.exists("/dev/iommu"):
-        under(tap, "net, cdev", {"traps": "net", "rom": 1}, program, vf,
-              "cdev")
+        under("net, cdev", {"traps": "net", "rom": 1}, vf, "cdev")
     for traps in ("net", "none"):
-        under(tap, f"concurrent, {traps}", {"traps": traps}, program,
-              "--concurrent", "8", vf)
-    test_opening(tap, hold, vf)
-    return tap.done()
+        under(f"concurrent, {traps}", {"traps": traps}, "--concurrent", "8", vf)
+    tap.run(test_opening, hold=hold, vf=vf)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program(main)

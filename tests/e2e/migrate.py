@@ -46,28 +46,18 @@ in-tree vfio-pci says to that. Prints TAP; the figures are in /out/migrate.json.
 # timeout = 7200
 # ///
 
-import json
-import os
-import pathlib
-import sys
-
 from labhost.guest import has_qemu
 from labhost.journey import Journey
-from labhost.net import PF_ADDRESS
 from labhost.refusal import refused
-from labhost.shell import sh
-from labhost.tap import Tap
-from labhost.trip import world_away
+from labhost.tap import leave, program
+from labhost.trip import private_network
 
 
-def main():
-    tap = Tap()
-    sh("ip", "addr", "add", f"{PF_ADDRESS}/24", "dev",
-       os.environ["LAB_PF_NETDEV"])
-    world_away()
+def main(tap, *journeys):
+    private_network()
     asked = set()
     figures = {}
-    for text in sys.argv[1:]:
+    for text in filter(tap.wants, journeys):
         journey = Journey.parse(text)
         missing = [qemu for qemu in journey.qemus if not has_qemu(qemu)]
         if missing:
@@ -77,10 +67,8 @@ def main():
             asked.add(journey.qemus[0])
             refused(tap, journey.vfs()[0], journey.qemus[0])
         figures[text] = journey.go(tap)
-    pathlib.Path("/out/migrate.json").write_text(
-        json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    return tap.done()
+    leave("migrate", figures)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program(main)

@@ -8,17 +8,11 @@ VF 1, with it. Prints TAP; the figures are in /out/migrate.json and
 /out/migrate_dirty.json.
 """
 
-import json
-import os
-import pathlib
-import sys
-
-from labhost.net import PF_ADDRESS
 from labhost.refusal import refused
-from labhost.shell import sh
-from labhost.tap import Tap
-from labhost.tracking import SYNC, compare, go, leave, receive_large, set_tracking
-from labhost.trip import Trip, guest_on, world_away
+from labhost.sriov import VFS
+from labhost.tap import leave, program
+from labhost.tracking import SYNC, compare, go, receive_large, set_tracking
+from labhost.trip import Trip, guest_on, private_network
 
 
 class Demo(Trip):
@@ -44,26 +38,17 @@ class Demo(Trip):
             self.name = f"{name}, {self.rate} packets/s, {about}"
             pair[key] = go(self, self.qemu, key == "tracked", self.rate, vf)
         self.name = f"{name}, {self.rate} packets/s"
-        leave({self.qemu: {self.rate: pair}})
+        leave("migrate_dirty", {self.qemu: {self.rate: pair}})
         compare(self, pair["all"], pair["tracked"])
         self.name = name
 
 
-def main():
-    if len(sys.argv) != 3:
-        sys.exit(__doc__)
-    qemu, rate = sys.argv[1], int(sys.argv[2])
-    vfs = os.environ["LAB_VFS"].split()
-    tap = Tap()
-    sh("ip", "addr", "add", f"{PF_ADDRESS}/24", "dev",
-       os.environ["LAB_PF_NETDEV"])
-    world_away()
-    refused(tap, vfs[0], qemu)
-    figures = Demo(tap, qemu, rate, vfs).travel([((vfs[1],), {"qemu": qemu})])
-    pathlib.Path("/out/migrate.json").write_text(
-        json.dumps({qemu: figures}, indent=2) + "\n", encoding="utf-8")
-    return tap.done()
+def main(tap, qemu, rate):
+    private_network()
+    refused(tap, VFS[0], qemu)
+    figures = Demo(tap, qemu, int(rate), VFS).travel([((VFS[1],), {"qemu": qemu})])
+    leave("migrate", {qemu: figures})
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program(main)

@@ -26,18 +26,15 @@ Prints TAP; the figures are in /out/migrate_dirty.json.
 # timeout = 3600
 # ///
 
-import os
-import sys
 import time
 
 from labhost.guest import has_qemu
 from labhost.migration import Migration
-from labhost.net import PF_ADDRESS
-from labhost.shell import sh
-from labhost.tap import Tap
+from labhost.sriov import VFS
+from labhost.tap import leave, program
 from labhost.tracking import (BANDWIDTH, DOWNTIME, SYNC, Load, Receiver, compare, go,
-                              leave, passes, set_tracking, tell)
-from labhost.trip import guest_on, world_away
+                              passes, set_tracking, tell)
+from labhost.trip import guest_on, private_network
 
 REBOOTS_WITH = "7.2"    # others are told of an error by a VF that is reset, and give up
 REBOOTS_AT = 500    # packets/s
@@ -100,26 +97,21 @@ def measure(tap, qemu, rate, vfs):
     return pair
 
 
-def main():
-    tap = Tap()
-    sh("ip", "addr", "add", f"{PF_ADDRESS}/24", "dev",
-       os.environ["LAB_PF_NETDEV"])
-    world_away()
-    vfs = os.environ["LAB_VFS"].split()
+def main(tap, qemus, *rates):
+    private_network()
     figures = {}
-    for qemu in sys.argv[1].split(","):
+    for qemu in qemus.split(","):
         if not has_qemu(qemu):
             tap.skip(f"QEMU {qemu}", "it is not there now")
             continue
-        figures[qemu] = {rate: measure(tap, qemu, rate, vfs)
-                         for rate in map(int, sys.argv[2:] or ["0"])}
-        if qemu == REBOOTS_WITH:
-            trip = Rebooter(tap, "reboots while it is tracked", qemu, REBOOTS_AT, vfs,
+        figures[qemu] = {int(rate): measure(tap, qemu, int(rate), VFS)
+                         for rate in rates or ["0"] if tap.wants(f"{qemu} {rate}")}
+        if qemu == REBOOTS_WITH and tap.wants("reboots"):
+            trip = Rebooter(tap, "reboots while it is tracked", qemu, REBOOTS_AT, VFS,
                             True, reboots=True)
             trip.live(trip.migrated)
-    leave(figures)
-    return tap.done()
+    leave("migrate_dirty", figures)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program(main)

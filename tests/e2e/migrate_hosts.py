@@ -23,18 +23,17 @@ reach the second one's QEMU. Prints TAP, on the first host; the figures are in
 # ///
 
 import contextlib
-import json
 import os
 import pathlib
 import subprocess
-import sys
 import time
 
 from labhost.guest import Channel, Guest, has_qemu
 from labhost.journey import Journey
-from labhost.net import PF_ADDRESS
+from labhost.net import set_address
 from labhost.shell import sh
-from labhost.tap import Tap
+from labhost.sriov import NETDEV, VFS
+from labhost.tap import leave, program
 from labhost.trip import Trip, guest_on
 
 LINK = "52:54:00:12:35:0"       # address of the other network's card, but for the host
@@ -112,31 +111,25 @@ def source(tap, vf, journey, ports):
     return trip.travel([((), {"destination": RemoteGuest(journey.qemus[1], ports)})])
 
 
-def main():
+def main(tap, *journeys):
     number = int(os.environ["LAB_HOST"])
     link_up(number)
-    vf = os.environ["LAB_VFS"].split()[0]
-    tap = Tap()
-    status = 0
     figures = {}
     if not number:
-        sh("ip", "addr", "add", f"{PF_ADDRESS}/24", "dev", os.environ["LAB_PF_NETDEV"])
-    for count, text in enumerate(sys.argv[1:]):
+        set_address(NETDEV)
+    for count, text in enumerate(filter(tap.wants, journeys)):
         journey = Journey.parse(text)
         ports = {name: port + NEXT * count for name, port in PORTS.items()}
         missing = [qemu for qemu in journey.qemus if not has_qemu(qemu)]
-        if number:
-            status = status or (0 if missing else destination(vf, journey, ports))
-        elif missing:
+        if missing:
             tap.skip(journey.name(), f"there is no QEMU {missing[0]} now")
+        elif number:
+            tap.equal(destination(VFS[0], journey, ports), 0, f"{journey.name()}: it ends")
         else:
-            figures[text] = source(tap, vf, journey, ports)
-    if number:
-        return status
-    pathlib.Path("/out/migrate.json").write_text(
-        json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    return tap.done()
+            figures[text] = source(tap, VFS[0], journey, ports)
+    if not number:
+        leave("migrate", figures)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program(main)

@@ -32,11 +32,7 @@ after the other, and two of them back at the same time. Prints TAP; the figures 
 # timeout = 1800
 # ///
 
-import json
-import os
-import pathlib
 import socket
-import sys
 import threading
 import time
 
@@ -44,12 +40,13 @@ from labhost.ends import together
 from labhost.guest import Guest, GuestError
 from labhost.klog import complaints
 from labhost.migration import migrate
-from labhost.net import GUEST_ADDRESS, MAC, PF_ADDRESS, PINGS, link_up, ping, wait_for_link
+from labhost.net import (GUEST_ADDRESS, MAC, PF_ADDRESS, PINGS, link_up, ping, set_address,
+                         wait_for_link)
 from labhost.probe import PORT, Probe, Stream, Traffic
 from labhost.shell import sh, until
-from labhost.sriov import set_vf, vf_info
-from labhost.tap import Tap
-from labhost.trip import Trip, guest_on, host_run, world_away
+from labhost.sriov import DRIVER, NETDEV, PFS, VFS, set_vf, vf_info, vfs_of
+from labhost.tap import leave, program
+from labhost.trip import Trip, guest_on, host_run, private_network
 from labhost.view import complaints_of
 
 NOBODY, STRANGER = "00:00:00:00:00:00", "52:54:00:76:00:99"
@@ -115,7 +112,6 @@ class More(Trip):
         super().__init__(tap, "one guest", guest_on(vfs[0]))
         self.vfs = vfs
         self.at = 0                     # number of its VF
-        self.netdev = os.environ["LAB_PF_NETDEV"]
         self.loaded = None
 
     def there(self):
@@ -177,7 +173,7 @@ class More(Trip):
         self.check(not new, "no complaints of the guest", "\n".join(new))
 
     def set_mtu(self, mtu):
-        host_run(f"ip link set {self.netdev} mtu {mtu} && {wait_for_link(self.netdev)}")
+        host_run(f"ip link set {NETDEV} mtu {mtu} && {wait_for_link(NETDEV)}")
         self.guest.run(f"ip link set eth0 mtu {mtu} && {wait_for_link('eth0')}")
 
     def large_frames(self):
@@ -193,9 +189,10 @@ class More(Trip):
     def vlans(self):
         for vlan in VLANS:
             name = f"vlan{vlan}"
-            for run, netdev, last in ((host_run, self.netdev, 1),
+            for run, netdev, last in ((host_run, NETDEV, 1),
                                       (self.guest.run, "eth0", 2)):
-                run(f"modprobe 8021q; ip link add link {netdev} name {name} type vlan id {vlan} && "
+                run("modprobe 8021q; "
+                    f"ip link add link {netdev} name {name} type vlan id {vlan} && "
                     f"ip addr add 198.51.{vlan}.{last}/24 dev {name} && "
                     f"ip link set {name} up")
         for where in ("before", "after"):
@@ -211,7 +208,7 @@ class More(Trip):
     # What the administrator has set
 
     def set(self, number, *what):
-        set_vf(self.netdev, number, *map(str, what))
+        set_vf(NETDEV, number, *map(str, what))
 
     def refused(self, why):
         """A migration that fails; the guest goes on where it was."""
@@ -221,7 +218,7 @@ class More(Trip):
         except GuestError as err:
             answer = str(err).splitlines()[0]
         self.check("failed" in answer, f"refused, QEMU says: {answer}")
-        new = [line for line in complaints() if line not in self.known]
+        new = complaints(self.known)
         self.check(len(new) == 1 and why in new[0], "one line in the log says why",
                    "\n".join(new))
         self.known += new
@@ -230,11 +227,11 @@ class More(Trip):
 
     def port_vlan(self):
         """Of the administrator's, of which the guest knows nothing."""
-        sh("ip", "link", "add", "link", self.netdev, "name", "port", "type", "vlan",
+        sh("ip", "link", "add", "link", NETDEV, "name", "port", "type", "vlan",
            "id", str(PORT_VLAN))
         sh("ip", "link", "set", "port", "up")
-        sh("ip", "addr", "del", f"{PF_ADDRESS}/24", "dev", self.netdev)
-        sh("ip", "addr", "add", f"{PF_ADDRESS}/24", "dev", "port")
+        sh("ip", "addr", "del", f"{PF_ADDRESS}/24", "dev", NETDEV)
+        set_address("port")
         self.set(self.at, "vlan", PORT_VLAN)
         self.answers("on one side")
         self.refused("settings: VLAN")
@@ -244,14 +241,14 @@ class More(Trip):
         for number in range(2):
             self.set(number, "vlan", 0)
         sh("ip", "link", "del", "port")
-        sh("ip", "addr", "add", f"{PF_ADDRESS}/24", "dev", self.netdev)
+        set_address(NETDEV)
 
     def address_of_source(self):
         """Set there alone: the guest takes it along, the setting stays."""
         old = self.at
         self.set(old, "mac", MAC)
         self.move()
-        self.check([vf_info(self.netdev, number)["address"] for number in
+        self.check([vf_info(NETDEV, number)["address"] for number in
                     (old, self.at)] == [MAC, MAC], "both VFs have it, one in use")
 
     def address_of_both(self):
@@ -329,31 +326,22 @@ class Seven:
         finally:
             for guest in self.guests:
                 guest.kill()
-        self.tap.equal([line for line in complaints() if line not in known], [],
-                       "seven guests: nothing in the host's kernel log")
+        self.tap.equal(complaints(known), [], "seven guests: nothing in the host's kernel log")
         return self.figures
 
 
-def main():
-    if len(sys.argv) > 2:
-        sys.exit(__doc__)
-    which = sys.argv[1:] or ["one", "seven"]
-    tap = Tap()
-    sh("ip", "addr", "add", f"{PF_ADDRESS}/24", "dev", os.environ["LAB_PF_NETDEV"])
-    vfs = os.environ["LAB_VFS"].split()
-    others = sh("vfctl", "-p", os.environ["LAB_PFS"].split()[1], "list").split()
-    for vf in (*vfs, *others):
-        sh("vfctl", "bind", vf, "vfio-pci-mediate")
-    world_away()
+def main(tap, which="one seven"):
+    others = vfs_of(PFS[1])
+    for vf in (*VFS, *others):
+        sh("vfctl", "bind", vf, DRIVER)
+    private_network()
     figures = {}
-    if "one" in which:
-        figures["one"] = More(tap, vfs[:2]).travel([((move,), {}) for move in MOVES])
-    if "seven" in which:
-        figures["seven"] = Seven(tap, (vfs, others)).go()
-    pathlib.Path("/out/migrate_more.json").write_text(
-        json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    return tap.done()
+    if "one" in which and (moves := list(filter(tap.wants, MOVES))):
+        figures["one"] = More(tap, VFS[:2]).travel([((move,), {}) for move in moves])
+    if "seven" in which and tap.wants("seven"):
+        figures["seven"] = Seven(tap, (VFS, others)).go()
+    leave("migrate_more", figures)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program(main)

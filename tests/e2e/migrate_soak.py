@@ -20,19 +20,17 @@ leaked. Prints TAP; the figures are in /out/migrate_soak.json.
 # ///
 
 import json
-import os
 import pathlib
 import statistics
-import sys
 import time
 
 from labhost.migration import migrate
-from labhost.net import GUEST_ADDRESS, PF_ADDRESS
+from labhost.net import GUEST_ADDRESS
 from labhost.probe import Stream
-from labhost.shell import sh
-from labhost.tap import Tap
+from labhost.sriov import VFS
+from labhost.tap import leave, program
 from labhost.tracking import BANDWIDTH, DOWNTIME, Load, Receiver, keep, same_memory
-from labhost.trip import guest_on, world_away
+from labhost.trip import guest_on, private_network
 from labhost.view import complaints_of
 
 IOMMUFD = pathlib.Path("/dev/iommu")
@@ -87,25 +85,19 @@ class Soak(Receiver):
                                 "longest": max(downtimes)}}
 
 
-def main():
-    tap = Tap()
-    qemu, times, rate = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    sh("ip", "addr", "add", f"{PF_ADDRESS}/24", "dev", os.environ["LAB_PF_NETDEV"])
-    world_away()
-    vfs = os.environ["LAB_VFS"].split()
+def main(tap, qemu, times, rate):
+    private_network()
     if KMEMLEAK.exists():
         KMEMLEAK.write_text("clear", encoding="ascii")
     told = "" if IOMMUFD.exists() else ", enable-migration=on"
     trip = Soak(tap, f"QEMU {qemu}{told}, {rate} packets/s",
-                guest_on(vfs[0], qemu=qemu, shared=True, migratable=bool(told)))
-    trip.live(lambda: trip.go_on(qemu, vfs, times, rate))
+                guest_on(VFS[0], qemu=qemu, shared=True, migratable=bool(told)))
+    trip.live(lambda: trip.go_on(qemu, VFS, int(times), int(rate)))
     if KMEMLEAK.exists():
         found = leaks()
         trip.check(not found, "kmemleak finds nothing", found)
-    pathlib.Path("/out/migrate_soak.json").write_text(
-        json.dumps(trip.figures, indent=2) + "\n", encoding="utf-8")
-    return tap.done()
+    leave("migrate_soak", trip.figures)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program(main)

@@ -25,17 +25,14 @@ saw the same device. Leaves the figures in /out/passthrough.json.
 # minutes = 1
 # ///
 
-import json
-import os
 import pathlib
-import subprocess
-import sys
 
-from labhost.guest import Guest, GuestError
+from labhost.guest import Guest
 from labhost.klog import complaints
-from labhost.net import GUEST_ADDRESS, MAC, PF_ADDRESS, PINGS, link_up, ping
+from labhost.net import GUEST_ADDRESS, MAC, PF_ADDRESS, PINGS, link_up, ping, set_address
 from labhost.shell import sh
-from labhost.tap import Tap
+from labhost.sriov import NETDEV, VFS
+from labhost.tap import leave, program
 from labhost.transfer import SIZE, transfer_in, transfer_out
 
 MODULES = {"vfio-pci-mediate": ["vfio_pci_mediate", "vfio_mediate"],
@@ -97,38 +94,23 @@ def passthrough(tap, driver, vf, netdev, figures):
     sh("modprobe", "-r", *modules)
     loaded = {line.split()[0] for line in sh("lsmod").splitlines()}
     check(not loaded & set(modules), "VFs unbound, module unloaded")
-    new = [line for line in complaints() if line not in before]
+    new = complaints(before)
     check(not new, "nothing left in the kernel log", "\n".join(new))
     return view
 
 
-def main():
-    drivers = sys.argv[1:] or ["vfio-pci-mediate"]
-    if set(drivers) - set(MODULES):
-        sys.exit(__doc__)
-    tap = Tap()
-    netdev = os.environ["LAB_PF_NETDEV"]
-    vf = os.environ["LAB_VFS"].split()[0]
-    sh("ip", "addr", "add", f"{PF_ADDRESS}/24", "dev", netdev)
-    figures, views = {}, {}
-    for driver in drivers:
-        figures[driver] = {"steps": []}
-        try:
-            views[driver] = passthrough(tap, driver, vf, netdev,
-                                        figures[driver])
-        except (GuestError, OSError, subprocess.SubprocessError) as err:
-            tap.ok(False, f"{driver}: {str(err).splitlines()[0]}",
-                   f"{err}\n{getattr(err, 'output', None) or ''}")
-            return tap.done()
-    first = drivers[0]
-    for driver in drivers[1:]:
+def main(tap, *drivers):
+    set_address(NETDEV)
+    figures = {driver: {"steps": []} for driver in drivers or ["vfio-pci-mediate"]}
+    views = {driver: tap.case(driver, passthrough, tap, driver, VFS[0], NETDEV,
+                              figures[driver]) for driver in figures}
+    seen = [driver for driver, view in views.items() if view]
+    for driver in seen[1:]:
         for key, value in views[driver].items():
-            tap.equal(value, views[first][key],
-                      f"guest's {key}: the same with {driver} and {first}")
-    pathlib.Path("/out/passthrough.json").write_text(
-        json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    return tap.done()
+            tap.equal(value, views[seen[0]][key],
+                      f"guest's {key}: the same with {driver} and {seen[0]}")
+    leave("passthrough", figures)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program(main)

@@ -16,17 +16,17 @@ no namespace, is needed. Prints TAP.
 # minutes = 2
 # ///
 
-import os
 import re
 import subprocess
-import sys
 import time
 
 from labhost.hold import Hold
+from labhost.klog import WARNING
+from labhost.net import PF_IN_WORLD, WORLD, set_address
 from labhost.ports import GROUP, Port, carrier, up
 from labhost.shell import fails, sh, until
-from labhost.sriov import PCI, mediated_by, num_vfs, set_vf, vf_info
-from labhost.tap import Tap
+from labhost.sriov import PCI, PF, VFS, mediated_by, num_vfs, set_vf, vf_info
+from labhost.tap import program
 
 MACS = ["52:54:00:76:00:10", "52:54:00:76:00:11"]
 OTHER = "52:54:00:76:00:99"
@@ -36,11 +36,11 @@ BROADCAST = "ff:ff:ff:ff:ff:ff"
 def test_netdev(tap, pf):
     """The PF by itself: QEMU's user network answers at 10.0.2.2."""
     netdev = pf.netdev
-    sh("ip", "addr", "add", "10.0.2.15/24", "dev", netdev)
+    set_address(netdev, PF_IN_WORLD)
 
     def answers(*options):
         output = subprocess.run(
-            ["ping", "-c", "10", "-i", "0.1", "-W", "2", *options, "10.0.2.2"],
+            ["ping", "-c", "10", "-i", "0.1", "-W", "2", *options, WORLD],
             check=False, text=True, capture_output=True).stdout
         return int(re.search(r"(\d+) received", output).group(1))
 
@@ -208,8 +208,8 @@ def test_mediation(tap, device):
 
 def test_lifecycle(tap, device):
     """VFs, and the PF, come and go."""
-    for device_vf in os.environ["LAB_VFS"].split():
-        sh("vfctl", "unbind", device_vf)
+    for vf in VFS:
+        sh("vfctl", "unbind", vf)
     start = time.monotonic()
     for count in range(20):
         num_vfs(device, 0)
@@ -231,42 +231,33 @@ def test_lifecycle(tap, device):
     sh("modprobe", "sample_nic")
     port = Port(device)
     tap.ok(up(port), "loaded and unloaded five times, then the link is up")
-    sh("ip", "addr", "add", "10.0.2.15/24", "dev", port.netdev)
+    set_address(port.netdev, PF_IN_WORLD)
     (PCI / device / "reset").write_text("1")
-    tap.ok(until(lambda: not fails("ping", "-c", "1", "-W", "1", "10.0.2.2")),
+    tap.ok(until(lambda: not fails("ping", "-c", "1", "-W", "1", WORLD)),
            "the PF is reset by sysfs, and answers again")
     port.close()
 
 
-def main():
-    tap = Tap()
-    device = os.environ["LAB_PF"]
-    bdfs = os.environ["LAB_VFS"].split()
-    pf = Port(device)
+def main(tap):
+    pf = Port(PF)
     up(pf)
-    test_netdev(tap, pf)
+    tap.run(test_netdev, pf=pf)
     for number, mac in enumerate(MACS):
         set_vf(pf.netdev, number, "mac", mac)
     sh("modprobe", "igbvf")
-    for bdf in bdfs:
-        sh("vfctl", "bind", bdf, "igbvf")
-    vfs = [Port(bdf) for bdf in bdfs]
+    for vf in VFS:
+        sh("vfctl", "bind", vf, "igbvf")
+    vfs = [Port(vf) for vf in VFS]
     tap.equal([vf.mac for vf in vfs], MACS, "igbvf has the addresses that were set")
     tap.ok(all(map(up, vfs)), "and a link")
-    test_switch(tap, pf, vfs)
-    test_vlans(tap, pf, vfs)
-    test_link(tap, pf, vfs)
-    test_settings(tap, pf, vfs)
-    test_addresses(tap, pf, vfs)
-    test_mediation(tap, bdfs[0])
+    tap.run(test_switch, test_vlans, test_link, test_settings, test_addresses, pf=pf, vfs=vfs)
+    tap.run(test_mediation, device=VFS[0])
     pf.close()
-    test_lifecycle(tap, device)
-    bad = [line for line in sh("dmesg", "--level",
-                               "warn,err,crit,alert,emerg").splitlines()
+    tap.run(test_lifecycle, device=PF)
+    bad = [line for line in sh("dmesg", "--level", WARNING).splitlines()
            if "sample_nic" in line]
-    tap.ok(not bad, "sample_nic complains of nothing", "\n".join(bad))
-    return tap.done()
+    tap.equal(bad, [], "sample_nic complains of nothing")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program(main)

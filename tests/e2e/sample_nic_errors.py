@@ -16,19 +16,16 @@ on the VF does when it is bound anew. Prints TAP.
 # minutes = 1
 # ///
 
-import os
 import pathlib
-import subprocess
-import sys
 import time
 
 from labhost.klog import Log
-from labhost.net import PF_IN_WORLD, WORLD
+from labhost.net import PF_IN_WORLD, WORLD, set_address
 from labhost.outer import Outer
 from labhost.ports import Port, up
 from labhost.shell import fails, sh, until
-from labhost.sriov import PCI, set_vf
-from labhost.tap import Tap
+from labhost.sriov import PCI, PF, VFS, set_vf
+from labhost.tap import program
 from labhost.watch import Flood
 
 POWER = pathlib.Path("/sys/power")
@@ -126,21 +123,14 @@ def test_aer(tap, pf, vf):
              "which the kernel waits for after it has reset it")
 
 
-def main():
-    tap = Tap()
-    pf, vf = Port(os.environ["LAB_PF"]), os.environ["LAB_VFS"].split()[0]
-    sh("ip", "addr", "add", f"{PF_IN_WORLD}/24", "dev", pf.netdev)
+def main(tap):
+    pf, vf = Port(PF), VFS[0]
+    set_address(pf.netdev, PF_IN_WORLD)
     sh("modprobe", "igbvf")
     set_vf(pf.netdev, 0, "mac", VF_MAC)
     serves(tap, pf, vf, "to begin with")
-    for test in (test_hang, test_sleep, test_aer):
-        try:
-            test(tap, pf, vf)
-        except (OSError, subprocess.SubprocessError) as err:
-            tap.ok(False, f"{test.__name__}: {err}",
-                   getattr(err, "output", None) or "")
-    return tap.done()
+    tap.run(test_hang, test_sleep, test_aer, pf=pf, vf=vf)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program(main)

@@ -17,21 +17,19 @@ other PF is not to notice, and this one serves when it is back. Prints TAP.
 # minutes = 1
 # ///
 
-import os
 import pathlib
 import subprocess
-import sys
 import time
 
 from labhost.hold import Hold
-from labhost.klog import Log
-from labhost.net import PF_IN_WORLD
+from labhost.klog import WARNING, Log
+from labhost.net import PF_IN_WORLD, set_address
 from labhost.nic import STATUS
 from labhost.outer import Outer
 from labhost.ports import Port, up
 from labhost.shell import sh, until
-from labhost.sriov import DRIVER, PCI, mediated_by, num_vfs, vfs_of
-from labhost.tap import Tap
+from labhost.sriov import DRIVER, NETDEV, PCI, PFS, mediated_by, num_vfs, vfs_of
+from labhost.tap import program
 from labhost.watch import unharmed, watch
 
 SAMPLE_NIC = pathlib.Path("/sys/bus/pci/drivers/sample_nic")
@@ -91,13 +89,13 @@ def goes(tap, pf, what, command, detached):
     return not vfs_of(pf)
 
 
-def test_going(tap, pfs):
-    a, b = pfs
-    watched = watch(a)
+def test_numvfs(tap, b):
     tap.ok(goes(tap, b, "sriov_numvfs = 0", f"echo 0 > {PCI}/{b}/sriov_numvfs",
                 False), "and there are no VFs")
     tap.ok(serves(b), "VFs can be made again, and are mediated")
 
+
+def test_unbound(tap, b, watched):
     tap.ok(goes(tap, b, "PF unbound", f"echo {b} > {SAMPLE_NIC}/unbind", True),
            "and there are no VFs")
     with Hold(watched[2].vf) as again:
@@ -105,6 +103,8 @@ def test_going(tap, pfs):
     (SAMPLE_NIC / "bind").write_text(b)
     tap.ok(serves(b), "it can be bound again, and serves")
 
+
+def test_unloaded(tap, b):
     holds = open_vfs(b)
     done = subprocess.run(["modprobe", "-r", "sample_nic"], check=False, text=True,
                           capture_output=True)
@@ -115,15 +115,12 @@ def test_going(tap, pfs):
     for hold in holds:
         hold.close()
 
-    if any(pathlib.Path("/sys/bus/pci/slots").iterdir()):
-        test_unplugged(tap, b)
-    else:
-        tap.skip("PF unplugged", "a kernel that knows of no slots")
-    unharmed(tap, watched, "a PF goes with its VFs open")
-
 
 def test_unplugged(tap, b):
     """By QEMU's monitor, and plugged in again."""
+    if not any(pathlib.Path("/sys/bus/pci/slots").iterdir()):
+        tap.skip("PF unplugged", "a kernel that knows of no slots")
+        return
     outer = Outer()
     tap.ok(goes(tap, b, "PF unplugged", "python3 -c 'from labhost.outer import Outer; "
                 f"Outer().call(\"device_del\", id=\"pf2\")'; while [ -e {PCI}/{b} ]; "
@@ -135,23 +132,22 @@ def test_unplugged(tap, b):
            "plugged in again, it serves")
 
 
-def main():
-    tap = Tap()
-    pfs = os.environ["LAB_PFS"].split()
-    log = Log("warn,err,crit,alert,emerg")
-    sh("ip", "addr", "add", f"{PF_IN_WORLD}/24", "dev", Port(pfs[0]).netdev)
+def main(tap):
+    log = Log(WARNING)
+    set_address(NETDEV, PF_IN_WORLD)
     sh("modprobe", "igbvf")
-    test_going(tap, pfs)
-    for pf in pfs:
+    watched = watch(PFS[0])
+    tap.run(test_numvfs, test_unbound, test_unloaded, test_unplugged, b=PFS[1],
+            watched=watched)
+    unharmed(tap, watched, "a PF goes with its VFs open")
+    for pf in PFS:
         num_vfs(pf, 0)
     done = subprocess.run(["modprobe", "-r", "sample_nic"], check=False, text=True,
                           capture_output=True)
     tap.equal(done.returncode, 0, "with no VF open, the module is unloaded")
-    bad = [line for line in log.new() if "sample_nic" in line and
-           "no longer mediated by" not in line]
+    bad = [line for line in log.new("sample_nic") if "no longer mediated by" not in line]
     tap.equal(bad, [], "sample_nic complains of nothing")
-    return tap.done()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program(main)

@@ -20,61 +20,31 @@ and started; the VF and the PF go, and it lives on without. Prints TAP.
 import os
 import pathlib
 import subprocess
-import sys
-import threading
 import time
 
-from labhost.guest import Guest, GuestError
-from labhost.hotplug import answers, leaves, plug, set_up, unplugging_works
-from labhost.klog import Log
-from labhost.net import MAC, PF_ADDRESS
+from labhost.guest import Guest
+from labhost.hotplug import answers, leaves, plug, set_up, slot, unplugging_works
+from labhost.klog import WARNING, Log
+from labhost.net import MAC, PF_ADDRESS, set_address
 from labhost.nic import rings, stands_still, stop
 from labhost.outer import Outer
 from labhost.shell import sh, until
-from labhost.sriov import DRIVER, PCI, mediated_by
-from labhost.tap import Tap
+from labhost.sriov import DRIVER, NETDEV, PCI, PF, VFS, mediated_by, set_vf
+from labhost.tap import program
 from labhost.transfer import transfer_in, transfer_out
-from labhost.vmm import VmmDevice
+from labhost.vmm import Toggler, VmmDevice
 
 SAMPLE_NIC = pathlib.Path("/sys/bus/pci/drivers/sample_nic")
 
 
-class Toggler(threading.Thread):
-    """Traps and untraps until it is stopped."""
-
-    def __init__(self, device):
-        super().__init__(daemon=True)
-        self.device = device
-        self.count = 0
-        self.error = None
-        self.ended = threading.Event()
-        self.start()
-
-    def run(self):
-        try:
-            while not self.ended.wait(0.02):
-                self.count += 1
-                self.device.trap(self.count % 2)
-        except OSError as err:
-            self.error = err
-
-    def stop(self):
-        self.ended.set()
-        self.join(30)
-        self.device.trap(False)
-        if self.error or self.is_alive():
-            raise OSError(f"toggling stopped: {self.error}")
-        return self.count
-
-
 def test_traps(tap, guest):
     device = VmmDevice(guest.proc.pid)
-    toggler = Toggler(device)
+    toggler = Toggler(device.trap)
     got = answers(guest, 150)
     count = toggler.stop()
     tap.ok(got == 150 and count > 10, f"{count} times trap or untrap meanwhile: "
            f"{got} of 150 pings answered")
-    toggler = Toggler(device)
+    toggler = Toggler(device.trap)
     results = transfer_in(guest), transfer_out(guest)
     count = toggler.stop()
     tap.ok(all(arrived == sent for _, arrived, sent, _ in results),
@@ -118,11 +88,19 @@ def make_vfs(pf, vfs, netdev):
     until(lambda: pathlib.Path(f"/sys/class/net/{netdev}").exists(), 60)
     sh("vfctl", "setup", "sample_nic", str(len(vfs)))
     sh("vfctl", "bind", vfs[0], DRIVER)
-    sh("ip", "addr", "replace", f"{PF_ADDRESS}/24", "dev", netdev)
-    sh("ip", "link", "set", netdev, "vf", "0", "mac", MAC)
+    set_address(netdev)
+    set_vf(netdev, 0, "mac", MAC)
 
 
 def test_going(tap, guest, pf, vfs, netdev):
+    if os.uname().release.endswith("-debug"):
+        # See mediate_guest.py.
+        tap.skip("VFs and PF go", "a use after free of stock vfio")
+        return
+    if not unplugging_works():
+        tap.skip("VFs and PF go", "in this lab such a kernel's guests break when a device "
+                 "is unplugged")
+        return
     vf = vfs[0]
     done = subprocess.run(["modprobe", "-r", "sample_nic"], text=True, check=False,
                           capture_output=True)
@@ -158,39 +136,19 @@ def test_going(tap, guest, pf, vfs, netdev):
     tap.ok(until(lambda: not (PCI / pf).exists(), 60), "and there is no PF left")
 
 
-def main():
-    tap = Tap()
-    pf, netdev = os.environ["LAB_PF"], os.environ["LAB_PF_NETDEV"]
-    vfs = os.environ["LAB_VFS"].split()
-    vf = vfs[0]
-    log = Log("warn,err,crit,alert,emerg")
-    sh("ip", "addr", "replace", f"{PF_ADDRESS}/24", "dev", netdev)
-    sh("ip", "link", "set", netdev, "vf", "0", "mac", MAC)
-    options = ["-device", "pcie-root-port,id=slot0,chassis=1,slot=1", "-device",
-               f"vfio-pci,id=vf,host={vf},bus=slot0"]
-    try:
-        with Guest(name="guest", options=options) as guest:
-            guest.boot()
-            set_up(guest)
-            tap.equal(mediated_by(vf), "sample_nic", "mediated by sample_nic")
-            test_traps(tap, guest)
-            test_stop(tap, guest, pf, netdev)
-            bad = [line for line in log.new() if "sample_nic" in line]
-            tap.equal(bad, [], "sample_nic complains of nothing")
-            if os.uname().release.endswith("-debug"):
-                # See mediate_guest.py.
-                tap.skip("VFs and PF go", "a use after free of stock vfio")
-            elif unplugging_works():
-                test_going(tap, guest, pf, vfs, netdev)
-            else:
-                tap.skip("VFs and PF go", "in this lab such a kernel's guests "
-                         "break when a device is unplugged")
-            tap.equal(guest.shutdown(), 0, "guest shut down")
-    except (GuestError, OSError, subprocess.SubprocessError) as err:
-        tap.ok(False, str(err).splitlines()[0],
-               f"{err}\n{getattr(err, 'output', None) or ''}")
-    return tap.done()
+def main(tap):
+    log = Log(WARNING)
+    set_address(NETDEV)
+    set_vf(NETDEV, 0, "mac", MAC)
+    with Guest(name="guest", options=slot(VFS[0])) as guest:
+        guest.boot()
+        set_up(guest)
+        tap.equal(mediated_by(VFS[0]), "sample_nic", "mediated by sample_nic")
+        tap.run(test_traps, test_stop, guest=guest, pf=PF, netdev=NETDEV)
+        tap.equal(log.new("sample_nic"), [], "sample_nic complains of nothing")
+        tap.run(test_going, guest=guest, pf=PF, vfs=VFS, netdev=NETDEV)
+        tap.equal(guest.shutdown(), 0, "guest shut down")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program(main)

@@ -26,19 +26,17 @@ and nothing is to be seen in the log.
 # timeout = 1800
 # ///
 
-import os
 import re
 import subprocess
-import sys
 import time
 
 from labhost.klog import Log
-from labhost.net import PF_IN_WORLD
+from labhost.net import PF_IN_WORLD, set_address
 from labhost.nic import PF_POOL, pool_state, registers
 from labhost.ports import GROUP, Port, up
 from labhost.shell import fails, measure, sh, until
-from labhost.sriov import set_vf, settings
-from labhost.tap import Tap
+from labhost.sriov import PF, VFS, set_vf, settings
+from labhost.tap import program
 from labhost.watch import Frames, Pings
 
 # Of the VFs that fuzz, by number; the others have what they have got by default.
@@ -196,15 +194,10 @@ def test_after(tap, pf, vfs, last):
         each.close()
 
 
-def main():
-    if not 2 <= len(sys.argv) <= 3:
-        sys.exit(__doc__)
-    messages = int(sys.argv[1])
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
-    tap = Tap()
-    *vfs, last = os.environ["LAB_VFS"].split()
-    pf = Port(os.environ["LAB_PF"])
-    sh("ip", "addr", "add", f"{PF_IN_WORLD}/24", "dev", pf.netdev)
+def main(tap, messages, seed="1"):
+    *vfs, last = VFS
+    pf = Port(PF)
+    set_address(pf.netdev, PF_IN_WORLD)
     sh("bridge", "fdb", "add", PF_SECOND_MAC, "dev", pf.netdev, "self")
     sh("ip", "link", "add", "link", pf.netdev, "name", "pfvlan", "type", "vlan",
        "id", str(VLAN))
@@ -218,11 +211,9 @@ def main():
     tap.ok(up(pf) and up(port) and pf.reaches(port),
            f"seed {seed}: {len(vfs)} VFs to fuzz, one to watch")
     port.close()
-    test_fuzz(tap, pf, vfs, last, messages, seed)
-    test_vlans(tap, pf, vfs)
-    test_after(tap, pf, vfs, last)
-    return tap.done()
+    tap.run(test_fuzz, test_vlans, test_after, pf=pf, vfs=vfs, last=last,
+            messages=int(messages), seed=int(seed))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program(main)

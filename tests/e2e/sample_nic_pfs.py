@@ -26,17 +26,16 @@ is bound and unbound under traffic, and the other is not to notice.
 
 import os
 import pathlib
-import sys
 import time
 
 from labhost.hold import Hold
-from labhost.klog import Log
-from labhost.net import PF_IN_WORLD
+from labhost.klog import WARNING, Log
+from labhost.net import PF_IN_WORLD, set_address
 from labhost.nic import STATUS
 from labhost.ports import Port, up
 from labhost.shell import sh
-from labhost.sriov import DRIVER, PCI, mediated_by, num_vfs, set_vf, vfs_of
-from labhost.tap import Tap
+from labhost.sriov import DRIVER, NETDEV, PCI, PFS, mediated_by, num_vfs, set_vf, vfs_of
+from labhost.tap import program
 from labhost.watch import Flood, unharmed, watch
 
 
@@ -162,21 +161,14 @@ def test_rebind(tap, pfs, times):
     unharmed(tap, watched, "PF comes and goes")
 
 
-def main():
-    times = int(sys.argv[1]) if len(sys.argv) > 1 else 100
-    tap = Tap()
-    pfs = os.environ["LAB_PFS"].split()
-    log = Log("warn,err,crit,alert,emerg")
-    sh("ip", "addr", "add", f"{PF_IN_WORLD}/24", "dev", Port(pfs[0]).netdev)
+def main(tap, times="100"):
+    log = Log(WARNING)
+    set_address(NETDEV, PF_IN_WORLD)
     sh("modprobe", "igbvf")
-    test_network(tap, pfs)
-    test_claims(tap, pfs)
-    test_numvfs(tap, pfs, times)
-    test_rebind(tap, pfs, max(3, times // 10))
-    bad = [line for line in log.new() if "sample_nic" in line]
-    tap.equal(bad, [], "sample_nic complains of nothing")
-    return tap.done()
+    tap.run(test_network, test_claims, test_numvfs, pfs=PFS, times=int(times))
+    tap.run(test_rebind, pfs=PFS, times=max(3, int(times) // 10))
+    tap.equal(log.new("sample_nic"), [], "sample_nic complains of nothing")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program(main)

@@ -23,22 +23,19 @@ all ways TIMES times each, with traffic on the other and on the PF. Prints TAP.
 # timeout = 1800
 # ///
 
-import os
 import socket
-import sys
 import time
 
 from labhost.hold import Hold
-from labhost.klog import Log
-from labhost.net import PF_IN_WORLD, WORLD
+from labhost.klog import WARNING, Log
+from labhost.net import PF_IN_WORLD, WORLD, set_address
 from labhost.nic import DEBUGFS, counters, enabled, registers, rings, stands_still, stop
 from labhost.ports import Port, up
 from labhost.shell import fails, sh, until
-from labhost.sriov import PCI, set_vf
-from labhost.tap import Tap
+from labhost.sriov import DRIVER, PCI, PF, VFS, set_vf
+from labhost.tap import program
 from labhost.watch import Flood, Frames, Pings
 
-DRIVER = "vfio-pci-mediate"
 BACKLOG = 100
 SO_RCVBUFFORCE = 33
 
@@ -203,30 +200,22 @@ def test_loop(tap, pf, vfs, times):
     port.close()
 
 
-def main():
-    times = int(sys.argv[1]) if len(sys.argv) > 1 else 10
-    tap = Tap()
-    pf = Port(os.environ["LAB_PF"])
-    vfs = os.environ["LAB_VFS"].split()
-    log = Log("warn,err,crit,alert,emerg")
-    sh("ip", "addr", "add", f"{PF_IN_WORLD}/24", "dev", pf.netdev)
+def main(tap, times="10"):
+    pf = Port(PF)
+    log = Log(WARNING)
+    set_address(pf.netdev, PF_IN_WORLD)
     sh("modprobe", "igbvf")
-    for number, vf in enumerate(vfs):
+    for number, vf in enumerate(VFS):
         set_vf(pf.netdev, number, "mac", f"52:54:00:76:00:1{number}")
         sh("vfctl", "bind", vf, "igbvf")
-    ports = [Port(vf) for vf in vfs]
+    ports = [Port(vf) for vf in VFS]
     tap.ok(all(map(up, [pf, *ports])), "PF and two VFs with a link")
-    test_stop(tap, pf, *ports)
-    test_queued(tap, pf, ports[0])
-    test_resets(tap, pf, ports[0])
+    tap.run(test_stop, test_queued, test_resets, pf=pf, vf=ports[0], other=ports[1])
     for port in ports:
         port.close()
-    test_pf_reset(tap, pf, vfs)
-    test_loop(tap, pf, vfs, times)
-    bad = [line for line in log.new() if "sample_nic" in line]
-    tap.equal(bad, [], "sample_nic complains of nothing")
-    return tap.done()
+    tap.run(test_pf_reset, test_loop, pf=pf, vfs=VFS, times=int(times))
+    tap.equal(log.new("sample_nic"), [], "sample_nic complains of nothing")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program(main)

@@ -28,25 +28,23 @@ Prints TAP; what was saved is in /out/sample_nic.stream.
 # timeout = 3600
 # ///
 
-import os
 import pathlib
 import random
 import struct
-import sys
 import time
 
 from labhost.hold import Hold
 from labhost.klog import complaints
 from labhost.mutate import HEADER as FIELDS, RECORD, crc32c
-from labhost.net import PF_IN_WORLD
+from labhost.net import PF_IN_WORLD, set_address
 from labhost.nic import PF_POOL, pool_state
 from labhost.ports import Port, octets, up
 from labhost.shell import sh, until
-from labhost.sriov import set_vf, settings
-from labhost.tap import Tap
+from labhost.sriov import DRIVER, PF, VFS, set_vf, settings
+from labhost.tap import program
 from labhost.watch import Pings
 
-GOLDEN = pathlib.Path(__file__).parent / "golden" / "sample_nic.stream"
+GOLDEN = pathlib.Path(__file__).parent / "golden.stream"
 SAVED = pathlib.Path("/out/sample_nic.stream")
 FILE = pathlib.Path("/tmp/stream")
 
@@ -224,11 +222,10 @@ def test_same(tap, vfs):
             tap.equal(two.view(), there, f"{protocol}: with the same registers")
     tap.equal(repr(without_counters(streams["v1"])),
               repr(without_counters(streams["v2"])), "both protocols save the same")
-    return streams["v2"]
+    SAVED.write_bytes(streams["v2"])
 
 
-def test_golden(tap, vfs):
-    data = GOLDEN.read_bytes()
+def test_golden(tap, vfs, data):
     with Device(vfs[1]) as device:
         tap.equal(device.load(data), 0,
                   f"golden: {len(data)} bytes of version "
@@ -236,7 +233,6 @@ def test_golden(tap, vfs):
         tap.equal(device.save(), data, "golden: and the same when saved again")
         values = dict(zip(REGISTERS, device.view()))
         tap.equal(values, REGISTERS, "golden: its registers are in the VF")
-    return data
 
 
 def test_conflicts(tap, netdev, vfs, data):
@@ -254,7 +250,7 @@ def test_conflicts(tap, netdev, vfs, data):
             before, known = device.view(), complaints()
             tap.equal((device.load(data), device.state()), (error, "ERROR"),
                       f"{what}: {error}")
-            new = [line for line in complaints() if line not in known]
+            new = complaints(known)
             tap.ok(len(new) == 1 and "VF 1: " in new[0] and message in new[0],
                    f"{what}: one line says so", new)
             tap.equal(device.view(), before, f"{what}: no register is loaded")
@@ -292,7 +288,7 @@ class Watch:
                f"meanwhile, in {average:.1f} ms, {worst:.1f} ms at worst",
                f"{lost} lost")
         tap.equal(self.settings(), self.shown, f"{name}: settings are as before")
-        new = [line for line in complaints() if line not in self.known]
+        new = complaints(self.known)
         tap.equal([line for line in new if not any(
             text in line for text in EXPECTED)], [], f"{name}: no warnings")
         if faults := sum("DMAR: " in line for line in new):
@@ -518,35 +514,28 @@ def test_spoilt(tap, pf, vf, data, count, seed):
     watch.end(tap, "spoilt")
 
 
-def main():
-    if not 4 <= len(sys.argv) <= 5:
-        sys.exit(__doc__)
-    step, count = map(int, sys.argv[2:4])
-    seed = int(sys.argv[4]) if len(sys.argv) > 4 else 1
-    tap = Tap()
-    vfs = os.environ["LAB_VFS"].split()
-    pf = Port(os.environ["LAB_PF"])
-    sh("ip", "addr", "add", f"{PF_IN_WORLD}/24", "dev", pf.netdev)
+def main(tap, protocols, step, count, seed="1"):
+    pf = Port(PF)
+    set_address(pf.netdev, PF_IN_WORLD)
     set_vf(pf.netdev, PLACE, "mac", OTHERS_MAC)
-    sh("vfctl", "bind", vfs[PLACE], "igbvf")
-    port = Port(vfs[PLACE])
+    sh("vfctl", "bind", VFS[PLACE], "igbvf")
+    port = Port(VFS[PLACE])
     sh("ip", "link", "add", "link", port.netdev, "name", "other", "type", "vlan", "id",
        str(OTHERS_VLAN))
     tap.ok(up(pf) and up(port) and pf.meets(port), "a third VF is driven by igbvf")
-    for vf in vfs[:PLACE]:
-        sh("vfctl", "bind", vf, "vfio-pci-mediate")
+    for vf in VFS[:PLACE]:
+        sh("vfctl", "bind", vf, DRIVER)
 
-    SAVED.write_bytes(test_same(tap, vfs))
-    data = test_golden(tap, vfs)
-    test_conflicts(tap, pf.netdev, vfs, data)
-    for protocol in sys.argv[1].split(","):
-        test_cuts(tap, pf.netdev, vfs[1], data, step, protocol)
-    test_spoilt(tap, pf, vfs[1], data, count, seed)
+    data = GOLDEN.read_bytes()
+    tap.run(test_same, test_golden, test_conflicts, netdev=pf.netdev, vfs=VFS, data=data)
+    for protocol in protocols.split(","):
+        tap.case(f"cuts {protocol}", test_cuts, tap, pf.netdev, VFS[1], data, int(step),
+                 protocol)
+    tap.run(test_spoilt, pf=pf, vf=VFS[1], data=data, count=int(count), seed=int(seed))
     tap.ok(pf.meets(port) and port.meets(pf), "the third VF has traffic as before")
     port.close()
     pf.close()
-    return tap.done()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program(main)

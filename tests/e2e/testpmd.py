@@ -28,14 +28,13 @@ import pathlib
 import re
 import socket
 import subprocess
-import sys
 import time
 
 from labhost.klog import complaints
-from labhost.net import ping
+from labhost.net import ping, set_address
 from labhost.shell import sh
-from labhost.sriov import mediated_by
-from labhost.tap import Tap
+from labhost.sriov import DRIVER, NETDEV, VFS, mediated_by, set_vf
+from labhost.tap import leave, program
 
 MAC = "52:54:00:76:00:10"
 PF_ADDRESS, VF_ADDRESS = "198.18.0.2", "198.18.0.1"
@@ -184,40 +183,35 @@ def send(tap, name, vf, netdev, mac):
     return {"packets sent": stats["TX"], "by the PF's counter": counted}
 
 
-def main():
-    tap = Tap()
-    netdev = os.environ["LAB_PF_NETDEV"]
-    vfs = os.environ["LAB_VFS"].split()
-    mac = pathlib.Path(f"/sys/class/net/{netdev}/address").read_text().strip()
-    sh("ip", "addr", "add", f"{PF_ADDRESS}/24", "dev", netdev)
-    sh("ip", "link", "set", netdev, "vf", "0", "mac", MAC)
+def drive(tap, driver, name, mac):
+    """All of it with one driver; returns its figures."""
+    module = give_vf(VFS[0], driver)
+    tap.equal(module, driver.replace("-", "_"),
+              f"{name}: VF bound to the driver named vfio-pci")
+    figures = {**echo(tap, driver, VFS[0], NETDEV, mac),
+               **send(tap, driver, VFS[0], NETDEV, mac)}
+    tap.equal(figures["mediated by"], "sample_nic" if driver == DRIVER else "none",
+              f"{name}: mediated by {figures['mediated by']}")
+    return figures
+
+
+def main(tap):
+    mac = pathlib.Path(f"/sys/class/net/{NETDEV}/address").read_text().strip()
+    set_address(NETDEV, PF_ADDRESS)
+    set_vf(NETDEV, 0, "mac", MAC)
     pathlib.Path("/proc/sys/vm/nr_hugepages").write_text(str(HUGE_PAGES))
     sh("mkdir", "-p", "/dev/hugepages")
     sh("mount", "-t", "hugetlbfs", "none", "/dev/hugepages")
-    for vf in vfs:
+    for vf in VFS:
         sh("vfctl", "unbind", vf)
     before = complaints()
     figures = {}
-    try:
-        for driver, name in DRIVERS:
-            module = give_vf(vfs[0], driver)
-            tap.equal(module, driver.replace("-", "_"),
-                      f"{name}: VF bound to the driver named vfio-pci")
-            figures[name] = {**echo(tap, driver, vfs[0], netdev, mac),
-                             **send(tap, driver, vfs[0], netdev, mac)}
-        tap.equal([figure["mediated by"] for figure in figures.values()],
-                  ["none", "sample_nic"], "ours is mediated by sample_nic")
-    except (OSError, subprocess.SubprocessError) as err:
-        tap.ok(False, str(err).splitlines()[0],
-               f"{err}\n{getattr(err, 'output', None) or ''}")
-    for name, figure in figures.items():
-        tap.note(f"{name}: {figure}")
-    new = [line for line in complaints() if line not in before]
-    tap.ok(not new, "nothing left in the kernel log", "\n".join(new))
-    pathlib.Path("/out/testpmd.json").write_text(
-        json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    return tap.done()
+    for driver, name in DRIVERS:
+        figures[name] = tap.case(driver, drive, tap, driver, name, mac)
+        tap.note(f"{name}: {figures[name]}")
+    tap.equal(complaints(before), [], "nothing left in the kernel log")
+    leave("testpmd", figures)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program(main)

@@ -36,27 +36,25 @@ leaves the figures in /out/traffic.json.
 # ///
 
 import contextlib
-import json
-import os
 import pathlib
-import subprocess
-import sys
 
 from labhost import iproute
 from labhost.ends import (BLOCK, DEBUG, PACKETS, SIZE, End, echo, ping_both, tcp, tftp,
                           together, udp)
-from labhost.guest import INITRD, Guest, GuestError
+from labhost.guest import INITRD, Guest
 from labhost.klog import complaints
-from labhost.net import PINGS, link_up, ping
+from labhost.net import (GUEST_ADDRESS, PF_ADDRESS, PF_IN_WORLD, PINGS, WORLD, link_up, ping,
+                         set_address)
 from labhost.shell import sh
 from labhost.spoof import Listener, Registers
-from labhost.tap import Tap
+from labhost.sriov import PF, num_vfs, set_vf
+from labhost.tap import leave, program
 
 MACS = ("52:54:00:76:00:10", "52:54:00:76:00:11")
 STRANGER = "52:54:00:76:00:99"
-PF_ADDRESS, ADDRESSES = "192.0.2.1", ("192.0.2.2", "192.0.2.3")
+ADDRESSES = (GUEST_ADDRESS, "192.0.2.3")
 # What the lab's outer QEMU lets the card reach
-OUTSIDE, ECHO, FILE = "10.0.2.2", ("10.0.2.100", 7), "initrd"
+ECHO, FILE = ("10.0.2.100", 7), "initrd"
 WRONG = ("lost", "duplicated", "reordered", "corrupted")
 VLAN = "100"
 
@@ -78,7 +76,7 @@ class Side:
         return self.tap.ok(passed, f"{self.driver}: {what}", detail)
 
     def set_vf(self, number, *what):
-        sh("ip", "link", "set", self.netdev, "vf", str(number), *what)
+        set_vf(self.netdev, number, *what)
 
     def tell_ping(self, leg, *answers):
         self.figures[f"{leg}: answers to {PINGS} pings"] = \
@@ -104,12 +102,12 @@ class Side:
         """The PF and the world outside, which sends nothing unasked."""
         leg = "PF and outside"
         here = End.host(PF_ADDRESS)
-        sh("ip", "addr", "add", "10.0.2.15/24", "dev", self.netdev)
-        self.tell_ping(leg, ping(here.run, OUTSIDE))
+        set_address(self.netdev, PF_IN_WORLD)
+        self.tell_ping(leg, ping(here.run, WORLD))
         self.tell_tcp(leg, *echo(here, *ECHO))
         with open(INITRD, "rb") as file:
             content = file.read(BLOCK * PACKETS)
-        self.tell_udp(leg, tftp(OUTSIDE, FILE, content))
+        self.tell_udp(leg, tftp(WORLD, FILE, content))
 
     def between(self, a, b):
         """Two ends on the card."""
@@ -133,7 +131,7 @@ class Side:
 
     def spoofing(self, guest):
         """A guest that sends in another's name, and what could prevent it."""
-        registers = Registers(os.environ["LAB_PF"])
+        registers = Registers(PF)
         for number, state in ((0, "on"), (0, "off"), (1, "off"), (0, "on"),
                               (1, "on")):
             self.set_vf(number, "spoofchk", state)
@@ -202,7 +200,7 @@ class Side:
             self.between(ends[1], ends[2])
             self.vlans(ends[1], ends[2])
             self.spoofing(ends[1])
-        new = [line for line in complaints() if line not in before]
+        new = complaints(before)
         self.ok(not new, "nothing left in the kernel log", "\n".join(new))
 
 
@@ -210,8 +208,7 @@ def change_driver(old, new):
     """Takes the PF from one driver and gives it to another."""
     for vf in sh("vfctl", "list").split():
         sh("vfctl", "unbind", vf)
-    pathlib.Path("/sys/bus/pci/devices", os.environ["LAB_PF"],
-                 "sriov_numvfs").write_text("0")
+    num_vfs(PF, 0)
     sh("modprobe", "-r", old)
     sh("vfctl", "setup", new, "2")
 
@@ -232,7 +229,7 @@ def compare(tap, first, second):
 
 def table(tap, sides):
     """All of them side by side."""
-    width = max(map(len, sides[0].figures))
+    width = max(map(len, sides[0].figures), default=0)
     rows = [("", [side.driver for side in sides])]
     rows += [(what, [side.figures.get(what, "") for side in sides])
              for what in sides[0].figures]
@@ -241,32 +238,23 @@ def table(tap, sides):
                                                  for figure in figures)]))
     tap.note("UDP: at most 32 packets each way are on their way at once; to the "
              "world outside, one")
-    pathlib.Path("/out/traffic.json").write_text(
-        json.dumps({side.driver: {"figures": side.figures, "ip": side.views}
-                    for side in sides}, indent=2) + "\n", encoding="utf-8")
+    leave("traffic", {side.driver: {"figures": side.figures, "ip": side.views}
+                      for side in sides})
 
 
-def main():
-    drivers = sys.argv[1:]
-    if not drivers or set(drivers) - {"igb", "sample_nic"}:
-        sys.exit(__doc__)
-    tap = Tap()
+def main(tap, driver, *others):
     sides = []
     try:
-        for driver in drivers:
+        for driver in (driver, *others):
             if sides:
                 change_driver(sides[-1].driver, driver)
             sides.append(Side(tap, driver, sides[0] if sides else None))
             sides[-1].run()
         for side in sides[1:]:
             compare(tap, sides[0], side)
-    except (GuestError, OSError, subprocess.SubprocessError) as err:
-        tap.ok(False, str(err).splitlines()[0],
-               f"{err}\n{getattr(err, 'output', None) or ''}")
-    if sides:
+    finally:
         table(tap, sides)
-    return tap.done()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program(main)

@@ -5,7 +5,7 @@ import os
 import re
 
 from .guest import GuestError
-from .net import GUEST_ADDRESS, PF_ADDRESS
+from .net import GUEST_ADDRESS, PF_ADDRESS, wait_for_link
 from .shell import until
 
 PATIENCE = 60   # s
@@ -13,15 +13,19 @@ PATIENCE = 60   # s
 
 def set_up(guest):
     guest.run(f"ip addr add {GUEST_ADDRESS}/24 dev eth0 2>/dev/null; "
-              "ip link set eth0 up && for i in $(seq 100); do "
-              "[ $(cat /sys/class/net/eth0/carrier) = 1 ] && exit 0; "
-              "sleep 0.1; done; exit 1")
+              f"ip link set eth0 up && {wait_for_link('eth0')}")
 
 
 def answers(guest, count=10, interval=0.05):
     output = guest.run(f"ping -c {count} -i {interval} -W 2 {PF_ADDRESS}",
                        60 + count * interval)
     return int(re.search(r"(\d+)( packets)? received", output).group(1))
+
+
+def slot(vf):
+    """Options of a guest's QEMU: a VF that can be unplugged."""
+    return ["-device", "pcie-root-port,id=slot0,chassis=1,slot=1", "-device",
+            f"vfio-pci,id=vf,host={vf},bus=slot0"]
 
 
 def unplugged(guest):

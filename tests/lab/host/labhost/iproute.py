@@ -3,14 +3,13 @@
 does, setting by setting and field by field."""
 
 import json
-import os
-import pathlib
 import re
 import subprocess
 import time
 
 from .net import wait_for_link
 from .shell import sh
+from .sriov import PF, num_vfs
 
 # Of VF 0. Some are refused: that has to be the same too.
 SETTINGS = [
@@ -44,10 +43,8 @@ def show(netdev):
 
 def set_vfs(netdev, count):
     """Only from no VFs is another number allowed; igb loses its link by it."""
-    numvfs = pathlib.Path("/sys/bus/pci/devices", os.environ["LAB_PF"],
-                          "sriov_numvfs")
-    numvfs.write_text("0")
-    numvfs.write_text(str(count))
+    num_vfs(PF, 0)
+    num_vfs(PF, count)
     time.sleep(0.5)
     sh("sh", "-c", wait_for_link(netdev))
 

@@ -2,9 +2,8 @@
 """Where a guest goes: under which QEMUs, to which VFs, how often."""
 
 import dataclasses
-import os
 
-from .shell import sh
+from .sriov import PFS, VFS, vfs_of
 from .trip import Trip, guest_on
 
 MACHINE = "pc-q35-10.0"  # known to both, where there are two
@@ -37,10 +36,9 @@ class Journey:
 
     def vfs(self):
         """Addresses of the two VFs, one after the other the guest's."""
-        one, other = os.environ["LAB_VFS"].split()[:2]
+        one, other = VFS[:2]
         if self.pfs:
-            pf = os.environ["LAB_PFS"].split()[1]
-            other = sh("vfctl", "-p", pf, "list").split()[0]
+            other = vfs_of(PFS[1])[0]
         return one, other
 
     def hardware(self):

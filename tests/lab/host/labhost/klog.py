@@ -5,6 +5,7 @@ import re
 
 from .shell import sh
 
+WARNING = "warn,err,crit,alert,emerg"
 # What stock kernels log at this level about any guest on any vfio driver.
 CHATTER = re.compile(
     r"igb .*: VF \d+ (attempted to|requested) |"      # igbvf against igb's rules
@@ -20,10 +21,10 @@ CHATTER = re.compile(
     r"vfio-pci(-mediate)? .*: reset(ting| done)$")    # since 6.13
 
 
-def complaints():
-    """Kernel messages of level warning or worse, without the chatter."""
-    text = sh("dmesg", "--level", "warn,err,crit,alert,emerg")
-    return [line for line in text.splitlines() if not CHATTER.search(line)]
+def complaints(known=()):
+    """Kernel messages of level WARNING or worse, without the chatter and known ones."""
+    return [line for line in sh("dmesg", "--level", WARNING).splitlines()
+            if line not in known and not CHATTER.search(line)]
 
 
 class Log:
@@ -40,6 +41,7 @@ class Log:
     def read(self):
         return sh("dmesg", "--kernel", "--level", self.levels).splitlines()
 
-    def new(self):
+    def new(self, text=""):
+        """What was logged since then, of the lines with that text."""
         return [line for line in self.read()[self.start:]
-                if not self.CHATTER.search(line)]
+                if text in line and not self.CHATTER.search(line)]

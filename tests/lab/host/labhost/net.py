@@ -3,6 +3,8 @@
 
 import re
 
+from .shell import sh
+
 MAC = "52:54:00:76:00:10"            # of a guest's VF
 PF_ADDRESS, GUEST_ADDRESS = "192.0.2.1", "192.0.2.2"
 WORLD, PF_IN_WORLD = "10.0.2.2", "10.0.2.15"    # QEMU's user network
@@ -13,6 +15,10 @@ def ping(run, address, count=PINGS):
     """Number of answers to count probes sent by run()."""
     output = run(f"ping -c {count} -i 0.2 -W 2 {address} || true")
     return int(re.search(r"(\d+)( packets)? received", output).group(1))
+
+
+def set_address(netdev, address=PF_ADDRESS):
+    sh("ip", "addr", "replace", f"{address}/24", "dev", netdev)
 
 
 def wait_for_link(netdev):

@@ -2,12 +2,17 @@
 """PFs and VFs, as sysfs and iproute2 have them."""
 
 import json
+import os
 import pathlib
 
 from .shell import sh, until
 
 DRIVER = "vfio-pci-mediate"
 PCI = pathlib.Path("/sys/bus/pci/devices")
+# As the lab host was started: all PFs; the first one, its netdev and its VFs
+PFS = os.environ.get("LAB_PFS", "").split()
+PF, NETDEV = (os.environ.get(name, "") for name in ("LAB_PF", "LAB_PF_NETDEV"))
+VFS = os.environ.get("LAB_VFS", "").split()
 
 
 def netdev_of(device):

@@ -2,7 +2,6 @@
 """Guests that receive while they are migrated, with what their VF writes tracked or not."""
 
 import hashlib
-import json
 import multiprocessing
 import os
 import pathlib
@@ -16,6 +15,7 @@ from .guest import words
 from .migration import ENDED, Migration
 from .net import GUEST_ADDRESS, wait_for_link
 from .shell import sh
+from .sriov import NETDEV
 from .trip import Trip
 
 TRACKING = pathlib.Path("/sys/module/sample_nic/parameters/tracking")
@@ -109,8 +109,7 @@ class Feed(threading.Thread):
 
 def receive_large(trip):
     """By a guest that is up: see above."""
-    netdev = os.environ["LAB_PF_NETDEV"]
-    sh("sh", "-c", f"ip link set {netdev} mtu {JUMBO} && {wait_for_link(netdev)}")
+    sh("sh", "-c", f"ip link set {NETDEV} mtu {JUMBO} && {wait_for_link(NETDEV)}")
     trip.guest.run(f"ip link set eth0 mtu {JUMBO} && ethtool -G eth0 rx {RING} && "
                    f"{wait_for_link('eth0')}")
     keep(trip)
@@ -186,12 +185,6 @@ def compare(trip, every, tracked):
                tracked["stopped_bytes"] < every["stopped_bytes"],
                "less memory when tracked, and less of it while the guest stands still: "
                "{} and {} bytes".format(tracked["stopped_bytes"], every["stopped_bytes"]))
-
-
-def leave(figures):
-    """The figures by QEMU and rate, for whoever has started this host."""
-    pathlib.Path("/out/migrate_dirty.json").write_text(
-        json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
 class Receiver(Trip):

@@ -6,6 +6,7 @@ import fcntl
 import os
 import pathlib
 import struct
+import threading
 
 PIDFD_GETFD = 438
 VFIO_DEVICE_GET_INFO = 0x3b6b
@@ -57,3 +58,32 @@ class VmmDevice:
 
     def close(self):
         os.close(self.file)
+
+
+class Toggler(threading.Thread):
+    """Traps and untraps, by trap(on), until it is stopped."""
+
+    def __init__(self, trap):
+        super().__init__(daemon=True)
+        self.trap = trap
+        self.count = 0
+        self.error = None
+        self.ended = threading.Event()
+        self.start()
+
+    def run(self):
+        try:
+            while not self.ended.wait(0.02):
+                self.count += 1
+                self.trap(self.count % 2)
+        except OSError as err:
+            self.error = err
+
+    def stop(self):
+        """How often it did."""
+        self.ended.set()
+        self.join(30)
+        self.trap(False)
+        if self.error or self.is_alive():
+            raise OSError(f"toggling stopped: {self.error}")
+        return self.count
