@@ -4,12 +4,13 @@ not as they should be."""
 
 import dataclasses
 import re
+import shlex
 import tomllib
 
 from cache import LAB, REPO, say, tail
 
 RESULT = re.compile(r"^(not )?ok\b[ \d]*(?:- )?(.*?)(?: # SKIP ?(.*))?$")
-SECTION = re.compile(r"^# test (\S+)$")     # which function the cases that follow are of
+SECTION = re.compile(r"^# case (.+)$")      # what ONLY= names: the results that follow are of it
 LAST = 20       # lines of a log that are shown
 SHOWN = 10      # failed cases of a suite whose details are shown
 KNOWN = LAB / "known-faults.toml"
@@ -75,7 +76,7 @@ class Result:
         if self.kernel:
             words.append(f"KERNEL={self.kernel}")
         if case and case.section:
-            words.append(f"ONLY={case.section}")
+            words.append(f"ONLY={shlex.quote(case.section)}")
         return " ".join(words)
 
 

@@ -164,20 +164,21 @@ SKELETON = '''\
 # ///
 
 import os
-import sys
 
-from labhost.tap import Tap
+from labhost.tap import program
 
 
-def main():
-    tap = Tap()
-    vfs = os.environ["LAB_VFS"].split()
-    tap.equal(len(vfs), 2, "the lab host has two VFs")
-    return tap.done()
+def test_vfs(tap):
+    """What this case shows."""
+    tap.equal(len(os.environ["LAB_VFS"].split()), 2, "the lab host has two VFs")
+
+
+def main(tap):
+    tap.run(test_vfs)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program(main)
 '''
 
 
