@@ -44,7 +44,7 @@ from labhost.sriov import DRIVER, PF, VFS, set_vf, settings
 from labhost.tap import program
 from labhost.watch import Pings
 
-GOLDEN = pathlib.Path(__file__).parent / "golden.stream"
+GOLDEN = pathlib.Path(__file__).parent / "golden" / "sample_nic.stream"
 SAVED = pathlib.Path("/out/sample_nic.stream")
 FILE = pathlib.Path("/tmp/stream")
 
