@@ -159,7 +159,8 @@ def small_cache():
         case = Case("lab", "--kernel", "6.12", env=cache.env(),
                     command=small(cache.path, "64m", '"$@"; status=$?; ls -A "$VFIO_MEDIATE_CACHE"; '
                                   "exit $status") + [LAB / "lab"]).wait()
-        return case, case.said(f"no space left in {cache.path}: ") and ".part" not in case.output \
+        return case, case.said(f"no space left in {cache.path}: ") and \
+            "building" not in case.output and ".part" not in case.output \
             and " MB free, about " in case.output and " MB needed" in case.output
 
 
@@ -234,7 +235,7 @@ def old_kernel():
         case = Case(f"KDIR={folder}", command=["make", "-C", REPO]).wait()
         good = case.ended(2, "is not the build directory of a kernel")
         release.parent.mkdir(parents=True)
-        for version, old in (("6.1.0-26-amd64", True), ("6.11.11", True),
+        for version, old in (("6.1.0-26-amd64", True), ("6.2.16", True),
                              ("6.12.0-rc1", False), ("7.2.1+deb14-amd64", False)):
             release.write_text(f"{version}\n", encoding="utf-8")
             case = Case("--dry-run", f"KDIR={folder}", command=["make", "-C", REPO]).wait()
