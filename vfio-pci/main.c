@@ -353,8 +353,8 @@ static void vpm_dma_unmap(struct vfio_device *vdev, u64 iova, u64 length)
 {
 }
 
-static const struct vfio_device_ops vpm_ops = {
-	.name		= "vfio-pci-mediate",
+/* .name is the driver's: vfio_pci_core binds VFs of its PFs to a driver of that name. */
+static struct vfio_device_ops vpm_ops __ro_after_init = {
 	.init		= vpm_init_device,
 	.release	= vpm_release_device,
 	.open_device	= vpm_open_device,
@@ -458,6 +458,7 @@ static int __init vpm_init(void)
 	vpm_params_apply_global();
 
 	vpm_driver.name = vpm_params_driver_name();
+	vpm_ops.name = vpm_driver.name;
 	ret = pci_register_driver(&vpm_driver);
 	if (ret == -EBUSY)
 		pr_err("a driver named %s is loaded already%s\n",

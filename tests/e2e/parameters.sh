@@ -120,4 +120,11 @@ ok "enable_sriov: no VFs without it" refused set_vfs 1
 echo 1 > $parameters/enable_sriov
 ok "enable_sriov: VFs with it" set_vfs 1
 ok "enable_sriov: and none again" set_vfs 0
+
+# VFs are bound to a driver with the name that the PF's driver tells vfio.
+ok "drop_in: reloads, with enable_sriov" reload drop_in=1 enable_sriov=1
+ok "drop_in: a PF can be bound" vfctl bind "$LAB_PF" vfio-pci
+ok "drop_in: and makes VFs" set_vfs 1
+ok "drop_in: which are bound to the same driver" driver "$vf" vfio-pci
+ok "drop_in: and none again" set_vfs 0
 plan
