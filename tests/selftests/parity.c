@@ -7,7 +7,6 @@
 #define _GNU_SOURCE
 
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -15,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <linux/pci_regs.h>
@@ -305,41 +303,18 @@ __u64 parity_eventfd_count(int fd)
 	return eventfd_read(fd, &count) ? 0 : count;
 }
 
-static char *parity_map_page(void)
+int parity_set_fd(struct parity *p, __u32 index, int fd)
 {
-	char *page;
-
-	page = mmap(NULL, 2 * PAGE_4K, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (page == MAP_FAILED || mprotect(page + PAGE_4K, PAGE_4K, PROT_NONE))
-		parity_die("out of memory");
-
-	return page;
+	return vfio_client_set_irqs(&p->dev, VFIO_IRQ_SET_DATA_EVENTFD |
+				    VFIO_IRQ_SET_ACTION_TRIGGER, index, 0, 1,
+				    &fd, sizeof(fd));
 }
 
-void *parity_read_only(const void *arg, size_t len)
+int parity_trigger(struct parity *p, __u32 index, __u32 start, __u32 count)
 {
-	char *page = parity_map_page();
-
-	memcpy(page, arg, len);
-	if (mprotect(page, PAGE_4K, PROT_READ))
-		parity_die("out of memory");
-
-	return page;
-}
-
-void *parity_cut_short(const void *arg, size_t len)
-{
-	char *page = parity_map_page();
-
-	return memcpy(page + PAGE_4K - len, arg, len);
-}
-
-void parity_unmap_page(void *arg)
-{
-	unsigned long page = (unsigned long)arg & ~(PAGE_4K - 1ul);
-
-	munmap((void *)page, 2 * PAGE_4K);
+	return vfio_client_set_irqs(&p->dev, VFIO_IRQ_SET_DATA_NONE |
+				    VFIO_IRQ_SET_ACTION_TRIGGER, index, start,
+				    count, NULL, 0);
 }
 
 static void parity_find_caps(struct parity *p)
@@ -450,7 +425,6 @@ static int parity_run(struct parity *p)
 	parity_irq_info(p);
 	parity_hot_reset(p);
 	parity_config_hash(p, "opened");
-	parity_config_read(p);
 	parity_config_access(p);
 	parity_config_write(p);
 	parity_bar(p);
@@ -459,7 +433,6 @@ static int parity_run(struct parity *p)
 	parity_ioeventfd(p);
 	parity_irq(p);
 	parity_reset(p);
-	parity_dma(p);
 	parity_wrong_calls(p);
 	parity_feature(p);
 	parity_write(p, VFIO_PCI_BAR0_REGION_INDEX, IGBVF_SCRATCH, p->scratch,
@@ -470,7 +443,7 @@ static int parity_run(struct parity *p)
 		return ret;
 
 	parity_config_hash(p, "reopened");
-	parity_close(p);
+	vfio_client_close(&p->dev);
 	return parity_unbind(p);
 }
 
@@ -540,10 +513,6 @@ int main(int argc, char **argv)
 		return EXIT_SET_UP;
 	}
 
-	p.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (p.null_fd < 0)
-		parity_die("cannot open /dev/null");
-
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	sigaction(SIGBUS, &action, NULL);
 	sigaction(SIGALRM, &action, NULL);
@@ -551,7 +520,6 @@ int main(int argc, char **argv)
 
 	ret = parity_run(&p);
 	vfio_client_close(&p.dev);
-	close(p.null_fd);
 	free(p.name);
 
 	if (ret || p.repeated)

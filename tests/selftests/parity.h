@@ -5,6 +5,13 @@
  * Each call prints one line, "<name>: <result>". Names are unique and neither
  * names nor results depend on the driver, the process or the time, so that
  * the transcripts of two drivers for the same device compare line by line.
+ *
+ * The calls are those that reach the operations of a vfio PCI driver: .match,
+ * .open_device, .close_device, .attach_ioas, .detach_ioas, .ioctl with each of
+ * its commands, .get_region_info_caps, .device_feature, .read, .write, .mmap,
+ * .request, and a reset. Of each operation there are calls that succeed and
+ * calls that are refused, in all regions. What vfio, a container or an iommufd
+ * does by itself is left to upstream's VFIO selftests.
  */
 #ifndef PARITY_H
 #define PARITY_H
@@ -38,13 +45,8 @@
 #define IGBVF_SCRATCH_WORDS 8
 #define IGBVF_STATUS	0x0008
 #define IGBVF_VTIVAR	0x1700
-#define IGBVF_VTIVAR_MISC 0x1740
-#define IGBVF_RDBAL	0x2800
 #define IGBVF_RDBAH	0x2804
-#define IGBVF_RDLEN	0x2808
-#define IGBVF_TDBAL	0x3800
 #define IGBVF_TDBAH	0x3804
-#define IGBVF_TDLEN	0x3808
 
 #define IGBVF_VENDOR	0x8086
 #define IGBVF_DEVICE	0x10ca
@@ -60,7 +62,6 @@
  * @msix_table: offset of the MSI-X table in that BAR
  * @msix_vectors: number of MSI-X vectors
  * @scratch: what the scratch registers held before
- * @null_fd: a file descriptor that is no vfio, iommufd or eventfd file
  * @bad_fd: a number that is no open file descriptor
  * @name: names printed so far
  * @name_room: number of names that fit into @name
@@ -78,7 +79,6 @@ struct parity {
 	__u32 msix_table;
 	__u32 msix_vectors;
 	__u32 scratch[IGBVF_SCRATCH_WORDS];
-	int null_fd;
 	int bad_fd;
 	char (*name)[PARITY_NAME_LEN];
 	size_t name_room;
@@ -141,44 +141,15 @@ void parity_show_mapped(struct parity *p, const void *addr, const char *fmt,
 int parity_eventfd(void);
 __u64 parity_eventfd_count(int fd);
 
-/*
- * An ioctl argument the kernel can read but not write: a read-only page that
- * starts with @arg. To be released with parity_unmap_page().
- */
-void *parity_read_only(const void *arg, size_t len);
+/* Give the first vector of an interrupt an eventfd, -1 takes it away */
+int parity_set_fd(struct parity *p, __u32 index, int fd);
 
-/*
- * An ioctl argument cut short: the first @len bytes of @arg at the end of a
- * page, with nothing mapped behind. To be released with parity_unmap_page().
- */
-void *parity_cut_short(const void *arg, size_t len);
-void parity_unmap_page(void *arg);
+/* Trigger vectors of an interrupt; 0 of them disable it */
+int parity_trigger(struct parity *p, __u32 index, __u32 start, __u32 count);
 
 /* parity_open.c: open the device; what is open stays open on failure */
 int parity_open(struct parity *p);
 int parity_reopen(struct parity *p);
-void parity_close(struct parity *p);
-
-/* Open a file; a file descriptor or a negative errno */
-int parity_open_file(const char *path);
-
-/* A file descriptor is no result to compare: close it and return 0 */
-int parity_drop_fd(int fd);
-
-/* Open a file and close it again; 0 or a negative errno */
-int parity_try_open(const char *path);
-void parity_file_flags(struct parity *p);
-
-/* parity_group.c */
-int parity_open_by_group(struct parity *p);
-void parity_group_status(struct parity *p, const char *when);
-
-/* parity_cdev.c */
-int parity_open_by_cdev(struct parity *p);
-int parity_attach(struct parity *p, __u32 ioas_id, const char *name);
-
-/* parity_dma.c */
-void parity_dma(struct parity *p);
 
 /* parity_info.c */
 void parity_device_info(struct parity *p);
@@ -188,7 +159,6 @@ void parity_hot_reset(struct parity *p);
 
 /* parity_config.c */
 void parity_config_hash(struct parity *p, const char *when);
-void parity_config_read(struct parity *p);
 void parity_config_access(struct parity *p);
 void parity_config_write(struct parity *p);
 
@@ -200,11 +170,9 @@ void parity_bar(struct parity *p);
 void parity_decode(struct parity *p);
 void parity_reset(struct parity *p);
 
-/* parity_ioeventfd.c */
-void parity_ioeventfd(struct parity *p);
-
 /* parity_irq.c */
 void parity_irq(struct parity *p);
+void parity_ioeventfd(struct parity *p);
 
 /* parity_feature.c */
 void parity_feature(struct parity *p);

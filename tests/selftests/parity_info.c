@@ -108,23 +108,7 @@ static const char *describe_device(struct pieces *pieces,
 
 void parity_device_info(struct parity *p)
 {
-	static const struct {
-		const char *name;
-		__u32 argsz;
-		bool wrong;
-	} sizes[] = {
-		{ "zero", 0, true },
-		{ "one", 1, true },
-		{ "first-member", 4, true },
-		{ "without-irqs", 12, true },
-		{ "one-less", 15, true },
-		{ "minimum", 16, false },
-		{ "within-cap-offset", 19, false },
-		{ "with-cap-offset", 20, false },
-		{ "exact", sizeof(struct vfio_device_info), false },
-		{ "page", PAGE_4K, false },
-		{ "largest", ~0u, false },
-	};
+	static const __u32 sizes[] = { 15, 16, sizeof(struct vfio_device_info) };
 	struct vfio_device_info *info;
 	union info_buffer buf;
 	struct pieces pieces;
@@ -140,17 +124,12 @@ void parity_device_info(struct parity *p)
 
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		memset(&buf, 0, sizeof(buf));
-		buf.device.argsz = sizes[i].argsz;
+		buf.device.argsz = sizes[i];
 		ret = vfio_client_ioctl(p->dev.device_fd, VFIO_DEVICE_GET_INFO,
 					&buf);
-		if (sizes[i].wrong)
-			parity_wrong(p, ret, "device/info/argsz-%s",
-				     sizes[i].name);
-		else
-			parity_call(p, ret, describe_device(&pieces,
-							    &buf.device,
-							    sizeof(buf)),
-				    "device/info/argsz-%s", sizes[i].name);
+		parity_call(p, ret, describe_device(&pieces, &buf.device,
+						    sizeof(buf)),
+			    "device/info/argsz-%u", sizes[i]);
 	}
 }
 
@@ -196,24 +175,13 @@ static void show_region(struct parity *p, __u32 index)
 	ret = region_info(p, &buf, index, exact);
 	parity_call(p, ret, describe_region(&pieces, &buf.region, exact),
 		    "region/%u/info/argsz-exact", index);
-	ret = region_info(p, &buf, index, exact + 1);
-	parity_call(p, ret, describe_region(&pieces, &buf.region, exact),
-		    "region/%u/info/argsz-one-more", index);
-	ret = region_info(p, &buf, index, ~0u);
-	parity_call(p, ret, describe_region(&pieces, &buf.region, sizeof(buf)),
-		    "region/%u/info/argsz-largest", index);
-
 	parity_wrong(p, region_info(p, &buf, index, exact - 1),
 		     "region/%u/info/argsz-short", index);
-	parity_wrong(p, region_info(p, &buf, index, 0),
-		     "region/%u/info/argsz-zero", index);
 }
 
 void parity_region_info(struct parity *p)
 {
-	static const __u32 beyond[] = {
-		63, 255, 0x7fffffff, 0x80000000, ~0u - 1, ~0u,
-	};
+	static const __u32 beyond[] = { 63, 64, 0x80000000, ~0u };
 	struct vfio_device_info *info;
 	__u32 index, regions;
 	union info_buffer buf;
@@ -229,8 +197,6 @@ void parity_region_info(struct parity *p)
 
 	parity_wrong(p, region_info(p, &buf, regions, sizeof(buf)),
 		     "region/first-beyond/info");
-	parity_wrong(p, region_info(p, &buf, regions + 1, sizeof(buf)),
-		     "region/second-beyond/info");
 	for (i = 0; i < ARRAY_SIZE(beyond); i++)
 		parity_wrong(p, region_info(p, &buf, beyond[i], sizeof(buf)),
 			     "region/%u/info/beyond", beyond[i]);
@@ -246,8 +212,7 @@ static int irq_info(struct parity *p, union info_buffer *buf, __u32 index,
 				 buf);
 }
 
-static void show_irq(struct parity *p, __u32 index, __u32 argsz,
-		     const char *name)
+static void show_irq(struct parity *p, __u32 index, __u32 argsz)
 {
 	union info_buffer buf;
 	char text[96];
@@ -256,27 +221,21 @@ static void show_irq(struct parity *p, __u32 index, __u32 argsz,
 	ret = irq_info(p, &buf, index, argsz);
 	snprintf(text, sizeof(text), "argsz=0x%x flags=0x%x count=%u",
 		 buf.irq.argsz, buf.irq.flags, buf.irq.count);
-	parity_call(p, ret, text, "irq/%u/info/argsz-%s", index, name);
+	parity_call(p, ret, text, "irq/%u/info", index);
 }
 
 void parity_irq_info(struct parity *p)
 {
-	static const __u32 beyond[] = {
-		VFIO_PCI_NUM_IRQS, VFIO_PCI_NUM_IRQS + 1, 63, 0x7fffffff,
-		0x80000000, ~0u,
-	};
+	static const __u32 beyond[] = { VFIO_PCI_NUM_IRQS, 63, ~0u };
 	const __u32 exact = sizeof(struct vfio_irq_info);
 	union info_buffer buf;
 	__u32 index;
 	size_t i;
 
 	for (index = 0; index < VFIO_PCI_NUM_IRQS; index++) {
-		show_irq(p, index, exact, "exact");
-		show_irq(p, index, ~0u, "largest");
+		show_irq(p, index, exact);
 		parity_wrong(p, irq_info(p, &buf, index, exact - 1),
 			     "irq/%u/info/argsz-short", index);
-		parity_wrong(p, irq_info(p, &buf, index, 0),
-			     "irq/%u/info/argsz-zero", index);
 	}
 
 	for (i = 0; i < ARRAY_SIZE(beyond); i++)
@@ -304,24 +263,16 @@ static const char *dependent_owner(const struct parity *p, __u32 flags,
 	return "other-id";
 }
 
-static int hot_reset_info(struct parity *p, union info_buffer *buf,
-			  __u32 argsz)
-{
-	memset(buf, 0, sizeof(*buf));
-	buf->hot_reset_info.argsz = argsz;
-	return vfio_client_ioctl(p->dev.device_fd,
-				 VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, buf);
-}
-
 static void show_hot_reset_info(struct parity *p)
 {
 	const struct vfio_pci_dependent_device *dep;
-	union info_buffer buf;
+	union info_buffer buf = { .hot_reset_info.argsz = sizeof(buf) };
 	struct pieces pieces = {};
 	__u32 i;
 	int ret;
 
-	ret = hot_reset_info(p, &buf, sizeof(buf));
+	ret = vfio_client_ioctl(p->dev.device_fd,
+				VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, &buf);
 	add(&pieces, "flags=0x%x count=%u", buf.hot_reset_info.flags,
 	    buf.hot_reset_info.count);
 	for (i = 0; !ret && i < buf.hot_reset_info.count; i++) {
@@ -331,76 +282,30 @@ static void show_hot_reset_info(struct parity *p)
 		    dependent_owner(p, buf.hot_reset_info.flags, dep));
 	}
 	parity_call(p, ret, pieces.text, "hot-reset/info");
-
-	/* Enough for the header only: the count is returned with an error */
-	ret = hot_reset_info(p, &buf, sizeof(buf.hot_reset_info));
-	parity_wrong(p, ret, "hot-reset/info/argsz-header");
-	parity_call(p, buf.hot_reset_info.count, NULL,
-		    "hot-reset/info/argsz-header/count");
-
-	parity_wrong(p, hot_reset_info(p, &buf,
-				       sizeof(buf.hot_reset_info) - 1),
-		     "hot-reset/info/argsz-short");
-	parity_wrong(p, hot_reset_info(p, &buf, 0),
-		     "hot-reset/info/argsz-zero");
 }
 
 /*
- * None of these may reset anything: a device file of cdev mode resets with
- * count 0, so that is only called in group mode, where it is refused.
+ * Neither may reset anything: a device file of cdev mode resets with count 0,
+ * so that is only called in group mode, where it is refused.
  */
 void parity_hot_reset(struct parity *p)
 {
 	const __u32 header = sizeof(struct vfio_pci_hot_reset);
-	const struct {
-		const char *name;
-		__u32 argsz;
-		__u32 flags;
-		__u32 count;
-		int fd;
-	} wrong[] = {
-		{ "argsz-zero", 0, 0, 1, -1 },
-		{ "argsz-short", header - 1, 0, 1, -1 },
-		{ "unknown-flag", header + 4, 1, 1, -1 },
-		{ "count-too-big", header + 4, 0, 1024, -1 },
-		{ "count-largest", header + 4, 0, ~0u, -1 },
-		{ "minus-one", header + 4, 0, 1, -1 },
-		{ "bad-fd", header + 4, 0, 1, p->bad_fd },
-		{ "no-group", header + 4, 0, 1, p->null_fd },
-		{ "device-fd", header + 4, 0, 1, p->dev.device_fd },
-	};
-	struct vfio_pci_hot_reset *cut;
-	union info_buffer buf;
-	size_t i;
+	union info_buffer buf = {};
 
 	show_hot_reset_info(p);
 
-	for (i = 0; i < ARRAY_SIZE(wrong); i++) {
-		memset(&buf, 0, sizeof(buf));
-		buf.hot_reset.argsz = wrong[i].argsz;
-		buf.hot_reset.flags = wrong[i].flags;
-		buf.hot_reset.count = wrong[i].count;
-		buf.hot_reset.group_fds[0] = wrong[i].fd;
-		parity_wrong(p, vfio_client_ioctl(p->dev.device_fd,
-						  VFIO_DEVICE_PCI_HOT_RESET,
-						  &buf),
-			     "hot-reset/%s", wrong[i].name);
-	}
-
-	memset(&buf, 0, sizeof(buf));
 	buf.hot_reset.argsz = header + 4;
 	buf.hot_reset.count = 1;
-	cut = parity_cut_short(&buf, header);
+	buf.hot_reset.group_fds[0] = p->bad_fd;
 	parity_wrong(p, vfio_client_ioctl(p->dev.device_fd,
-					  VFIO_DEVICE_PCI_HOT_RESET, cut),
-		     "hot-reset/cut-short");
-	parity_unmap_page(cut);
-
+					  VFIO_DEVICE_PCI_HOT_RESET, &buf),
+		     "hot-reset/bad-fd");
 	if (p->dev.mode != VFIO_CLIENT_GROUP)
 		return;
 
-	memset(&buf, 0, sizeof(buf));
 	buf.hot_reset.argsz = header;
+	buf.hot_reset.count = 0;
 	parity_wrong(p, vfio_client_ioctl(p->dev.device_fd,
 					  VFIO_DEVICE_PCI_HOT_RESET, &buf),
 		     "hot-reset/count-zero");

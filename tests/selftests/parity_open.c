@@ -1,26 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * parity: opening the device, closing it and opening it again.
+ * parity: opening the device, by its name in a group or by attaching it to an
+ * address space; and closing it, and opening it again.
  */
 #define _GNU_SOURCE
 
 #include <errno.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <linux/pci_regs.h>
 
 #include "parity.h"
 
-int parity_open_file(const char *path)
-{
-	int fd = open(path, O_RDWR | O_CLOEXEC);
+#define VF_TOKEN " vf_token=00112233-4455-6677-8899-aabbccddeeff"
 
-	return fd < 0 ? -errno : fd;
-}
-
-int parity_drop_fd(int fd)
+static int get_device(struct parity *p, const char *name)
 {
+	int fd = vfio_client_ioctl(p->dev.group_fd, VFIO_GROUP_GET_DEVICE_FD,
+				   (void *)name);
+
+	/* A file descriptor is no result to compare */
 	if (fd < 0)
 		return fd;
 
@@ -28,20 +27,108 @@ int parity_drop_fd(int fd)
 	return 0;
 }
 
-int parity_try_open(const char *path)
+/* The driver says whether a name, and the options behind it, mean the device */
+static void match_names(struct parity *p)
 {
-	return parity_drop_fd(parity_open_file(path));
+	static const struct {
+		const char *name;
+		bool own;
+		const char *text;
+	} names[] = {
+		{ "other-device", false, "0000:00:00.0" },
+		{ "no-address", false, "vfio" },
+		{ "empty", false, "" },
+		{ "longer", true, "0" },
+		{ "unknown-option", true, " option=1" },
+		{ "vf-token-short", true, " vf_token=00112233" },
+		{ "vf-token-malformed", true,
+		  " vf_token=zzzzzzzz-zzzz-zzzz-zzzz-zzzzzzzzzzzz" },
+		{ "vf-token-unused", true, VF_TOKEN },
+		{ "vf-token-twice", true, VF_TOKEN VF_TOKEN },
+	};
+	char name[2 * PAGE_4K];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		snprintf(name, sizeof(name), "%s%s",
+			 names[i].own ? p->dev.bdf : "", names[i].text);
+		parity_wrong(p, get_device(p, name), "match/%s", names[i].name);
+	}
+
+	parity_wrong(p, get_device(p, p->dev.bdf + 5), "match/no-domain");
+	snprintf(name, sizeof(name), "%s ", p->dev.bdf);
+	parity_call(p, get_device(p, name), NULL, "match/trailing-space");
 }
 
-void parity_file_flags(struct parity *p)
+static int open_by_group(struct parity *p)
 {
 	int ret;
 
-	ret = fcntl(p->dev.device_fd, F_GETFD);
-	parity_call(p, ret < 0 ? -errno : ret, NULL, "device-fd/getfd");
-	ret = fcntl(p->dev.device_fd, F_GETFL);
-	parity_call(p, ret < 0 ? -errno : ret & O_ACCMODE, NULL,
-		    "device-fd/access-mode");
+	ret = vfio_client_open_container(&p->dev);
+	if (!ret)
+		ret = vfio_client_open_group(&p->dev);
+	if (!ret)
+		ret = vfio_client_set_container(&p->dev);
+	if (!ret)
+		ret = vfio_client_set_iommu(&p->dev);
+	if (ret)
+		return parity_set_up_failed(p, "group", ret);
+
+	match_names(p);
+	ret = vfio_client_get_device(&p->dev);
+	parity_call(p, ret, NULL, "open");
+	return ret;
+}
+
+/* Which id comes back depends on the iommufd: compare whether it is another */
+static int attach_to(struct parity *p, __u32 ioas_id, const char *name)
+{
+	__u32 pt_id = ioas_id;
+	int ret;
+
+	ret = vfio_client_attach(&p->dev, &pt_id);
+	parity_call(p, ret, pt_id == ioas_id ? "pt_id=ioas" : "pt_id=other",
+		    "attach/%s", name);
+	return ret;
+}
+
+static void attach_wrong(struct parity *p, __u32 pt_id, const char *name)
+{
+	parity_wrong(p, vfio_client_attach(&p->dev, &pt_id), "attach/%s", name);
+}
+
+static int open_by_cdev(struct parity *p)
+{
+	__u32 other_ioas;
+	int ret;
+
+	ret = vfio_client_open_iommufd(&p->dev);
+	if (!ret)
+		ret = vfio_client_open_cdev(&p->dev);
+	if (ret)
+		return parity_set_up_failed(p, "device file", ret);
+
+	ret = vfio_client_bind(&p->dev);
+	parity_call(p, ret, NULL, "open");
+	if (!ret)
+		ret = vfio_client_alloc_ioas(&p->dev, &p->dev.ioas_id);
+	if (!ret)
+		ret = vfio_client_alloc_ioas(&p->dev, &other_ioas);
+	if (ret)
+		return parity_set_up_failed(p, "address space", ret);
+
+	parity_call(p, vfio_client_detach(&p->dev), NULL, "detach/unattached");
+	attach_wrong(p, 4711, "no-such-id");
+	attach_wrong(p, 0, "id-zero");
+	attach_wrong(p, p->dev.devid, "id-of-device");
+	attach_to(p, p->dev.ioas_id, "first");
+	attach_to(p, p->dev.ioas_id, "same-again");
+	attach_to(p, other_ioas, "replace");
+	attach_wrong(p, 4711, "no-such-id-attached");
+	parity_call(p, vfio_client_detach(&p->dev), NULL, "detach");
+	parity_call(p, vfio_client_detach(&p->dev), NULL, "detach/again");
+
+	return attach_to(p, p->dev.ioas_id, "after-detach");
 }
 
 int parity_open(struct parity *p)
@@ -49,9 +136,9 @@ int parity_open(struct parity *p)
 	int ret;
 
 	if (p->dev.mode == VFIO_CLIENT_GROUP)
-		ret = parity_open_by_group(p);
+		ret = open_by_group(p);
 	else
-		ret = parity_open_by_cdev(p);
+		ret = open_by_cdev(p);
 	if (ret)
 		return ret;
 
@@ -77,18 +164,10 @@ static void leave_state(struct parity *p, int trigger, int write_register)
 		     1, "reopen/leave/interrupt-line");
 	parity_store(p, VFIO_PCI_CONFIG_REGION_INDEX, PCI_BASE_ADDRESS_0,
 		     0xfebd0000, 4, "reopen/leave/bar0");
-	parity_call(p, vfio_client_set_irqs(&p->dev,
-					    VFIO_IRQ_SET_DATA_EVENTFD |
-					    VFIO_IRQ_SET_ACTION_TRIGGER,
-					    VFIO_PCI_MSIX_IRQ_INDEX, 0, 1,
-					    &trigger, sizeof(trigger)),
-		    NULL, "reopen/leave/msix");
-	parity_call(p, vfio_client_set_irqs(&p->dev,
-					    VFIO_IRQ_SET_DATA_EVENTFD |
-					    VFIO_IRQ_SET_ACTION_TRIGGER,
-					    VFIO_PCI_REQ_IRQ_INDEX, 0, 1,
-					    &trigger, sizeof(trigger)),
-		    NULL, "reopen/leave/req");
+	parity_call(p, parity_set_fd(p, VFIO_PCI_MSIX_IRQ_INDEX, trigger), NULL,
+		    "reopen/leave/msix");
+	parity_call(p, parity_set_fd(p, VFIO_PCI_REQ_IRQ_INDEX, trigger), NULL,
+		    "reopen/leave/req");
 	parity_call(p, vfio_client_ioctl(p->dev.device_fd,
 					 VFIO_DEVICE_IOEVENTFD, &ioeventfd),
 		    NULL, "reopen/leave/ioeventfd");
@@ -97,8 +176,6 @@ static void leave_state(struct parity *p, int trigger, int write_register)
 /* Close the device with all its state and open it again */
 int parity_reopen(struct parity *p)
 {
-	const __u32 loopback = VFIO_IRQ_SET_DATA_NONE |
-			       VFIO_IRQ_SET_ACTION_TRIGGER;
 	int trigger = parity_eventfd(), write_register = parity_eventfd();
 	int ret;
 
@@ -109,15 +186,14 @@ int parity_reopen(struct parity *p)
 
 	if (p->dev.mode == VFIO_CLIENT_GROUP) {
 		ret = vfio_client_get_device(&p->dev);
-		parity_call(p, ret, NULL, "reopen/device-fd");
+		parity_call(p, ret, NULL, "reopen/open");
 	} else {
 		ret = vfio_client_open_cdev(&p->dev);
-		parity_call(p, ret, NULL, "reopen/open");
 		if (!ret)
 			ret = vfio_client_bind(&p->dev);
-		parity_call(p, ret, NULL, "reopen/bind");
+		parity_call(p, ret, NULL, "reopen/open");
 		if (!ret)
-			ret = parity_attach(p, p->dev.ioas_id, "reopened");
+			ret = attach_to(p, p->dev.ioas_id, "reopened");
 	}
 	if (ret)
 		return parity_set_up_failed(p, "open again", ret);
@@ -128,13 +204,9 @@ int parity_reopen(struct parity *p)
 		    "reopen/interrupt-line");
 	parity_show(p, VFIO_PCI_CONFIG_REGION_INDEX, PCI_BASE_ADDRESS_0, 4,
 		    "reopen/bar0");
-	parity_wrong(p, vfio_client_set_irqs(&p->dev, loopback,
-					     VFIO_PCI_MSIX_IRQ_INDEX, 0, 1,
-					     NULL, 0),
+	parity_wrong(p, parity_trigger(p, VFIO_PCI_MSIX_IRQ_INDEX, 0, 1),
 		     "reopen/msix-loopback");
-	parity_wrong(p, vfio_client_set_irqs(&p->dev, loopback,
-					     VFIO_PCI_REQ_IRQ_INDEX, 0, 1,
-					     NULL, 0),
+	parity_wrong(p, parity_trigger(p, VFIO_PCI_REQ_IRQ_INDEX, 0, 1),
 		     "reopen/req-loopback");
 	parity_call(p, parity_eventfd_count(trigger), NULL,
 		    "reopen/eventfd-count");
@@ -142,36 +214,4 @@ int parity_reopen(struct parity *p)
 	close(write_register);
 
 	return parity_look_up_device(p);
-}
-
-static void close_file(struct parity *p, int *fd, const char *name)
-{
-	int ret = close(*fd);
-
-	*fd = -1;
-	parity_call(p, ret < 0 ? -errno : 0, NULL, "close/%s", name);
-}
-
-void parity_close(struct parity *p)
-{
-	close_file(p, &p->dev.device_fd, "device");
-
-	if (p->dev.mode == VFIO_CLIENT_GROUP) {
-		parity_group_status(p, "device-closed");
-		parity_call(p, vfio_client_ioctl(p->dev.group_fd,
-						 VFIO_GROUP_UNSET_CONTAINER,
-						 NULL),
-			    NULL, "close/unset-container");
-		parity_group_status(p, "container-unset");
-		close_file(p, &p->dev.group_fd, "group");
-		close_file(p, &p->dev.container_fd, "container");
-	} else {
-		close_file(p, &p->dev.iommufd, "iommufd");
-	}
-
-	if (p->dev.group_path[0])
-		parity_call(p, parity_try_open(p->dev.group_path), NULL,
-			    "close/group-open-again");
-	else
-		parity_text(p, "absent", "close/group-open-again");
 }

@@ -66,10 +66,7 @@ int parity_unbind(struct parity *p)
 	if (ret)
 		return parity_set_up_failed(p, "open to unbind", ret);
 
-	ret = vfio_client_set_irqs(&p->dev, VFIO_IRQ_SET_DATA_EVENTFD |
-				   VFIO_IRQ_SET_ACTION_TRIGGER,
-				   VFIO_PCI_REQ_IRQ_INDEX, 0, 1, &request.fd,
-				   sizeof(request.fd));
+	ret = parity_set_fd(p, VFIO_PCI_REQ_IRQ_INDEX, request.fd);
 	parity_call(p, ret, NULL, "unbind/set-req");
 
 	pid = start_unbind(p, driver);
