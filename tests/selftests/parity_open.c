@@ -66,11 +66,7 @@ static int open_by_group(struct parity *p)
 
 	ret = vfio_client_open_container(&p->dev);
 	if (!ret)
-		ret = vfio_client_open_group(&p->dev);
-	if (!ret)
-		ret = vfio_client_set_container(&p->dev);
-	if (!ret)
-		ret = vfio_client_set_iommu(&p->dev);
+		ret = vfio_client_join_container(&p->dev);
 	if (ret)
 		return parity_set_up_failed(p, "group", ret);
 

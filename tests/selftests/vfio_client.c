@@ -128,21 +128,19 @@ int vfio_client_open_container(struct vfio_client *c)
 	return client_open_into(&c->container_fd, "/dev/vfio/vfio");
 }
 
-int vfio_client_open_group(struct vfio_client *c)
+int vfio_client_join_container(struct vfio_client *c)
 {
-	return client_open_into(&c->group_fd, c->group_path);
-}
+	int ret;
 
-int vfio_client_set_container(struct vfio_client *c)
-{
-	return vfio_client_ioctl(c->group_fd, VFIO_GROUP_SET_CONTAINER,
-				 &c->container_fd);
-}
+	ret = client_open_into(&c->group_fd, c->group_path);
+	if (!ret)
+		ret = vfio_client_ioctl(c->group_fd, VFIO_GROUP_SET_CONTAINER,
+					&c->container_fd);
+	if (!ret)
+		ret = vfio_client_ioctl(c->container_fd, VFIO_SET_IOMMU,
+					(void *)(unsigned long)VFIO_TYPE1v2_IOMMU);
 
-int vfio_client_set_iommu(struct vfio_client *c)
-{
-	return vfio_client_ioctl(c->container_fd, VFIO_SET_IOMMU,
-				 (void *)(unsigned long)VFIO_TYPE1v2_IOMMU);
+	return ret;
 }
 
 int vfio_client_get_device(struct vfio_client *c)
@@ -225,17 +223,7 @@ int vfio_client_detach(struct vfio_client *c)
 
 int vfio_client_open_in_container(struct vfio_client *c)
 {
-	int ret;
-
-	ret = vfio_client_open_group(c);
-	if (!ret)
-		ret = vfio_client_set_container(c);
-	if (!ret)
-		ret = vfio_client_set_iommu(c);
-	if (!ret)
-		ret = vfio_client_get_device(c);
-
-	return ret;
+	return vfio_client_join_container(c) ?: vfio_client_get_device(c);
 }
 
 static int client_open_by_group(struct vfio_client *c)
@@ -516,31 +504,4 @@ int vfio_client_dma_map(struct vfio_client *c, void *addr, __u64 iova,
 					 &type1);
 
 	return vfio_client_ioctl(c->iommufd, IOMMU_IOAS_MAP, &ioas);
-}
-
-int vfio_client_dma_unmap(struct vfio_client *c, __u64 iova, __u64 *len)
-{
-	struct vfio_iommu_type1_dma_unmap type1 = {
-		.argsz = sizeof(type1),
-		.iova = iova,
-		.size = *len,
-	};
-	struct iommu_ioas_unmap ioas = {
-		.size = sizeof(ioas),
-		.ioas_id = c->ioas_id,
-		.iova = iova,
-		.length = *len,
-	};
-	int ret;
-
-	if (c->mode == VFIO_CLIENT_GROUP) {
-		ret = vfio_client_ioctl(c->container_fd, VFIO_IOMMU_UNMAP_DMA,
-					&type1);
-		*len = type1.size;
-	} else {
-		ret = vfio_client_ioctl(c->iommufd, IOMMU_IOAS_UNMAP, &ioas);
-		*len = ioas.length;
-	}
-
-	return ret;
 }

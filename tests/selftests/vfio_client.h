@@ -93,28 +93,13 @@ int vfio_client_init(struct vfio_client *c, const char *bdf,
 int vfio_client_open_container(struct vfio_client *c);
 
 /**
- * vfio_client_open_group - open the group of the device
- * @c: client in group mode
+ * vfio_client_join_container - open the group, put it into the container, and
+ * select the type1 v2 IOMMU
+ * @c: client in group mode, with an open container
  *
  * Return: 0 or a negative errno.
  */
-int vfio_client_open_group(struct vfio_client *c);
-
-/**
- * vfio_client_set_container - put the group into the container
- * @c: client with an open group and container
- *
- * Return: 0 or a negative errno.
- */
-int vfio_client_set_container(struct vfio_client *c);
-
-/**
- * vfio_client_set_iommu - select the type1 v2 IOMMU for the container
- * @c: client whose group is in the container
- *
- * Return: 0 or a negative errno.
- */
-int vfio_client_set_iommu(struct vfio_client *c);
+int vfio_client_join_container(struct vfio_client *c);
 
 /**
  * vfio_client_get_device - obtain the device file from the group
@@ -364,15 +349,5 @@ int vfio_client_feature_probe(struct vfio_client *c, __u32 feature, __u32 ops);
  */
 int vfio_client_dma_map(struct vfio_client *c, void *addr, __u64 iova,
 			__u64 len);
-
-/**
- * vfio_client_dma_unmap - remove a DMA mapping
- * @c: open client
- * @iova: I/O address
- * @len: number of bytes, returns the number of bytes unmapped
- *
- * Return: 0 or a negative errno.
- */
-int vfio_client_dma_unmap(struct vfio_client *c, __u64 iova, __u64 *len);
 
 #endif /* VFIO_CLIENT_H */
