@@ -74,7 +74,7 @@ def plan(pairs, times):
     ordered = sorted(pairs, key=lambda pair: -seconds_of(*pair, times))
     for suite, kernel in ordered:
         # What has to be the same for suites to share a boot
-        key = (kernel, suite.guests, suite.hosts, suite.checks, suite.alone) \
+        key = (kernel, suite.guests, suite.hosts, suite.checks, suite.alone, suite.extra) \
             if suite.host else (suite.name,)
         seconds = seconds_of(suite, kernel, times)
         chunk = next((each for each in chunks if each.key == key and
@@ -203,7 +203,12 @@ class Check:
         if not chunk.suites[0].host:
             yield from (run_here(suite, chunk.kernel, self.echo()) for suite in chunk.suites)
             return
-        gone = self.kernel(chunk)
+        extra = {name for suite in chunk.suites for name in suite.extra}
+        try:
+            gone = self.kernel(chunk)
+            files = {} if gone else job_files(extra)
+        except kernels.KernelGone as err:
+            gone = str(err).splitlines()[0]
         if gone:
             for suite in chunk.suites:
                 yield Result(suite, chunk.kernel,
@@ -211,7 +216,6 @@ class Check:
             return
         by_name = {f"{suite.name}-{chunk.kernel}": suite for suite in chunk.suites}
         jobs = [suite.job(chunk.kernel, self.only) for suite in chunk.suites]
-        extra = {name for suite in chunk.suites for name in suite.extra}
         qemus = sorted({name for suite in chunk.suites for name in suite.qemus})
         run = pair.run if chunk.suites[0].hosts == 2 else one_host
 
@@ -220,7 +224,7 @@ class Check:
                 self.tell(Result(by_name[outcome.name], chunk.kernel, read(outcome.lines),
                                  outcome.seconds))
 
-        for outcome in run(chunk.machine(), jobs, job_files(extra), qemus=qemus,
+        for outcome in run(chunk.machine(), jobs, files, qemus=qemus,
                            name=jobs[0].name, echo=self.echo(), ended=ended):
             suite = by_name[outcome.name]
             cases = read(outcome.lines)

@@ -3,12 +3,13 @@
 
 import pathlib
 
+import vfio_selftests
 from cache import BUILD, REPO, locked, once, run
 from trees import inside, testpmd, tree
 
 E2E = REPO / "tests" / "e2e"
 # What not every job finds beside it, as it is large.
-EXTRA = {"testpmd": testpmd}
+EXTRA = {"testpmd": testpmd, "vfio-selftests": vfio_selftests.programs}
 
 
 @once
@@ -35,7 +36,7 @@ def programs(name):
 
 def job_files(extra=()):
     """What each job finds in its working directory."""
-    files = {path.name: path for place in ("e2e", "kunit", "selftests")
+    files = {path.name: path for place in ("e2e", "kunit", "selftests", "vfio-selftests")
              for path in (REPO / "tests" / place).iterdir()
              if path.suffix in (".py", ".sh")}
     return {**files, **programs("selftests"), **programs("traffic"),

@@ -22,7 +22,8 @@ import supported
 from cache import REPO, LabError
 from host import Job, Machine
 
-PLACES = ("tests/e2e", "tests/kunit", "tests/selftests", "tests/lab", "tests/quick")
+PLACES = ("tests/e2e", "tests/kunit", "tests/selftests", "tests/vfio-selftests", "tests/lab",
+          "tests/quick")
 BLOCK = re.compile(r"^# /// suite\n((?:#(?:| .*)\n)+?)# ///$", re.MULTILINE)
 
 

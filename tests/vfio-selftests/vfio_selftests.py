@@ -7,6 +7,15 @@ as vfio-pci: what passes in-tree must pass with ours. Their output stays in /out
 Not run is vfio_pci_driver_test: upstream has no user-space driver for the card.
 """
 
+# /// suite
+# [vfio_selftests]
+# about = "upstream's VFIO selftests, in-tree vfio-pci against ours"
+# run = "./vfio_selftests.py vfio-selftests"
+# daily = ["debug"]
+# extra = ["vfio-selftests"]
+# minutes = 2
+# ///
+
 import os
 import pathlib
 import re
