@@ -458,7 +458,7 @@ static int __init vpm_init(void)
 	vpm_params_apply_global();
 
 	vpm_driver.name = vpm_params_driver_name();
-	vpm_ops.name = vpm_driver.name;
+	vpm_ops.name = (char *)vpm_driver.name;
 	ret = pci_register_driver(&vpm_driver);
 	if (ret == -EBUSY)
 		pr_err("a driver named %s is loaded already%s\n",
