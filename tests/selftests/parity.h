@@ -38,7 +38,8 @@
 /*
  * Registers of the Intel 82576 virtual function, BAR 0. The mailbox memory is
  * plain memory between the VF and the PF. The PF driver writes its first word
- * when the link changes, hence the words used here are those from 8 on.
+ * when the link changes, hence the words used here are those from 8 on. All that
+ * a reset of the function changes, in QEMU's model, is IGBVF_QUEUE_ENABLE.
  */
 #define IGBVF_MAILBOX	0x0800
 #define IGBVF_SCRATCH	(IGBVF_MAILBOX + 8 * 4)
@@ -47,6 +48,8 @@
 #define IGBVF_VTIVAR	0x1700
 #define IGBVF_RDBAH	0x2804
 #define IGBVF_TDBAH	0x3804
+#define IGBVF_TXDCTL	0x3828
+#define IGBVF_QUEUE_ENABLE 0x02000000
 
 #define IGBVF_VENDOR	0x8086
 #define IGBVF_DEVICE	0x10ca

@@ -182,7 +182,7 @@ void parity_reset(struct parity *p)
 	const __u32 config = VFIO_PCI_CONFIG_REGION_INDEX;
 	__u32 command = parity_config(p, PCI_COMMAND, 2);
 	__u32 line = parity_config(p, PCI_INTERRUPT_LINE, 1);
-	__u32 rdbah = 0;
+	__u32 txdctl = 0;
 	void *map;
 	int ret;
 
@@ -190,14 +190,15 @@ void parity_reset(struct parity *p)
 				      p->region[BAR0].size, 0, &map);
 	parity_call(p, ret, NULL, "reset/mmap");
 
-	parity_read(p, BAR0, IGBVF_RDBAH, &rdbah, sizeof(rdbah));
+	parity_read(p, BAR0, IGBVF_TXDCTL, &txdctl, sizeof(txdctl));
 	parity_fill_scratch(p);
 	parity_store(p, config, PCI_COMMAND, command | PCI_COMMAND_MASTER, 2,
 		     "reset/before/command");
 	parity_store(p, config, PCI_INTERRUPT_LINE, 0x5a, 1,
 		     "reset/before/interrupt-line");
-	parity_store(p, BAR0, IGBVF_RDBAH, 0x5a5aa5a5, 4,
-		     "reset/before/rdbah");
+	parity_store(p, BAR0, IGBVF_TXDCTL, txdctl | IGBVF_QUEUE_ENABLE, 4,
+		     "reset/before/enable");
+	parity_show(p, BAR0, IGBVF_TXDCTL, 4, "reset/before/txdctl");
 	parity_show(p, BAR0, IGBVF_SCRATCH, 4, "reset/before/scratch");
 	if (!ret)
 		parity_show_mapped(p, map + IGBVF_SCRATCH,
@@ -208,7 +209,7 @@ void parity_reset(struct parity *p)
 	parity_show(p, config, PCI_COMMAND, 2, "reset/after/command");
 	parity_show(p, config, PCI_INTERRUPT_LINE, 1,
 		    "reset/after/interrupt-line");
-	parity_show(p, BAR0, IGBVF_RDBAH, 4, "reset/after/rdbah");
+	parity_show(p, BAR0, IGBVF_TXDCTL, 4, "reset/after/txdctl");
 	parity_show(p, BAR0, IGBVF_SCRATCH, 4, "reset/after/scratch");
 	if (!ret) {
 		parity_show_mapped(p, map + IGBVF_SCRATCH,
@@ -221,7 +222,7 @@ void parity_reset(struct parity *p)
 		     "reset/restore/command");
 	parity_store(p, config, PCI_INTERRUPT_LINE, line, 1,
 		     "reset/restore/interrupt-line");
-	parity_store(p, BAR0, IGBVF_RDBAH, rdbah, 4, "reset/restore/rdbah");
+	parity_store(p, BAR0, IGBVF_TXDCTL, txdctl, 4, "reset/restore/txdctl");
 
 	reset_with_msix(p);
 }

@@ -100,6 +100,7 @@ static void write_and_restore(struct parity *p, const char *name, __u32 off,
 /* The reset of the function: the bit reads 0 once it is done */
 static void reset_function(struct parity *p)
 {
+	const __u32 bar0 = VFIO_PCI_BAR0_REGION_INDEX;
 	__u32 off = p->exp_cap + PCI_EXP_DEVCTL;
 
 	if (!p->exp_cap) {
@@ -107,14 +108,15 @@ static void reset_function(struct parity *p)
 		return;
 	}
 
-	parity_fill_scratch(p);
+	parity_store(p, bar0, IGBVF_TXDCTL, IGBVF_QUEUE_ENABLE, 4,
+		     "config/flr/enable");
+	parity_show(p, bar0, IGBVF_TXDCTL, 4, "config/flr/before");
 	parity_store(p, CONFIG, off,
 		     parity_config(p, off, 2) | PCI_EXP_DEVCTL_BCR_FLR, 2,
 		     "config/flr/write");
 	parity_show(p, CONFIG, off, 2, "config/flr/read");
 	parity_show(p, CONFIG, PCI_COMMAND, 2, "config/flr/command");
-	parity_show(p, VFIO_PCI_BAR0_REGION_INDEX, IGBVF_SCRATCH, 4,
-		    "config/flr/scratch");
+	parity_show(p, bar0, IGBVF_TXDCTL, 4, "config/flr/after");
 }
 
 static void set_power_state(struct parity *p, const char *name, __u32 state)
