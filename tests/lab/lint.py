@@ -6,22 +6,9 @@ import subprocess
 
 import kernels
 import supported
-from cache import BUILD, LAB, REPO, LabError, cached, run
-from trees import inside, tree
-
-
-def kernel_scripts():
-    """checkpatch and what it reads, which only the source package carries."""
-    root = tree("build-trixie")
-    script = """
-        tar -C /to --strip-components=2 -xf /usr/src/linux-source-6.12.tar.xz \
-            linux-source-6.12/scripts/checkpatch.pl \
-            linux-source-6.12/scripts/spelling.txt \
-            linux-source-6.12/scripts/const_structs.checkpatch
-        """
-    return cached("kernel-scripts", [script, root.name], lambda path, log: run(
-        inside(root, ["sh", "-e", "-c", script], writable=[(path, "/to")]), log,
-        what="checkpatch"))
+from cache import BUILD, LAB, REPO, LabError, run
+from ksources import kernel_scripts
+from trees import inside
 
 
 def run_lint():
