@@ -82,7 +82,7 @@ static void start_idle(void)
 	idle_rounds = mmap(NULL, sizeof(*idle_rounds), PROT_READ | PROT_WRITE,
 			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (idle_rounds == MAP_FAILED)
-		bail_out("no memory");
+		die("no memory");
 	if (fork())
 		return;
 
@@ -101,14 +101,14 @@ static void check_machine(void)
 	asm volatile("1: dec %0; jnz 1b" : "+r"(rounds));
 	start = __rdtsc() - start;
 	if (start < 200000 || start > 400000 || sysconf(_SC_NPROCESSORS_ONLN) != 1)
-		bail_out("not a machine that counts instructions: %llu",
-			 (unsigned long long)start);
+		die("not a machine that counts instructions: %llu",
+		    (unsigned long long)start);
 	span = begin();
 	usleep(SETTLE_US);
 	span = end(span);
 	if (span.work > span.elapsed / 2)
-		bail_out("nobody counts what is idle: %llu of %llu",
-			 (unsigned long long)span.work, (unsigned long long)span.elapsed);
+		die("nobody counts what is idle: %llu of %llu",
+		    (unsigned long long)span.work, (unsigned long long)span.elapsed);
 }
 
 static int compare(const void *a, const void *b)
@@ -318,16 +318,16 @@ static void measure(struct dirty *d, const char *phase)
 static void measure_tracked(struct dirty *d, const char *us)
 {
 	if (param_set(MODULE, "drain_us", us))
-		bail_out("drain_us: %s", us);
+		die("drain_us: %s", us);
 	if (container_dirty(d, VFIO_IOMMU_DIRTY_PAGES_FLAG_START) ||
 	    set_state(d, VFIO_DEVICE_STATE_PRE_COPY))
-		bail_out("tracking does not start");
+		die("tracking does not start");
 	measure(d, us);
 	if (set_state(d, VFIO_DEVICE_STATE_RUNNING) ||
 	    container_dirty(d, VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP))
-		bail_out("tracking does not end");
+		die("tracking does not end");
 	if (param_set(MODULE, "drain_us", "0"))
-		bail_out("drain_us: 0");
+		die("drain_us: 0");
 }
 
 int main(int argc, char **argv)
@@ -354,7 +354,7 @@ int main(int argc, char **argv)
 	memset(d.pf_mac, 0x02, sizeof(d.pf_mac));
 	vf_open(&d, argv[1]);
 	if (!vf_reset(&d))
-		bail_out("no handshake");
+		die("no handshake");
 	vf_start(&d, &config);
 
 	measure(&d, "before");

@@ -1,22 +1,22 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""mediate_migration.py PROGRAM [SECONDS]
+"""mediate_migration.py [SECONDS]
 
-Loads mediator_state with one set of parameters after the other and runs PROGRAM,
-which migrates VF 0 to VF 1 and back in all ways that are right or wrong, without
-a VMM; collects the results. Then all at once, for SECONDS, 8 if not given.
+Runs the tests that migrate VF 0 to VF 1 and back in all ways that are right or wrong,
+without a VMM, with one set of parameters of mediator_state after the other; collects the
+results. Then all at once: with SECONDS only that, else for 8.
 """
 
 # /// suite
 # [migration]
 # about = "all calls of both migration protocols, without a VMM"
-# run = "./mediate_migration.py ./migrate"
+# run = "./mediate_migration.py"
 # daily = ["debug"]
 # minutes = 3
 #
 # [migration_stress]
 # about = "the same, two minutes of everything at once"
-# run = "./mediate_migration.py ./migrate 120"
+# run = "./mediate_migration.py 120"
 # minutes = 3
 # ///
 
@@ -24,62 +24,65 @@ import os
 import pathlib
 import subprocess
 
-from labhost.programs import run
+from labhost.programs import kselftest
 from labhost.shell import sh
 from labhost.sriov import DRIVER, VFS
 from labhost.tap import program
 
 MODULE = "mediator_state"
 PARAMETERS = pathlib.Path(f"/sys/module/{MODULE}/parameters")
-GOLDEN = pathlib.Path(__file__).parent / "golden" / "state.stream"
 
-CONFIGS = (
-    ("1 MiB", {"features": 3, "used_features": 2}),
-    ("4 KiB without P2P", {"size": 4096, "p2p": 0}),
-)
+PROGRAMS = ("v2", "v1", "stream", "fail")
+# Of the tests: each is a set of the module's parameters.
+VARIANTS = ("big", "small")
 
 
-def load(parameters):
-    sh("modprobe", MODULE, *(f"{key}={value}" for key, value in parameters.items()))
-
-
-def run_under(tap, name, parameters, tested, *args):
-    """Runs program while mediator_state is loaded with parameters."""
-    load(parameters)
-    run(tap, name, tested, *args)
+def run_programs(tap, name, *runs, **env):
+    """Runs programs, each with its arguments; then the module can be unloaded."""
+    checks = [kselftest(tap, f"./migrate_{tested}", *args, **env)
+              for tested, *args in runs]
+    tap.ok(all(checks), f"{name}: something was checked by each program")
+    tap.note(f"{name}: {sum(checks)} checks")
+    tap.equal((PARAMETERS / "wrong").read_text(encoding="utf-8"), "0\n",
+              f"{name}: no callback came when it should not have")
     done = subprocess.run(["modprobe", "-r", MODULE], check=False)
     tap.ok(not done.returncode and not PARAMETERS.exists(),
            f"{name}: {MODULE} can be unloaded")
 
 
-def test_declaration(tap, tested, vf):
+def test_declaration(tap, vf):
     """What a vendor declares that makes no sense."""
-    for parameters in ({"version": 1, "min_version": 2},
-                       {"features": 1, "used_features": 3}):
-        load(parameters)
-        done = subprocess.run([tested, "--save", "/dev/null", vf], text=True,
+    for parameters in (("version=1", "min_version=2"),
+                       ("features=1", "used_features=3")):
+        sh("modprobe", MODULE, *parameters)
+        done = subprocess.run(["./migrate", "--save", "/dev/null", vf], text=True,
                               check=False, capture_output=True, timeout=60)
-        tap.ok(done.returncode and "Invalid argument" in done.stdout,
-               f"opening fails with {parameters}", done)
+        tap.ok(done.returncode and "Invalid argument" in done.stderr,
+               f"opening fails with {' '.join(parameters)}", done)
         sh("modprobe", "-r", MODULE)
 
 
-def main(tap, tested, seconds=None):
-    vfs = VFS[:2]
+def main(tap, seconds=None):
+    def under(name, *runs, **env):
+        tap.case(name, run_programs, tap, name, *runs, **env)
 
-    def under(name, parameters, *args):
-        tap.case(name, run_under, tap, name, parameters, tested, *args)
+    def under_variant(variant):
+        under(variant, *((tested, "-v", variant) for tested in PROGRAMS))
 
-    for vf in vfs:
+    for vf in VFS[:2]:
         sh("vfctl", "bind", vf, DRIVER)
     if not seconds:
-        tap.run(test_declaration, tested=tested, vf=vfs[0])
-        for name, parameters in CONFIGS:
-            under(name, parameters, *vfs)
-        under("golden", {"size": 4096}, "--load", str(GOLDEN), vfs[0])
+        tap.run(test_declaration, vf=VFS[0])
+        for variant in VARIANTS:
+            under_variant(variant)
+        under("golden", ("stream", "-f", "golden"))
         if os.path.exists("/dev/iommu"):
-            under("cdev", {"size": 65536}, *vfs, "cdev")
-    under("concurrent", {"size": 262144, "hints": 2}, "--concurrent", seconds or "8", *vfs)
+            under_variant("cdev")
+        else:
+            tap.skip("cdev", "no iommufd in this kernel")
+    # What is there afterwards is as it was before.
+    under("concurrent", ("concurrent",), ("v2", "-r", "migrate.concurrent.info"),
+          CONCURRENT_SECONDS=seconds or "8")
 
 
 if __name__ == "__main__":

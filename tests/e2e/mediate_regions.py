@@ -1,23 +1,22 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""mediate_regions.py PROGRAM HOLD | mediate_regions.py PROGRAM --hammer N
+"""mediate_regions.py [--hammer N]
 
-Loads mediator_demo with one set of parameters after the other and runs PROGRAM,
-which tests all that it then offers, on VF 0; collects the results. HOLD opens a
-VF as a VMM does. With --hammer: N toggles while doorbells ring; a fifth of that
-on the debug kernel, which is slower.
+Runs the tests of all that mediator_demo adds to a device, on VF 0, with one set of its
+parameters after the other; collects the results. With --hammer: N toggles while doorbells
+ring; a fifth of that on the debug kernel, which is slower.
 """
 
 # /// suite
 # [regions]
 # about = "regions, interrupts and traps that a vendor adds"
-# run = "./mediate_regions.py ./mediate ./vfio_hold"
+# run = "./mediate_regions.py"
 # daily = ["7.2", "debug"]
 # minutes = 2
 #
 # [hammer]
 # about = "traps that go on and off while doorbells are rung"
-# run = "./mediate_regions.py ./mediate --hammer 1000"
+# run = "./mediate_regions.py --hammer 1000"
 # daily = ["debug"]
 # minutes = 0.5
 # ///
@@ -28,38 +27,30 @@ import pathlib
 import subprocess
 import threading
 
-from labhost.programs import run
+from labhost.programs import kselftest
 from labhost.shell import sh
 from labhost.sriov import DRIVER, VFS
 from labhost.tap import program
 
 MODULE = "mediator_demo"
 PARAMETERS = pathlib.Path(f"/sys/module/{MODULE}/parameters")
-DRAIN_US = 1000
 OPENS = 10
 
-CONFIGS = (
-    ("net", {"traps": "net"}),
-    ("none", {"traps": "none", "rom": 1}),
-    ("noshadow", {"traps": "noshadow"}),
-    ("noshadow, sparse", {"traps": "noshadow", "sparse": 1}),
-    ("hammer", {"traps": "hammer", "sparse": 1, "rom": 1}),
-)
-
-
-def load(**parameters):
-    sh("modprobe", MODULE, f"drain_us={DRAIN_US}",
-       *(f"{name}={value}" for name, value in parameters.items()))
+PROGRAMS = ("info", "rw", "mmap", "irq", "trap", "shadow", "stuck")
+# Of the tests: each is a set of the module's parameters.
+VARIANTS = ("net", "none", "noshadow", "sparse", "hammer")
 
 
 def counter(name):
     return int((PARAMETERS / name).read_text(encoding="utf-8"))
 
 
-def run_under(tap, name, parameters, tested, *args):
-    """Runs program while mediator_demo is loaded with parameters."""
-    load(**parameters)
-    run(tap, name, tested, *args)
+def run_variant(tap, name, variant, *programs, **env):
+    """Runs those tests of programs that there are for a variant."""
+    checks = sum(kselftest(tap, f"./mediate_{tested}", "-v", variant, **env)
+                 for tested in programs)
+    tap.ok(checks, f"{name}: something was checked")
+    tap.note(f"{name}: {checks} checks")
     opens = counter("opens")
     tap.ok(opens == counter("releases") and opens,
            f"{name}: one release for each open")
@@ -68,9 +59,9 @@ def run_under(tap, name, parameters, tested, *args):
            f"{name}: {MODULE} can be unloaded")
 
 
-def test_opening(tap, hold, vf):
+def test_opening(tap, vf):
     """The vendor traps devices whose open may not be complete."""
-    load(traps="net")
+    sh("modprobe", MODULE, "drain_us=1000", "traps=net")
     stop = threading.Event()
     results = {}
 
@@ -88,7 +79,7 @@ def test_opening(tap, hold, vf):
     thread.start()
     good = 0
     for _ in range(OPENS):
-        done = subprocess.run([hold, vf], check=False, timeout=60,
+        done = subprocess.run(["./vfio_hold", vf], check=False, timeout=60,
                               stdin=subprocess.DEVNULL,
                               stdout=subprocess.DEVNULL)
         good += not done.returncode
@@ -108,26 +99,26 @@ def test_parameters(tap):
     tap.ok(done.returncode, f"{MODULE} refuses what it does not know", done)
 
 
-def main(tap, tested, hold, toggles=0):
-    vf = VFS[0]
+def main(tap, option=None, toggles=0):
+    def under(name, variant, *programs, **env):
+        tap.case(name, run_variant, tap, name, variant, *programs, **env)
 
-    def under(name, parameters, *args):
-        tap.case(name, run_under, tap, name, parameters, tested, *args)
-
-    sh("vfctl", "bind", vf, DRIVER)
-    if hold == "--hammer":
+    sh("vfctl", "bind", VFS[0], DRIVER)
+    if option == "--hammer":
         debug = os.uname().release.endswith("-debug")
-        under("hammer", {"traps": "hammer"}, "--hammer",
-              str(int(toggles) // (5 if debug else 1)), vf)
+        under("hammer", "hammer", "hammer",
+              TOGGLES=str(int(toggles) // (5 if debug else 1)))
         return
     tap.run(test_parameters)
-    for name, parameters in CONFIGS:
-        under(name, parameters, vf)
+    for variant in VARIANTS:
+        under(variant, variant, *PROGRAMS)
     if os.path.exists("/dev/iommu"):
-        under("net, cdev", {"traps": "net", "rom": 1}, vf, "cdev")
-    for traps in ("net", "none"):
-        under(f"concurrent, {traps}", {"traps": traps}, "--concurrent", "8", vf)
-    tap.run(test_opening, hold=hold, vf=vf)
+        under("cdev", "cdev", *PROGRAMS)
+    else:
+        tap.skip("cdev", "no iommufd in this kernel")
+    for variant in ("net", "none"):
+        under(f"concurrent, {variant}", variant, "concurrent")
+    tap.run(test_opening, vf=VFS[0])
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import pathlib
 
 import vfio_selftests
 from cache import BUILD, REPO, locked, once, run
+from ksources import selftest_headers
 from trees import inside, testpmd, tree
 
 E2E = REPO / "tests" / "e2e"
@@ -20,9 +21,10 @@ def build_programs(name, *flags):
     log = work / "make.log"
     with locked(BUILD / f".{work.name}.lock"):
         log.unlink(missing_ok=True)
+        ksft = selftest_headers()
         run(inside(tree("build-trixie"),
-                   ["make", "-C", REPO / name, f"O={work}", *flags],
-                   writable=[work], readable=[REPO / "tests", REPO / "tools",
+                   ["make", "-C", REPO / name, f"O={work}", f"KSFT={ksft}", *flags],
+                   writable=[work], readable=[REPO / "tests", REPO / "tools", ksft,
                                               REPO / "uapi", REPO / "migration"]),
             log, what=name)
     return work

@@ -10,7 +10,7 @@
 
 #include <linux/types.h>
 
-#include "harness.h"
+#include "testlib.h"
 #include "vfio_client.h"
 
 /* Rings, and what is sent, at IOVA 0; buffers that are received into, above 4 GiB */
@@ -196,34 +196,53 @@ struct sink {
 	int (*stop)(struct dirty *d);
 };
 
+/* By their place in configs[] */
+enum { RX_256, RX_64, RX_SPLIT, RX_HALF, RX_DEFAULT };
 extern const struct config configs[];
 
 enum { SINK_TYPE1, SINK_LOG };
 extern const struct sink sinks[];
 
-/* Give up when what the rest depends on does not hold */
+/* The test ends when what the rest depends on does not hold */
 void must(bool good, const char *what);
+
+int get_state(struct dirty *d);
+void device_reset(struct dirty *d);
 
 /* VFIO_DEVICE_FEATURE_DMA_LOGGING_*, of all memory */
 int log_start(struct dirty *d);
 int log_query(struct dirty *d, __u64 *bitmap);
 int log_end(struct dirty *d);
 
-/* How many of so many words' bits are set */
+/* The same of parts, by other page sizes */
+int log_start_ranges(struct dirty *d, __u64 page_size,
+		     struct vfio_device_feature_dma_logging_range *ranges, __u32 count);
+int log_get(struct dirty *d, __u64 iova, __u64 size, __u64 page_size, __u64 *bitmap);
+
+/* How many of so many words' bits are set; whether one is */
 unsigned int bits(const __u64 *bitmap, unsigned int n);
+bool is_set(const __u64 *bitmap, unsigned int page);
 
 /* Start tracking, with the copy as the memory is */
 void start_tracking(struct dirty *d, const struct sink *sink);
 
-/* With traffic, asked again and again; then quiet: what was missed is in d->missed */
+/* Whether a page of the memory is not as in the copy */
+bool differs(struct dirty *d, unsigned int page);
+
+/*
+ * Ask while the device is quiet: what was missed is in d->missed. A device that has
+ * stopped must have reported all before; else what is late is given some time.
+ */
+void check(struct dirty *d, const struct sink *sink, bool stopped, const char *when);
+
+/* With traffic, asked again and again; then quiet, and checked */
 void pass(struct dirty *d, const struct sink *sink, unsigned int frames, const char *when);
 
-void test_config(struct dirty *d, const struct sink *sink, const struct config *config,
-		 unsigned int packets);
-void test_log_errors(struct dirty *d);
-void test_log_parts(struct dirty *d);
-
-/* All that a device is not opened by a container for */
-void test_iommufd(struct dirty *d, const char *bdf, unsigned int packets);
+/*
+ * All that can be done to a VF while it is tracked. Return: how many pages were reported
+ * under load for each that was written.
+ */
+double track(struct dirty *d, const struct sink *sink, const struct config *config,
+	     unsigned int packets);
 
 #endif /* DIRTY_H */

@@ -14,7 +14,21 @@
 
 #include <linux/iommufd.h>
 
-#include "dirty.h"
+#include "dirty_fixture.h"
+
+FIXTURE(iommufd) {
+	struct dirty d;
+};
+
+FIXTURE_SETUP(iommufd)
+{
+	begin_dirty(&self->d);
+}
+
+FIXTURE_TEARDOWN(iommufd)
+{
+	end_dirty(_metadata, &self->d);
+}
 
 #define LAST_ID		32	/* of objects of an iommufd, more than there are */
 #define CHANGES_MS	4000
@@ -55,8 +69,9 @@ static int probe_log(struct dirty *d)
 }
 
 /* Open, and bound, but attached to nothing */
-static void bind_vf(struct dirty *d, const char *bdf)
+static void bind_vf(struct dirty *d)
 {
+	const char *bdf = lab_vf(0);
 	int ret = vfio_client_init(&d->dev, bdf, VFIO_CLIENT_CDEV);
 
 	if (!ret)
@@ -68,12 +83,12 @@ static void bind_vf(struct dirty *d, const char *bdf)
 	if (!ret)
 		ret = vfio_client_alloc_ioas(&d->dev, &d->dev.ioas_id);
 	if (ret)
-		bail_out("open %s: %s", bdf, strerror(-ret));
+		die("open %s: %s", bdf, strerror(-ret));
 }
 
-static void open_vf(struct dirty *d, const char *bdf)
+static void open_vf(struct dirty *d)
 {
-	bind_vf(d, bdf);
+	bind_vf(d);
 	must(!attach(d, d->dev.ioas_id), "attach");
 	use_vf(d);
 }
@@ -95,81 +110,82 @@ static bool reports_all(struct dirty *d)
 	return bits(bitmap, PAGES / 64) == PAGES;
 }
 
-static void stays_all(struct dirty *d, const char *after)
+static void stays_all(struct __test_metadata *_metadata, struct dirty *d, const char *after)
 {
 	bool first = reports_all(d);
 
-	ok(first && reports_all(d), "iommufd: %s: all is reported", after);
+	CHECK(first && reports_all(d), "%s: all is reported", after);
 }
 
 /* Nothing missed, and not because all is reported */
-static void is_exact(struct dirty *d, const char *when)
+static void is_exact(struct __test_metadata *_metadata, struct dirty *d, const char *when)
 {
 	d->missed = 0;
 	d->sum_reported = 0;
 	start_tracking(d, log_sink);
 	pass(d, log_sink, 400, when);
-	ok(!d->missed && d->sum_reported < PAGES / 2,
-	   "iommufd: %s: %llu pages are reported, %llu are missed", when, d->sum_reported,
-	   d->missed);
+	CHECK(!d->missed && d->sum_reported < PAGES / 2,
+	      "%s: %llu pages are reported, %llu are missed", when, d->sum_reported, d->missed);
 	must(!log_end(d), "stop");
 }
 
 /* It is said when it is known: for an IOAS. */
-static void test_offer(struct dirty *d, const char *bdf)
+TEST_F(iommufd, offer)
 {
+	struct dirty *d = &self->d;
 	__u32 hwpt;
 
-	bind_vf(d, bdf);
-	expect(probe_log(d), -ENOTTY, "iommufd: no logging before it is attached");
-	expect(log_start(d), -ENOTTY, "iommufd: nor can it be started");
+	bind_vf(d);
+	CHECK_EQ(probe_log(d), -ENOTTY, "no logging before it is attached");
+	CHECK_EQ(log_start(d), -ENOTTY, "nor can it be started");
 	must(!alloc_hwpt(d, &hwpt), "HWPT");
-	expect(attach(d, hwpt), 0, "iommufd: attach to an HWPT");
-	expect(probe_log(d), -ENOTTY, "iommufd: no logging with an HWPT");
-	expect(set_state(d, VFIO_DEVICE_STATE_PRE_COPY), 0, "iommufd: migrated nevertheless");
+	CHECK_EQ(attach(d, hwpt), 0, "attach to an HWPT");
+	CHECK_EQ(probe_log(d), -ENOTTY, "no logging with an HWPT");
+	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_PRE_COPY), 0, "migrated nevertheless");
 	must(!set_state(d, VFIO_DEVICE_STATE_RUNNING), "RUNNING");
-	expect(attach(d, d->dev.ioas_id), 0, "iommufd: replace it by an IOAS");
-	expect(probe_log(d), 0, "iommufd: logging with an IOAS");
+	CHECK_EQ(attach(d, d->dev.ioas_id), 0, "replace it by an IOAS");
+	CHECK_EQ(probe_log(d), 0, "logging with an IOAS");
 	vfio_client_close(&d->dev);
 }
 
 /* Other memory while it is logged: of the same, where the device can go on. */
-static void test_replace(struct dirty *d, const char *bdf)
+TEST_F(iommufd, replace)
 {
+	struct dirty *d = &self->d;
 	__u32 hwpt, other, first;
 
-	open_vf(d, bdf);
+	open_vf(d);
 	first = d->dev.ioas_id;
 	must(!alloc_hwpt(d, &hwpt), "HWPT");
 	start_vf(d);
 
 	start_tracking(d, log_sink);
 	vf_quiet(d);
-	ok(!reports_all(d), "iommufd: not all is reported before");
-	expect(attach(d, hwpt), 0, "iommufd: an HWPT while it is logged");
-	stays_all(d, "an HWPT while it is logged");
+	CHECK(!reports_all(d), "not all is reported before");
+	CHECK_EQ(attach(d, hwpt), 0, "an HWPT while it is logged");
+	stays_all(_metadata, d, "an HWPT while it is logged");
 	vf_traffic(d, 100);
 	vf_quiet(d);
-	stays_all(d, "with traffic");
-	expect(attach(d, first), 0, "iommufd: the IOAS again");
+	stays_all(_metadata, d, "with traffic");
+	CHECK_EQ(attach(d, first), 0, "the IOAS again");
 	vf_traffic(d, 100);
 	vf_quiet(d);
-	stays_all(d, "the IOAS again");
-	expect(log_end(d), 0, "iommufd: stop");
-	is_exact(d, "started anew");
+	stays_all(_metadata, d, "the IOAS again");
+	CHECK_EQ(log_end(d), 0, "stop");
+	is_exact(_metadata, d, "started anew");
 
 	must(!attach(d, hwpt), "attach");
-	expect(probe_log(d), 0, "iommufd: what was offered stays so");
-	expect(log_start(d), -EOPNOTSUPP, "iommufd: but cannot be started with an HWPT");
-	expect(log_end(d), 0, "iommufd: nothing to be stopped");
+	CHECK_EQ(probe_log(d), 0, "what was offered stays so");
+	CHECK_EQ(log_start(d), -EOPNOTSUPP, "but cannot be started with an HWPT");
+	CHECK_EQ(log_end(d), 0, "nothing to be stopped");
 	must(!attach(d, first), "attach");
-	is_exact(d, "back at the IOAS");
+	is_exact(_metadata, d, "back at the IOAS");
 
 	start_tracking(d, log_sink);
-	expect(attach(d, NO_ID), -ENOENT, "iommufd: attach to nothing that there is");
-	stays_all(d, "which failed");
+	CHECK_EQ(attach(d, NO_ID), -ENOENT, "attach to nothing that there is");
+	stays_all(_metadata, d, "which failed");
 	must(!log_end(d), "stop");
-	is_exact(d, "after that");
+	is_exact(_metadata, d, "after that");
 
 	/* Read where the device is, not where it was. */
 	must(!vfio_client_alloc_ioas(&d->dev, &other), "IOAS");
@@ -177,54 +193,57 @@ static void test_replace(struct dirty *d, const char *bdf)
 	must(!map_memory(d), "map");
 	start_tracking(d, log_sink);
 	vf_quiet(d);
-	expect(attach(d, other), 0, "iommufd: another IOAS while it is logged");
-	stays_all(d, "another IOAS while it is logged");
-	expect(destroy(d, first), -EBUSY, "iommufd: the first one has an HWPT");
-	expect(destroy(d, hwpt), 0, "iommufd: the HWPT can be destroyed");
-	expect(destroy(d, first), 0, "iommufd: then the IOAS that was left, too");
+	CHECK_EQ(attach(d, other), 0, "another IOAS while it is logged");
+	stays_all(_metadata, d, "another IOAS while it is logged");
+	CHECK_EQ(destroy(d, first), -EBUSY, "the first one has an HWPT");
+	CHECK_EQ(destroy(d, hwpt), 0, "the HWPT can be destroyed");
+	CHECK_EQ(destroy(d, first), 0, "then the IOAS that was left, too");
 	must(!log_end(d), "stop");
-	is_exact(d, "in the other IOAS");
+	is_exact(_metadata, d, "in the other IOAS");
 	close_vf(d);
 }
 
-static void test_detach(struct dirty *d, const char *bdf)
+TEST_F(iommufd, detach)
 {
-	open_vf(d, bdf);
+	struct dirty *d = &self->d;
+
+	open_vf(d);
 	start_vf(d);
 	start_tracking(d, log_sink);
 	vf_traffic(d, 100);
 	vf_quiet(d);
 	vf_disable(d);
-	expect(vfio_client_detach(&d->dev), 0, "iommufd: detach while it is logged");
-	stays_all(d, "detached");
-	expect(vfio_client_detach(&d->dev), 0, "iommufd: detach once more");
-	expect(log_end(d), 0, "iommufd: stop while detached");
-	expect(log_start(d), -EOPNOTSUPP, "iommufd: start while detached");
-	expect(destroy(d, d->dev.ioas_id), 0, "iommufd: what it is detached from can be destroyed");
-	expect(attach(d, d->dev.ioas_id), -ENOENT, "iommufd: and is gone");
+	CHECK_EQ(vfio_client_detach(&d->dev), 0, "detach while it is logged");
+	stays_all(_metadata, d, "detached");
+	CHECK_EQ(vfio_client_detach(&d->dev), 0, "detach once more");
+	CHECK_EQ(log_end(d), 0, "stop while detached");
+	CHECK_EQ(log_start(d), -EOPNOTSUPP, "start while detached");
+	CHECK_EQ(destroy(d, d->dev.ioas_id), 0, "what it is detached from can be destroyed");
+	CHECK_EQ(attach(d, d->dev.ioas_id), -ENOENT, "and is gone");
 
 	must(!vfio_client_alloc_ioas(&d->dev, &d->dev.ioas_id), "IOAS");
 	must(!map_memory(d), "map");
-	expect(attach(d, d->dev.ioas_id), 0, "iommufd: attach to another");
+	CHECK_EQ(attach(d, d->dev.ioas_id), 0, "attach to another");
 	start_vf(d);
-	is_exact(d, "attached again");
+	is_exact(_metadata, d, "attached again");
 	close_vf(d);
 }
 
 /* What is in use cannot be destroyed, whatever its ID. */
-static void test_ids(struct dirty *d, const char *bdf)
+TEST_F(iommufd, ids)
 {
+	struct dirty *d = &self->d;
 	unsigned int gone = 0;
 	__u32 id;
 
-	open_vf(d, bdf);
+	open_vf(d);
 	start_vf(d);
 	start_tracking(d, log_sink);
 	for (id = 0; id < LAST_ID; id++)
 		gone += !destroy(d, id);
-	expect(gone, 0, "iommufd: nothing that is used can be destroyed");
+	CHECK_EQ(gone, 0, "nothing that is used can be destroyed");
 	must(!log_end(d), "stop");
-	is_exact(d, "nothing has changed");
+	is_exact(_metadata, d, "nothing has changed");
 	close_vf(d);
 }
 
@@ -247,14 +266,15 @@ static int change_all_the_time(struct dirty *d, __u32 hwpt)
  * Attached to this and that while another process logs, and the vendor reads rings.
  * Without traffic: a device that writes at such a moment is an error to the IOMMU.
  */
-static void test_race(struct dirty *d, const char *bdf)
+TEST_F(iommufd, race)
 {
 	unsigned int all = 0, exact = 0, refused = 0;
+	struct dirty *d = &self->d;
 	int status = -1, ret;
 	__u32 hwpt;
 	pid_t pid;
 
-	open_vf(d, bdf);
+	open_vf(d);
 	must(!alloc_hwpt(d, &hwpt), "HWPT");
 	start_vf(d);
 	vf_quiet(d);
@@ -275,11 +295,11 @@ static void test_race(struct dirty *d, const char *bdf)
 			exact++;
 		must(!log_end(d), "stop");
 	}
-	note("iommufd: %u times all was reported, %u times not, %u times refused", all, exact,
-	     refused);
-	expect(status, 0, "iommufd: attached to this and that all the time");
-	ok(all && exact, "iommufd: when it was changed while it was logged, all is reported");
-	is_exact(d, "afterwards");
+	ksft_print_msg("%u times all was reported, %u times not, %u times refused\n", all,
+		       exact, refused);
+	CHECK_EQ(status, 0, "attached to this and that all the time");
+	CHECK(all && exact, "when it was changed while it was logged, all is reported");
+	is_exact(_metadata, d, "afterwards");
 	close_vf(d);
 }
 
@@ -291,76 +311,58 @@ static void close_device_file(struct dirty *d)
 }
 
 /* In all orders, while it is logged */
-static void test_close(struct dirty *d, const char *bdf)
+TEST_F(iommufd, closed)
 {
-	bind_vf(d, bdf);
+	struct dirty *d = &self->d;
+
+	bind_vf(d);
 	vfio_client_close(&d->dev);
 
-	open_vf(d, bdf);
+	open_vf(d);
 	start_vf(d);
 	start_tracking(d, log_sink);
 	close(d->dev.iommufd);
 	d->dev.iommufd = -1;
 	vf_traffic(d, 100);
 	vf_quiet(d);
-	ok(!reports_all(d), "iommufd: logged without its file");
+	CHECK(!reports_all(d), "logged without its file");
 	close_vf(d);
 
-	open_vf(d, bdf);
+	open_vf(d);
 	start_vf(d);
 	start_tracking(d, log_sink);
 	close_device_file(d);
-	expect(destroy(d, d->dev.ioas_id), 0,
-	       "iommufd: the IOAS of a closed device can be destroyed");
+	CHECK_EQ(destroy(d, d->dev.ioas_id), 0, "the IOAS of a closed device can be destroyed");
 	vfio_client_close(&d->dev);
 
-	open_vf(d, bdf);
+	open_vf(d);
 	start_tracking(d, log_sink);
 	must(!vfio_client_detach(&d->dev), "detach");
 	close_vf(d);
 
-	open_vf(d, bdf);
+	open_vf(d);
 	start_vf(d);
-	is_exact(d, "closed and opened");
+	is_exact(_metadata, d, "closed and opened");
 	close_vf(d);
 }
 
 /* A group whose container is an iommufd */
-static void test_compat(struct dirty *d, const char *bdf)
+TEST_F(iommufd, compat)
 {
+	struct dirty *d = &self->d;
 	struct vfio_client *c = &d->dev;
-	int ret = vfio_client_init(c, bdf, VFIO_CLIENT_GROUP);
+	int ret = vfio_client_init(c, lab_vf(0), VFIO_CLIENT_GROUP);
 
 	c->container_fd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
 	if (!ret)
 		ret = vfio_client_open_in_container(c);
 	if (ret)
-		bail_out("open %s by its group: %s", bdf, strerror(-ret));
+		die("open %s by its group: %s", c->bdf, strerror(-ret));
 	use_vf(d);
-	expect(probe_log(d), 0, "iommufd: logging with an iommufd for a container");
+	CHECK_EQ(probe_log(d), 0, "logging with an iommufd for a container");
 	start_vf(d);
-	is_exact(d, "with an iommufd for a container");
+	is_exact(_metadata, d, "with an iommufd for a container");
 	close_vf(d);
 }
 
-void test_iommufd(struct dirty *d, const char *bdf, unsigned int packets)
-{
-	if (access("/dev/iommu", F_OK)) {
-		skip("not in this kernel", "iommufd");
-		return;
-	}
-
-	test_offer(d, bdf);
-	open_vf(d, bdf);
-	test_log_errors(d);
-	test_log_parts(d);
-	test_config(d, log_sink, &configs[0], packets);
-	test_config(d, log_sink, &configs[2], packets);
-	close_vf(d);
-	test_replace(d, bdf);
-	test_detach(d, bdf);
-	test_ids(d, bdf);
-	test_race(d, bdf);
-	test_close(d, bdf);
-	test_compat(d, bdf);
-}
+TEST_HARNESS_MAIN

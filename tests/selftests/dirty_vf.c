@@ -217,7 +217,7 @@ void make_memory(struct dirty *d)
 		       -1, 0);
 	d->pool = calloc(HIGH_SIZE / 1024, sizeof(*d->pool));
 	if (d->mem == MAP_FAILED || d->copy == MAP_FAILED || !d->pool)
-		bail_out("no memory");
+		die("no memory");
 }
 
 int map_memory(struct dirty *d)
@@ -241,7 +241,7 @@ void use_vf(struct dirty *d)
 	if (!ret)
 		ret = map_memory(d);
 	if (ret)
-		bail_out("use %s: %s", d->dev.bdf, strerror(-ret));
+		die("use %s: %s", d->dev.bdf, strerror(-ret));
 	d->regs = regs;
 	vf_bus_master(d);
 }
@@ -257,9 +257,9 @@ void vf_open(struct dirty *d, const char *bdf)
 	int ret;
 
 	make_memory(d);
-	ret = vfio_client_open(&d->dev, bdf, VFIO_CLIENT_GROUP);
+	ret = open_device(&d->dev, bdf, VFIO_CLIENT_GROUP);
 	if (ret)
-		bail_out("open %s: %s", bdf, strerror(-ret));
+		die("open %s: %s", bdf, strerror(-ret));
 	use_vf(d);
 }
 
@@ -661,11 +661,11 @@ void sender_start(struct dirty *d, const char *netdev, unsigned int seed)
 	sock = socket(AF_PACKET, SOCK_RAW, 0);
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", netdev);
 	if (d->sender == MAP_FAILED || sock < 0 || ioctl(sock, SIOCGIFHWADDR, &ifr))
-		bail_out("%s: no socket", netdev);
+		die("%s: no socket", netdev);
 	memcpy(d->pf_mac, ifr.ifr_hwaddr.sa_data, 6);
 	address.sll_ifindex = if_nametoindex(netdev);
 	if (bind(sock, (struct sockaddr *)&address, sizeof(address)))
-		bail_out("%s: cannot be bound to", netdev);
+		die("%s: cannot be bound to", netdev);
 
 	d->sender->window = 32;
 	if (!fork()) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * mediate - every call that a mediated device adds to those of vfio, on a VF of
- * an 82576 that mediator_demo mediates. Prints TAP.
+ * A VF of an 82576 that mediator_demo mediates, for the tests of every call that a
+ * mediated device adds to those of vfio.
  */
 #ifndef MEDIATE_H
 #define MEDIATE_H
@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "harness.h"
+#include "testlib.h"
 #include "vfio_client.h"
 
 #include <linux/vfio_mediate.h>
@@ -113,8 +113,8 @@ struct mediate_record {
 	unsigned int sequence;
 };
 
-/* mediate_dev.c: the device and its mediator */
-int mediate_open(struct mediate *m, const char *bdf, enum vfio_client_mode mode);
+/* The device and its mediator; what fails and is not under test ends the test */
+void mediate_open(struct mediate *m, const char *bdf, enum vfio_client_mode mode);
 void mediate_close(struct mediate *m);
 
 long region_read(struct mediate *m, const struct vfio_client_region *region,
@@ -122,11 +122,11 @@ long region_read(struct mediate *m, const struct vfio_client_region *region,
 long region_write(struct mediate *m, const struct vfio_client_region *region,
 		  __u64 off, const void *buf, size_t len);
 
-/* 32-bit registers of BAR 0 through the file; an access that fails bails out */
+/* 32-bit registers of BAR 0 through the file; a failure ends the test */
 __u32 bar_read32(struct mediate *m, __u64 off);
 void bar_write32(struct mediate *m, __u64 off, __u32 val);
 
-/* Map pages of BAR 0; bails out when that fails */
+/* Map pages of BAR 0; a failure ends the test */
 void *bar_map(struct mediate *m, __u64 off, size_t len);
 int try_map(struct mediate *m, const struct vfio_client_region *region, __u64 off,
 	    size_t len, int flags, void **addr);
@@ -152,26 +152,5 @@ void demo_reset(struct mediate *m);
 /* An eventfd that does not block, and its counter, 0 when not signalled */
 int new_eventfd(void);
 unsigned long long eventfd_count(int fd);
-
-/* The tests, each on a device that is open */
-void test_device_info(struct mediate *m);
-void test_region_info(struct mediate *m);
-void test_irq_info(struct mediate *m);
-void test_bar(struct mediate *m);
-void test_config(struct mediate *m);
-void test_rom(struct mediate *m);
-void test_extra(struct mediate *m);
-void test_mmap(struct mediate *m);
-void test_irqs(struct mediate *m);
-void test_trap_region(struct mediate *m);
-void test_trap_pages(struct mediate *m);
-void test_trap_shadow(struct mediate *m);
-void test_trap_reset(struct mediate *m);
-void test_stuck(struct mediate *m);
-void test_detach(struct mediate *m);
-
-/* Programs of their own */
-void hammer(struct mediate *m, unsigned int toggles);
-void concurrent(struct mediate *m, unsigned int seconds);
 
 #endif /* MEDIATE_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mediate --concurrent: all kinds of calls at once. Nothing may crash, hang or
- * give a wrong value.
+ * mediate: all kinds of calls at once, for as long as the environment's CONCURRENT_SECONDS says.
+ * Nothing may crash, hang or give a wrong value.
  */
 #define _GNU_SOURCE
 
@@ -14,9 +14,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "mediate.h"
+#include "mediate_fixture.h"
 
-#define SLACK	60	/* seconds to end in */
+FIXTURE_VARIANT_ADD(mediate, net) { .parameters = DEMO_NET };
+FIXTURE_VARIANT_ADD(mediate, none) { .parameters = DEMO "traps=none rom=N sparse=N" };
+
+#define TIMEOUT	240	/* seconds, more than those of the longest run */
 
 static atomic_bool stop;
 
@@ -248,35 +251,35 @@ static void *run(void *arg)
 	return NULL;
 }
 
-void concurrent(struct mediate *m, unsigned int seconds)
+TEST_F_TIMEOUT(mediate, concurrent, TIMEOUT)
 {
+	unsigned int seconds = env_number("CONCURRENT_SECONDS", 8);
+	struct mediate *m = &self->m;
 	unsigned int i;
 	__u32 val;
 	__u8 *map;
 
-	end_within(seconds + SLACK);
 	for (i = 0; i < ARRAY_SIZE(workers); i++) {
 		workers[i].m = m;
-		if (pthread_create(&workers[i].thread, NULL, run, &workers[i]))
-			bail_out("no thread");
+		ASSERT_EQ(0, pthread_create(&workers[i].thread, NULL, run, &workers[i]));
 	}
 	sleep(seconds);
 	atomic_store(&stop, true);
 	for (i = 0; i < ARRAY_SIZE(workers); i++) {
 		pthread_join(workers[i].thread, NULL);
-		if (!ok(workers[i].rounds && !workers[i].wrong,
-			"%u s of all at once: %s", seconds, workers[i].name))
-			note("%u rounds, %u wrong", workers[i].rounds,
-			     workers[i].wrong);
-		note("%s: %u times", workers[i].name, workers[i].rounds);
+		if (!CHECK(workers[i].rounds && !workers[i].wrong, "%u s of all at once: %s",
+			   seconds, workers[i].name))
+			ksft_print_msg("%u rounds, %u wrong\n", workers[i].rounds,
+				       workers[i].wrong);
+		ksft_print_msg("%s: %u times\n", workers[i].name, workers[i].rounds);
 	}
-	end_within(0);
-
 	if (m->trap)
-		expect(trap_set(m, TRAP_OFF), 0, "afterwards: the trap is off");
+		CHECK_EQ(trap_set(m, TRAP_OFF), 0, "afterwards: the trap is off");
 	map = map_pages(m);
-	ok(map && store32(map + REG_RDBAH(0) - RX_PAGE, 0x55) &&
-	   bar_read32(m, REG_RDBAH(0)) == 0x55 &&
-	   load32(map + REG_RDBAH(0) - RX_PAGE, &val) && val == 0x55,
-	   "afterwards: the device's pages are mapped");
+	CHECK(map && store32(map + REG_RDBAH(0) - RX_PAGE, 0x55) &&
+	      bar_read32(m, REG_RDBAH(0)) == 0x55 &&
+	      load32(map + REG_RDBAH(0) - RX_PAGE, &val) && val == 0x55,
+	      "afterwards: the device's pages are mapped");
 }
+
+TEST_HARNESS_MAIN

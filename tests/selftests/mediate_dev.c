@@ -46,16 +46,7 @@ int demo_toggle(bool on)
 
 void wait_drain(void)
 {
-	static unsigned int drain_us;
-	char text[32];
-
-	if (!drain_us && param_get("mediator_demo", "drain_us", text,
-				   sizeof(text)))
-		drain_us = atoi(text);
-	if (!drain_us)
-		drain_us = 1000;
-
-	usleep(50 * drain_us);
+	usleep(50 * param_number("mediator_demo", "drain_us"));
 }
 
 static FILE *demo_open(struct mediate *m, const char *how)
@@ -67,7 +58,7 @@ static FILE *demo_open(struct mediate *m, const char *how)
 		 m->dev.bdf);
 	file = fopen(path, how);
 	if (!file)
-		bail_out("%s: %s", path, strerror(errno));
+		die("%s: %s", path, strerror(errno));
 
 	return file;
 }
@@ -120,7 +111,7 @@ void demo_reset(struct mediate *m)
 	fclose(file);
 }
 
-static int find_regions(struct mediate *m)
+static void find_regions(struct mediate *m)
 {
 	const struct vfio_region_info_cap_type *type;
 	struct vfio_region_info *info;
@@ -132,7 +123,7 @@ static int find_regions(struct mediate *m)
 		if (ret && i == VFIO_PCI_VGA_REGION_INDEX)
 			continue;
 		if (ret)
-			return ret;
+			die("no info of region %u: %s", i, strerror(-ret));
 
 		m->region[i] = (struct vfio_client_region) {
 			.index = i,
@@ -153,11 +144,9 @@ static int find_regions(struct mediate *m)
 			m->trap = &m->region[i];
 		free(info);
 	}
-
-	return 0;
 }
 
-static int find_irqs(struct mediate *m)
+static void find_irqs(struct mediate *m)
 {
 	const struct vfio_mediate_irq_info_cap_type *type;
 	__u32 i, buf[64];
@@ -171,7 +160,7 @@ static int find_irqs(struct mediate *m)
 		ret = vfio_client_ioctl(m->dev.device_fd,
 					VFIO_DEVICE_GET_IRQ_INFO, info);
 		if (ret)
-			return ret;
+			die("no info of interrupt %u: %s", i, strerror(-ret));
 
 		type = find_cap(info, sizeof(buf), info->cap_offset,
 				VFIO_MEDIATE_IRQ_INFO_CAP_TYPE);
@@ -185,8 +174,6 @@ static int find_irqs(struct mediate *m)
 			 VFIO_MEDIATE_IRQ_SUBTYPE_DYNAMIC_TRAP_CHANGED)
 			m->irq_trap = i;
 	}
-
-	return 0;
 }
 
 static void read_parameters(struct mediate *m)
@@ -199,7 +186,7 @@ static void read_parameters(struct mediate *m)
 	unsigned int i;
 
 	if (!param_get("mediator_demo", "traps", value, sizeof(value)))
-		bail_out("mediator_demo is not loaded");
+		die("mediator_demo is not loaded");
 	for (i = 0; i < ARRAY_SIZE(names); i++)
 		if (!strcmp(names[i], value))
 			m->traps = i;
@@ -209,7 +196,7 @@ static void read_parameters(struct mediate *m)
 		    *value == 'Y';
 }
 
-int mediate_open(struct mediate *m, const char *bdf, enum vfio_client_mode mode)
+void mediate_open(struct mediate *m, const char *bdf, enum vfio_client_mode mode)
 {
 	struct sigaction action = { .sa_handler = on_sigbus };
 	struct vfio_device_info *info;
@@ -219,23 +206,20 @@ int mediate_open(struct mediate *m, const char *bdf, enum vfio_client_mode mode)
 	read_parameters(m);
 	sigaction(SIGBUS, &action, NULL);
 
-	ret = vfio_client_open(&m->dev, bdf, mode);
+	ret = open_device(&m->dev, bdf, mode);
+	if (!ret)
+		ret = vfio_client_device_info(&m->dev, &info);
 	if (ret)
-		return ret;
-
-	ret = vfio_client_device_info(&m->dev, &info);
-	if (ret)
-		return ret;
+		die("open %s: %s", bdf, strerror(-ret));
 
 	m->num_regions = info->num_regions;
 	m->num_irqs = info->num_irqs;
 	free(info);
 	if (m->num_regions > MAX_REGIONS)
-		return -E2BIG;
+		die("%s has %u regions", bdf, m->num_regions);
 
-	ret = find_regions(m);
-
-	return ret ?: find_irqs(m);
+	find_regions(m);
+	find_irqs(m);
 }
 
 void mediate_close(struct mediate *m)
@@ -261,7 +245,7 @@ __u32 bar_read32(struct mediate *m, __u64 off)
 	long ret = region_read(m, &m->region[0], off, &val, sizeof(val));
 
 	if (ret != sizeof(val))
-		bail_out("read of BAR 0 at %#llx: %ld", off, ret);
+		die("read of BAR 0 at %#llx: %ld", off, ret);
 
 	return val;
 }
@@ -271,7 +255,7 @@ void bar_write32(struct mediate *m, __u64 off, __u32 val)
 	long ret = region_write(m, &m->region[0], off, &val, sizeof(val));
 
 	if (ret != sizeof(val))
-		bail_out("write of BAR 0 at %#llx: %ld", off, ret);
+		die("write of BAR 0 at %#llx: %ld", off, ret);
 }
 
 int try_map(struct mediate *m, const struct vfio_client_region *region, __u64 off,
@@ -293,12 +277,11 @@ int try_map(struct mediate *m, const struct vfio_client_region *region, __u64 of
 
 void *bar_map(struct mediate *m, __u64 off, size_t len)
 {
-	void *addr;
+	void *addr = NULL;
 	int ret = try_map(m, &m->region[0], off, len, MAP_SHARED, &addr);
 
 	if (ret)
-		bail_out("map %#zx bytes of BAR 0 at %#llx: %s", len, off,
-			 strerror(-ret));
+		die("map %#zx bytes of BAR 0 at %#llx: %s", len, off, strerror(-ret));
 
 	return addr;
 }
@@ -347,7 +330,7 @@ int new_eventfd(void)
 	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
 	if (fd < 0)
-		bail_out("eventfd: %s", strerror(errno));
+		die("eventfd: %s", strerror(errno));
 
 	return fd;
 }

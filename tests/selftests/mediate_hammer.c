@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mediate --hammer: doorbells that are rung as fast as can be while traps go on
- * and off. None may be lost, come twice or out of order.
+ * mediate: doorbells that are rung as fast as can be while traps go on and off, so
+ * often as the environment's TOGGLES says. None may be lost, come twice or out of order.
  */
 #define _GNU_SOURCE
 
@@ -12,10 +12,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "mediate.h"
+#include "mediate_fixture.h"
+
+FIXTURE_VARIANT_ADD(mediate, hammer) { .parameters = DEMO "traps=hammer rom=N sparse=N" };
 
 #define THREADS		4
 #define EXACT_WRITES	2000u
+#define TIMEOUT		300	/* seconds, for any number of toggles */
 
 struct ringer {
 	struct mediate *m;
@@ -90,7 +93,7 @@ static void start(struct mediate *m, void *(*ring)(void *), __u8 *map,
 		ringers[i].failed = false;
 		store(&ringers[i].stored, bar_read32(m, regs[i]));
 		if (pthread_create(&ringers[i].thread, NULL, ring, &ringers[i]))
-			bail_out("no thread");
+			die("no thread");
 	}
 }
 
@@ -113,8 +116,8 @@ static long toggle(struct mediate *m, unsigned int i, __u32 state)
  * While rung, turn the trap on and off. What had been stored before a step must
  * have reached the device after it, and the device never goes backwards.
  */
-static void toggle_rung(struct mediate *m, unsigned int toggles, __u32 state,
-			const char *name)
+static void toggle_rung(struct __test_metadata *_metadata, struct mediate *m,
+			unsigned int toggles, __u32 state, const char *name)
 {
 	__u32 before[THREADS], seen[THREADS] = {}, now;
 	unsigned int i, t, failed = 0, lost = 0, backwards = 0;
@@ -135,13 +138,12 @@ static void toggle_rung(struct mediate *m, unsigned int toggles, __u32 state,
 		}
 		usleep(rand() % 200);
 	}
-	expect(failed, 0, "%s: %u times on and off", name, toggles);
-	expect(lost, 0, "%s: what was stored before it went off was there after",
-	       name);
-	expect(backwards, 0, "%s: the device never went backwards", name);
+	CHECK_EQ(failed, 0, "%s: %u times on and off", name, toggles);
+	CHECK_EQ(lost, 0, "%s: what was stored before it went off was there after", name);
+	CHECK_EQ(backwards, 0, "%s: the device never went backwards", name);
 }
 
-static void check_end(struct mediate *m, const char *name)
+static void check_end(struct __test_metadata *_metadata, struct mediate *m, const char *name)
 {
 	struct mediate_record record;
 	unsigned int t;
@@ -150,45 +152,46 @@ static void check_end(struct mediate *m, const char *name)
 	for (t = 0; t < THREADS; t++) {
 		record = demo_record(m, ringers[t].reg);
 		last = load(&ringers[t].stored);
-		expect_hex(bar_read32(m, ringers[t].reg), last,
-			   "%s: %#x has the last value stored", name,
-			   ringers[t].reg);
-		ok(record.writes && !record.backwards,
-		   "%s: %#x: the vendor saw some writes, none backwards", name,
-		   ringers[t].reg);
-		ok(!ringers[t].failed, "%s: %#x: reads what was stored", name,
-		   ringers[t].reg);
-		note("%s: %#x: %u stored, %u seen, %u backwards", name,
-		     ringers[t].reg, last, record.writes, record.backwards);
+		CHECK_HEX(bar_read32(m, ringers[t].reg), last,
+			  "%s: %#x has the last value stored", name, ringers[t].reg);
+		CHECK(record.writes && !record.backwards,
+		      "%s: %#x: the vendor saw some writes, none backwards", name,
+		      ringers[t].reg);
+		CHECK(!ringers[t].failed, "%s: %#x: reads what was stored", name,
+		      ringers[t].reg);
+		ksft_print_msg("%s: %#x: %u stored, %u seen, %u backwards\n", name,
+			       ringers[t].reg, last, record.writes, record.backwards);
 	}
 }
 
-static void hammer_shadow(struct mediate *m, __u8 *map, unsigned int toggles)
+static void hammer_shadow(struct __test_metadata *_metadata, struct mediate *m, __u8 *map,
+			  unsigned int toggles)
 {
 	demo_reset(m);
 	start(m, ring_mapped, map, 0);
-	toggle_rung(m, toggles, TRAP_ON, "shadow");
+	toggle_rung(_metadata, m, toggles, TRAP_ON, "shadow");
 
 	/* The last stores are to the shadow, and drained when it goes. */
 	trap_set(m, TRAP_ON);
 	wait_drain();
 	finish();
 	trap_set(m, TRAP_OFF);
-	check_end(m, "shadow");
+	check_end(_metadata, m, "shadow");
 }
 
-static void hammer_exact(struct mediate *m, unsigned int toggles)
+static void hammer_exact(struct __test_metadata *_metadata, struct mediate *m,
+			 unsigned int toggles)
 {
 	unsigned int t;
 
 	demo_reset(m);
 	start(m, ring_file, NULL, 0);
-	toggle_rung(m, toggles, TRAP_EXACT, "file");
+	toggle_rung(_metadata, m, toggles, TRAP_EXACT, "file");
 	trap_set(m, TRAP_EXACT);
 	usleep(50000);
 	finish();
 	trap_set(m, TRAP_OFF);
-	check_end(m, "file");
+	check_end(_metadata, m, "file");
 
 	trap_set(m, TRAP_EXACT);
 	demo_reset(m);
@@ -196,31 +199,31 @@ static void hammer_exact(struct mediate *m, unsigned int toggles)
 	finish();
 	trap_set(m, TRAP_OFF);
 	for (t = 0; t < THREADS; t++)
-		expect(demo_record(m, ringers[t].reg).writes, EXACT_WRITES,
-		       "exact: %#x: the vendor saw each write", ringers[t].reg);
-	check_end(m, "exact");
+		CHECK_EQ(demo_record(m, ringers[t].reg).writes, EXACT_WRITES,
+			 "exact: %#x: the vendor saw each write", ringers[t].reg);
+	check_end(_metadata, m, "exact");
 }
 
 /* Every write of a kick counts, even of the same value. */
-static void hammer_kick(struct mediate *m, __u8 *map)
+static void hammer_kick(struct __test_metadata *_metadata, struct mediate *m, __u8 *map)
 {
 	__u32 *kick = (void *)(map + DEMO_KICK - RX_PAGE);
 	unsigned int i, wrong = 0;
 
 	demo_reset(m);
 	trap_set(m, TRAP_ON);
-	expect_hex(load(kick), KICK_IDLE, "kick: idle at first");
+	CHECK_HEX(load(kick), KICK_IDLE, "kick: idle at first");
 	for (i = 1; i <= 50; i++) {
 		store(kick, 5);
 		wait_drain();
 		wrong += demo_record(m, DEMO_KICK).writes != i;
 		wrong += load(kick) != KICK_IDLE;
 	}
-	expect(wrong, 0, "kick: 50 of the same value, each seen once");
-	expect_hex(demo_record(m, DEMO_KICK).last, 5, "kick: with that value");
+	CHECK_EQ(wrong, 0, "kick: 50 of the same value, each seen once");
+	CHECK_HEX(demo_record(m, DEMO_KICK).last, 5, "kick: with that value");
 	store(kick, 6);
 	trap_set(m, TRAP_OFF);
-	expect(demo_record(m, DEMO_KICK).writes, 51, "kick: the last one, too");
+	CHECK_EQ(demo_record(m, DEMO_KICK).writes, 51, "kick: the last one, too");
 }
 
 static double now(void)
@@ -232,23 +235,25 @@ static double now(void)
 	return ts.tv_sec + ts.tv_nsec / 1e9;
 }
 
-void hammer(struct mediate *m, unsigned int toggles)
+TEST_F_TIMEOUT(mediate, doorbells, TIMEOUT)
 {
+	unsigned int toggles = env_number("TOGGLES", 1000);
+	struct mediate *m = &self->m;
 	double began = now();
 	__u8 *map;
 	int t;
 
-	if (m->traps != TRAPS_HAMMER)
-		bail_out("mediator_demo is loaded with other traps");
 	for (t = 0; t < 2; t++) {
 		bar_write32(m, REG_RDBAH(t), 0);
 		bar_write32(m, REG_TDBAH(t), 0);
 	}
 	map = bar_map(m, RX_PAGE, 0x2000);
-	hammer_shadow(m, map, toggles);
-	note("shadow: %.1f s", now() - began);
-	hammer_exact(m, toggles / 10 + 1);
-	hammer_kick(m, map);
+	hammer_shadow(_metadata, m, map, toggles);
+	ksft_print_msg("shadow: %.1f s\n", now() - began);
+	hammer_exact(_metadata, m, toggles / 10 + 1);
+	hammer_kick(_metadata, m, map);
 	munmap(map, 0x2000);
-	note("all of it: %.1f s", now() - began);
+	ksft_print_msg("all of it: %.1f s\n", now() - began);
 }
+
+TEST_HARNESS_MAIN

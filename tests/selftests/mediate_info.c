@@ -9,7 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mediate.h"
+#include "mediate_fixture.h"
+
+FIXTURE_VARIANT_ADD(mediate, net) { .parameters = DEMO_NET };
+FIXTURE_VARIANT_ADD(mediate, none) { .parameters = DEMO_NONE };
+FIXTURE_VARIANT_ADD(mediate, noshadow) { .parameters = DEMO_NOSHADOW };
+FIXTURE_VARIANT_ADD(mediate, sparse) { .parameters = DEMO_SPARSE };
+FIXTURE_VARIANT_ADD(mediate, hammer) { .parameters = DEMO_HAMMER };
+FIXTURE_VARIANT_ADD(mediate, cdev) { .parameters = DEMO_NET_ROM, .mode = VFIO_CLIENT_CDEV };
 
 #define RW	(VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE)
 #define MAPPED	VFIO_REGION_INFO_FLAG_MMAP
@@ -22,40 +29,44 @@ static int device_ioctl(struct mediate *m, unsigned long cmd, void *arg)
 	return vfio_client_ioctl(m->dev.device_fd, cmd, arg);
 }
 
-void test_device_info(struct mediate *m)
+TEST_F(mediate, device)
 {
 	struct vfio_device_info info = { .argsz = 8 };
+	struct mediate *m = &self->m;
 	bool trap = m->traps != TRAPS_NONE;
 
-	expect(device_ioctl(m, VFIO_DEVICE_GET_INFO, &info), -EINVAL,
-	       "device info: argsz too small");
-	expect(device_ioctl(m, VFIO_DEVICE_GET_INFO, (void *)8), -EFAULT,
-	       "device info: no buffer");
+	CHECK_EQ(device_ioctl(m, VFIO_DEVICE_GET_INFO, &info), -EINVAL,
+		 "device info: argsz too small");
+	CHECK_EQ(device_ioctl(m, VFIO_DEVICE_GET_INFO, (void *)8), -EFAULT,
+		 "device info: no buffer");
 
 	memset(&info, 0, sizeof(info));
 	info.argsz = sizeof(info);
-	expect(device_ioctl(m, VFIO_DEVICE_GET_INFO, &info), 0, "device info");
-	expect_hex(info.flags & (VFIO_DEVICE_FLAGS_PCI | VFIO_DEVICE_FLAGS_RESET),
-		   VFIO_DEVICE_FLAGS_PCI | VFIO_DEVICE_FLAGS_RESET,
-		   "device info: a PCI device that can be reset");
-	expect(info.num_regions, VFIO_PCI_NUM_REGIONS + 2 + trap,
-	       "device info: two regions more, and one for traps if there are");
-	expect(info.num_irqs, VFIO_PCI_NUM_IRQS + 2 + trap,
-	       "device info: two interrupts more, and one for traps");
-	ok(m->memory && m->pattern, "both added regions are found by type");
-	ok(m->irq4 && m->irq_auto, "both added interrupts are found by type");
-	ok(!!m->trap == trap && !!m->irq_trap == trap,
-	   "dynamic trap's are there when there is something to trap");
-	if (!m->memory || !m->pattern || !m->irq4 || !m->irq_auto ||
-	    !!m->trap != trap || !!m->irq_trap != trap)
-		bail_out("nothing to test without them");
+	CHECK_EQ(device_ioctl(m, VFIO_DEVICE_GET_INFO, &info), 0, "device info");
+	CHECK_HEX(info.flags & (VFIO_DEVICE_FLAGS_PCI | VFIO_DEVICE_FLAGS_RESET),
+		  VFIO_DEVICE_FLAGS_PCI | VFIO_DEVICE_FLAGS_RESET,
+		  "device info: a PCI device that can be reset");
+	CHECK_EQ(info.num_regions, VFIO_PCI_NUM_REGIONS + 2 + trap,
+		 "device info: two regions more, and one for traps if there are");
+	CHECK_EQ(info.num_irqs, VFIO_PCI_NUM_IRQS + 2 + trap,
+		 "device info: two interrupts more, and one for traps");
+	CHECK(m->memory && m->pattern, "both added regions are found by type");
+	CHECK(m->irq4 && m->irq_auto, "both added interrupts are found by type");
+	CHECK(!!m->trap == trap && !!m->irq_trap == trap,
+	      "dynamic trap's are there when there is something to trap");
+	if (trap)
+		return;
+	CHECK_EQ(demo_toggle(true), -EOPNOTSUPP,
+		 "trap: by the vendor, where there is nothing to trap");
+	CHECK_EQ(demo_toggle(false), -EOPNOTSUPP, "trap: off likewise");
 }
 
-static void expect_region(const struct vfio_client_region *region, __u64 size,
-			  __u32 flags, const char *name)
+static void expect_region(struct __test_metadata *_metadata,
+			  const struct vfio_client_region *region, __u64 size, __u32 flags,
+			  const char *name)
 {
-	expect_hex(region->size, size, "%s: size", name);
-	expect_hex(region->flags, flags, "%s: flags", name);
+	CHECK_HEX(region->size, size, "%s: size", name);
+	CHECK_HEX(region->flags, flags, "%s: flags", name);
 }
 
 /* Pages of BAR 0 that may be mapped, one bit each. */
@@ -69,7 +80,8 @@ static unsigned int mappable_pages(struct mediate *m, bool trapped)
 	return pages;
 }
 
-static void expect_sparse(struct mediate *m, bool trapped, const char *when)
+static void expect_sparse(struct __test_metadata *_metadata, struct mediate *m, bool trapped,
+			  const char *when)
 {
 	const struct vfio_region_info_cap_sparse_mmap *sparse;
 	struct vfio_region_info *info;
@@ -77,8 +89,7 @@ static void expect_sparse(struct mediate *m, bool trapped, const char *when)
 	bool good = true;
 	__u64 page;
 
-	if (vfio_client_region_info(&m->dev, 0, &info))
-		bail_out("no info of BAR 0 %s", when);
+	ASSERT_EQ(0, vfio_client_region_info(&m->dev, 0, &info));
 
 	sparse = find_cap(info, info->argsz, info->cap_offset,
 			  VFIO_REGION_INFO_CAP_SPARSE_MMAP);
@@ -92,16 +103,16 @@ static void expect_sparse(struct mediate *m, bool trapped, const char *when)
 		     sparse->areas[i].size; page += PAGE_4K)
 			pages |= 1 << page / PAGE_4K;
 	}
-	ok(good, "BAR 0: sparse areas are ascending pages of it %s", when);
+	CHECK(good, "BAR 0: sparse areas are ascending pages of it %s", when);
 	if (mappable_pages(m, trapped) || (info->flags & MAPPED))
-		ok(sparse && sparse->header.version == 1,
-		   "BAR 0: sparse mmap capability %s", when);
-	expect_hex(pages, mappable_pages(m, trapped),
-		   "BAR 0: pages that can be mapped %s", when);
+		CHECK(sparse && sparse->header.version == 1, "BAR 0: sparse mmap capability %s",
+		      when);
+	CHECK_HEX(pages, mappable_pages(m, trapped), "BAR 0: pages that can be mapped %s",
+		  when);
 	free(info);
 }
 
-static void test_saving_trap(struct mediate *m)
+static void test_saving_trap(struct __test_metadata *_metadata, struct mediate *m)
 {
 	const struct vfio_mediate_region_info_cap_saving_trap *cap;
 	unsigned int pages = 0, shadow = 0, want, i, bit;
@@ -110,13 +121,12 @@ static void test_saving_trap(struct mediate *m)
 	bool good = true;
 	__u64 page;
 
-	if (vfio_client_region_info(&m->dev, 0, &info))
-		bail_out("no info of BAR 0");
+	ASSERT_EQ(0, vfio_client_region_info(&m->dev, 0, &info));
 
 	cap = find_cap(info, info->argsz, info->cap_offset,
 		       VFIO_MEDIATE_REGION_INFO_CAP_SAVING_TRAP);
-	expect(!!cap, m->traps != TRAPS_NONE,
-	       "BAR 0: saving trap capability when there is something to trap");
+	CHECK_EQ(!!cap, m->traps != TRAPS_NONE,
+		 "BAR 0: saving trap capability when there is something to trap");
 	for (i = 0; cap && i < cap->nr_areas; i++) {
 		area = &cap->areas[i];
 		good &= !(area->offset % PAGE_4K) && area->size &&
@@ -133,28 +143,27 @@ static void test_saving_trap(struct mediate *m)
 		}
 	}
 	if (cap) {
-		ok(cap->header.version == 1 && !cap->reserved && good,
-		   "BAR 0: saving trap areas are ascending pages of it");
+		CHECK(cap->header.version == 1 && !cap->reserved && good,
+		      "BAR 0: saving trap areas are ascending pages of it");
 		want = m->traps == TRAPS_NOSHADOW ? 0xe : 0xc;
-		expect_hex(pages, want, "BAR 0: pages that can be trapped");
-		expect_hex(shadow, 0xc, "BAR 0: of which can be shadowed");
+		CHECK_HEX(pages, want, "BAR 0: pages that can be trapped");
+		CHECK_HEX(shadow, 0xc, "BAR 0: of which can be shadowed");
 	}
 	free(info);
 
-	if (vfio_client_region_info(&m->dev, 3, &info))
-		bail_out("no info of BAR 3");
-	ok(!find_cap(info, info->argsz, info->cap_offset,
-		     VFIO_MEDIATE_REGION_INFO_CAP_SAVING_TRAP) &&
-	   !find_cap(info, info->argsz, info->cap_offset,
-		     VFIO_REGION_INFO_CAP_SPARSE_MMAP),
-	   "BAR 3, not mediated: neither capability");
-	ok(find_cap(info, info->argsz, info->cap_offset,
-		    VFIO_REGION_INFO_CAP_MSIX_MAPPABLE),
-	   "BAR 3: and still that of MSI-X");
+	ASSERT_EQ(0, vfio_client_region_info(&m->dev, 3, &info));
+	CHECK(!find_cap(info, info->argsz, info->cap_offset,
+			VFIO_MEDIATE_REGION_INFO_CAP_SAVING_TRAP) &&
+		      !find_cap(info, info->argsz, info->cap_offset,
+				VFIO_REGION_INFO_CAP_SPARSE_MMAP),
+	      "BAR 3, not mediated: neither capability");
+	CHECK(find_cap(info, info->argsz, info->cap_offset, VFIO_REGION_INFO_CAP_MSIX_MAPPABLE),
+	      "BAR 3: and still that of MSI-X");
 	free(info);
 }
 
-static void test_region_argsz(struct mediate *m, __u32 index, const char *name)
+static void test_region_argsz(struct __test_metadata *_metadata, struct mediate *m, __u32 index,
+			      const char *name)
 {
 	__u8 buf[256], pattern[sizeof(buf)];
 	struct vfio_region_info *info = (void *)buf;
@@ -166,90 +175,91 @@ static void test_region_argsz(struct mediate *m, __u32 index, const char *name)
 		*info = (struct vfio_region_info) {
 			.argsz = argsz, .index = index,
 		};
-		expect(device_ioctl(m, VFIO_DEVICE_GET_REGION_INFO, info),
-		       -EINVAL, "%s: argsz %u is too small", name, argsz);
+		CHECK_EQ(device_ioctl(m, VFIO_DEVICE_GET_REGION_INFO, info), -EINVAL,
+			 "%s: argsz %u is too small", name, argsz);
 	}
 
 	memset(buf, FILL, sizeof(buf));
 	*info = (struct vfio_region_info) { .argsz = least, .index = index };
-	expect(device_ioctl(m, VFIO_DEVICE_GET_REGION_INFO, info), 0,
-	       "%s: argsz without room for capabilities", name);
+	CHECK_EQ(device_ioctl(m, VFIO_DEVICE_GET_REGION_INFO, info), 0,
+		 "%s: argsz without room for capabilities", name);
 	needed = info->argsz;
-	ok(needed > least && needed <= sizeof(buf) && (info->flags & CAPS) &&
-	   !info->cap_offset, "%s: says how much is needed, and gives none", name);
-	ok(!memcmp(buf + least, pattern, sizeof(buf) - least),
-	   "%s: nothing is written behind argsz", name);
+	CHECK(needed > least && needed <= sizeof(buf) && (info->flags & CAPS) &&
+	      !info->cap_offset,
+	      "%s: says how much is needed, and gives none", name);
+	CHECK(!memcmp(buf + least, pattern, sizeof(buf) - least),
+	      "%s: nothing is written behind argsz", name);
 	if (needed <= least || needed > sizeof(buf))
 		return;
 
 	memset(buf, FILL, sizeof(buf));
 	*info = (struct vfio_region_info) { .argsz = needed - 1, .index = index };
 	device_ioctl(m, VFIO_DEVICE_GET_REGION_INFO, info);
-	ok(info->argsz == needed && !info->cap_offset &&
-	   !memcmp(buf + least, pattern, sizeof(buf) - least),
-	   "%s: one byte less than needed: likewise", name);
+	CHECK(info->argsz == needed && !info->cap_offset &&
+	      !memcmp(buf + least, pattern, sizeof(buf) - least),
+	      "%s: one byte less than needed: likewise", name);
 
 	memset(buf, FILL, sizeof(buf));
 	*info = (struct vfio_region_info) { .argsz = needed, .index = index };
-	expect(device_ioctl(m, VFIO_DEVICE_GET_REGION_INFO, info), 0,
-	       "%s: as much as needed", name);
-	ok(info->argsz == needed && info->cap_offset >= least &&
-	   info->cap_offset < needed &&
-	   !memcmp(buf + needed, pattern, sizeof(buf) - needed),
-	   "%s: capabilities fill it, and no more", name);
+	CHECK_EQ(device_ioctl(m, VFIO_DEVICE_GET_REGION_INFO, info), 0, "%s: as much as needed",
+		 name);
+	CHECK(info->argsz == needed && info->cap_offset >= least && info->cap_offset < needed &&
+	      !memcmp(buf + needed, pattern, sizeof(buf) - needed),
+	      "%s: capabilities fill it, and no more", name);
 }
 
-static void test_cap_type(struct mediate *m, const struct vfio_client_region *region,
-			  __u32 want, __u32 subtype, const char *name)
+static void test_cap_type(struct __test_metadata *_metadata, struct mediate *m,
+			  const struct vfio_client_region *region, __u32 want, __u32 subtype,
+			  const char *name)
 {
 	const struct vfio_region_info_cap_type *type;
 	struct vfio_region_info *info;
 
-	if (vfio_client_region_info(&m->dev, region->index, &info))
-		bail_out("no info of region %u", region->index);
+	ASSERT_EQ(0, vfio_client_region_info(&m->dev, region->index, &info));
 
 	type = find_cap(info, info->argsz, info->cap_offset,
 			VFIO_REGION_INFO_CAP_TYPE);
-	ok(type && type->header.version == 1 && type->type == want &&
-	   type->subtype == subtype, "%s: type %#x, subtype %u", name, want,
-	   subtype);
+	CHECK(type && type->header.version == 1 && type->type == want &&
+	      type->subtype == subtype,
+	      "%s: type %#x, subtype %u", name, want, subtype);
 	free(info);
 }
 
-void test_region_info(struct mediate *m)
+TEST_F(mediate, regions)
 {
 	struct vfio_region_info info = { .argsz = sizeof(info) };
+	struct mediate *m = &self->m;
 	unsigned int i, j;
 	bool apart = true;
 	char name[16];
 
-	expect_region(&m->region[0], BAR0_SIZE, RW | MAPPED | CAPS, "BAR 0");
-	expect_sparse(m, false, "before any trap");
-	test_saving_trap(m);
+	expect_region(_metadata, &m->region[0], BAR0_SIZE, RW | MAPPED | CAPS, "BAR 0");
+	expect_sparse(_metadata, m, false, "before any trap");
+	test_saving_trap(_metadata, m);
 	for (i = 1; i <= VFIO_PCI_BAR5_REGION_INDEX; i++) {
 		snprintf(name, sizeof(name), "BAR %u", i);
 		if (i == 3)
-			expect_region(&m->region[i], BAR0_SIZE, RW | MAPPED | CAPS,
+			expect_region(_metadata, &m->region[i], BAR0_SIZE, RW | MAPPED | CAPS,
 				      name);
 		else
-			expect_region(&m->region[i], 0, 0, name);
+			expect_region(_metadata, &m->region[i], 0, 0, name);
 	}
-	expect_region(&m->region[VFIO_PCI_CONFIG_REGION_INDEX], 4096, RW,
+	expect_region(_metadata, &m->region[VFIO_PCI_CONFIG_REGION_INDEX], 4096, RW,
 		      "config space");
-	expect_region(&m->region[VFIO_PCI_ROM_REGION_INDEX], m->rom ? 4096 : 0,
+	expect_region(_metadata, &m->region[VFIO_PCI_ROM_REGION_INDEX], m->rom ? 4096 : 0,
 		      m->rom ? VFIO_REGION_INFO_FLAG_READ : 0, "ROM");
-	expect_region(m->memory, DEMO_MEMORY_SIZE, RW | MAPPED | CAPS, "memory");
-	expect_region(m->pattern, 4096, VFIO_REGION_INFO_FLAG_READ | CAPS,
+	expect_region(_metadata, m->memory, DEMO_MEMORY_SIZE, RW | MAPPED | CAPS, "memory");
+	expect_region(_metadata, m->pattern, 4096, VFIO_REGION_INFO_FLAG_READ | CAPS,
 		      "pattern");
 	if (m->trap) {
-		expect_region(m->trap, sizeof(struct vfio_mediate_trap_info),
+		expect_region(_metadata, m->trap, sizeof(struct vfio_mediate_trap_info),
 			      RW | CAPS, "dynamic trap");
-		test_cap_type(m, m->trap, VFIO_MEDIATE_REGION_TYPE_DYNAMIC_TRAP,
+		test_cap_type(_metadata, m, m->trap, VFIO_MEDIATE_REGION_TYPE_DYNAMIC_TRAP,
 			      VFIO_MEDIATE_REGION_SUBTYPE_DYNAMIC_TRAP_BAR_INFO,
 			      "dynamic trap");
 	}
-	test_cap_type(m, m->memory, DEMO_TYPE, 1, "memory");
-	test_cap_type(m, m->pattern, DEMO_TYPE, 2, "pattern");
+	test_cap_type(_metadata, m, m->memory, DEMO_TYPE, 1, "memory");
+	test_cap_type(_metadata, m, m->pattern, DEMO_TYPE, 2, "pattern");
 
 	for (i = 0; i < m->num_regions; i++)
 		for (j = 0; j < i; j++)
@@ -258,32 +268,32 @@ void test_region_info(struct mediate *m)
 				 m->region[j].offset ||
 				 m->region[j].offset + m->region[j].size <=
 				 m->region[i].offset;
-	ok(apart, "no two regions overlap in the file");
+	CHECK(apart, "no two regions overlap in the file");
 
-	test_region_argsz(m, 0, "BAR 0");
-	test_region_argsz(m, m->memory->index, "memory");
+	test_region_argsz(_metadata, m, 0, "BAR 0");
+	test_region_argsz(_metadata, m, m->memory->index, "memory");
 
 	info.index = VFIO_PCI_VGA_REGION_INDEX;
-	expect(device_ioctl(m, VFIO_DEVICE_GET_REGION_INFO, &info), -EINVAL,
-	       "region info: VGA, which it has not");
+	CHECK_EQ(device_ioctl(m, VFIO_DEVICE_GET_REGION_INFO, &info), -EINVAL,
+		 "region info: VGA, which it has not");
 	info.index = m->num_regions;
-	expect(device_ioctl(m, VFIO_DEVICE_GET_REGION_INFO, &info), -EINVAL,
-	       "region info: one after the last");
+	CHECK_EQ(device_ioctl(m, VFIO_DEVICE_GET_REGION_INFO, &info), -EINVAL,
+		 "region info: one after the last");
 	info.index = ~0;
-	expect(device_ioctl(m, VFIO_DEVICE_GET_REGION_INFO, &info), -EINVAL,
-	       "region info: the largest index");
-	expect(device_ioctl(m, VFIO_DEVICE_GET_REGION_INFO, (void *)8), -EFAULT,
-	       "region info: no buffer");
+	CHECK_EQ(device_ioctl(m, VFIO_DEVICE_GET_REGION_INFO, &info), -EINVAL,
+		 "region info: the largest index");
+	CHECK_EQ(device_ioctl(m, VFIO_DEVICE_GET_REGION_INFO, (void *)8), -EFAULT,
+		 "region info: no buffer");
 
 	if (!m->trap || trap_set(m, TRAP_EXACT))
 		return;
-	expect_sparse(m, true, "while trapped");
+	expect_sparse(_metadata, m, true, "while trapped");
 	trap_set(m, TRAP_OFF);
-	expect_sparse(m, false, "after a trap");
+	expect_sparse(_metadata, m, false, "after a trap");
 }
 
-static void test_irq(struct mediate *m, __u32 index, __u32 count, __u32 flags,
-		     __u32 type, __u32 subtype, const char *name)
+static void test_irq(struct __test_metadata *_metadata, struct mediate *m, __u32 index,
+		     __u32 count, __u32 flags, __u32 type, __u32 subtype, const char *name)
 {
 	__u8 buf[64], pattern[sizeof(buf)];
 	struct vfio_mediate_irq_info *info = (void *)buf;
@@ -302,8 +312,8 @@ static void test_irq(struct mediate *m, __u32 index, __u32 count, __u32 flags,
 		memset(buf, FILL, sizeof(buf));
 		info->argsz = argsz;
 		info->index = index;
-		expect(device_ioctl(m, VFIO_DEVICE_GET_IRQ_INFO, info), 0,
-		       "%s: info with argsz %u", name, argsz);
+		CHECK_EQ(device_ioctl(m, VFIO_DEVICE_GET_IRQ_INFO, info), 0,
+			 "%s: info with argsz %u", name, argsz);
 		good = info->index == index && info->count == count &&
 		       info->flags == flags;
 		if (argsz < needed) {
@@ -321,22 +331,22 @@ static void test_irq(struct mediate *m, __u32 index, __u32 count, __u32 flags,
 				cap->type == type && cap->subtype == subtype;
 			argsz = needed;
 		}
-		if (!ok(good, "%s: what argsz %u has room for", name, sizes[i]))
-			note("argsz %u flags %#x count %u cap_offset %u",
-			     info->argsz, info->flags, info->count,
-			     info->cap_offset);
-		ok(!memcmp(buf + argsz, pattern, sizeof(buf) - argsz),
-		   "%s: nothing is written behind argsz %u", name, sizes[i]);
+		if (!CHECK(good, "%s: what argsz %u has room for", name, sizes[i]))
+			ksft_print_msg("argsz %u flags %#x count %u cap_offset %u\n",
+				       info->argsz, info->flags, info->count, info->cap_offset);
+		CHECK(!memcmp(buf + argsz, pattern, sizeof(buf) - argsz),
+		      "%s: nothing is written behind argsz %u", name, sizes[i]);
 	}
 
 	info->argsz = least - 1;
 	info->index = index;
-	expect(device_ioctl(m, VFIO_DEVICE_GET_IRQ_INFO, info), -EINVAL,
-	       "%s: argsz too small", name);
+	CHECK_EQ(device_ioctl(m, VFIO_DEVICE_GET_IRQ_INFO, info), -EINVAL,
+		 "%s: argsz too small", name);
 }
 
-void test_irq_info(struct mediate *m)
+TEST_F(mediate, interrupts)
 {
+	struct mediate *m = &self->m;
 	__u8 buf[64], pattern[sizeof(buf)];
 	struct vfio_irq_info *info = (void *)buf;
 	int ret;
@@ -349,28 +359,29 @@ void test_irq_info(struct mediate *m)
 		info->argsz = sizeof(buf);
 		info->index = i;
 		ret = device_ioctl(m, VFIO_DEVICE_GET_IRQ_INFO, info);
-		ok(!ret && !(info->flags & VFIO_MEDIATE_IRQ_INFO_FLAG_CAPS) &&
-		   !memcmp(buf + sizeof(*info), pattern,
-			   sizeof(buf) - sizeof(*info)),
-		   "PCI interrupt %u: info as ever", i);
+		CHECK(!ret && !(info->flags & VFIO_MEDIATE_IRQ_INFO_FLAG_CAPS) &&
+		      !memcmp(buf + sizeof(*info), pattern,
+			      sizeof(buf) - sizeof(*info)),
+		      "PCI interrupt %u: info as ever", i);
 	}
 
-	test_irq(m, m->irq4, 4, 0, DEMO_TYPE, 1, "irq of 4");
-	test_irq(m, m->irq_auto, 1, VFIO_IRQ_INFO_AUTOMASKED, DEMO_TYPE, 2,
+	test_irq(_metadata, m, m->irq4, 4, 0, DEMO_TYPE, 1, "irq of 4");
+	test_irq(_metadata, m, m->irq_auto, 1, VFIO_IRQ_INFO_AUTOMASKED, DEMO_TYPE, 2,
 		 "automasked irq");
 	if (m->irq_trap)
-		test_irq(m, m->irq_trap, 1, VFIO_IRQ_INFO_AUTOMASKED,
+		test_irq(_metadata, m, m->irq_trap, 1, VFIO_IRQ_INFO_AUTOMASKED,
 			 VFIO_MEDIATE_IRQ_TYPE_DYNAMIC_TRAP,
-			 VFIO_MEDIATE_IRQ_SUBTYPE_DYNAMIC_TRAP_CHANGED,
-			 "trap irq");
+			 VFIO_MEDIATE_IRQ_SUBTYPE_DYNAMIC_TRAP_CHANGED, "trap irq");
 
 	info->argsz = sizeof(*info);
 	info->index = m->num_irqs;
-	expect(device_ioctl(m, VFIO_DEVICE_GET_IRQ_INFO, info), -EINVAL,
-	       "irq info: one after the last");
+	CHECK_EQ(device_ioctl(m, VFIO_DEVICE_GET_IRQ_INFO, info), -EINVAL,
+		 "irq info: one after the last");
 	info->index = ~0;
-	expect(device_ioctl(m, VFIO_DEVICE_GET_IRQ_INFO, info), -EINVAL,
-	       "irq info: the largest index");
-	expect(device_ioctl(m, VFIO_DEVICE_GET_IRQ_INFO, (void *)8), -EFAULT,
-	       "irq info: no buffer");
+	CHECK_EQ(device_ioctl(m, VFIO_DEVICE_GET_IRQ_INFO, info), -EINVAL,
+		 "irq info: the largest index");
+	CHECK_EQ(device_ioctl(m, VFIO_DEVICE_GET_IRQ_INFO, (void *)8), -EFAULT,
+		 "irq info: no buffer");
 }
+
+TEST_HARNESS_MAIN

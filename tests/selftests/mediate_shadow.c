@@ -10,7 +10,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "mediate.h"
+#include "mediate_fixture.h"
+
+FIXTURE_VARIANT_ADD(mediate, net) { .parameters = DEMO_NET };
+FIXTURE_VARIANT_ADD(mediate, hammer) { .parameters = DEMO_HAMMER };
+FIXTURE_VARIANT_ADD(mediate, cdev) { .parameters = DEMO_NET_ROM, .mode = VFIO_CLIENT_CDEV };
 
 /* Registers of an RX queue in the order in which they are to be written */
 static const __u32 rx_order[] = {
@@ -22,7 +26,7 @@ static const __u32 rx_order[] = {
 static void put(__u8 *map, __u32 reg, __u32 val)
 {
 	if (!store32(map + reg - RX_PAGE, val))
-		bail_out("SIGBUS at %#x", reg);
+		die("SIGBUS at %#x", reg);
 }
 
 static __u32 get(__u8 *map, __u32 reg)
@@ -30,12 +34,12 @@ static __u32 get(__u8 *map, __u32 reg)
 	__u32 val;
 
 	if (!load32(map + reg - RX_PAGE, &val))
-		bail_out("SIGBUS at %#x", reg);
+		die("SIGBUS at %#x", reg);
 
 	return val;
 }
 
-static void test_enable(struct mediate *m, __u8 *map)
+static void test_enable(struct __test_metadata *_metadata, struct mediate *m, __u8 *map)
 {
 	struct mediate_record record;
 	unsigned int i, last = 0, writes = 0;
@@ -47,18 +51,17 @@ static void test_enable(struct mediate *m, __u8 *map)
 	bar_write32(m, REG_RDBAL + 0x100, 0x6000);
 	demo_reset(m);
 	trap_set(m, TRAP_ON);
-	expect_hex(get(map, REG_RDBAH(0)), 0x11,
-		   "shadow: starts with what the device has");
+	CHECK_HEX(get(map, REG_RDBAH(0)), 0x11, "shadow: starts with what the device has");
 	put(map, REG_RDBAL, 0x4000);
 	put(map, REG_RDBAH(0), 0x22);
 	put(map, REG_RDLEN, 0x1000);
 	put(map, REG_RDH, 0);
-	expect_hex(get(map, REG_RDBAL), 0x4000, "shadow: reads what was stored");
+	CHECK_HEX(get(map, REG_RDBAL), 0x4000, "shadow: reads what was stored");
 	wait_drain();
 	for (i = 0; i < ARRAY_SIZE(rx_order); i++)
 		writes += demo_record(m, rx_order[i]).writes;
-	expect(writes, 0, "shadow: control is not written by itself");
-	expect_hex(get(map, REG_RDBAL), 0x4000, "shadow: but kept");
+	CHECK_EQ(writes, 0, "shadow: control is not written by itself");
+	CHECK_HEX(get(map, REG_RDBAL), 0x4000, "shadow: but kept");
 
 	put(map, REG_RXDCTL, QUEUE_ENABLE);
 	put(map, REG_RDT, 3);
@@ -68,53 +71,50 @@ static void test_enable(struct mediate *m, __u8 *map)
 		ascending &= record.writes == 1 && record.sequence > last;
 		last = record.sequence;
 		if (!ascending)
-			note("%#x: %u writes, number %u", rx_order[i],
-			     record.writes, record.sequence);
+			ksft_print_msg("%#x: %u writes, number %u\n", rx_order[i],
+				       record.writes, record.sequence);
 	}
-	ok(ascending,
-	   "shadow: at enable each register is written once, in the table's order");
-	expect(demo_record(m, REG_RDBAL + 0x100).writes +
-	       demo_record(m, REG_RDBAH(1)).writes +
-	       demo_record(m, REG_TDBAL).writes, 0,
-	       "shadow: nothing of other queues");
-	expect_hex(demo_record(m, REG_RDBAL).last, 0x4000,
-		   "shadow: base as it was stored");
+	CHECK(ascending,
+	      "shadow: at enable each register is written once, in the table's order");
+	CHECK_EQ(demo_record(m, REG_RDBAL + 0x100).writes +
+			 demo_record(m, REG_RDBAH(1)).writes + demo_record(m, REG_TDBAL).writes,
+		 0, "shadow: nothing of other queues");
+	CHECK_HEX(demo_record(m, REG_RDBAL).last, 0x4000, "shadow: base as it was stored");
 
 	put(map, REG_RDT, 3);
 	wait_drain();
-	expect(demo_record(m, REG_RDT).writes, 1,
-	       "shadow: a doorbell of the same value is none");
+	CHECK_EQ(demo_record(m, REG_RDT).writes, 1,
+		 "shadow: a doorbell of the same value is none");
 	put(map, REG_RDT, 4);
 	wait_drain();
-	expect(demo_record(m, REG_RDT).writes, 2, "shadow: of another is one");
-	expect(demo_record(m, REG_RDBAL).writes, 1,
-	       "shadow: no control without enable");
+	CHECK_EQ(demo_record(m, REG_RDT).writes, 2, "shadow: of another is one");
+	CHECK_EQ(demo_record(m, REG_RDBAL).writes, 1, "shadow: no control without enable");
 
 	put(map, REG_RXDCTL, 0);
 	wait_drain();
-	expect(demo_record(m, REG_RXDCTL).writes, 2, "shadow: disable is written");
-	expect(demo_record(m, REG_RDBAL).writes, 1, "shadow: without control");
+	CHECK_EQ(demo_record(m, REG_RXDCTL).writes, 2, "shadow: disable is written");
+	CHECK_EQ(demo_record(m, REG_RDBAL).writes, 1, "shadow: without control");
 	put(map, REG_RXDCTL, QUEUE_ENABLE);
 	wait_drain();
-	expect(demo_record(m, REG_RDBAL).writes, 2,
-	       "shadow: enabled again, control again, though not changed");
-	expect(demo_record(m, REG_RDT).writes, 3, "shadow: and the doorbell");
+	CHECK_EQ(demo_record(m, REG_RDBAL).writes, 2,
+		 "shadow: enabled again, control again, though not changed");
+	CHECK_EQ(demo_record(m, REG_RDT).writes, 3, "shadow: and the doorbell");
 	put(map, REG_RXDCTL, QUEUE_ENABLE | 1);
 	wait_drain();
-	expect(demo_record(m, REG_RXDCTL).writes, 4,
-	       "shadow: another bit of the enable register is written");
-	expect(demo_record(m, REG_RDBAL).writes, 2, "shadow: and enables nothing");
+	CHECK_EQ(demo_record(m, REG_RXDCTL).writes, 4,
+		 "shadow: another bit of the enable register is written");
+	CHECK_EQ(demo_record(m, REG_RDBAL).writes, 2, "shadow: and enables nothing");
 	put(map, REG_RXDCTL, 0);
 	put(map, REG_RDBAL + 0x100, 0x5000);
 	trap_set(m, TRAP_OFF);
-	expect(demo_record(m, REG_RDBAL + 0x100).writes, 1,
-	       "shadow: control that changed is written at the end");
-	expect(demo_record(m, REG_RDBAL).writes + demo_record(m, REG_RDLEN).writes,
-	       4, "shadow: what did not is not");
-	expect_hex(bar_read32(m, REG_RXDCTL) & QUEUE_ENABLE, 0,
-		   "shadow: what was stored last has reached the device");
-	expect_hex(bar_read32(m, REG_RDBAL), 0x4000, "shadow: so has the base");
-	expect_hex(bar_read32(m, REG_RDLEN), 0x1000, "shadow: and the length");
+	CHECK_EQ(demo_record(m, REG_RDBAL + 0x100).writes, 1,
+		 "shadow: control that changed is written at the end");
+	CHECK_EQ(demo_record(m, REG_RDBAL).writes + demo_record(m, REG_RDLEN).writes, 4,
+		 "shadow: what did not is not");
+	CHECK_HEX(bar_read32(m, REG_RXDCTL) & QUEUE_ENABLE, 0,
+		  "shadow: what was stored last has reached the device");
+	CHECK_HEX(bar_read32(m, REG_RDBAL), 0x4000, "shadow: so has the base");
+	CHECK_HEX(bar_read32(m, REG_RDLEN), 0x1000, "shadow: and the length");
 }
 
 /* A register that is written whenever it has changed. */
@@ -123,8 +123,10 @@ static __u32 doorbell(struct mediate *m)
 	return m->traps == TRAPS_HAMMER ? REG_TDBAH(0) : REG_RDT;
 }
 
-static void test_ends(struct mediate *m, __u8 *map)
+TEST_F(mediate, ends)
 {
+	__u8 *map = bar_map(&self->m, RX_PAGE, 0x2000);
+	struct mediate *m = &self->m;
 	__u32 reg = doorbell(m), val;
 	int i;
 
@@ -138,92 +140,92 @@ static void test_ends(struct mediate *m, __u8 *map)
 		if (bar_read32(m, reg) != 100u + i)
 			break;
 	}
-	expect(i, 21, "shadow: what is in it is drained when the trap ends");
+	CHECK_EQ(i, 21, "shadow: what is in it is drained when the trap ends");
 
 	demo_reset(m);
 	trap_set(m, TRAP_ON);
 	put(map, reg, 200);
 	trap_set(m, TRAP_EXACT);
-	ok(demo_record(m, reg).last == 200 && bar_read32(m, reg) == 200,
-	   "shadow: and when it becomes exact");
-	ok(!load32(map + reg - RX_PAGE, &val), "shadow: of which then is no more");
+	CHECK(demo_record(m, reg).last == 200 && bar_read32(m, reg) == 200,
+	      "shadow: and when it becomes exact");
+	CHECK(!load32(map + reg - RX_PAGE, &val), "shadow: of which then is no more");
 	bar_write32(m, reg, 201);
 	trap_set(m, TRAP_OFF);
-	expect_hex(get(map, reg), 201, "shadow: then the device's page");
+	CHECK_HEX(get(map, reg), 201, "shadow: then the device's page");
 
 	demo_toggle(true);
-	expect_hex(get(map, reg), 201, "shadow: by the vendor: the same");
+	CHECK_HEX(get(map, reg), 201, "shadow: by the vendor: the same");
 	put(map, reg, 202);
 	demo_toggle(false);
-	expect_hex(bar_read32(m, reg), 202, "shadow: drained for the vendor");
+	CHECK_HEX(bar_read32(m, reg), 202, "shadow: drained for the vendor");
 
 	trap_set(m, TRAP_ON);
 	put(map, reg, 203);
 	wait_drain();
-	expect_hex(demo_record(m, reg).last, 203, "shadow: drained by itself");
-	expect_hex(bar_read32(m, reg), 203, "shadow: to the device");
+	CHECK_HEX(demo_record(m, reg).last, 203, "shadow: drained by itself");
+	CHECK_HEX(bar_read32(m, reg), 203, "shadow: to the device");
 
 	/* Through the file, while others have it mapped */
 	put(map, reg, 204);
-	expect_hex(bar_read32(m, reg), 204,
-		   "shadow: what is stored is read through the file");
+	CHECK_HEX(bar_read32(m, reg), 204, "shadow: what is stored is read through the file");
 	bar_write32(m, reg, 205);
-	expect_hex(get(map, reg), 205, "shadow: what is written there is loaded");
+	CHECK_HEX(get(map, reg), 205, "shadow: what is written there is loaded");
 	demo_reset(m);
 	wait_drain();
-	expect(demo_record(m, reg).writes, 0, "shadow: and not drained again");
+	CHECK_EQ(demo_record(m, reg).writes, 0, "shadow: and not drained again");
 	trap_set(m, TRAP_OFF);
-	expect_hex(bar_read32(m, reg), 205, "shadow: nor at the end");
+	CHECK_HEX(bar_read32(m, reg), 205, "shadow: nor at the end");
+	munmap(map, 0x2000);
 }
 
 /* Mappings made, moved, cut and protected while trapped. */
-static void test_mappings(struct mediate *m)
+TEST_F(mediate, mappings)
 {
+	struct mediate *m = &self->m;
 	__u32 reg = doorbell(m), other = REG_TDBAH(1), val;
 	__u8 *map, *room, *two;
 
 	trap_set(m, TRAP_ON);
 	map = bar_map(m, RX_PAGE, 0x2000);
 	put(map, reg, 11);
-	ok(true, "shadow: can be mapped while it is there");
+	CHECK(true, "shadow: can be mapped while it is there");
 	two = bar_map(m, RX_PAGE, 0x2000);
-	expect_hex(get(two, reg), 11, "shadow: two mappings see the same");
+	CHECK_HEX(get(two, reg), 11, "shadow: two mappings see the same");
 	put(two, reg, 12);
-	expect_hex(get(map, reg), 12, "shadow: either way");
+	CHECK_HEX(get(map, reg), 12, "shadow: either way");
 	munmap(two, 0x2000);
 
 	room = mmap(NULL, 0x2000, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	map = mremap(map, 0x2000, 0x2000, MREMAP_MAYMOVE | MREMAP_FIXED, room);
-	if (map == MAP_FAILED)
-		bail_out("mremap: %s", strerror(errno));
-	expect_hex(get(map, reg), 12, "shadow: is still there after mremap");
+	ASSERT_NE(MAP_FAILED, map);
+	CHECK_HEX(get(map, reg), 12, "shadow: is still there after mremap");
 	put(map, reg, 13);
 	trap_set(m, TRAP_OFF);
-	expect_hex(bar_read32(m, reg), 13, "shadow: and drained");
+	CHECK_HEX(bar_read32(m, reg), 13, "shadow: and drained");
 	put(map, reg, 14);
-	expect_hex(bar_read32(m, reg), 14, "shadow: moved, then the device's");
+	CHECK_HEX(bar_read32(m, reg), 14, "shadow: moved, then the device's");
 	trap_set(m, TRAP_ON);
 	put(map, reg, 15);
 	demo_reset(m);
 	put(map, reg, 16);
 	wait_drain();
-	expect(demo_record(m, reg).last, 16, "shadow: where it was moved to");
+	CHECK_EQ(demo_record(m, reg).last, 16, "shadow: where it was moved to");
 
 	mprotect(map + 0x1000, 0x1000, PROT_READ);
 	load32(map + other - RX_PAGE, &val);
 	trap_set(m, TRAP_EXACT);
-	ok(!load32(map, &val) && !load32(map + 0x1000, &val),
-	   "shadow: both parts of a mapping that is two go");
+	CHECK(!load32(map, &val) && !load32(map + 0x1000, &val),
+	      "shadow: both parts of a mapping that is two go");
 	trap_set(m, TRAP_OFF);
 	munmap(map + 0x1000, 0x1000);
 	trap_set(m, TRAP_ON);
-	ok(load32(map, &val), "shadow: half a mapping");
+	CHECK(load32(map, &val), "shadow: half a mapping");
 	munmap(map, 0x1000);
 	trap_set(m, TRAP_OFF);
 	bar_write32(m, reg, 0);
 }
 
-static void test_mirror(struct mediate *m, __u8 *map)
+static void test_mirror(struct __test_metadata *_metadata, struct mediate *m, __u8 *map)
 {
 	__u32 device;
 
@@ -231,50 +233,48 @@ static void test_mirror(struct mediate *m, __u8 *map)
 	demo_reset(m);
 	trap_set(m, TRAP_ON);
 	device = get(map, REG_RXDCTL);
-	expect_hex(device, 0x10000, "mirror: starts with what the device has");
+	CHECK_HEX(device, 0x10000, "mirror: starts with what the device has");
 	put(map, REG_RXDCTL, 0x20000);
 	wait_drain();
-	expect_hex(get(map, REG_RXDCTL), device, "mirror: what is stored is lost");
-	expect(demo_record(m, REG_RXDCTL).writes, 0, "mirror: and not written");
+	CHECK_HEX(get(map, REG_RXDCTL), device, "mirror: what is stored is lost");
+	CHECK_EQ(demo_record(m, REG_RXDCTL).writes, 0, "mirror: and not written");
 	bar_write32(m, REG_RXDCTL, 0x30000);
 	wait_drain();
-	expect_hex(get(map, REG_RXDCTL), 0x30000, "mirror: shows what changes");
+	CHECK_HEX(get(map, REG_RXDCTL), 0x30000, "mirror: shows what changes");
 	trap_set(m, TRAP_OFF);
 	bar_write32(m, REG_RXDCTL, 0x10000);
 }
 
 /* The administrator's interval in place of the vendor's */
-static void test_interval(struct mediate *m, __u8 *map)
+TEST_F(mediate, interval)
 {
+	__u8 *map = bar_map(&self->m, RX_PAGE, 0x2000);
+	struct mediate *m = &self->m;
 	__u32 reg = doorbell(m);
 
-	expect(param_set("vfio_pci_mediate", "drain_us", "900000"), 0,
-	       "shadow: drain every 0.9 s");
+	CHECK_EQ(param_set("vfio_pci_mediate", "drain_us", "900000"), 0,
+		 "shadow: drain every 0.9 s");
 	trap_set(m, TRAP_ON);
 	demo_reset(m);
 	put(map, reg, 300);
 	wait_drain();
-	expect(demo_record(m, reg).writes, 0, "shadow: not drained that soon");
+	CHECK_EQ(demo_record(m, reg).writes, 0, "shadow: not drained that soon");
 	trap_set(m, TRAP_OFF);
-	expect_hex(bar_read32(m, reg), 300, "shadow: but at once when it ends");
-	expect(param_set("vfio_pci_mediate", "drain_us", "0"), 0,
-	       "shadow: leave the interval to the vendor");
-}
-
-void test_trap_shadow(struct mediate *m)
-{
-	__u8 *map;
-
-	if (!m->trap || m->traps == TRAPS_NOSHADOW)
-		return;
-
-	map = bar_map(m, RX_PAGE, 0x2000);
-	if (m->traps == TRAPS_NET)
-		test_enable(m, map);
-	else
-		test_mirror(m, map);
-	test_ends(m, map);
-	test_interval(m, map);
+	CHECK_HEX(bar_read32(m, reg), 300, "shadow: but at once when it ends");
+	CHECK_EQ(param_set("vfio_pci_mediate", "drain_us", "0"), 0,
+		 "shadow: leave the interval to the vendor");
 	munmap(map, 0x2000);
-	test_mappings(m);
 }
+
+TEST_F(mediate, registers)
+{
+	__u8 *map = bar_map(&self->m, RX_PAGE, 0x2000);
+
+	if (self->m.traps == TRAPS_NET)
+		test_enable(_metadata, &self->m, map);
+	else
+		test_mirror(_metadata, &self->m, map);
+	munmap(map, 0x2000);
+}
+
+TEST_HARNESS_MAIN

@@ -17,7 +17,10 @@
 
 #include <linux/userfaultfd.h>
 
-#include "mediate.h"
+#include "mediate_fixture.h"
+
+FIXTURE_VARIANT_ADD(mediate, net) { .parameters = DEMO_NET };
+FIXTURE_VARIANT_ADD(mediate, cdev) { .parameters = DEMO_NET_ROM, .mode = VFIO_CLIENT_CDEV };
 
 #define PATIENCE	3	/* seconds */
 
@@ -68,7 +71,7 @@ static void *missing_page(int *uffd)
 	reg.range.len = PAGE_4K;
 	if (ioctl(*uffd, UFFDIO_API, &api) ||
 	    ioctl(*uffd, UFFDIO_REGISTER, &reg))
-		bail_out("userfaultfd: %s", strerror(errno));
+		die("userfaultfd: %s", strerror(errno));
 
 	return page;
 }
@@ -80,11 +83,11 @@ static void give_page(int uffd, void *page)
 	};
 
 	if (ioctl(uffd, UFFDIO_ZEROPAGE, &zero))
-		bail_out("userfaultfd: %s", strerror(errno));
+		die("userfaultfd: %s", strerror(errno));
 }
 
-static void test_access(struct mediate *m, int uffd, struct stuck *s,
-			const char *name)
+static void test_access(struct __test_metadata *_metadata, struct mediate *m, int uffd,
+			struct stuck *s, const char *name)
 {
 	pthread_t accessor, toggler;
 	struct timespec deadline;
@@ -97,17 +100,18 @@ static void test_access(struct mediate *m, int uffd, struct stuck *s,
 	clock_gettime(CLOCK_REALTIME, &deadline);
 	deadline.tv_sec += PATIENCE;
 	free = !pthread_timedjoin_np(toggler, NULL, &deadline);
-	ok(free, "stuck: %s: does not hold up a trap", name);
+	CHECK(free, "stuck: %s: does not hold up a trap", name);
 	give_page(uffd, s->buf);
 	if (!free)
 		pthread_join(toggler, NULL);
 	pthread_join(accessor, NULL);
-	expect(s->ret, s->len, "stuck: %s: and comes to its end", name);
+	CHECK_EQ(s->ret, s->len, "stuck: %s: and comes to its end", name);
 	madvise(s->buf, PAGE_4K, MADV_DONTNEED);
 }
 
-void test_stuck(struct mediate *m)
+TEST_F(mediate, stuck)
 {
+	struct mediate *m = &self->m;
 	const struct vfio_client_region *config =
 		&m->region[VFIO_PCI_CONFIG_REGION_INDEX];
 	const struct {
@@ -138,19 +142,16 @@ void test_stuck(struct mediate *m)
 	void *page;
 	int uffd;
 
-	if (m->traps != TRAPS_NET)
-		return;
-
 	page = missing_page(&uffd);
-	if (!page) {
-		skip("no userfaultfd here", "stuck");
-		return;
-	}
+	if (!page)
+		SKIP(return, "no userfaultfd here");
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		stuck = cases[i].stuck;
 		stuck.buf = page;
-		test_access(m, uffd, &stuck, cases[i].name);
+		test_access(_metadata, m, uffd, &stuck, cases[i].name);
 	}
 	munmap(page, PAGE_4K);
 	close(uffd);
 }
+
+TEST_HARNESS_MAIN

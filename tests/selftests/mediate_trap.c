@@ -13,7 +13,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "mediate.h"
+#include "mediate_fixture.h"
+
+FIXTURE_VARIANT_ADD(mediate, net) { .parameters = DEMO_NET };
+FIXTURE_VARIANT_ADD(mediate, noshadow) { .parameters = DEMO_NOSHADOW };
+FIXTURE_VARIANT_ADD(mediate, sparse) { .parameters = DEMO_SPARSE };
+FIXTURE_VARIANT_ADD(mediate, hammer) { .parameters = DEMO_HAMMER };
+FIXTURE_VARIANT_ADD(mediate, cdev) { .parameters = DEMO_NET_ROM, .mode = VFIO_CLIENT_CDEV };
 
 static int listen_irq(struct mediate *m, int fd)
 {
@@ -43,8 +49,9 @@ static __s32 get_dt_fd(struct mediate *m)
 	return fd;
 }
 
-static void test_members(struct mediate *m)
+TEST_F(mediate, members)
 {
+	struct mediate *m = &self->m;
 	static const struct {
 		__u32 off, len;
 	} wrong[] = {
@@ -56,169 +63,151 @@ static void test_members(struct mediate *m)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(wrong); i++) {
-		expect(region_read(m, m->trap, wrong[i].off, buf, wrong[i].len),
-		       -EINVAL, "trap region: read of %u at %u", wrong[i].len,
-		       wrong[i].off);
-		expect(region_write(m, m->trap, wrong[i].off, buf, wrong[i].len),
-		       -EINVAL, "trap region: write of %u at %u", wrong[i].len,
-		       wrong[i].off);
+		CHECK_EQ(region_read(m, m->trap, wrong[i].off, buf, wrong[i].len), -EINVAL,
+			 "trap region: read of %u at %u", wrong[i].len, wrong[i].off);
+		CHECK_EQ(region_write(m, m->trap, wrong[i].off, buf, wrong[i].len), -EINVAL,
+			 "trap region: write of %u at %u", wrong[i].len, wrong[i].off);
 	}
-	expect(region_read(m, m->trap, 0, buf, 0), 0, "trap region: read of nothing");
+	CHECK_EQ(region_read(m, m->trap, 0, buf, 0), 0, "trap region: read of nothing");
 	for (i = 0; i < 8; i += 4) {
-		expect(region_read(m, m->trap, i, NULL, 4), -EFAULT,
-		       "trap region: read at %u to no buffer", i);
-		expect(region_write(m, m->trap, i, NULL, 4), -EFAULT,
-		       "trap region: write at %u from no buffer", i);
+		CHECK_EQ(region_read(m, m->trap, i, NULL, 4), -EFAULT,
+			 "trap region: read at %u to no buffer", i);
+		CHECK_EQ(region_write(m, m->trap, i, NULL, 4), -EFAULT,
+			 "trap region: write at %u from no buffer", i);
 	}
 }
 
-static void test_dt_fd(struct mediate *m, int fd)
+TEST_F(mediate, dt_fd)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC), other = new_eventfd();
+	struct mediate *m = &self->m;
+	int fd = new_eventfd();
 
-	expect(get_dt_fd(m), -1, "dt_fd: none");
-	expect(set_dt_fd(m, 9999), -EBADF, "dt_fd: a file that is not open");
-	expect(set_dt_fd(m, -2), -EBADF, "dt_fd: no file at all");
-	expect(set_dt_fd(m, null), -EINVAL, "dt_fd: not an eventfd");
-	expect(get_dt_fd(m), -1, "dt_fd: still none");
-	expect(set_dt_fd(m, -1), 4, "dt_fd: none where there was none");
-	expect(set_dt_fd(m, fd), 4, "dt_fd: an eventfd");
-	expect(get_dt_fd(m), 0, "dt_fd: there is one");
-	expect(set_dt_fd(m, 9999), -EBADF, "dt_fd: a bad one");
-	expect(get_dt_fd(m), 0, "dt_fd: does not take it away");
-	expect(set_dt_fd(m, other), 4, "dt_fd: another");
+	CHECK_EQ(get_dt_fd(m), -1, "dt_fd: none");
+	CHECK_EQ(set_dt_fd(m, 9999), -EBADF, "dt_fd: a file that is not open");
+	CHECK_EQ(set_dt_fd(m, -2), -EBADF, "dt_fd: no file at all");
+	CHECK_EQ(set_dt_fd(m, null), -EINVAL, "dt_fd: not an eventfd");
+	CHECK_EQ(get_dt_fd(m), -1, "dt_fd: still none");
+	CHECK_EQ(set_dt_fd(m, -1), 4, "dt_fd: none where there was none");
+	CHECK_EQ(set_dt_fd(m, fd), 4, "dt_fd: an eventfd");
+	CHECK_EQ(get_dt_fd(m), 0, "dt_fd: there is one");
+	CHECK_EQ(set_dt_fd(m, 9999), -EBADF, "dt_fd: a bad one");
+	CHECK_EQ(get_dt_fd(m), 0, "dt_fd: does not take it away");
+	CHECK_EQ(set_dt_fd(m, other), 4, "dt_fd: another");
 	trap_set(m, TRAP_EXACT);
-	ok(!eventfd_count(fd) && eventfd_count(other) == 1,
-	   "dt_fd: the other is signalled, not the one");
-	expect(set_dt_fd(m, -1), 4, "dt_fd: none any more");
+	CHECK(!eventfd_count(fd) && eventfd_count(other) == 1,
+	      "dt_fd: the other is signalled, not the one");
+	CHECK_EQ(set_dt_fd(m, -1), 4, "dt_fd: none any more");
 	trap_set(m, TRAP_OFF);
-	ok(!eventfd_count(fd) && !eventfd_count(other),
-	   "dt_fd: none is signalled any more");
-	expect(get_dt_fd(m), -1, "dt_fd: none");
+	CHECK(!eventfd_count(fd) && !eventfd_count(other), "dt_fd: none is signalled any more");
+	CHECK_EQ(get_dt_fd(m), -1, "dt_fd: none");
 	close(null);
 	close(other);
 }
 
 /* A step from one state to the next, and who is told. */
-static void step(struct mediate *m, const char *how, long ret, long want_ret,
-		 long want_state, int fd, unsigned int want_signals)
+static void step(struct __test_metadata *_metadata, struct mediate *m, const char *how,
+		 long ret, long want_ret, long want_state, int fd, unsigned int want_signals)
 {
-	expect(ret, want_ret, "trap: %s", how);
-	expect(trap_get(m), want_state, "trap: state after %s", how);
-	expect(eventfd_count(fd), want_signals, "trap: signals after %s", how);
+	CHECK_EQ(ret, want_ret, "trap: %s", how);
+	CHECK_EQ(trap_get(m), want_state, "trap: state after %s", how);
+	CHECK_EQ(eventfd_count(fd), want_signals, "trap: signals after %s", how);
 }
 
-static void test_states(struct mediate *m, int fd)
+TEST_F(mediate, states)
 {
 	static const __u32 wrong[] = { 4, 5, 6, 7, 0x100, 0x80000000, ~0u };
+	struct mediate *m = &self->m;
 	bool shadow = m->traps != TRAPS_NOSHADOW;
+	int fd = new_eventfd();
 	unsigned int i;
 
 	set_dt_fd(m, fd);
-	expect(trap_get(m), TRAP_OFF, "trap: off at first");
+	CHECK_EQ(trap_get(m), TRAP_OFF, "trap: off at first");
 	for (i = 0; i < ARRAY_SIZE(wrong); i++)
-		step(m, "a state that there is not", trap_set(m, wrong[i]),
-		     -EINVAL, TRAP_OFF, fd, 0);
-	step(m, "off when off", trap_set(m, TRAP_OFF), 0, TRAP_OFF, fd, 0);
-	step(m, "acknowledged when off", trap_set(m, TRAP_ACK), 0, TRAP_OFF, fd,
-	     0);
+		step(_metadata, m, "a state that there is not", trap_set(m, wrong[i]), -EINVAL,
+		     TRAP_OFF, fd, 0);
+	step(_metadata, m, "off when off", trap_set(m, TRAP_OFF), 0, TRAP_OFF, fd, 0);
+	step(_metadata, m, "acknowledged when off", trap_set(m, TRAP_ACK), 0, TRAP_OFF, fd, 0);
 
 	if (shadow) {
-		step(m, "on", trap_set(m, TRAP_ON), 0, TRAP_ON, fd, 1);
-		step(m, "on when on", trap_set(m, TRAP_ON), 0, TRAP_ON, fd, 0);
-		step(m, "wrong when on", trap_set(m, 4), -EINVAL, TRAP_ON, fd, 0);
-		step(m, "acknowledged", trap_set(m, TRAP_ACK), 0, TRAP_EXACT, fd,
+		step(_metadata, m, "on", trap_set(m, TRAP_ON), 0, TRAP_ON, fd, 1);
+		step(_metadata, m, "on when on", trap_set(m, TRAP_ON), 0, TRAP_ON, fd, 0);
+		step(_metadata, m, "wrong when on", trap_set(m, 4), -EINVAL, TRAP_ON, fd, 0);
+		step(_metadata, m, "acknowledged", trap_set(m, TRAP_ACK), 0, TRAP_EXACT, fd, 0);
+		step(_metadata, m, "off again", trap_set(m, TRAP_OFF), 0, TRAP_OFF, fd, 1);
+		step(_metadata, m, "on once more", trap_set(m, TRAP_ON), 0, TRAP_ON, fd, 1);
+		step(_metadata, m, "exact when on", trap_set(m, TRAP_EXACT), 0, TRAP_EXACT, fd,
 		     0);
-		step(m, "off again", trap_set(m, TRAP_OFF), 0, TRAP_OFF, fd, 1);
-		step(m, "on once more", trap_set(m, TRAP_ON), 0, TRAP_ON, fd, 1);
-		step(m, "exact when on", trap_set(m, TRAP_EXACT), 0, TRAP_EXACT,
-		     fd, 0);
 	} else {
-		step(m, "on without shadow", trap_set(m, TRAP_ON), -EBUSY,
+		step(_metadata, m, "on without shadow", trap_set(m, TRAP_ON), -EBUSY, TRAP_OFF,
+		     fd, 0);
+		step(_metadata, m, "on by the vendor without shadow", demo_toggle(true), -EBUSY,
 		     TRAP_OFF, fd, 0);
-		step(m, "on by the vendor without shadow", demo_toggle(true),
-		     -EBUSY, TRAP_OFF, fd, 0);
-		step(m, "exact without shadow", trap_set(m, TRAP_EXACT), 0,
+		step(_metadata, m, "exact without shadow", trap_set(m, TRAP_EXACT), 0,
 		     TRAP_EXACT, fd, 1);
 	}
-	step(m, "on when exact", trap_set(m, TRAP_ON), 0, TRAP_EXACT, fd, 0);
-	step(m, "acknowledged when exact", trap_set(m, TRAP_ACK), 0, TRAP_EXACT,
-	     fd, 0);
-	step(m, "exact when exact", trap_set(m, TRAP_EXACT), 0, TRAP_EXACT, fd, 0);
-	step(m, "on by the vendor when exact", demo_toggle(true), 0, TRAP_EXACT,
-	     fd, 0);
-	step(m, "off when exact", trap_set(m, TRAP_OFF), 0, TRAP_OFF, fd, 1);
-	step(m, "exact from off", trap_set(m, TRAP_EXACT), 0, TRAP_EXACT, fd, 1);
-	step(m, "off by the vendor", demo_toggle(false), 0, TRAP_OFF, fd, 1);
-	step(m, "off by the vendor when off", demo_toggle(false), 0, TRAP_OFF, fd,
+	step(_metadata, m, "on when exact", trap_set(m, TRAP_ON), 0, TRAP_EXACT, fd, 0);
+	step(_metadata, m, "acknowledged when exact", trap_set(m, TRAP_ACK), 0, TRAP_EXACT, fd,
+	     0);
+	step(_metadata, m, "exact when exact", trap_set(m, TRAP_EXACT), 0, TRAP_EXACT, fd, 0);
+	step(_metadata, m, "on by the vendor when exact", demo_toggle(true), 0, TRAP_EXACT, fd,
+	     0);
+	step(_metadata, m, "off when exact", trap_set(m, TRAP_OFF), 0, TRAP_OFF, fd, 1);
+	step(_metadata, m, "exact from off", trap_set(m, TRAP_EXACT), 0, TRAP_EXACT, fd, 1);
+	step(_metadata, m, "off by the vendor", demo_toggle(false), 0, TRAP_OFF, fd, 1);
+	step(_metadata, m, "off by the vendor when off", demo_toggle(false), 0, TRAP_OFF, fd,
 	     0);
 	if (shadow) {
-		step(m, "on by the vendor", demo_toggle(true), 0, TRAP_ON, fd, 1);
-		step(m, "on by the vendor when on", demo_toggle(true), 0, TRAP_ON,
+		step(_metadata, m, "on by the vendor", demo_toggle(true), 0, TRAP_ON, fd, 1);
+		step(_metadata, m, "on by the vendor when on", demo_toggle(true), 0, TRAP_ON,
 		     fd, 0);
-		step(m, "exact, asked for by the vendor", trap_set(m, TRAP_EXACT),
-		     0, TRAP_EXACT, fd, 0);
-		step(m, "off, last", trap_set(m, TRAP_OFF), 0, TRAP_OFF, fd, 1);
+		step(_metadata, m, "exact, asked for by the vendor", trap_set(m, TRAP_EXACT), 0,
+		     TRAP_EXACT, fd, 0);
+		step(_metadata, m, "off, last", trap_set(m, TRAP_OFF), 0, TRAP_OFF, fd, 1);
 	} else {
 		/* What was said of the last trap does not hold for the next. */
-		step(m, "on by the vendor, after exact", demo_toggle(true),
-		     -EBUSY, TRAP_OFF, fd, 0);
+		step(_metadata, m, "on by the vendor, after exact", demo_toggle(true), -EBUSY,
+		     TRAP_OFF, fd, 0);
 	}
 	set_dt_fd(m, -1);
 }
 
-static void test_trap_irq(struct mediate *m, int fd)
+TEST_F(mediate, irq)
 {
+	struct mediate *m = &self->m;
 	bool shadow = m->traps != TRAPS_NOSHADOW;
 	__u32 on = shadow ? TRAP_ON : TRAP_EXACT;
-	int dt_fd = new_eventfd();
+	int dt_fd = new_eventfd(), fd = new_eventfd();
 
 	set_dt_fd(m, dt_fd);
-	expect(listen_irq(m, fd), 0, "trap irq: listen");
-	step(m, "irq: on", trap_set(m, on), 0, on, fd, 1);
-	step(m, "irq: unmask, which acknowledges", unmask_irq(m), 0, TRAP_EXACT,
-	     fd, 0);
-	step(m, "irq: off", trap_set(m, TRAP_OFF), 0, TRAP_OFF, fd, 1);
-	step(m, "irq: on while masked", trap_set(m, on), 0, on, fd, 0);
-	step(m, "irq: off while masked", trap_set(m, TRAP_OFF), 0, TRAP_OFF, fd, 0);
-	expect(eventfd_count(dt_fd), 4, "trap irq: dt_fd knows of all four");
-	step(m, "irq: unmask with changes pending", unmask_irq(m), 0, TRAP_OFF, fd,
+	CHECK_EQ(listen_irq(m, fd), 0, "trap irq: listen");
+	step(_metadata, m, "irq: on", trap_set(m, on), 0, on, fd, 1);
+	step(_metadata, m, "irq: unmask, which acknowledges", unmask_irq(m), 0, TRAP_EXACT, fd,
+	     0);
+	step(_metadata, m, "irq: off", trap_set(m, TRAP_OFF), 0, TRAP_OFF, fd, 1);
+	step(_metadata, m, "irq: on while masked", trap_set(m, on), 0, on, fd, 0);
+	step(_metadata, m, "irq: off while masked", trap_set(m, TRAP_OFF), 0, TRAP_OFF, fd, 0);
+	CHECK_EQ(eventfd_count(dt_fd), 4, "trap irq: dt_fd knows of all four");
+	step(_metadata, m, "irq: unmask with changes pending", unmask_irq(m), 0, TRAP_OFF, fd,
 	     1);
-	step(m, "irq: unmask while off", unmask_irq(m), 0, TRAP_OFF, fd, 0);
+	step(_metadata, m, "irq: unmask while off", unmask_irq(m), 0, TRAP_OFF, fd, 0);
 	/* Masked since, and on, off and on again: the VMM acted on another on. */
 	trap_set(m, on);
 	trap_set(m, TRAP_OFF);
 	eventfd_count(fd);
 	unmask_irq(m);
-	step(m, "irq: on while masked anew", trap_set(m, on), 0, on, fd, 1);
-	step(m, "irq: unmask too late for it", unmask_irq(m), 0, on, fd, 1);
-	step(m, "irq: unmask in time", unmask_irq(m), 0, TRAP_EXACT, fd, 0);
-	step(m, "irq: off again", trap_set(m, TRAP_OFF), 0, TRAP_OFF, fd, 1);
+	step(_metadata, m, "irq: on while masked anew", trap_set(m, on), 0, on, fd, 1);
+	step(_metadata, m, "irq: unmask too late for it", unmask_irq(m), 0, on, fd, 1);
+	step(_metadata, m, "irq: unmask in time", unmask_irq(m), 0, TRAP_EXACT, fd, 0);
+	step(_metadata, m, "irq: off again", trap_set(m, TRAP_OFF), 0, TRAP_OFF, fd, 1);
 	listen_irq(m, -1);
 	unmask_irq(m);
-	step(m, "irq: on while nobody listens", trap_set(m, on), 0, on, fd, 0);
+	step(_metadata, m, "irq: on while nobody listens", trap_set(m, on), 0, on, fd, 0);
 	trap_set(m, TRAP_OFF);
 	unmask_irq(m);
 	set_dt_fd(m, -1);
 	close(dt_fd);
-}
-
-void test_trap_region(struct mediate *m)
-{
-	int fd = new_eventfd();
-
-	if (!m->trap) {
-		expect(demo_toggle(true), -EOPNOTSUPP,
-		       "trap: by the vendor, where there is nothing to trap");
-		expect(demo_toggle(false), -EOPNOTSUPP, "trap: off likewise");
-		close(fd);
-		return;
-	}
-	test_members(m);
-	test_dt_fd(m, fd);
-	test_states(m, fd);
-	test_trap_irq(m, fd);
-	close(fd);
 }
 
 /* Page faults that a load takes, -1 when it is a SIGBUS. */
@@ -236,54 +225,53 @@ static long faults(const __u8 *addr)
 }
 
 /* Which of pages 1 to 3 are in place, from how an access to each goes */
-static void expect_faults(const __u8 *map, long one, long two, long three,
-			  const char *what)
+static void expect_faults(struct __test_metadata *_metadata, const __u8 *map, long one,
+			  long two, long three, const char *what)
 {
 	long got[3];
 	int i;
 
 	for (i = 0; i < 3; i++)
 		got[i] = faults(map + i * PAGE_4K);
-	if (!ok(got[0] == one && got[1] == two && got[2] == three, "trap: %s",
-		what))
-		note("got %ld %ld %ld, want %ld %ld %ld", got[0], got[1], got[2],
-		     one, two, three);
+	if (!CHECK(got[0] == one && got[1] == two && got[2] == three, "trap: %s", what))
+		ksft_print_msg("got %ld %ld %ld, want %ld %ld %ld\n", got[0], got[1], got[2],
+			       one, two, three);
 }
 
-static void test_faults(struct mediate *m, const __u8 *map)
+static void test_faults(struct __test_metadata *_metadata, struct mediate *m, const __u8 *map)
 {
 	long page1 = m->traps == TRAPS_NOSHADOW;
 
 	/* The first time, the test itself faults, too. */
 	faults(map);
-	expect_faults(map, 0, 1, 1, "mapped pages come by faults");
-	expect_faults(map, 0, 0, 0, "and stay");
+	expect_faults(_metadata, map, 0, 1, 1, "mapped pages come by faults");
+	expect_faults(_metadata, map, 0, 0, 0, "and stay");
 	trap_set(m, TRAP_EXACT);
-	expect_faults(map, page1 ? -1 : 0, -1, -1,
+	expect_faults(_metadata, map, page1 ? -1 : 0, -1, -1,
 		      "exact: a page that is not trapped is not touched");
 	trap_set(m, TRAP_OFF);
-	expect_faults(map, page1, 1, 1, "off: nor is it then, and the others return");
-	expect_faults(map, 0, 0, 0, "off: and stay");
+	expect_faults(_metadata, map, page1, 1, 1,
+		      "off: nor is it then, and the others return");
+	expect_faults(_metadata, map, 0, 0, 0, "off: and stay");
 	if (m->traps == TRAPS_NOSHADOW)
 		return;
 
 	trap_set(m, TRAP_ON);
-	expect_faults(map, 0, 1, 1, "shadow: in the place of trapped pages alone");
-	expect_faults(map, 0, 0, 0, "shadow: and stays");
+	expect_faults(_metadata, map, 0, 1, 1, "shadow: in the place of trapped pages alone");
+	expect_faults(_metadata, map, 0, 0, 0, "shadow: and stays");
 	trap_set(m, TRAP_OFF);
-	expect_faults(map, 0, 1, 1, "shadow: gone, in no other place");
+	expect_faults(_metadata, map, 0, 1, 1, "shadow: gone, in no other place");
 }
 
 /* What a child sees of the mapping it has inherited. */
-static void test_child(struct mediate *m, __u8 *map)
+static void test_child(struct __test_metadata *_metadata, struct mediate *m, __u8 *map)
 {
 	int go[2], status = 0;
 	pid_t pid;
 	__u32 val;
 	char c = 0;
 
-	if (pipe(go))
-		bail_out("pipe: %s", strerror(errno));
+	ASSERT_EQ(0, pipe(go));
 	load32(map + PAGE_4K, &val);
 	pid = fork();
 	if (!pid) {
@@ -296,56 +284,55 @@ static void test_child(struct mediate *m, __u8 *map)
 	}
 	usleep(20000);
 	trap_set(m, TRAP_EXACT);
-	if (write(go[1], &c, 1) != 1 || waitpid(pid, &status, 0) != pid)
-		bail_out("child: %s", strerror(errno));
-	ok(WIFEXITED(status) && !WEXITSTATUS(status),
-	   "trap: a child's mapping is trapped as well");
+	ASSERT_EQ(1, write(go[1], &c, 1));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	CHECK(WIFEXITED(status) && !WEXITSTATUS(status),
+	      "trap: a child's mapping is trapped as well");
 	trap_set(m, TRAP_OFF);
 	close(go[0]);
 	close(go[1]);
 }
 
-static void test_exact_mappings(struct mediate *m)
+TEST_F(mediate, exact_mappings)
 {
+	struct mediate *m = &self->m;
 	__u32 pages = m->traps == TRAPS_NOSHADOW ? 0xe : 0xc;
 	__u8 *map = bar_map(m, 0x1000, 0x3000);
 	bool works;
 	__u32 val, i;
 
 	bar_write32(m, REG_RDBAH(0), 0x1234);
-	test_faults(m, map);
+	test_faults(_metadata, m, map);
 	for (i = 1; i < 4; i++)
 		load32(map + (i - 1) * PAGE_4K, &val);
 	trap_set(m, TRAP_EXACT);
 	for (i = 1; i < 4; i++) {
 		works = load32(map + (i - 1) * PAGE_4K, &val);
-		ok(works != !!(pages & 1 << i),
-		   "exact: page %u, mapped before, %s", i,
-		   pages & 1 << i ? "is a SIGBUS" : "still works");
+		CHECK(works != !!(pages & 1 << i), "exact: page %u, mapped before, %s", i,
+		      pages & 1 << i ? "is a SIGBUS" : "still works");
 		works = store32(map + (i - 1) * PAGE_4K, 0);
-		ok(works != !!(pages & 1 << i), "exact: so for writes to page %u",
-		   i);
-		expect(try_map(m, &m->region[0], i * PAGE_4K, PAGE_4K, MAP_SHARED,
-			       NULL), pages & 1 << i ? -EBUSY : 0,
-		       "exact: page %u: map anew", i);
+		CHECK(works != !!(pages & 1 << i), "exact: so for writes to page %u", i);
+		CHECK_EQ(try_map(m, &m->region[0], i * PAGE_4K, PAGE_4K, MAP_SHARED, NULL),
+			 pages & 1 << i ? -EBUSY : 0, "exact: page %u: map anew", i);
 	}
-	expect(try_map(m, &m->region[0], 0x1000, 0x3000, MAP_SHARED, NULL), -EBUSY,
-	       "exact: pages of which some are trapped: map anew");
-	expect(try_map(m, &m->region[3], 0, 0x1000, MAP_SHARED, NULL), 0,
-	       "exact: another BAR can be mapped");
+	CHECK_EQ(try_map(m, &m->region[0], 0x1000, 0x3000, MAP_SHARED, NULL), -EBUSY,
+		 "exact: pages of which some are trapped: map anew");
+	CHECK_EQ(try_map(m, &m->region[3], 0, 0x1000, MAP_SHARED, NULL), 0,
+		 "exact: another BAR can be mapped");
 	trap_set(m, TRAP_OFF);
-	ok(load32(map + REG_RDBAH(0) - 0x1000, &val) && val == 0x1234,
-	   "exact: when it is off the old mapping works");
+	CHECK(load32(map + REG_RDBAH(0) - 0x1000, &val) && val == 0x1234,
+	      "exact: when it is off the old mapping works");
 	for (i = 1; i < 4; i++)
-		expect(try_map(m, &m->region[0], i * PAGE_4K, PAGE_4K, MAP_SHARED,
-			       NULL), 0, "exact: when it is off page %u maps", i);
-	test_child(m, map);
+		CHECK_EQ(try_map(m, &m->region[0], i * PAGE_4K, PAGE_4K, MAP_SHARED, NULL), 0,
+			 "exact: when it is off page %u maps", i);
+	test_child(_metadata, m, map);
 	munmap(map, 0x3000);
 }
 
 /* Accesses through the file while trapped come to the vendor one by one. */
-static void test_exact_accesses(struct mediate *m)
+TEST_F(mediate, exact_accesses)
 {
+	struct mediate *m = &self->m;
 	__u32 q1 = m->traps == TRAPS_HAMMER ? REG_RDBAH(1) : REG_RDBAL;
 	struct mediate_record record;
 	struct mediate_counts counts;
@@ -354,107 +341,84 @@ static void test_exact_accesses(struct mediate *m)
 
 	demo_reset(m);
 	bar_write32(m, REG_RDBAH(0), 1);
-	expect(demo_record(m, REG_RDBAH(0)).writes, 0,
-	       "exact: nothing comes to the vendor before");
+	CHECK_EQ(demo_record(m, REG_RDBAH(0)).writes, 0,
+		 "exact: nothing comes to the vendor before");
 	trap_set(m, TRAP_EXACT);
 	bar_write32(m, REG_RDBAH(0), 3);
 	bar_write32(m, REG_RDBAH(0), 3);
 	bar_write32(m, REG_RDBAH(0), 2);
 	record = demo_record(m, REG_RDBAH(0));
-	ok(record.writes == 3 && record.last == 2 && record.backwards == 1,
-	   "exact: each write comes, in its order");
-	expect_hex(bar_read32(m, REG_RDBAH(0)), 2, "exact: and reaches the device");
-	expect(demo_counts(m).trapped, 4, "exact: as does each read");
+	CHECK(record.writes == 3 && record.last == 2 && record.backwards == 1,
+	      "exact: each write comes, in its order");
+	CHECK_HEX(bar_read32(m, REG_RDBAH(0)), 2, "exact: and reaches the device");
+	CHECK_EQ(demo_counts(m).trapped, 4, "exact: as does each read");
 
-	expect(region_write(m, &m->region[0], q1, &base, 4), 4,
-	       "exact: another register");
-	expect(demo_record(m, q1).writes, 1, "exact: has its own count");
-	expect(region_write(m, &m->region[0], REG_RDBAL, &base, 8), 8,
-	       "exact: a write of 8 bytes");
-	expect_hex(bar_read32(m, REG_RDBAL), 0x1000, "exact: its lower half");
-	expect_hex(bar_read32(m, REG_RDBAH(0)), 0x5678, "exact: its upper half");
+	CHECK_EQ(region_write(m, &m->region[0], q1, &base, 4), 4, "exact: another register");
+	CHECK_EQ(demo_record(m, q1).writes, 1, "exact: has its own count");
+	CHECK_EQ(region_write(m, &m->region[0], REG_RDBAL, &base, 8), 8,
+		 "exact: a write of 8 bytes");
+	CHECK_HEX(bar_read32(m, REG_RDBAL), 0x1000, "exact: its lower half");
+	CHECK_HEX(bar_read32(m, REG_RDBAH(0)), 0x5678, "exact: its upper half");
 
 	demo_reset(m);
-	expect(region_read(m, &m->region[0], 0x1ffc, &base, 8), 8,
-	       "exact: read across into a trapped page");
-	expect(demo_counts(m).trapped, m->traps == TRAPS_NOSHADOW ? 2 : 1,
-	       "exact: of which the trapped part comes");
+	CHECK_EQ(region_read(m, &m->region[0], 0x1ffc, &base, 8), 8,
+		 "exact: read across into a trapped page");
+	CHECK_EQ(demo_counts(m).trapped, m->traps == TRAPS_NOSHADOW ? 2 : 1,
+		 "exact: of which the trapped part comes");
 	demo_reset(m);
 	bar_read32(m, REG_VTIVAR);
 	counts = demo_counts(m);
-	expect(counts.trapped, m->traps == TRAPS_NOSHADOW,
-	       "exact: no other page does");
-	expect(region_read(m, &m->region[0], REG_RDBAH(0), NULL, 4), -EFAULT,
-	       "exact: read to no buffer");
-	expect(region_write(m, &m->region[0], REG_RDBAH(0), NULL, 4), -EFAULT,
-	       "exact: write from no buffer");
-	expect_hex(bar_read32(m, REG_RDBAH(0)), 0x5678,
-		   "exact: which writes nothing");
+	CHECK_EQ(counts.trapped, m->traps == TRAPS_NOSHADOW, "exact: no other page does");
+	CHECK_EQ(region_read(m, &m->region[0], REG_RDBAH(0), NULL, 4), -EFAULT,
+		 "exact: read to no buffer");
+	CHECK_EQ(region_write(m, &m->region[0], REG_RDBAH(0), NULL, 4), -EFAULT,
+		 "exact: write from no buffer");
+	CHECK_HEX(bar_read32(m, REG_RDBAH(0)), 0x5678, "exact: which writes nothing");
 	if (m->traps == TRAPS_HAMMER) {
 		demo_reset(m);
 		bar_write32(m, DEMO_KICK, 7);
-		expect(demo_record(m, DEMO_KICK).last, 7, "exact: a kick");
-		expect_hex(bar_read32(m, DEMO_KICK), KICK_IDLE,
-			   "exact: which the vendor emulates");
+		CHECK_EQ(demo_record(m, DEMO_KICK).last, 7, "exact: a kick");
+		CHECK_HEX(bar_read32(m, DEMO_KICK), KICK_IDLE,
+			  "exact: which the vendor emulates");
 	}
 	trap_set(m, TRAP_OFF);
 	demo_reset(m);
 	bar_write32(m, REG_RDBAH(0), 4);
 	val = bar_read32(m, REG_RDBAH(0));
-	ok(val == 4 && !demo_counts(m).trapped,
-	   "exact: when it is off nothing comes to the vendor");
+	CHECK(val == 4 && !demo_counts(m).trapped,
+	      "exact: when it is off nothing comes to the vendor");
 }
 
-void test_trap_pages(struct mediate *m)
+TEST_F(mediate, reset)
 {
-	struct vfio_device_ioeventfd ioeventfd = {
-		.argsz = sizeof(ioeventfd),
-		.flags = VFIO_DEVICE_IOEVENTFD_32,
-		.offset = m->region[0].offset + REG_VTIVAR,
-		.fd = new_eventfd(),
-	};
-
-	expect(vfio_client_ioctl(m->dev.device_fd, VFIO_DEVICE_IOEVENTFD,
-				 &ioeventfd), -EOPNOTSUPP,
-	       "ioeventfd: not with a mediated device");
-	close(ioeventfd.fd);
-	if (!m->trap)
-		return;
-	test_exact_mappings(m);
-	test_exact_accesses(m);
-}
-
-void test_trap_reset(struct mediate *m)
-{
+	struct mediate *m = &self->m;
 	int fd = new_eventfd(), i;
 	__u8 *map;
 	__u32 val;
 
-	if (!m->trap) {
-		close(fd);
-		return;
-	}
 	set_dt_fd(m, fd);
 	map = bar_map(m, TX_PAGE, PAGE_4K);
 	for (i = 0; i < 2; i++) {
 		bool exact = i || m->traps == TRAPS_NOSHADOW;
 
 		trap_set(m, exact ? TRAP_EXACT : TRAP_ON);
-		expect(eventfd_count(fd), 1, "reset: trapped, %s",
-		       exact ? "exact" : "shadowed");
+		CHECK_EQ(eventfd_count(fd), 1, "reset: trapped, %s",
+			 exact ? "exact" : "shadowed");
 		load32(map, &val);
-		expect(vfio_client_ioctl(m->dev.device_fd, VFIO_DEVICE_RESET,
-					 NULL), 0, "reset: while trapped");
-		expect(trap_get(m), TRAP_OFF, "reset: ends the trap");
-		expect(eventfd_count(fd), 1, "reset: which is signalled");
+		CHECK_EQ(vfio_client_ioctl(m->dev.device_fd, VFIO_DEVICE_RESET, NULL), 0,
+			 "reset: while trapped");
+		CHECK_EQ(trap_get(m), TRAP_OFF, "reset: ends the trap");
+		CHECK_EQ(eventfd_count(fd), 1, "reset: which is signalled");
 		bar_write32(m, REG_TDBAH(0), 0x99 + i);
-		ok(load32(map + REG_TDBAH(0) - TX_PAGE, &val) &&
-		   val == 0x99u + i, "reset: the mapping is the device's");
+		CHECK(load32(map + REG_TDBAH(0) - TX_PAGE, &val) && val == 0x99u + i,
+		      "reset: the mapping is the device's");
 	}
-	expect(vfio_client_ioctl(m->dev.device_fd, VFIO_DEVICE_RESET, NULL), 0,
-	       "reset: without a trap");
-	expect(eventfd_count(fd), 0, "reset: of which nobody is told");
+	CHECK_EQ(vfio_client_ioctl(m->dev.device_fd, VFIO_DEVICE_RESET, NULL), 0,
+		 "reset: without a trap");
+	CHECK_EQ(eventfd_count(fd), 0, "reset: of which nobody is told");
 	munmap(map, PAGE_4K);
 	set_dt_fd(m, -1);
 	close(fd);
 }
+
+TEST_HARNESS_MAIN

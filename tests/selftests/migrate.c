@@ -1,53 +1,136 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * migrate: options, and what is run.
+ * migrate: saves the state of a VF, or has another program drive it, line by line.
  */
+#define _GNU_SOURCE
+
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "migrate.h"
 
-static void print_help(FILE *file)
+#define MAX_SIZE	0x400000	/* of a stream */
+
+struct obedient {
+	struct migrate m;
+	bool v1;
+	int fd;				/* of the transfer, by v2 */
+	struct vfio_client_region bar;
+	struct stream stream;
+};
+
+static long access_bar(struct obedient *o, __u64 reg, __u32 *value, bool write)
 {
-	fputs("usage: migrate [--concurrent SECONDS] BDF BDF [group|cdev]\n"
-	      "       migrate --save FILE BDF\n"
-	      "       migrate --load FILE BDF\n"
-	      "       migrate --obey v1|v2 BDF\n"
-	      "\n"
-	      "Test two VFs bound to vfio-pci-mediate and mediated by mediator_state;\n"
-	      "print TAP.\n"
-	      "\n"
-	      "  --concurrent SECONDS  all kinds of calls at once\n"
-	      "  --save FILE           write what is saved of a device to FILE\n"
-	      "  --load FILE           test that FILE can be loaded\n"
-	      "  --obey v1|v2          open a VF, whoever mediates it, print \"open\", and\n"
-	      "                        do by that protocol what each line of standard\n"
-	      "                        input says; answer with 0, a number or an errno\n"
-	      "\n"
-	      "      read REG          register of BAR 0\n"
-	      "      write REG VALUE\n"
-	      "      reset\n"
-	      "      state             its number in the protocol\n"
-	      "      set STATE\n"
-	      "      save FILE         the bytes that there were\n"
-	      "      load FILE\n",
-	      file);
+	long ret = write ?
+		vfio_client_region_write(&o->m.dev, &o->bar, value, 4, reg) :
+		vfio_client_region_read(&o->m.dev, &o->bar, value, 4, reg);
+
+	return ret < 0 || write ? ret : *value;
 }
 
-static void test_all(struct migrate *from, struct migrate *to)
+static long change_state(struct obedient *o, __u32 state)
 {
-	test_info(from, to);
-	test_v2(from, to);
-	test_v2_files(from, to);
-	test_v1(from, to);
-	test_streams(from, to);
-	test_vendor(from, to);
-	test_reset(from, to);
-	test_stuck(from, to);
-	test_detach(from, to);
-	expect(vendor_get("wrong"), 0, "no callback came when it should not have");
-	expect(vendor_get("running"), 2, "both devices run");
+	int ret, fd = -1;
+
+	if (o->v1)
+		return v1_set(&o->m, state);
+
+	ret = set_state(&o->m, state, &fd);
+	if (o->fd >= 0)
+		close(o->fd);
+	o->fd = fd;
+
+	return ret;
+}
+
+static long save(struct obedient *o, const char *path)
+{
+	struct stream *stream = &o->stream;
+	FILE *file;
+	long ret;
+
+	stream->size = 0;
+	ret = o->v1 ? v1_save(&o->m, stream, NULL) :
+		read_parts(o->fd, stream->data, MAX_SIZE, 100, &stream->size);
+	if (ret)
+		return ret;
+
+	file = fopen(path, "we");
+	if (!file)
+		return -errno;
+	fwrite(stream->data, stream->size, 1, file);
+
+	return fclose(file) ? -errno : (long)stream->size;
+}
+
+static long load(struct obedient *o, const char *path)
+{
+	struct stream *stream = &o->stream;
+	FILE *file = fopen(path, "re");
+
+	if (!file)
+		return -errno;
+	stream->size = fread(stream->data, 1, MAX_SIZE, file);
+	fclose(file);
+
+	return o->v1 ? v1_load(&o->m, stream, NULL, 100) :
+		write_parts(o->fd, stream->data, stream->size, 100);
+}
+
+static long obey_line(struct obedient *o, const char *word, const char *arg,
+		      const char *value)
+{
+	__u32 number = strtoul(value, NULL, 0);
+	__u64 reg = strtoul(arg, NULL, 0);
+
+	if (!strcmp(word, "read"))
+		return access_bar(o, reg, &number, false);
+	if (!strcmp(word, "write"))
+		return access_bar(o, reg, &number, true);
+	if (!strcmp(word, "reset"))
+		return vfio_client_ioctl(o->m.dev.device_fd, VFIO_DEVICE_RESET, NULL);
+	if (!strcmp(word, "state"))
+		return o->v1 ? v1_get(&o->m) : get_state(&o->m);
+	if (!strcmp(word, "set"))
+		return change_state(o, reg);
+	if (!strcmp(word, "save"))
+		return save(o, arg);
+	if (!strcmp(word, "load"))
+		return load(o, arg);
+
+	return -EINVAL;
+}
+
+static int obey(const char *bdf, bool v1)
+{
+	struct obedient o = { .v1 = v1, .fd = -1 };
+	char line[256], word[16], arg[128], value[32];
+	long ret;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	o.stream.data = malloc(MAX_SIZE);
+	migrate_open(&o.m, bdf, VFIO_CLIENT_GROUP);
+	if (!o.stream.data || vfio_client_get_region(&o.m.dev, 0, &o.bar))
+		die("%s: no BAR 0", bdf);
+
+	puts("open");
+	while (fgets(line, sizeof(line), stdin)) {
+		arg[0] = '\0';
+		value[0] = '\0';
+		if (sscanf(line, "%15s %127s %31s", word, arg, value) < 1)
+			continue;
+		ret = obey_line(&o, word, arg, value);
+		if (ret < 0)
+			printf("%s: %s\n", word, strerrorname_np(-ret));
+		else
+			printf("%s: %ld\n", word, ret);
+	}
+	migrate_close(&o.m);
+
+	return 0;
 }
 
 static int save_file(const char *path, const char *bdf)
@@ -71,14 +154,32 @@ static int save_file(const char *path, const char *bdf)
 	return 0;
 }
 
+static void print_help(FILE *file)
+{
+	fputs("usage: migrate --save FILE BDF\n"
+	      "       migrate --obey v1|v2 BDF\n"
+	      "\n"
+	      "For a VF bound to vfio-pci-mediate, whoever mediates it.\n"
+	      "\n"
+	      "  --save FILE           fill the state of a device of mediator_state, and\n"
+	      "                        write to FILE what is saved of it\n"
+	      "  --obey v1|v2          open a VF, print \"open\", and do by that protocol\n"
+	      "                        what each line of standard input says; answer with\n"
+	      "                        0, a number or an errno\n"
+	      "\n"
+	      "      read REG          register of BAR 0\n"
+	      "      write REG VALUE\n"
+	      "      reset\n"
+	      "      state             its number in the protocol\n"
+	      "      set STATE\n"
+	      "      save FILE         the bytes that there were\n"
+	      "      load FILE\n",
+	      file);
+}
+
 int main(int argc, char **argv)
 {
-	enum vfio_client_mode mode = VFIO_CLIENT_GROUP;
-	struct migrate from, to;
-	unsigned int seconds = 0;
-	int arg = 1;
-
-	if (argc > 1 && !strcmp(argv[1], "--help")) {
+	if (argc == 2 && !strcmp(argv[1], "--help")) {
 		print_help(stdout);
 		return 0;
 	}
@@ -87,34 +188,6 @@ int main(int argc, char **argv)
 	if (argc == 4 && !strcmp(argv[1], "--obey"))
 		return obey(argv[3], !strcmp(argv[2], "v1"));
 
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	puts("TAP version 14");
-	if (argc == 4 && !strcmp(argv[1], "--load")) {
-		migrate_open(&to, argv[3], mode);
-		test_golden(&to, argv[2]);
-		migrate_close(&to);
-		return end_results();
-	}
-	if (argc > 3 && !strcmp(argv[1], "--concurrent")) {
-		seconds = atoi(argv[2]);
-		arg = 3;
-	}
-	if (argc == arg + 3 && !strcmp(argv[arg + 2], "cdev")) {
-		mode = VFIO_CLIENT_CDEV;
-	} else if (argc != arg + 2 &&
-		   !(argc == arg + 3 && !strcmp(argv[arg + 2], "group"))) {
-		print_help(stderr);
-		return 2;
-	}
-
-	migrate_open(&from, argv[arg], mode);
-	migrate_open(&to, argv[arg + 1], mode);
-	if (seconds)
-		test_concurrent(&from, &to, seconds);
-	else
-		test_all(&from, &to);
-	migrate_close(&from);
-	migrate_close(&to);
-
-	return end_results();
+	print_help(stderr);
+	return 2;
 }

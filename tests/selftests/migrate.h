@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * migrate - migration of VFs of an 82576 that mediator_state mediates, by both
- * protocols, without a VMM. Prints TAP.
+ * A VF of an 82576 that mediator_state mediates, for the tests of migration by both
+ * protocols, without a VMM.
  */
 #ifndef MIGRATE_H
 #define MIGRATE_H
@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "harness.h"
+#include "testlib.h"
 #include "vfio_client.h"
 
 #include "format.h"
@@ -57,7 +57,7 @@ struct stream {
 	size_t size;
 };
 
-/* migrate_dev.c; what fails and is not under test bails out */
+/* migrate_dev.c; what fails and is not under test ends the test */
 void migrate_open(struct migrate *m, const char *bdf, enum vfio_client_mode mode);
 void migrate_close(struct migrate *m);
 void migrate_reopen(struct migrate *m);
@@ -97,29 +97,5 @@ int v1_load(struct migrate *m, const struct stream *stream, __u8 *map, size_t pa
 void vendor_set(const char *name, const char *value);
 void vendor_fails(const char *callback, int error);
 unsigned int vendor_get(const char *name);
-
-/* The place of record @number, NULL where there are fewer */
-struct vpm_format_record *find_record(const struct stream *stream,
-				      unsigned int number);
-struct stream copy_stream(const struct stream *stream);
-void fix_header(struct stream *stream);
-void fix_record(struct vpm_format_record *record);
-
-/* Does with a device what standard input says; the program's exit status */
-int obey(const char *bdf, bool v1);
-
-/* The tests, on devices that are running */
-void test_info(struct migrate *from, struct migrate *to);
-void test_v2(struct migrate *from, struct migrate *to);
-void test_v2_files(struct migrate *from, struct migrate *to);
-void test_v1(struct migrate *from, struct migrate *to);
-void test_streams(struct migrate *from, struct migrate *to);
-void test_golden(struct migrate *to, const char *path);
-void test_vendor(struct migrate *from, struct migrate *to);
-void test_reset(struct migrate *from, struct migrate *to);
-void test_detach(struct migrate *from, struct migrate *to);
-void test_stuck(struct migrate *from, struct migrate *to);
-void test_concurrent(struct migrate *from, struct migrate *to,
-		     unsigned int seconds);
 
 #endif /* MIGRATE_H */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * migrate: all kinds of calls at once. What is returned depends on who was faster;
+ * migrate: all kinds of calls at once, for as long as the environment's
+ * CONCURRENT_SECONDS says. What is returned depends on who was faster;
  * that nothing else goes wrong is for the kernel's own checks to say.
  */
 #define _GNU_SOURCE
@@ -14,9 +15,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "migrate.h"
+#include "migrate_fixture.h"
 
-#define SLACK 120	/* seconds */
+FIXTURE_VARIANT_ADD(migrate, concurrent) { .parameters = STATE_CONCURRENT };
+
+#define TIMEOUT	300	/* seconds, more than those of the longest run */
 
 /* The file of the last transfer; anybody may close it and put another here. */
 static atomic_int shared_fd = -1;
@@ -128,44 +131,43 @@ static void *run(void *arg)
 }
 
 /* One device by v2, the other by v1; towards the end, the vendor goes. */
-void test_concurrent(struct migrate *from, struct migrate *to, unsigned int seconds)
+TEST_F_TIMEOUT(migrate, all_at_once, TIMEOUT)
 {
+	unsigned int seconds = env_number("CONCURRENT_SECONDS", 8);
+	struct migrate *from = &self->from, *to = &self->to;
 	struct worker workers[] = {
-		{ "states", work_states, from },
-		{ "saving", work_save, from },
-		{ "files", work_files, from },
-		{ "more files", work_files, from },
-		{ "resets", work_reset, from },
-		{ "sizes", work_sizes, from },
-		{ "v1", work_v1, to },
-		{ "more v1", work_v1, to },
-		{ "resets with v1", work_reset, to },
+		{ .name = "states", .work = work_states, .m = from },
+		{ .name = "saving", .work = work_save, .m = from },
+		{ .name = "files", .work = work_files, .m = from },
+		{ .name = "more files", .work = work_files, .m = from },
+		{ .name = "resets", .work = work_reset, .m = from },
+		{ .name = "sizes", .work = work_sizes, .m = from },
+		{ .name = "v1", .work = work_v1, .m = to },
+		{ .name = "more v1", .work = work_v1, .m = to },
+		{ .name = "resets with v1", .work = work_reset, .m = to },
 	};
 	unsigned int i;
+	int ret;
 
 	v1_set(to, V1_RUNNING);
-	end_within(seconds + SLACK);
-	for (i = 0; i < ARRAY_SIZE(workers); i++)
-		if (pthread_create(&workers[i].thread, NULL, run, &workers[i]))
-			bail_out("no thread");
+	for (i = 0; i < ARRAY_SIZE(workers); i++) {
+		ret = pthread_create(&workers[i].thread, NULL, run, &workers[i]);
+		ASSERT_EQ(0, ret);
+	}
 	sleep(seconds - seconds / 4);
 	vendor_set("registered", "0");
 	sleep(seconds / 4);
 	atomic_store(&stop, true);
 	for (i = 0; i < ARRAY_SIZE(workers); i++) {
 		pthread_join(workers[i].thread, NULL);
-		ok(workers[i].rounds, "%u s of all at once: %s", seconds,
-		   workers[i].name);
-		note("%s: %u times", workers[i].name, workers[i].rounds);
+		CHECK(workers[i].rounds, "%u s of all at once: %s", seconds, workers[i].name);
+		ksft_print_msg("%s: %u times\n", workers[i].name, workers[i].rounds);
 	}
-	end_within(0);
 	share(-1);
 
 	vendor_set("registered", "1");
 	migrate_reopen(from);
 	migrate_reopen(to);
-	fill_state(from, 50);
-	test_info(from, to);
-	expect(vendor_get("wrong"), 0, "no callback came when it should not have");
-	expect(vendor_get("running"), 2, "both devices run");
 }
+
+TEST_HARNESS_MAIN

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * migrate: the devices under test, and what is done with them all the time.
+ * migrate: the devices under test, and what is done with them all the time. Protocol v1
+ * is in the order of calls that linux/vfio.h of 5.8 to 5.17 asks for.
  */
 #define _GNU_SOURCE
 
@@ -50,20 +51,20 @@ void migrate_open(struct migrate *m, const char *bdf, enum vfio_client_mode mode
 	int ret;
 
 	memset(m, 0, sizeof(*m));
-	ret = vfio_client_open(&m->dev, bdf, mode);
+	ret = open_device(&m->dev, bdf, mode);
 	if (ret)
-		bail_out("open %s: %s", bdf, strerror(-ret));
+		die("open %s: %s", bdf, strerror(-ret));
 
 	find_regions(m);
 	if (!m->v1.size)
-		bail_out("%s cannot be migrated", bdf);
+		die("%s cannot be migrated", bdf);
 	/* Of mediator_state's alone */
 	m->size = m->memory.size;
 	if (!m->size)
 		return;
 	ret = vfio_client_region_mmap(&m->dev, &m->memory, m->size, 0, &state);
 	if (ret)
-		bail_out("map the state of %s: %s", bdf, strerror(-ret));
+		die("map the state of %s: %s", bdf, strerror(-ret));
 	m->state = state;
 }
 
@@ -153,7 +154,7 @@ void reset(struct migrate *m)
 	int ret = vfio_client_ioctl(m->dev.device_fd, VFIO_DEVICE_RESET, NULL);
 
 	if (ret)
-		bail_out("VFIO_DEVICE_RESET: %s", strerror(-ret));
+		die("VFIO_DEVICE_RESET: %s", strerror(-ret));
 }
 
 int go(struct migrate *m, __u32 state, const struct stream *stream)
@@ -218,10 +219,10 @@ struct stream save_v2(struct migrate *m, size_t part)
 
 	ret = set_state(m, VFIO_DEVICE_STATE_STOP_COPY, &fd);
 	if (ret || !stream.data)
-		bail_out("save: %s", strerror(-ret));
+		die("save: %s", strerror(-ret));
 	end = read_parts(fd, stream.data, room, part, &stream.size);
 	if (end)
-		bail_out("save: it does not end: %ld", end);
+		die("save: it does not end: %ld", end);
 	close(fd);
 
 	return stream;
@@ -277,12 +278,62 @@ int v1_get(struct migrate *m)
 	return ret ?: (int)value;
 }
 
+int v1_save(struct migrate *m, struct stream *stream, const __u8 *map)
+{
+	__u64 pending, offset, size;
+	int ret;
+
+	for (;;) {
+		ret = v1_read(m, V1_PENDING, &pending);
+		if (ret || !pending)
+			return ret;
+		ret = v1_read(m, V1_OFFSET, &offset);
+		if (!ret)
+			ret = v1_read(m, V1_SIZE, &size);
+		if (ret)
+			return ret;
+		if (!size || offset + size > m->v1.size)
+			return -ERANGE;
+
+		if (map)
+			memcpy(stream->data + stream->size, map, size);
+		else if (vfio_client_region_read(&m->dev, &m->v1, stream->data + stream->size,
+						 size, offset) != (ssize_t)size)
+			return -EIO;
+		stream->size += size;
+	}
+}
+
+int v1_load(struct migrate *m, const struct stream *stream, __u8 *map, size_t part)
+{
+	size_t at, size;
+	__u64 offset;
+	int ret;
+
+	for (at = 0; at < stream->size; at += size) {
+		size = part < stream->size - at ? part : stream->size - at;
+		ret = v1_read(m, V1_OFFSET, &offset);
+		if (ret)
+			return ret;
+		if (map)
+			memcpy(map, stream->data + at, size);
+		else if (vfio_client_region_write(&m->dev, &m->v1, stream->data + at, size,
+						  offset) != (ssize_t)size)
+			return -EIO;
+		ret = v1_write(m, V1_SIZE, size);
+		if (ret)
+			return ret;
+	}
+
+	return 0;
+}
+
 void vendor_set(const char *name, const char *value)
 {
 	int ret = param_set("mediator_state", name, value);
 
 	if (ret)
-		bail_out("%s=%s: %s", name, value, strerror(-ret));
+		die("%s=%s: %s", name, value, strerror(-ret));
 }
 
 void vendor_fails(const char *callback, int error)
@@ -296,10 +347,5 @@ void vendor_fails(const char *callback, int error)
 
 unsigned int vendor_get(const char *name)
 {
-	char text[32];
-
-	if (!param_get("mediator_state", name, text, sizeof(text)))
-		bail_out("mediator_state is not loaded");
-
-	return atoi(text);
+	return param_number("mediator_state", name);
 }

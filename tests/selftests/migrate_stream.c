@@ -12,27 +12,30 @@
 #include <unistd.h>
 
 #include "crc32c.h"
-#include "migrate.h"
+#include "migrate_fixture.h"
+
+FIXTURE_VARIANT_ADD(migrate, big) { .parameters = STATE_BIG };
+FIXTURE_VARIANT_ADD(migrate, small) { .parameters = STATE_SMALL };
+FIXTURE_VARIANT_ADD(migrate, cdev) { .parameters = STATE_CDEV, .mode = VFIO_CLIENT_CDEV };
 
 /* Cuts and bits that are tried, besides those at the bounds of records */
 #define SAMPLES 24
 
-void fix_header(struct stream *stream)
+static void fix_header(struct stream *stream)
 {
 	struct vpm_format_header *header = (void *)stream->data;
 
 	header->crc = htole32(~crc32c(~0, header, HEADER_SIZE - 4));
 }
 
-void fix_record(struct vpm_format_record *record)
+static void fix_record(struct vpm_format_record *record)
 {
 	__u32 crc = crc32c(~0, record, RECORD_SIZE - 4);
 
 	record->crc = htole32(~crc32c(crc, record + 1, le32toh(record->length)));
 }
 
-struct vpm_format_record *find_record(const struct stream *stream,
-				      unsigned int number)
+static struct vpm_format_record *find_record(const struct stream *stream, unsigned int number)
 {
 	struct vpm_format_record *record;
 	size_t at = HEADER_SIZE;
@@ -47,19 +50,32 @@ struct vpm_format_record *find_record(const struct stream *stream,
 	return NULL;
 }
 
-struct stream copy_stream(const struct stream *stream)
+static struct stream copy_stream(const struct stream *stream)
 {
 	struct stream copy = { malloc(stream->size), stream->size };
 
 	if (!copy.data)
-		bail_out("no memory");
+		die("no memory");
 	memcpy(copy.data, stream->data, stream->size);
 
 	return copy;
 }
 
+/* What is to be spoilt, for a device that has another state */
+static struct stream save(struct migrate *from, struct migrate *to)
+{
+	struct stream stream;
+
+	fill_state(from, 30);
+	fill_state(to, 31);
+	stream = save_v2(from, 65536);
+	set_state(from, VFIO_DEVICE_STATE_RUNNING, NULL);
+
+	return stream;
+}
+
 /* All kinds of headers: told from the first bytes, before anything else comes. */
-static void test_headers(struct migrate *m, const struct stream *stream)
+TEST_F(migrate, headers)
 {
 	static const struct {
 		const char *name;
@@ -86,13 +102,14 @@ static void test_headers(struct migrate *m, const struct stream *stream)
 		{ "feature", offsetof(struct vpm_format_header, features) + 3,
 		  -EOPNOTSUPP },
 	};
+	struct stream bad, stream = save(&self->from, &self->to);
 	struct vpm_format_header *header;
-	struct stream bad;
+	struct migrate *m = &self->to;
 	unsigned int i;
 	int fd;
 
 	for (i = 0; i <= ARRAY_SIZE(headers); i++) {
-		bad = copy_stream(stream);
+		bad = copy_stream(&stream);
 		header = (void *)bad.data;
 		if (i < ARRAY_SIZE(headers))
 			bad.data[headers[i].at] ^= 0x40;
@@ -101,75 +118,79 @@ static void test_headers(struct migrate *m, const struct stream *stream)
 		fix_header(&bad);
 		set_state(m, VFIO_DEVICE_STATE_RESUMING, &fd);
 		if (i < ARRAY_SIZE(headers))
-			expect(write_parts(fd, bad.data, HEADER_SIZE, 9),
-			       headers[i].want, "header: %s", headers[i].name);
+			CHECK_EQ(write_parts(fd, bad.data, HEADER_SIZE, 9), headers[i].want,
+				 "header: %s", headers[i].name);
 		else
-			expect(write_parts(fd, bad.data, HEADER_SIZE, 9),
-			       -EOPNOTSUPP, "header: older version");
-		expect(write_parts(fd, bad.data, 1, 1) < 0, 1,
-		       "header: and nothing more is taken");
+			CHECK_EQ(write_parts(fd, bad.data, HEADER_SIZE, 9), -EOPNOTSUPP,
+				 "header: older version");
+		CHECK_EQ(write_parts(fd, bad.data, 1, 1) < 0, 1,
+			 "header: and nothing more is taken");
 		close(fd);
 		free(bad.data);
 		reset(m);
 	}
+	free(stream.data);
 }
 
-static void test_cut(struct migrate *m, const struct stream *stream, size_t size)
+static void test_cut(struct __test_metadata *_metadata, struct migrate *m,
+		     const struct stream *stream, size_t size)
 {
 	struct stream part = { stream->data, size };
 	int ret = load_v2(m, &part, 4096);
 
-	if (ret != -EINVAL || get_state(m) != VFIO_DEVICE_STATE_ERROR)
-		expect(ret, -EINVAL, "cut: after %zu of %zu", size, stream->size);
+	CHECK_EQ(ret, -EINVAL, "cut: after %zu of %zu", size, stream->size);
+	CHECK_EQ(get_state(m), VFIO_DEVICE_STATE_ERROR, "cut: after %zu: state", size);
 	reset(m);
 }
 
 /* At the bounds of records, and at some places in between */
-static void test_cuts(struct migrate *m, const struct stream *stream)
+TEST_F(migrate, cuts)
 {
+	struct stream stream = save(&self->from, &self->to);
 	struct vpm_format_record *record;
+	struct migrate *m = &self->to;
 	unsigned int i;
 	size_t at;
 
-	for (i = 0; (record = find_record(stream, i)) && i < SAMPLES; i++) {
-		at = (__u8 *)record - stream->data;
-		test_cut(m, stream, at);
-		test_cut(m, stream, at + 1);
-		test_cut(m, stream, at + RECORD_SIZE - 1);
+	for (i = 0; (record = find_record(&stream, i)) && i < SAMPLES; i++) {
+		at = (__u8 *)record - stream.data;
+		test_cut(_metadata, m, &stream, at);
+		test_cut(_metadata, m, &stream, at + 1);
+		test_cut(_metadata, m, &stream, at + RECORD_SIZE - 1);
 	}
 	for (i = 0; i < SAMPLES; i++)
-		test_cut(m, stream, i * (stream->size - 1) / (SAMPLES - 1));
-	ok(true, "cuts: all were refused that are not above");
-	ok(has_state(m, 31), "cuts: and the state is as it was");
+		test_cut(_metadata, m, &stream, i * (stream.size - 1) / (SAMPLES - 1));
+	CHECK(has_state(m, 31), "cuts: and the state is as it was");
+	free(stream.data);
 }
 
-static void test_flips(struct migrate *m, const struct stream *stream)
+TEST_F(migrate, flips)
 {
-	struct stream bad = copy_stream(stream);
+	struct stream bad = save(&self->from, &self->to);
+	struct migrate *m = &self->to;
 	unsigned int i;
 	size_t bit;
 	int ret;
 
 	for (i = 0; i < SAMPLES; i++) {
-		bit = i * 8 * (stream->size - 1) / (SAMPLES - 1) + i % 8;
+		bit = i * 8 * (bad.size - 1) / (SAMPLES - 1) + i % 8;
 		bad.data[bit / 8] ^= 1 << bit % 8;
 		ret = load_v2(m, &bad, 65536);
 		bad.data[bit / 8] ^= 1 << bit % 8;
-		if (ret >= 0)
-			expect(ret, -EINVAL, "flips: bit %zu", bit);
+		CHECK(ret < 0, "flips: bit %zu: got %d", bit, ret);
 		reset(m);
 	}
-	ok(has_state(m, 31), "flips: the state is as it was");
+	CHECK(has_state(m, 31), "flips: the state is as it was");
 	free(bad.data);
 }
 
-static void expect_load(struct migrate *m, struct stream *stream, int want,
-			const char *name)
+static void expect_load(struct __test_metadata *_metadata, struct migrate *m,
+			struct stream *stream, int want, const char *name)
 {
 	int ret = load_v2(m, stream, 1 << 20);
 
-	expect(ret, want, "records: %s", name);
-	ok(has_state(m, 31) != !want, "records: %s: the state", name);
+	CHECK_EQ(ret, want, "records: %s", name);
+	CHECK(has_state(m, 31) != !want, "records: %s: the state", name);
 	if (ret)
 		reset(m);
 	else
@@ -178,51 +199,52 @@ static void expect_load(struct migrate *m, struct stream *stream, int want,
 }
 
 /* Records whose checksums are right, but nothing else is. */
-static void test_records(struct migrate *m, const struct stream *stream)
+TEST_F(migrate, records)
 {
+	struct stream bad, saved = save(&self->from, &self->to), *stream = &saved;
 	struct vpm_format_record *record;
-	struct stream bad;
+	struct migrate *m = &self->to;
 
 	bad = copy_stream(stream);
 	record = find_record(&bad, 0);
 	record->type = htole16(0x7777);
 	fix_record(record);
-	expect_load(m, &bad, -EOPNOTSUPP, "a type that the vendor does not know");
+	expect_load(_metadata, m, &bad, -EOPNOTSUPP, "a type that the vendor does not know");
 
 	bad = copy_stream(stream);
 	record = find_record(&bad, 0);
 	record->type = htole16(0x9000);
 	fix_record(record);
-	expect_load(m, &bad, -EOPNOTSUPP, "a type that nobody knows");
+	expect_load(_metadata, m, &bad, -EOPNOTSUPP, "a type that nobody knows");
 
 	bad = copy_stream(stream);
 	record = find_record(&bad, 0);
 	record->type = htole16(0x9000);
 	record->flags = htole16(VPM_FORMAT_OPTIONAL);
 	fix_record(record);
-	expect_load(m, &bad, -EINVAL, "one that may be skipped, but not here");
+	expect_load(_metadata, m, &bad, -EINVAL, "one that may be skipped, but not here");
 
 	bad = copy_stream(stream);
 	record = find_record(&bad, 0);
 	record->flags = htole16(0x8000);
 	fix_record(record);
-	expect_load(m, &bad, -EOPNOTSUPP, "flags that are not known");
+	expect_load(_metadata, m, &bad, -EOPNOTSUPP, "flags that are not known");
 
 	bad = copy_stream(stream);
 	record = find_record(&bad, 0);
 	record->length = htole32(65537);
-	expect_load(m, &bad, -EMSGSIZE, "a length that is too much");
+	expect_load(_metadata, m, &bad, -EMSGSIZE, "a length that is too much");
 
 	bad = copy_stream(stream);
 	record = find_record(&bad, 0);
 	record->length = htole32(~0u);
-	expect_load(m, &bad, -EMSGSIZE, "a length that is far too much");
+	expect_load(_metadata, m, &bad, -EMSGSIZE, "a length that is far too much");
 
 	bad = copy_stream(stream);
 	record = find_record(&bad, 0);
 	record->sequence = htole32(1);
 	fix_record(record);
-	expect_load(m, &bad, -EINVAL, "a number that is not its own");
+	expect_load(_metadata, m, &bad, -EINVAL, "a number that is not its own");
 
 	/* Twice the first chunk: more than the device has */
 	bad = copy_stream(stream);
@@ -235,53 +257,59 @@ static void test_records(struct migrate *m, const struct stream *stream)
 		record->sequence = htole32(i);
 		fix_record(record);
 	}
-	expect_load(m, &bad, -EMSGSIZE, "more than the device has");
+	expect_load(_metadata, m, &bad, -EMSGSIZE, "more than the device has");
 
 	bad = copy_stream(stream);
 	bad.data = realloc(bad.data, bad.size + 1);
 	bad.data[bad.size++] = 0;
-	expect(load_v2(m, &bad, 1 << 20), -EINVAL, "records: a byte behind the end");
-	expect(set_state(m, VFIO_DEVICE_STATE_RUNNING, NULL), -EINVAL,
-	       "records: too late for the state, but it does not run");
+	CHECK_EQ(load_v2(m, &bad, 1 << 20), -EINVAL, "records: a byte behind the end");
+	CHECK_EQ(set_state(m, VFIO_DEVICE_STATE_RUNNING, NULL), -EINVAL,
+		 "records: too late for the state, but it does not run");
 	reset(m);
 	fill_state(m, 31);
 	free(bad.data);
 
 	bad = copy_stream(stream);
-	expect_load(m, &bad, 0, "all as it should be");
+	expect_load(_metadata, m, &bad, 0, "all as it should be");
+	reset(m);
+	free(saved.data);
 }
 
-void test_streams(struct migrate *from, struct migrate *to)
+/* A stream that migrate --save made long ago, for a device like this one */
+FIXTURE(golden) {
+	struct migrate to;
+};
+
+FIXTURE_SETUP(golden)
 {
-	struct stream stream;
-
-	fill_state(from, 30);
-	fill_state(to, 31);
-	stream = save_v2(from, 65536);
-	set_state(from, VFIO_DEVICE_STATE_RUNNING, NULL);
-	test_headers(to, &stream);
-	test_cuts(to, &stream);
-	test_flips(to, &stream);
-	test_records(to, &stream);
-	reset(to);
-	free(stream.data);
+	module_load("mediator_state", "size=4096 p2p=Y hints=0");
+	migrate_open(&self->to, lab_vf(0), VFIO_CLIENT_GROUP);
 }
 
-/* Saved long ago by --save, for a device like this one. */
-void test_golden(struct migrate *to, const char *path)
+FIXTURE_TEARDOWN(golden)
+{
+	migrate_close(&self->to);
+	end_checks(_metadata);
+}
+
+TEST_F(golden, golden)
 {
 	struct stream stream = { .data = malloc(1 << 22) };
 	struct vpm_format_header *header = (void *)stream.data;
-	FILE *file = fopen(path, "re");
+	FILE *file = fopen("golden.stream", "re");
+	struct migrate *to = &self->to;
 
-	if (!file || !stream.data)
-		bail_out("%s: %s", path, strerror(errno));
+	ASSERT_NE(NULL, stream.data);
+	ASSERT_NE(NULL, file)
+	TH_LOG("golden.stream: %m");
 	stream.size = fread(stream.data, 1, 1 << 22, file);
 	fclose(file);
 
 	fill_state(to, 2);
-	expect(load_v2(to, &stream, 4096), 0, "golden: %zu bytes of format %u",
-	       stream.size, le16toh(header->format));
-	ok(has_state(to, 1), "golden: are the state that was saved then");
+	CHECK_EQ(load_v2(to, &stream, 4096), 0, "golden: %zu bytes of format %u", stream.size,
+		 le16toh(header->format));
+	CHECK(has_state(to, 1), "golden: are the state that was saved then");
 	free(stream.data);
 }
+
+TEST_HARNESS_MAIN

@@ -1,49 +1,51 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Programs on the lab host that print TAP."""
+"""Programs on the lab host whose tests are those of kselftest_harness.h."""
 
+import os
 import re
 import subprocess
 import time
 
-RESULT = re.compile(r"^(not )?ok \d+ - (.*?)(?: # SKIP ?(.*))?$")
-TIMEOUT = 300
+from .tap import PLAN, RESULT
+
+CHECKS = re.compile(r"(\d+) checks$")
+# What the harness says of each test, besides its result
+CHATTER = re.compile(r"(RUN|OK|FAIL|SKIP) +\S|Starting \d+ tests|(PASSED|FAILED): |Totals: ")
 
 
-def run(tap, name, program, *args):
-    """Runs program; its results, under name, become results of ours."""
+def kselftest(tap, program, *args, **env):
+    """Runs program; its tests become tests of ours, by its name and theirs.
+
+    What a test has said is shown after its result. Returns how many checks the tests
+    have made: 0 when args choose none of them.
+    """
     start = time.monotonic()
-    try:
-        done = subprocess.run([program, *args], text=True, check=False,
-                              timeout=TIMEOUT, stdout=subprocess.PIPE)
-        lines, status = done.stdout.splitlines(), done.returncode
-    except subprocess.TimeoutExpired as err:
-        lines = (err.stdout or b"").decode().splitlines()
-        status = "no end"
-    plan, results, failed = None, 0, 0
-    detail = None
-    for line in [*lines, "1..0"]:
-        match = RESULT.match(line)
-        if detail is not None and line.startswith("  # "):
-            detail.append(line.strip(" #"))
-            continue
-        if detail is not None:
-            tap.ok(False, what, "\n".join(detail))
-            detail = None
-        if match:
-            results += 1
-            what = f"{name}: {match[2]}"
-            if match[1]:
-                failed += 1
-                detail = []
-            elif match[3] is not None:
-                tap.skip(what, match[3])
-            else:
-                tap.ok(True, what)
-        elif line.startswith("1..") and plan is None:
-            plan = int(line[3:])
-        elif line.startswith(("# ", "Bail out!")):
-            tap.note(f"{name}: {line.removeprefix('# ')}")
-    tap.ok(plan == results and status == (1 if failed else 0),
-           f"{name}: all of it was run",
-           f"status {status}, plan {plan}, {results} results")
-    tap.note(f"{name}: {time.monotonic() - start:.1f} s")
+    name = os.path.basename(program)
+    plan, count, failed, checks, said = None, 0, 0, 0, []
+    with subprocess.Popen([program, *args], text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, errors="replace",
+                          env={**os.environ, **env}) as proc:
+        for line in proc.stdout:
+            line = line.rstrip()
+            text = line.lstrip("# ")
+            if match := RESULT.match(line):
+                count += 1
+                failed += not match["passed"]
+                tap.result(match, f"{name}: ", "\n".join(said))
+                if match["passed"]:
+                    for text in said:
+                        tap.note(f"{name}: {text}")
+                said = []
+            elif match := PLAN.match(line):
+                plan = int(match[1])
+            elif match := CHECKS.match(text):
+                checks += int(match[1])
+            elif not CHATTER.match(text) and not line.startswith("TAP version"):
+                said.append(text)
+    if plan != 0 or count or proc.returncode or said:
+        tap.ok(plan == count and proc.returncode == bool(failed),
+               f"{name}: all of it was run", "\n".join(
+                   [f"status {proc.returncode}, plan {plan}, {count} results", *said]))
+        tap.note(f"{name}: {checks} checks in {count} tests, "
+                 f"{time.monotonic() - start:.1f} s")
+    return checks

@@ -5,6 +5,9 @@ A test is a program whose cases are functions called test_NAME, or calls that it
 itself; it ends with program(main). LAB_ONLY=PATTERN, or -k PATTERN before its arguments,
 runs only the cases in whose name that regular expression is found; --list prints the
 functions, on any machine.
+
+PLAN and RESULT are what it looks like, for those who read it from other programs,
+whichever version of it they print.
 """
 
 import inspect
@@ -14,6 +17,10 @@ import pathlib
 import re
 import sys
 import traceback
+
+PLAN = re.compile(r"1\.\.(\d+)")
+RESULT = re.compile(r"(?:(?P<passed>ok)|not ok)(?: \d+)?(?: -)? (?P<name>.*?)"
+                    r"(?:\s+#\s*(?:SKIP\s*(?P<skip>.*)|(?:XFAIL|XPASS|TODO).*))?$")
 
 
 class Tap:
@@ -43,6 +50,13 @@ class Tap:
     def skip(self, name, why):
         self.count += 1
         print(f"ok {self.count} - {name} # SKIP {why}", flush=True)
+
+    def result(self, match, prefix="", detail=""):
+        """Reports a result that RESULT has matched."""
+        if match["skip"] is not None:
+            self.skip(prefix + match["name"], match["skip"])
+        else:
+            self.ok(match["passed"], prefix + match["name"], detail)
 
     def raised(self, err, where=""):
         """An exception is a failed result."""

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dirty: what a VF writes is reported to a type1 container, all of it.
+ */
+#define _GNU_SOURCE
+
+#include "dirty_fixture.h"
+
+FIXTURE(type1) {
+	struct dirty d;
+};
+
+FIXTURE_SETUP(type1)
+{
+	begin_dirty(&self->d);
+	ASSERT_EQ(0, open_device(&self->d.dev, lab_vf(0), VFIO_CLIENT_GROUP));
+	use_vf(&self->d);
+}
+
+FIXTURE_TEARDOWN(type1)
+{
+	close_vf(&self->d);
+	end_dirty(_metadata, &self->d);
+}
+
+TEST_F_TIMEOUT(type1, witness, TIMEOUT)
+{
+	check_witness(_metadata, &self->d, &sinks[SINK_TYPE1]);
+}
+
+/* In PRE_COPY, the device is reset: its state is not sent, but memory still is. */
+TEST_F_TIMEOUT(type1, reset, TIMEOUT)
+{
+	const struct sink *sink = &sinks[SINK_TYPE1];
+	struct dirty *d = &self->d;
+
+	must(vf_reset(d), "no handshake");
+	vf_start(d, &configs[0]);
+	d->missed = 0;
+	start_tracking(d, sink);
+	pass(d, sink, 400, "before a reset");
+	vf_traffic(d, 50);
+	device_reset(d);
+	CHECK_EQ(get_state(d), VFIO_DEVICE_STATE_RUNNING, "type1: reset in PRE_COPY: RUNNING");
+	check(d, sink, false, "by a reset");
+	vf_start(d, &configs[0]);
+	pass(d, sink, 400, "after a reset");
+	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_PRE_COPY), 0, "type1: PRE_COPY once more");
+	pass(d, sink, 400, "after a reset, in PRE_COPY");
+
+	/* So goes on who does not know that it was reset. */
+	device_reset(d);
+	vf_start(d, &configs[0]);
+	vf_traffic(d, 100);
+	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_STOP_COPY), 0, "type1: reset, and STOP_COPY");
+	check(d, sink, true, "after a reset, stopped");
+	CHECK_EQ(d->missed, 0, "type1: nothing is missed by resets, or after them");
+	CHECK_EQ(sink->stop(d), 0, "type1: tracking ends");
+}
+
+/* The same for each way to set up the rings. Half of them is what a guest's driver has. */
+FIXTURE(rings) {
+	struct dirty d;
+};
+
+FIXTURE_VARIANT(rings) {
+	unsigned int config;
+	unsigned int part;	/* of all packets */
+};
+
+FIXTURE_VARIANT_ADD(rings, of_256) { .config = RX_256, .part = 2 };
+FIXTURE_VARIANT_ADD(rings, of_64) { .config = RX_64, .part = 8 };
+FIXTURE_VARIANT_ADD(rings, split) { .config = RX_SPLIT, .part = 8 };
+FIXTURE_VARIANT_ADD(rings, half) { .config = RX_HALF, .part = 8 };
+FIXTURE_VARIANT_ADD(rings, by_default) { .config = RX_DEFAULT, .part = 8 };
+
+FIXTURE_SETUP(rings)
+{
+	begin_dirty(&self->d);
+	ASSERT_EQ(0, open_device(&self->d.dev, lab_vf(0), VFIO_CLIENT_GROUP));
+	use_vf(&self->d);
+}
+
+FIXTURE_TEARDOWN(rings)
+{
+	close_vf(&self->d);
+	end_dirty(_metadata, &self->d);
+}
+
+TEST_F_TIMEOUT(rings, type1, TIMEOUT)
+{
+	check_config(_metadata, &self->d, &sinks[SINK_TYPE1], &configs[variant->config],
+		     PACKETS / variant->part);
+}
+
+TEST_HARNESS_MAIN
