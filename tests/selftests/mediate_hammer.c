@@ -18,6 +18,7 @@ FIXTURE_VARIANT_ADD(mediate, hammer) { .parameters = DEMO "traps=hammer rom=N sp
 
 #define THREADS		4
 #define EXACT_WRITES	2000u
+#define KICK_TRIES	100
 #define TIMEOUT		300	/* seconds, for any number of toggles */
 
 struct ringer {
@@ -204,6 +205,20 @@ static void hammer_exact(struct __test_metadata *_metadata, struct mediate *m,
 	check_end(_metadata, m, "exact");
 }
 
+/* Until a kick is drained and the vendor has seen it, which takes long on a busy machine */
+static bool wait_idle(const __u32 *kick)
+{
+	unsigned int tries;
+
+	wait_drain();
+	for (tries = 0; load(kick) != KICK_IDLE && tries < KICK_TRIES; tries++)
+		wait_drain();
+	if (tries)
+		wait_drain();
+
+	return load(kick) == KICK_IDLE;
+}
+
 /* Every write of a kick counts, even of the same value. */
 static void hammer_kick(struct __test_metadata *_metadata, struct mediate *m, __u8 *map)
 {
@@ -215,9 +230,8 @@ static void hammer_kick(struct __test_metadata *_metadata, struct mediate *m, __
 	CHECK_HEX(load(kick), KICK_IDLE, "kick: idle at first");
 	for (i = 1; i <= 50; i++) {
 		store(kick, 5);
-		wait_drain();
+		wrong += !wait_idle(kick);
 		wrong += demo_record(m, DEMO_KICK).writes != i;
-		wrong += load(kick) != KICK_IDLE;
 	}
 	CHECK_EQ(wrong, 0, "kick: 50 of the same value, each seen once");
 	CHECK_HEX(demo_record(m, DEMO_KICK).last, 5, "kick: with that value");
