@@ -452,7 +452,7 @@ class Test:
             self.guest = None
 
     def run(self, wanted):
-        some = wanted == ["some"]
+        some = wanted == ("some",)
         for fault, (kind, points) in FAULTS.items():
             if wanted and not some and fault not in wanted:
                 continue

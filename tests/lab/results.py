@@ -43,6 +43,8 @@ def read(lines):
     results = sum(not case.name.startswith("Bail out!") for case in cases)
     if plan != results:
         cases.append(Case(f"plan of {plan} tests, {results} reported", False))
+    elif not results:
+        cases.append(Case("no test was run", False))
     return cases
 
 
