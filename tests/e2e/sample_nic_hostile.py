@@ -213,6 +213,9 @@ def main(tap, messages, seed="1"):
     port.close()
     tap.run(test_fuzz, test_vlans, test_after, pf=pf, vfs=vfs, last=last,
             messages=int(messages), seed=int(seed))
+    # A VLAN has a place in the card's table, which whoever comes next would notice.
+    sh("ip", "link", "del", "pfvlan")
+    sh("bridge", "fdb", "del", PF_SECOND_MAC, "dev", pf.netdev, "self")
 
 
 if __name__ == "__main__":
