@@ -126,7 +126,9 @@ def arguments():
     parser = argparse.ArgumentParser(
         prog="tests/lab/lab", description=__doc__,
         epilog="The environment: VFIO_MEDIATE_CACHE names the cache directory,"
-               " LAB_ACCEL=kvm|tcg overrides the choice of accelerator.")
+               " LAB_ACCEL=kvm|tcg overrides the choice of accelerator,"
+               " LAB_QEMU=source builds the lab host's QEMU from patched source"
+               " (some minutes, once) in place of editing Debian's program.")
     commands = parser.add_subparsers(dest="command", required=True)
     for name in ("modules", "lab", "demo", "check", "check-all", "new-test", "bench",
                  "run", "shell", "lint", "distclean"):

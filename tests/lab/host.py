@@ -12,7 +12,6 @@ import shutil
 import subprocess
 
 from cache import LAB, LabError, cached, run, say
-from card import checking_qemu
 from kernels import initrd, install_modules, kernel
 from machine import PROGRAM, outer_qemu
 from qemus import qemu_files
@@ -85,7 +84,7 @@ def root_image():
     host = tree("host")
     return cached("root-image", [host.name],
                   lambda path, log: make_image(host, path / "root.img", log,
-                                               slack=256)) / "root.img"
+                                               slack=256), size=700) / "root.img"
 
 
 def guest_files():
@@ -116,7 +115,7 @@ class Machine:
     threads: str = "single"
     pfs: int = 1            # how many cards there are, on the same network
     hosts: int = 1          # or 2, with a network of their own, see pair.py
-    checks: bool = False    # whether cards check who sends, see card.py
+    checks: bool = False    # whether cards check who sends, see qemu_build.py
 
 
 @dataclasses.dataclass(frozen=True)
@@ -238,8 +237,7 @@ def qemu_command(machine, kern, work, interactive=False, wire=None):
               '"mkdir -p /lab && mount -t ext4 -r /dev/vdb /lab && '
               'exec /lab/host/init"']
     cmd += ["-kernel", "/vmlinuz", "-append", " ".join(append)]
-    qemu = checking_qemu() if machine.checks else outer_qemu()
-    readable = [(qemu, f"/{PROGRAM}"), (root_image(), "/root.img"),
+    readable = [(outer_qemu(machine.checks), f"/{PROGRAM}"), (root_image(), "/root.img"),
                 (kern.vmlinuz, "/vmlinuz"), (guest_files()["initrd"], "/outside/initrd")]
     image = host_initrd(kern)
     if image:

@@ -60,7 +60,7 @@ END
 # Each file says its licence in its first three lines.
 while read -r file; do
 	case $file in
-	COPYING|*.rst|*.md|*/modules|*.conf|*.config|.gitignore) continue;;
+	COPYING|*.rst|*.md|*/modules|*.conf|*.config|*.patch|.gitignore) continue;;
 	tests/golden/*) continue;;
 	esac
 	head -n 3 "$file" | grep -q 'SPDX-License-Identifier: GPL-2.0' ||

@@ -1,28 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The QEMU that stands for the lab host's hardware, without two faults of its CPU, which
-TCG has in 10.0, and had later. A guest of the lab host came to grief by one or the other
-once or twice in an hour, and more often on a loaded machine.
+"""The QEMU that stands for the lab host's hardware, without two faults of TCG that guests
+of the lab host suffer from. The patches in qemu/ describe both faults and mend them in
+QEMU's source.
 
-An interrupt that comes twice. TCG forgets that an interrupt which a hypervisor injects by
-VMRUN has been delivered: helper_vmrun() has stored its vector as the exception that is
-pending, delivers it, and leaves it there. When the CPU is then asked to leave its loop before
-anything else happens to it, as it is when another CPU changes the memory map, the vector is
-delivered once more, now as an exception, which no interrupt flag holds up. A kernel that
-takes an interrupt while it holds a lock with interrupts off stands still for good, or worse.
-
-Flags that one CPU changes for another. Each CPU that restores the state of its FPU takes back
-the first CPU's IGNNE#, a line that only DOS knew, by a read and a write of that CPU's hflags2
-(cpu_clear_ignne()). What the first CPU itself has changed there in between is undone: that a
-guest was left, say, so its hypervisor's addresses are translated by nested page tables, which
-ends in a second #VMEXIT by which the state of the host is stored for the guest's. That one is
-then reset, or stands still.
-
-No CPU does that. The stores are taken out of a copy of the program.
+To build QEMU takes minutes, so this is not the default. The default is a copy of Debian's
+program with two store instructions replaced by NOPs of the same length. These are the
+stores that the patches remove. LAB_QEMU=source chooses the program built from source.
 """
 
+import os
 import re
 
-from cache import cached, say
+from cache import LabError, cached, say
+from qemu_build import built_qemu
 from trees import tree
 
 PROGRAM = "usr/bin/qemu-system-x86_64"
@@ -44,22 +34,36 @@ STORES = [
 ]
 
 
-def make(path, _log):
-    program = bytearray((tree("host") / PROGRAM).read_bytes())
+def edited(program):
+    """Debian's program without the stores; None if this is not a program that is known."""
+    program = bytearray(program)
     for store, nop in STORES:
         found = list(store.finditer(program))
-        if len(found) == 1:
-            start, end = found[0].span(1)
-            program[start:end] = nop
-        else:
-            say(f"the outer QEMU is not one that is known ({len(found)} places): guests "
-                "may now and then stand still, or be reset")
-    (path / "qemu").write_bytes(program)
-    (path / "qemu").chmod(0o755)
+        if len(found) != 1:
+            return None
+        start, end = found[0].span(1)
+        program[start:end] = nop
+    return program
 
 
-def outer_qemu():
-    """Where it is; it has to be found where PROGRAM is."""
-    root = tree("host")
-    return cached("outer-qemu", [*(store.pattern.hex() for store, _ in STORES), root.name],
-                  make) / "qemu"
+def make(path, _log):
+    program = edited((tree("host") / PROGRAM).read_bytes())
+    if program:
+        (path / "qemu").write_bytes(program)
+        (path / "qemu").chmod(0o755)
+
+
+def outer_qemu(checks=False):
+    """Where it is; QEMU has to find itself at PROGRAM. With checks, its 82576 checks who
+    sends, as the card does, which only a program built from source can do."""
+    chosen = os.environ.get("LAB_QEMU", "")
+    if chosen not in ("", "debian", "source"):
+        raise LabError(f"LAB_QEMU={chosen}: debian or source")
+    if checks or chosen == "source":
+        return built_qemu(checks)
+    path = cached("outer-qemu", [*(store.pattern.hex() for store, _ in STORES),
+                                 tree("host").name], make) / "qemu"
+    if path.exists():
+        return path
+    say("Debian's QEMU is not one that is known: building it from source")
+    return built_qemu(checks)

@@ -34,9 +34,9 @@ PACKAGES = {
     # each.
     "qemu-7.2": ("bookworm", "qemu-system-x86"),
     "qemu-11": ("sid", "qemu-system-x86"),
-    # What builds QEMU, and its source, see card.py.
+    # QEMU's source and what builds it, see qemu_build.py.
     "qemu-source": ("trixie", """
-        gcc libc6-dev ninja-build meson python3 python3-venv python3-pycotap pkgconf
+        gcc libc6-dev ninja-build meson python3 python3-venv python3-pycotap pkgconf patch
         libglib2.0-dev libpixman-1-dev libslirp-dev libfdt-dev zlib1g-dev xz-utils
         """),
 }
