@@ -47,7 +47,7 @@ class Suite:
     guests: bool = False        # it has guests, for which TCG needs both CPUs
     hosts: int = 1              # or 2: it runs on two lab hosts at a time
     qemus: tuple = ()           # what guests run under besides the host's own QEMU
-    checks: bool = False        # cards check who sends, see card.py
+    checks: bool = False        # cards check who sends, see qemu_build.py
     alone: bool = False         # it is about time: nothing else runs meanwhile
     spoils: bool = False        # the host cannot be used for another suite afterwards
     extra: tuple = ()           # what else it finds beside it, see programs.py
