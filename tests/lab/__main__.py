@@ -43,7 +43,7 @@ def build_lab(names):
         host.host_initrd(kern)
     host.guest_files()
     host.root_image()
-    say(f"accelerator: {host.accelerator()}")
+    host.accelerator()
     say(f"ready in {time.monotonic() - start:.0f} s")
 
 

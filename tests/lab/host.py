@@ -3,15 +3,14 @@
 session.py boots it."""
 
 import dataclasses
-import functools
 import json
-import os
 import pathlib
 import re
 import shutil
 import subprocess
 
-from cache import LAB, LabError, cached, run, say
+from accel import IOMMU, MACHINE, accelerator, cpu_options
+from cache import LAB, cached, run
 from kernels import initrd, install_modules, kernel
 from machine import PROGRAM, outer_qemu
 from qemus import qemu_files
@@ -35,35 +34,6 @@ class Wire:
     """What leads from one of two lab hosts to the other."""
     folder: pathlib.Path    # of the sockets of both
     number: int             # which of the two: 0 or 1
-
-
-@functools.cache
-def accelerator():
-    """"kvm" where it really runs a guest, otherwise "tcg"."""
-    chosen = os.environ.get("LAB_ACCEL", "")
-    if chosen in ("kvm", "tcg"):
-        return chosen
-    if chosen:
-        raise LabError(f"LAB_ACCEL={chosen}: kvm or tcg")
-    flags = pathlib.Path("/proc/cpuinfo").read_text()
-    if not re.search(r"\b(vmx|svm)\b", flags) or \
-            not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        return "tcg"
-    # The device node proves nothing: see a kernel boot.
-    vmlinuz = kernel("6.12").vmlinuz
-    cmd = inside(tree("host"), [
-        "qemu-system-x86_64", "-machine", "q35", "-accel", "kvm", "-cpu",
-        "host", "-m", "256", "-nodefaults", "-display", "none", "-no-reboot",
-        "-serial", "stdio", "-kernel", "/vmlinuz", "-append",
-        "console=ttyS0 panic=-1"], readable=[(vmlinuz, "/vmlinuz")])
-    try:
-        done = subprocess.run(cmd, stdin=subprocess.DEVNULL, timeout=20,
-                              capture_output=True, check=False)
-        works = b"Unable to mount root" in done.stdout
-    except subprocess.TimeoutExpired:
-        works = False
-    say("KVM works here" if works else "KVM does not run a guest here: TCG")
-    return "kvm" if works else "tcg"
 
 
 def make_image(source, image, log, slack=16):
@@ -161,17 +131,6 @@ def make_job_disk(kern, work, jobs, files, qemus, wire):
     shutil.rmtree(disk)
 
 
-def cpu_options(threads):
-    """QEMU's options for the host's CPUs; threads: see Machine."""
-    if threads == "icount":
-        return ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off",
-                "-cpu", "EPYC,+svm", "-smp", "1"]
-    if accelerator() == "kvm":
-        return ["-accel", "kvm", "-cpu", "host", "-smp", "2"]
-    return ["-accel", f"tcg,thread={threads}", "-cpu", "EPYC,+svm",
-            "-smp", "2"]
-
-
 def cards(pfs, wire):
     """SR-IOV cards behind root ports of their own, on one network segment."""
     if wire:
@@ -210,7 +169,7 @@ def qemu_command(machine, kern, work, interactive=False, wire=None):
     """Its disks are in work; files.img, if it is there, is what users see as /files."""
     cmd = ["env", "TMPDIR=/run",    # for the root disk's snapshot
            "qemu-system-x86_64",
-           "-machine", "q35,kernel-irqchip=split", *cpu_options(machine.threads),
+           "-machine", MACHINE, *cpu_options(machine.threads),
            "-m", "4096", "-nodefaults", "-display", "none",
            "-no-reboot",
            "-serial", "file:/run/console.log",
@@ -221,7 +180,7 @@ def qemu_command(machine, kern, work, interactive=False, wire=None):
            "-mon", "chardev=monitor,mode=control",
            "-chardev", "socket,id=wire,path=/run/monitor",
            "-serial", "chardev:wire",
-           "-device", "intel-iommu,intremap=on,caching-mode=on,device-iotlb=on",
+           "-device", IOMMU,
            *cards(machine.pfs, wire)]
     disks = [("/root.img", "snapshot=on"), ("/run/lab.img", "readonly=on"),
              ("/run/out.tar", "cache=unsafe")]
