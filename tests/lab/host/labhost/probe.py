@@ -32,7 +32,7 @@ class Traffic:
             target=self.work, args=(other,), daemon=True)
         self.process.start()
         other.close()
-        error = self.pipe.recv() if self.pipe.poll(20) else "no answer"
+        error = self.pipe.recv() if self.pipe.poll(PATIENCE) else "no answer"
         if error:
             self.process.kill()
             raise OSError(f"{type(self).__name__}, {address}: {error}")
@@ -75,7 +75,9 @@ class Probe(Traffic):
             heard = False
             while not pipe.poll():
                 answers.send(sock)
-                upcoming += INTERVAL
+                # What was not sent in time is not sent in a burst afterwards, of which
+                # much would be lost.
+                upcoming = max(upcoming + INTERVAL, time.monotonic())
                 answers.take(sock, upcoming)
                 if answers.came and not heard:
                     pipe.send(None)
@@ -112,17 +114,23 @@ class Answers:
                 return
 
     def figures(self, start, end):
-        """Of those sent between two points in time: how many were lost, and the
-        longest time, in ms, in which none came back."""
+        """Of those sent between two points in time: how many were lost; the longest
+        time, in ms, in which none came back; how many were lost outside of that; and the
+        longest time, in ms, in which none was sent, by a machine that halts."""
         numbers = [number for number, when in enumerate(self.sent)
                    if start <= when <= end]
+        lost = [self.sent[number] for number in numbers if number not in self.came]
         times = [start, *sorted(self.came[number] for number in numbers
                                 if number in self.came)]
         times.append(max(end, times[-1]))
-        gaps = [after - before for before, after in zip(times, times[1:])]
+        gap, since = max((after - before, before) for before, after in zip(times, times[1:]))
+        pauses = [after - before for before, after in
+                  zip(self.sent, self.sent[1:]) if start <= after <= end]
         return {"sent": len(numbers),
-                "lost": sum(number not in self.came for number in numbers),
-                "longest_gap_ms": round(max(gaps) * 1000)}
+                "lost": len(lost),
+                "longest_gap_ms": round(gap * 1000),
+                "lost_outside": sum(not since <= when <= since + gap for when in lost),
+                "longest_pause_ms": round(max(pauses, default=0) * 1000)}
 
 
 class Stream(Traffic):
@@ -134,7 +142,7 @@ class Stream(Traffic):
         there, back = hashlib.sha256(), hashlib.sha256()
         sent = received = 0
         data = random.Random(1)
-        with socket.create_connection((self.address, PORT), 10) as sock:
+        with socket.create_connection((self.address, PORT), PATIENCE) as sock:
             sock.settimeout(PATIENCE)
             while not pipe.poll():
                 block = data.randbytes(BLOCK)
