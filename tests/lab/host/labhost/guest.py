@@ -222,6 +222,8 @@ class Guest:
 
     def processor(self):
         """What its processor is at, twice: of a guest that does not answer."""
+        if not self.qmp:
+            return "QEMU never answered"
         found = []
         for command in ("info status", "info registers", "info lapic",
                         "info registers"):
