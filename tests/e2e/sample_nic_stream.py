@@ -535,6 +535,7 @@ def main(tap, protocols, step, count, seed="1"):
     tap.ok(pf.meets(port) and port.meets(pf), "the third VF has traffic as before")
     port.close()
     pf.close()
+    FILE.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

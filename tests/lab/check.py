@@ -13,7 +13,7 @@ import kernels
 import pair
 import suites
 import supported
-from cache import BUILD, CACHE, REPO, LabError, say
+from cache import BUILD, CACHE, REPO, LabError, is_full, say
 from children import child, pause
 from host import Machine
 from programs import job_files
@@ -25,6 +25,7 @@ PASSED = RESULTS / "passed.json"        # what needs not run again on the same t
 TIMES = CACHE / "suite-seconds.json"    # how long each took, the last time
 BOOT_SECONDS = 30
 SHOWN = 40      # results that are printed even when they are good, of a suite by itself
+CLEAN_UP = 20   # s that a suite which runs here has, when the lab is told to end
 LONGEST = 300   # s that suites which share a boot may take together
 
 
@@ -193,6 +194,10 @@ class Check:
                     todo.remove(result.suite)
                     self.add(result)
             except (LabError, OSError, subprocess.SubprocessError) as err:
+                if isinstance(err, OSError) and is_full(err):
+                    with self.lock:
+                        self.chunks.clear()
+                    raise
                 for suite in todo:
                     self.add(Result(suite, chunk.kernel,
                                     [Case(f"the lab itself failed: {err}", False)], 0))
@@ -272,7 +277,7 @@ def run_here(suite, kernel, echo):
     start = time.monotonic()
     lines = []
     with child(suite.run, shell=True, cwd=REPO, text=True, stdin=subprocess.DEVNULL,
-               stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as proc:
+               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, grace=CLEAN_UP) as proc:
         for line in proc.stdout:
             lines.append(line.rstrip())
             echo(lines[-1])

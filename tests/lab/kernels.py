@@ -85,7 +85,7 @@ def debug_kernel(name, series):
 
     source = root / f"usr/src/linux-source-{series}.tar.xz"
     path = cached(f"kernel-{name}", [script, source.stat().st_size,
-                                   digest(config)], build)
+                                   digest(config)], build, size=2200)
     version = (path / "version").read_text().strip()
     return Kernel(name, version, root, path / "vmlinuz",
                   path / "lib/modules" / version,

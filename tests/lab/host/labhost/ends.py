@@ -64,6 +64,10 @@ def ping_both(a, b, count=PINGS):
                     lambda: ping(b.run, a.address, count))
 
 
+# Of what was sent and what came, which is not needed any more then
+SUMS = "sha256sum /tmp/sent /tmp/got && rm /tmp/sent /tmp/got"
+
+
 def make_data(end):
     end.run(f"head -c {SIZE} /dev/urandom > /tmp/sent", 60)
 
@@ -80,7 +84,7 @@ def tcp(a, b):
                            "< /tmp/sent > /tmp/got", 120))
     seconds = time.monotonic() - start
     sums = [re.findall(r"^\w{64}", output, re.MULTILINE) for output in together(
-        *(lambda end=end: end.run("sha256sum /tmp/sent /tmp/got") for end in (a, b)))]
+        *(lambda end=end: end.run(SUMS) for end in (a, b)))]
     return sums[0] == sums[1][::-1], 2 * SIZE / seconds / (1 << 20)
 
 
@@ -98,7 +102,7 @@ def echo(end, address, port):
     start = time.monotonic()
     end.run(f"{end.program} tcp {SIZE} {port} {address} < /tmp/sent > /tmp/got", 120)
     seconds = time.monotonic() - start
-    sums = re.findall(r"^\w{64}", end.run("sha256sum /tmp/sent /tmp/got"),
+    sums = re.findall(r"^\w{64}", end.run(SUMS),
                       re.MULTILINE)
     return sums[0] == sums[1], 2 * SIZE / seconds / (1 << 20)
 
