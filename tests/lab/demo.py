@@ -133,6 +133,7 @@ def demo(kernel, qemu, build_lab):
         return 0
     where = outcome.console.parent.relative_to(REPO)
     print("demo: FAIL: " + "; ".join(
-        [failed.pop("what"), *(f"{name} {text}" for name, text in failed.items()),
+        [failed["what"], *(f"{name} {failed[name]}" for name in FINDING
+                           if name in failed and failed[name] not in failed["what"]),
          f"all that was said is in {where}: output.log, console.log, out/"]), flush=True)
     return 1

@@ -40,6 +40,8 @@ class Traffic:
     def work(self, pipe):
         try:
             result = self.run(pipe)
+        except TimeoutError:
+            result = OSError(f"no byte sent or back for {PATIENCE} s")
         except OSError as err:
             result = err
         pipe.send(result)
