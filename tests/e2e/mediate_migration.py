@@ -79,7 +79,7 @@ def main(tap, seconds=None):
         if os.path.exists("/dev/iommu"):
             under_variant("cdev")
         else:
-            tap.skip("cdev", "no iommufd in this kernel")
+            tap.case("cdev", tap.skip, "cdev", "no iommufd in this kernel")
     # What is there afterwards is as it was before.
     under("concurrent", ("concurrent",), ("v2", "-r", "migrate.concurrent.info"),
           CONCURRENT_SECONDS=seconds or "8")

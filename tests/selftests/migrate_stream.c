@@ -296,12 +296,12 @@ TEST_F(golden, golden)
 {
 	struct stream stream = { .data = malloc(1 << 22) };
 	struct vpm_format_header *header = (void *)stream.data;
-	FILE *file = fopen("golden.stream", "re");
+	FILE *file = fopen("golden/state.stream", "re");
 	struct migrate *to = &self->to;
 
 	ASSERT_NE(NULL, stream.data);
 	ASSERT_NE(NULL, file)
-	TH_LOG("golden.stream: %m");
+	TH_LOG("golden/state.stream: %m");
 	stream.size = fread(stream.data, 1, 1 << 22, file);
 	fclose(file);
 
