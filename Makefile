@@ -4,7 +4,7 @@
 LAB := tests/lab/lab
 
 .DEFAULT_GOAL := modules
-.PHONY: modules lab demo check check-all new-test bench run shell tools lint clean distclean help
+.PHONY: modules lab demo quick check check-all new-test bench run shell tools lint clean distclean help
 
 ifdef KDIR
 # Out of the lab, as any out-of-tree module: make KDIR=/lib/modules/.../build
@@ -35,6 +35,9 @@ demo:
 	@$(LAB) demo $(if $(KERNEL),--kernel '$(KERNEL)') $(if $(QEMU),--qemu '$(QEMU)')
 
 which = $(if $(SUITE),--suite '$(SUITE)') $(if $(KERNEL),--kernel '$(KERNEL)')
+
+quick:
+	@$(LAB) quick
 
 check:
 	@$(LAB) check $(which) $(if $(ONLY),--only '$(ONLY)')
@@ -72,6 +75,7 @@ help:
 	@echo 'make KDIR=/lib/modules/VERSION/build    build them against a kernel of this machine'
 	@echo 'make lab [KERNEL=...]                   build all that the lab needs; a second call is seconds'
 	@echo 'make demo [KERNEL=...] [QEMU=10|7.2|11] from nothing to guests that are migrated with their VFs'
+	@echo 'make quick                              tests that need no virtual machine, lint of what changed'
 	@echo 'make check [SUITE=a,b*] [KERNEL=...] [ONLY=test]'
 	@echo '                                        all daily tests, or some suites (SUITE=list)'
 	@echo 'make check-all [SUITE=...] [KERNEL=...] [AGAIN=1]'

@@ -68,6 +68,10 @@ def cmd_check(args):
     return check.check(args.suite, args.kernel, args.only)
 
 
+def cmd_quick(_args):
+    return check.quick()
+
+
 def cmd_check_all(args):
     return check.check_all(args.suite, args.kernel, args.again)
 
@@ -112,7 +116,7 @@ def cmd_shell(args):
 
 
 def cmd_lint(args):
-    return lint.lint(args.tap)
+    return lint.lint(args.tap, args.changed)
 
 
 def cmd_distclean(_args):
@@ -130,7 +134,7 @@ def arguments():
                " LAB_QEMU=source builds the lab host's QEMU from patched source"
                " (some minutes, once) in place of editing Debian's program.")
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("modules", "lab", "demo", "check", "check-all", "new-test", "bench",
+    for name in ("modules", "lab", "demo", "quick", "check", "check-all", "new-test", "bench",
                  "run", "shell", "lint", "distclean"):
         sub = commands.add_parser(name)
         if name in ("check", "check-all"):
@@ -139,12 +143,14 @@ def arguments():
             sub.add_argument("--only", default="", help="which of its tests")
             sub.add_argument("--again", action="store_true",
                              help="also what has passed on this tree")
-        elif name not in ("lint", "distclean", "new-test"):
+        elif name not in ("lint", "distclean", "new-test", "quick"):
             sub.add_argument("--kernel", choices=supported.NAMES)
         if name == "new-test":
             sub.add_argument("name", nargs="?")
         if name == "lint":
             sub.add_argument("--tap", action="store_true")
+            sub.add_argument("--changed", action="store_true",
+                             help="only what differs from the main branch")
         if name == "demo":
             sub.add_argument("--qemu", choices=qemus.NAMES, default=qemus.OWN)
         if name == "bench":

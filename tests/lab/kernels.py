@@ -3,6 +3,8 @@
 needs, and the project's modules built against it."""
 
 import dataclasses
+import filecmp
+import os
 import pathlib
 import shutil
 
@@ -173,15 +175,22 @@ def initrd(kern, conf, name):
                   build) / "initrd"
 
 
+def update(source, copy):
+    """A file that changed gets the time of now, later than that of all objects."""
+    if not (os.path.exists(copy) and filecmp.cmp(source, copy, shallow=False)):
+        shutil.copy(source, copy)
+
+
 def copy_sources(work):
     """Brings the modules' sources in work up to date; returns work."""
     work.mkdir(parents=True, exist_ok=True)
     for name in MODULE_SOURCES:
         source = REPO / name
         if source.is_dir():
-            shutil.copytree(source, work / name, dirs_exist_ok=True)
+            shutil.copytree(source, work / name, copy_function=update,
+                            dirs_exist_ok=True)
         elif source.exists():
-            shutil.copy2(source, work / name)
+            update(source, work / name)
     for copy in work.glob("**/*.[ch]"):
         if not copy.name.endswith(".mod.c") and \
                 not (REPO / copy.relative_to(work)).exists():

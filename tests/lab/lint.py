@@ -11,26 +11,42 @@ from ksources import kernel_scripts
 from trees import inside
 
 
-def run_lint():
-    """Runs lint.sh; returns its status and output."""
-    work = BUILD / "lint"
-    # From nothing: what is not compiled again gives no warning again.
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
+def git(*args):
+    """Lines that git prints, or None when it fails."""
+    done = subprocess.run(["git", "-C", REPO, *args], capture_output=True, text=True,
+                          check=False)
+    return None if done.returncode else done.stdout.splitlines()
+
+
+def everything():
+    return git("ls-files", "--cached", "--others", "--exclude-standard") or []
+
+
+def changed():
+    """Files that differ from the main branch; all files where there is none."""
+    for name in ("main", "origin/main"):
+        base = git("merge-base", "HEAD", name)
+        if base:
+            return sorted(git("ls-files", "--others", "--exclude-standard") +
+                          git("diff", "--name-only", "--diff-filter=d", base[0]))
+    return everything()
+
+
+def run_lint(work, files, check):
+    """Runs check(work, log) in the directory work; returns its status and output."""
+    work.mkdir(parents=True, exist_ok=True)
     log = work / "lint.log"
-    listing = subprocess.run(
-        ["git", "-C", REPO, "ls-files", "--cached", "--others",
-         "--exclude-standard"], capture_output=True, text=True, check=True)
-    (work / "files").write_text(listing.stdout)
+    log.unlink(missing_ok=True)
+    (work / "files").write_text("".join(f"{name}\n" for name in files))
     try:
-        lint_tree(work, log)
+        check(work, log)
         return 0, log.read_text()
     except LabError:
         return 1, log.read_text()
 
 
-def lint_tree(work, log):
-    """Everything on the kernel of stable; on the others, that W=1 has no warning."""
+def lint_files(work, log):
+    """All checks of the files, on the default kernel; only what has changed is compiled."""
     kern = kernels.kernel(supported.DEFAULT)
     sources = kernels.copy_sources(work / f"modules-{kern.name}")
     scripts = kernel_scripts()
@@ -38,6 +54,11 @@ def lint_tree(work, log):
                              scripts, work / "files"],
                  writable=[work], readable=[REPO, scripts], cwd=REPO)
     run(cmd, log, what="lint")
+
+
+def lint_tree(work, log):
+    """Everything on the kernel of stable; on the others, that W=1 has no warning."""
+    lint_files(work, log)
     for name, about in supported.KERNELS.items():
         if name == supported.DEFAULT or "source" in about:
             continue
@@ -51,14 +72,24 @@ def lint_tree(work, log):
                    log, f"W=1 on {name}", writable=[work])
 
 
-def lint(tap):
-    """make lint, whose result is TAP for make check; returns its exit status."""
-    status, output = run_lint()
-    print(output if not tap else "".join(f"  # {line}\n" for line in
-                                         output.splitlines()[-40:]) if status else "",
-          end="")
-    if tap:
-        print(f"{'not ' if status else ''}ok 1 - make lint\n1..1")
+def lint(tap, only_changed=False):
+    """make lint, whose result is TAP for make check, or of changed files for make quick;
+    returns its exit status."""
+    if only_changed:
+        files = changed()
+        what = f"{len(files)} files that differ from the main branch"
+        status, output = run_lint(BUILD / "lint-changed", files, lint_files)
     else:
+        what = "make lint"
+        # From nothing: what is not compiled again gives no warning again.
+        shutil.rmtree(BUILD / "lint", ignore_errors=True)
+        status, output = run_lint(BUILD / "lint", everything(), lint_tree)
+    if tap:
+        print(f"{'not ' if status else ''}ok 1 - {what}")
+        if status:
+            print("".join(f"  # {line}\n" for line in output.splitlines()[-40:]), end="")
+        print("1..1")
+    else:
+        print(output if status else "", end="")
         print(f"lint: {'FAIL' if status else 'clean'}")
     return status

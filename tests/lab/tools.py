@@ -21,6 +21,7 @@ from programs import build_programs
 
 GOLDEN = REPO / "tests" / "golden"
 RANDOM = 500        # streams that were spoilt at random
+SANITIZE = "CFLAGS=-O2 -g -fsanitize=undefined -fno-sanitize-recover=all"
 
 
 class Decoder:
@@ -115,7 +116,7 @@ CASES = [
 
 def main():
     """Prints TAP of all cases."""
-    decode = Decoder(build_programs("tools", "LDFLAGS=-static") / "vfio-mediate-stream")
+    decode = Decoder(build_programs("tools", "LDFLAGS=-static", SANITIZE) / "vfio-mediate-stream")
     print(f"1..{len(CASES)}")
     for number, (name, test) in enumerate(CASES, 1):
         try:
