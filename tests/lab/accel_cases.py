@@ -20,6 +20,7 @@ import tempfile
 
 from accel import Machine, choose, trial
 from cache import LabError
+from tap import Tap
 
 SLOWLY = 180    # s, of a trial boot under TCG on a busy machine
 INTEL = "processor\t: 0\nflags\t\t: fpu vme vmx sse\nvmx flags\t: ept vpid\n"
@@ -126,17 +127,13 @@ def boots():
         yield f"trial boot: {what}", words in found if words else not found, found
 
 
-def lines(_kernel=None, boot=True):
-    """TAP of all."""
-    results = [*cases(), *reading(), *(boots() if boot else ())]
-    yield f"1..{len(results)}"
-    for number, (name, passed, found) in enumerate(results, 1):
-        yield f"{'' if passed else 'not '}ok {number} - {name}"
-        if not passed:
-            yield f"  # {found}"
+def main():
+    tap = Tap()
+    for results in (cases(), reading(), boots() if "--boot" in sys.argv[1:] else ()):
+        for name, passed, found in results:
+            tap.ok(passed, name, found)
+    return tap.done()
 
 
 if __name__ == "__main__":
-    OUTPUT = list(lines(boot="--boot" in sys.argv[1:]))
-    print("\n".join(OUTPUT))
-    sys.exit(any(line.startswith("not ok") for line in OUTPUT))
+    sys.exit(main())

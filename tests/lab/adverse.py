@@ -25,7 +25,7 @@ import tempfile
 import time
 
 from cache import BUILD, LAB, REPO
-from case import Case, Skip, program, tap
+from case import Case, Skip, program, run
 
 LATE = 20       # seconds until the lab must have ended
 
@@ -275,4 +275,4 @@ CASES = [
 
 
 if __name__ == "__main__":
-    sys.exit(tap(CASES))
+    sys.exit(run(CASES))

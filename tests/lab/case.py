@@ -10,6 +10,7 @@ import time
 
 import children
 from cache import LAB
+from tap import Tap
 
 # The lab that runs these tests may have been started with signals ignored.
 DEFAULTS = ["env", "--default-signal=INT,TERM,HUP"]
@@ -113,23 +114,20 @@ class Case:
             "Traceback" not in self.output and not self.left
 
 
-def tap(cases):
+def run(cases):
     """Prints TAP of cases, each a name and a function that returns a Case and whether
     all was well. Returns the exit status."""
     children.catch_signals()
+    tap = Tap()
     try:
-        print(f"1..{len(cases)}", flush=True)
-        for number, (name, test) in enumerate(cases, 1):
+        for name, test in cases:
             try:
                 case, passed = test()
             except Skip as why:
-                print(f"ok {number} - {name} # SKIP {why}", flush=True)
+                tap.skip(name, why)
                 continue
-            print(f"{'' if passed else 'not '}ok {number} - {name}", flush=True)
-            if not passed:
-                print(f"  # returned {case.proc.returncode} after {case.seconds:.0f} s")
-                for line in case.output.splitlines():
-                    print(f"  # {line}", flush=True)
-        return 0
+            tap.ok(passed, name, f"returned {case.proc.returncode} after "
+                   f"{case.seconds:.0f} s\n{case.output}")
+        return tap.done()
     finally:
         children.end_all()

@@ -9,8 +9,9 @@ import kernels
 import qemus
 from cache import BUILD, REPO
 from programs import job_files
-from results import RESULT, read, report
+from results import read, report
 from session import run_one
+from tap import RESULT
 
 SUMMARY = (
     ("total time", "{total_ms} ms", "says QEMU"),
@@ -75,7 +76,7 @@ def demo(kernel, qemu, build_lab):
     def echo(line):
         match = RESULT.match(line)
         if match:
-            tell(match[2] + ("  <-- FAILED" if match[1] else ""))
+            tell(match["name"] + ("" if match["passed"] else "  <-- FAILED"))
         elif line.strip() and not line.startswith(("TAP ", "1..")):
             tell(line.removeprefix("# "))
 

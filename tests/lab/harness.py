@@ -21,7 +21,7 @@ import sys
 import tempfile
 
 from cache import LAB
-from case import Case, program, tap
+from case import Case, program, run
 
 LIMIT = 5       # seconds given to a job that hangs
 
@@ -205,4 +205,4 @@ CASES = [
 
 
 if __name__ == "__main__":
-    sys.exit(tap(CASES))
+    sys.exit(run(CASES))

@@ -8,6 +8,7 @@ import kernels
 import supported
 from cache import BUILD, LAB, REPO, LabError, run
 from ksources import kernel_scripts
+from tap import Tap
 from trees import inside
 
 
@@ -85,10 +86,9 @@ def lint(tap, only_changed=False):
         shutil.rmtree(BUILD / "lint", ignore_errors=True)
         status, output = run_lint(BUILD / "lint", everything(), lint_tree)
     if tap:
-        print(f"{'not ' if status else ''}ok 1 - {what}")
-        if status:
-            print("".join(f"  # {line}\n" for line in output.splitlines()[-40:]), end="")
-        print("1..1")
+        results = Tap()
+        results.ok(not status, what, "\n".join(output.splitlines()[-40:]))
+        results.done()
     else:
         print(output if status else "", end="")
         print(f"lint: {'FAIL' if status else 'clean'}")

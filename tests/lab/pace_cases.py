@@ -13,20 +13,16 @@ idle machines, of busy ones, and of a VF that does not come back in time. Prints
 # minutes = 0.1
 # ///
 
-import pathlib
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "host"))
-
 # pylint: disable=wrong-import-position
+from tap import Tap    # first: it says where labhost is
 from labhost.pace import afterwards, longer, meanwhile
 from labhost.probe import Answers
-
 
 def phase(sent, lost=0, gap=20, outside=0, downtime=None):
     figures = {"sent": sent, "lost": lost, "longest_gap_ms": gap, "lost_outside": outside}
     return figures if downtime is None else {**figures, "downtime_ms": downtime}
-
 
 QUIET = phase(200)
 IDLE = phase(400, 90, 900, 2, 800), QUIET       # of virtio-net
@@ -70,7 +66,6 @@ LATER = {
     "a third lost before it": (phase(200, 66), phase(200, 70), IDLE, None),
 }
 
-
 def answers():
     """A probe each 10 ms for 2 s; the machine halts from 0.3 to 0.6 s, the guest is away
     from 1.0 to 1.5 s, and one is lost at 1.8 s."""
@@ -84,8 +79,7 @@ def answers():
         found.sent.append(when)
     return found.figures(0.2, 2.0)
 
-
-def lines(_kernel=None):
+def main():
     """TAP of all."""
     results = []
     for cases, judge in ((AWAY, meanwhile), (LATER, afterwards)):
@@ -100,14 +94,10 @@ def lines(_kernel=None):
     results.append(("figures of a probe", found == {
         "sent": 150, "lost": 51, "longest_gap_ms": 510, "lost_outside": 1,
         "longest_pause_ms": 310}, found))
-    yield f"1..{len(results)}"
-    for number, (name, passed, found) in enumerate(results, 1):
-        yield f"{'' if passed else 'not '}ok {number} - {name}"
-        if not passed:
-            yield f"  # {found}"
-
+    tap = Tap()
+    for name, passed, found in results:
+        tap.ok(passed, name, found)
+    return tap.done()
 
 if __name__ == "__main__":
-    OUTPUT = list(lines())
-    print("\n".join(OUTPUT))
-    sys.exit(any(line.startswith("not ok") for line in OUTPUT))
+    sys.exit(main())

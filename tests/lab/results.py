@@ -8,8 +8,8 @@ import shlex
 import tomllib
 
 from cache import LAB, REPO, say, tail
+from tap import PLAN, RESULT
 
-RESULT = re.compile(r"^(not )?ok\b[ \d]*(?:- )?(.*?)(?: # SKIP ?(.*))?$")
 SECTION = re.compile(r"^# case (.+)$")      # what ONLY= names: the results that follow are of it
 LAST = 20       # lines of a log that are shown
 SHOWN = 10      # failed cases of a suite whose details are shown
@@ -31,11 +31,11 @@ def read(lines):
     cases, plan, section = [], None, ""
     for line in lines:
         if match := RESULT.match(line):
-            cases.append(Case(match[2], not match[1], match[3], section))
+            cases.append(Case(match["name"], bool(match["passed"]), match["skip"], section))
         elif match := SECTION.match(line):
             section = match[1]
-        elif re.match(r"1\.\.\d", line):
-            plan = int(line[3:].split()[0])
+        elif match := PLAN.match(line):
+            plan = int(match[1])
         elif line.startswith("Bail out!"):
             cases.append(Case(line, False, section=section))
         elif line.startswith("  # ") and cases:

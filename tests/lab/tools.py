@@ -15,9 +15,11 @@
 import json
 import random
 import subprocess
+import sys
 
 from cache import REPO
 from programs import build_programs
+from tap import Tap
 
 GOLDEN = REPO / "tests" / "golden"
 RANDOM = 500        # streams that were spoilt at random
@@ -117,16 +119,14 @@ CASES = [
 def main():
     """Prints TAP of all cases."""
     decode = Decoder(build_programs("tools", "LDFLAGS=-static", SANITIZE) / "vfio-mediate-stream")
-    print(f"1..{len(CASES)}")
-    for number, (name, test) in enumerate(CASES, 1):
+    tap = Tap()
+    for name, test in CASES:
         try:
-            passed, why = test(decode), ""
+            tap.ok(test(decode), f"stream: {name}")
         except (ValueError, subprocess.SubprocessError) as err:
-            passed, why = False, f"  # {err}"
-        print(f"{'' if passed else 'not '}ok {number} - stream: {name}")
-        if why:
-            print(why)
+            tap.ok(False, f"stream: {name}", err)
+    return tap.done()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -23,6 +23,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lab"))
 from cache import BUILD, REPO, LabError, cached, digest, locked, run, tail
 from host import REPORTS
 from kernels import copy_sources
+from tap import Tap
 from trees import inside, tree
 
 HERE = REPO / "tests" / "quick"
@@ -169,22 +170,20 @@ def results(console, modules):
         yield f"{name}: all cases ran and nothing leaks", False, None, since
 
 
-def lines():
-    """TAP of all cases."""
-    names = suites()
-    found = list(results(boot(build(names)), names))
-    yield f"1..{len(found)}"
-    for number, (name, passed, skip, said) in enumerate(found, 1):
-        yield f"{'' if passed else 'not '}ok {number} - {name}" + \
-            (f" # SKIP {skip}" if skip is not None else "")
-        if not passed:
-            said = [line for line in said if not NOISE.match(line)]
-            yield from (f"  # {line.replace(f'{WORK}/modules/', '')}"
-                        for line in said[:SHOWN])
-            if len(said) > SHOWN:
-                yield f"  # {len(said) - SHOWN} more lines in {WORK}/console.log"
+def main():
+    """Prints TAP of all cases."""
+    names, tap = suites(), Tap()
+    for name, passed, skip, said in results(boot(build(names)), names):
+        if skip is not None:
+            tap.skip(name, skip)
+            continue
+        said = [line.replace(f"{WORK}/modules/", "") for line in said
+                if not NOISE.match(line)]
+        if len(said) > SHOWN:
+            said[SHOWN:] = [f"{len(said) - SHOWN} more lines in {WORK}/console.log"]
+        tap.ok(passed, name, "\n".join(said))
+    return tap.done()
 
 
 if __name__ == "__main__":
-    for text in lines():
-        print(text, flush=True)
+    sys.exit(main())

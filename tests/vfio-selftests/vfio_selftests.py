@@ -11,7 +11,7 @@ Not run is vfio_pci_driver_test: upstream has no user-space driver for the card.
 # [vfio_selftests]
 # about = "upstream's VFIO selftests, in-tree vfio-pci against ours"
 # run = "./vfio_selftests.py vfio-selftests"
-# daily = ["debug"]
+# daily = ["6.12"]
 # extra = ["vfio-selftests"]
 # minutes = 2
 # ///
