@@ -122,7 +122,7 @@ CASE = re.compile(r"    (not )?ok \d+ (\S+)(?: # SKIP ?(.*))?$")
 UP = "quick: up"
 RAN = re.compile(r"quick: ran (\S+)")
 # Of a stack, all but the callers
-NOISE = re.compile(r" \[<[0-9a-f]+>\] \?|Stack:| [0-9a-f]{8} [0-9a-f]{8} |\s*$")
+NOISE = re.compile(r" \[<[0-9a-f]+>\] \?|Stack:| [0-9a-f]{8,12} [0-9a-f]{8,12} |\s*$")
 
 
 LEAK = re.compile(r"unreferenced object.*\n(?:  .*\n)*")
