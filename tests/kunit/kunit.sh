@@ -27,5 +27,6 @@ for module; do
 	grep -q '^ *not ok' /tmp/results && dmesg --notime | sed 's/^/  # /'
 	modprobe -r "$module"
 done
+rm -f /tmp/results
 echo "1..$count"
 [ $count -gt 0 ] && exit $failed
