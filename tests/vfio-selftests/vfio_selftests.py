@@ -13,6 +13,7 @@ Not run is vfio_pci_driver_test: upstream has no user-space driver for the card.
 # run = "./vfio_selftests.py vfio-selftests"
 # daily = ["6.12"]
 # extra = ["vfio-selftests"]
+# timeout = 1200
 # minutes = 2
 # ///
 

@@ -113,9 +113,8 @@ class Host:
     def __init__(self, reports):
         self.reports = re.compile(reports)
         self.pfs = vfctl("pfs")
-        self.base = modules()
         vfctl("modules")
-        self.base |= modules() - set(OURS)
+        self.base = modules() - set(OURS)
         self.mounts, self.netdevs = mounts(), netdevs()
         self.files, self.processes = files(), set(processes())
         self.taint, self.memory = taint(), memory()
