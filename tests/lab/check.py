@@ -8,6 +8,7 @@ import os
 import subprocess
 import threading
 import time
+import traceback
 
 import kernels
 import pair
@@ -157,7 +158,8 @@ class Check:
         """The next one to run; one whose kernel is not being built just now."""
         with self.lock:
             for chunk in self.chunks:
-                if chunk.kernel in self.building or chunk.alone and self.running:
+                if chunk.kernel in self.building or self.running and (
+                        chunk.alone or any(each.alone for each in self.running)):
                     continue
                 self.chunks.remove(chunk)
                 self.running.add(chunk)
@@ -193,14 +195,15 @@ class Check:
                 for result in self.results_of(chunk):
                     todo.remove(result.suite)
                     self.add(result)
-            except (LabError, OSError, subprocess.SubprocessError) as err:
+            except Exception as err:    # pylint: disable=broad-exception-caught
                 if isinstance(err, OSError) and is_full(err):
                     with self.lock:
                         self.chunks.clear()
                     raise
+                why = str(err) if isinstance(err, LabError) else traceback.format_exc()
                 for suite in todo:
-                    self.add(Result(suite, chunk.kernel,
-                                    [Case(f"the lab itself failed: {err}", False)], 0))
+                    self.add(Result(suite, chunk.kernel, [
+                        Case("the lab itself failed", False, detail=why.splitlines())], 0))
             with self.lock:
                 self.running.discard(chunk)
 
@@ -289,7 +292,10 @@ def run_here(suite, kernel, echo):
 
 
 def remember(results, digest):
-    """What passed on this tree; what failed on it is forgotten."""
+    """What passed on this tree; what failed on it is forgotten. Of a tree that was
+    changed meanwhile, nothing is known."""
+    if digest != tree_digest():
+        return
     known = load(PASSED)
     mine = known.get(digest, {})
     for result in results:
@@ -356,6 +362,10 @@ def check_all(names, wanted, again):
     known = {} if again else load(PASSED).get(digest, {})
     todo = [(suite, kernel) for suite, kernel in pairs
             if (f"{suite.name}-{kernel}" if kernel else suite.name) not in known]
+    if not todo:
+        print_matrix(every, pairs, known, [])
+        say("all of it has passed on this tree; AGAIN=1 runs it again")
+        return 0
     run = Check(todo, workers(todo))
     say(f"{len(pairs)} suites on their kernels, of which {len(pairs) - len(todo)} have "
         f"passed on this tree; about {run.left() / 60:.0f} minutes")
@@ -372,15 +382,16 @@ def check_all(names, wanted, again):
 
 
 def print_matrix(every, pairs, known, results):
-    """A row for each suite, a column for each kernel."""
+    """A row for each suite, a column for each kernel, and one for no lab host."""
     failed = {result.where: result.counts()[1] for result in results if result.failures}
-    print(f"\n{'suite':<24}" + "".join(f"{name:>20}" for name in supported.NAMES))
+    columns = ["", *supported.NAMES]
+    print(f"\n{'suite':<24}" + "".join(f"{name or 'here':>18}" for name in columns))
     wanted = {(suite.name, kernel) for suite, kernel in pairs}
     for suite in every.values():
         cells = []
-        for kernel in supported.NAMES:
-            where = f"{suite.name}-{kernel}" if suite.host else suite.name
-            if (suite.name, kernel if suite.host else "") not in wanted:
+        for kernel in columns:
+            where = f"{suite.name}-{kernel}" if kernel else suite.name
+            if (suite.name, kernel) not in wanted:
                 cells.append("-")
             elif where in failed:
                 cells.append(f"{failed[where]} FAILED")
@@ -389,4 +400,4 @@ def print_matrix(every, pairs, known, results):
             else:
                 cells.append("not run")
         if any(cell != "-" for cell in cells):
-            print(f"{suite.name:<24}" + "".join(f"{cell:>20}" for cell in cells))
+            print(f"{suite.name:<24}" + "".join(f"{cell:>18}" for cell in cells))
