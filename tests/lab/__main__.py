@@ -140,11 +140,13 @@ def arguments():
         if name in ("check", "check-all"):
             sub.add_argument("--suite")
             sub.add_argument("--kernel")
-            sub.add_argument("--only", default="", help="which of its tests")
-            sub.add_argument("--again", action="store_true",
-                             help="also what has passed on this tree")
         elif name not in ("lint", "distclean", "new-test", "quick"):
             sub.add_argument("--kernel", choices=supported.NAMES)
+        if name == "check":
+            sub.add_argument("--only", default="", help="which of its cases")
+        if name == "check-all":
+            sub.add_argument("--again", action="store_true",
+                             help="also what has passed on this tree")
         if name == "new-test":
             sub.add_argument("name", nargs="?")
         if name == "lint":

@@ -14,8 +14,8 @@ import kernels
 import pair
 import suites
 import supported
-from cache import BUILD, CACHE, REPO, LabError, is_full, say
-from children import child, pause
+from cache import BUILD, CACHE, REPO, LabError, is_full, locked, say
+from children import child, pause, stop_here
 from host import Machine
 from programs import job_files
 from results import Case, Result, explain, read
@@ -140,7 +140,7 @@ class Check:
                     say(f"skipped: {result.where}: {case.name}: {case.skip}")
             if result.failures:
                 print("\n".join(explain(result)), flush=True)
-            else:
+            elif result.seconds and not self.only:
                 self.times[f"{result.suite.name}-{result.kernel}"] = round(result.seconds)
             # Of what never ran, nobody has told.
             if (result.suite.name, result.kernel) in self.todo:
@@ -193,8 +193,8 @@ class Check:
             todo = list(chunk.suites)
             try:
                 for result in self.results_of(chunk):
-                    todo.remove(result.suite)
                     self.add(result)
+                    todo.remove(result.suite)
             except Exception as err:    # pylint: disable=broad-exception-caught
                 if isinstance(err, OSError) and is_full(err):
                     with self.lock:
@@ -279,16 +279,22 @@ def run_here(suite, kernel, echo):
     """A suite that needs no lab host."""
     start = time.monotonic()
     lines = []
-    with child(suite.run, shell=True, cwd=REPO, text=True, stdin=subprocess.DEVNULL,
+    command = ["timeout", f"--kill-after={CLEAN_UP}", str(suite.seconds()), "sh", "-c",
+               suite.run]
+    with child(command, cwd=REPO, text=True, errors="replace", stdin=subprocess.DEVNULL,
                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, grace=CLEAN_UP) as proc:
         for line in proc.stdout:
             lines.append(line.rstrip())
             echo(lines[-1])
         proc.wait()
+    stop_here()
     cases = read(lines)
     if proc.returncode and not any(not case.passed for case in cases):
         cases.append(Case(f"exit status {proc.returncode}", False))
     return Result(suite, kernel, cases, time.monotonic() - start, None, lines)
+
+
+REMEMBER = threading.Lock()
 
 
 def remember(results, digest):
@@ -296,16 +302,19 @@ def remember(results, digest):
     changed meanwhile, nothing is known."""
     if digest != tree_digest():
         return
-    known = load(PASSED)
-    mine = known.get(digest, {})
-    for result in results:
-        passed, failed, skipped = result.counts()
-        if failed or not passed:
-            mine.pop(result.where, None)
-        else:
-            mine[result.where] = [passed, skipped, round(result.seconds)]
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    PASSED.write_text(json.dumps({digest: mine}, indent=1) + "\n", encoding="utf-8")
+    with REMEMBER, locked(BUILD / ".passed.lock"):
+        mine = load(PASSED).get(digest, {})
+        for result in results:
+            passed, failed, skipped = result.counts()
+            # That the lab host is healthy is a result, too, but tests nothing.
+            if failed or passed <= bool(result.outcome):
+                mine.pop(result.where, None)
+            else:
+                mine[result.where] = [passed, skipped, round(result.seconds)]
+        RESULTS.mkdir(parents=True, exist_ok=True)
+        part = PASSED.with_suffix(".part")
+        part.write_text(json.dumps({digest: mine}, indent=1) + "\n", encoding="utf-8")
+        part.replace(PASSED)
 
 
 def finish(results, start):

@@ -42,8 +42,8 @@ def run_lint(work, files, check):
     try:
         check(work, log)
         return 0, log.read_text()
-    except LabError:
-        return 1, log.read_text()
+    except LabError as err:
+        return 1, log.read_text() if log.exists() else f"{err}\n"
 
 
 def lint_files(work, log):

@@ -24,7 +24,7 @@ OUT_SIZE = 256 << 20
 MEGABYTES = 500     # that the disks of a host take, and what it writes to them
 KEPT_RUNS = 50
 # What jobs.py says of a job on the lab host
-SAID = re.compile(r"lab: (begin|end|left|spoilt|set-up) (\S+) ?(.*)")
+SAID = re.compile(r"lab: (begin|end|checked|left|spoilt|set-up) (\S+) ?(.*)")
 
 
 @dataclasses.dataclass
@@ -40,6 +40,7 @@ class Outcome:
     left: list = dataclasses.field(default_factory=list)    # that it should not have left
     seconds: float = 0
     why: str = ""           # why it never finished, or cannot be trusted
+    checked: bool = False   # the host was looked at afterwards
     aborted: bool = False   # the outer QEMU itself died: no verdict about the job
 
     def failed(self):
@@ -76,6 +77,11 @@ class Reader:
 
     def line(self, line):
         match = SAID.fullmatch(line)
+        if not match and self.current and \
+                (at := line.find(f"lab: end {self.current.name} ")) > 0:
+            # The job's last line had no end.
+            self.line(line[:at])
+            match = SAID.fullmatch(line[at:])
         if not match:
             if self.current:
                 self.current.lines.append(line)
@@ -94,6 +100,8 @@ class Reader:
             status, seconds = text.split()
             outcome.status, outcome.seconds = int(status), float(seconds)
             self.ended(outcome)
+        elif what == "checked":
+            outcome.checked = True
         elif what == "left":
             outcome.left.append(text)
         elif what == "spoilt":
@@ -161,12 +169,17 @@ def judge(work, reader, qemu_status):
     text = console.read_text(errors="replace") if console.exists() else ""
     text = text.replace("\r", "").partition(START)[2]
     out = unpack(work)
+    before = text.partition("lab: job ")[0]     # our modules were loaded in it
     for name, outcome in reader.outcomes.items():
         outcome.console, outcome.out = console, out / f"job-{name}"
-        outcome.kernel = job_console(text, name)
+        outcome.kernel, before = before + job_console(text, name), ""
         outcome.reports = [line.strip() for line in outcome.kernel.splitlines()
                            if REPORTS.search(line)]
+        if outcome.why or outcome.checked:
+            continue
         if outcome.status is not None:
+            outcome.why = "the lab host did not get over the job: " \
+                          f"{reader.stopped or 'it ended'}"
             continue
         outcome.status, outcome.seconds = 125, time.monotonic() - reader.since
         outcome.why = reader.stopped or "the lab host ended before the job did"

@@ -17,10 +17,9 @@ import fnmatch
 import re
 import tomllib
 
-import kernels
 import supported
 from cache import REPO, LabError
-from host import Job, Machine
+from host import Job
 
 PLACES = ("tests/e2e", "tests/kunit", "tests/selftests", "tests/vfio-selftests", "tests/lab",
           "tests/quick")
@@ -61,10 +60,6 @@ class Suite:
 
     def seconds(self):
         return self.timeout or max(600, round(self.minutes * 300))
-
-    def machine(self, kernel):
-        return Machine(kernel, "multi" if self.guests else "single", self.pfs,
-                       self.hosts, self.checks)
 
     def job(self, kernel, only=""):
         return Job(f"{self.name}-{kernel}", self.run, self.pf, self.pfs, self.vfs,
@@ -110,6 +105,9 @@ def split(text):
 def chosen(suites, names, wanted):
     """Pairs of a suite and a kernel: of the suites that match one of names, or all, on
     the kernels wanted, or all. What cannot be is an error that says why."""
+    for name in wanted:
+        if name not in supported.NAMES:
+            raise LabError(f"KERNEL={name}: choose from {', '.join(supported.NAMES)}")
     kept = []
     for name in names or ["*"]:
         matches = [each for each in suites if fnmatch.fnmatchcase(each, name)]

@@ -255,17 +255,19 @@ def do(host, job):
     start = time.monotonic()
     status = shell(environment) if job["run"] == "shell" else run(job, environment)
     say(f"end {name} {status} {time.monotonic() - start:.1f}")
-    keep(name)
     try:
+        keep(name)
         if status == NO_END:
             raise Spoilt(f"no end after {job['timeout']} s")
         if job["last"]:
+            say(f"checked {name}")
             return
         for what in host.left():
             say(f"left {name} {what}")
         host.put_back()
         vfctl("modules")
         host.check()
+        say(f"checked {name}")
     except (Spoilt, OSError) as err:
         say(f"spoilt {name} {err}")
         raise Spoilt(str(err)) from err
