@@ -2,6 +2,7 @@
 """The lab's commands; the Makefile in the repository's root calls them."""
 
 import argparse
+import concurrent.futures
 import os
 import pathlib
 import shutil
@@ -25,6 +26,7 @@ import session
 import suites
 import supported
 from cache import CACHE, REPO, LabError, NoSpace, die, fullest, is_full, say
+from qemu_build import built_qemu
 from trees import need_host_tools
 
 
@@ -32,18 +34,21 @@ def build_lab(names):
     """Everything a run will need, with a line for what had to be made."""
     start = time.monotonic()
     say(f"cache: {CACHE}")
-    for name in names:
-        try:
-            kern = kernels.kernel(name)
-        except kernels.KernelGone as err:
-            say(f"skipping kernel {name}: {str(err).splitlines()[0]}")
-            continue
-        say(f"kernel {name}: {kern.version}")
-        kernels.needed_modules(kern)
-        host.host_initrd(kern)
-    host.guest_files()
-    host.root_image()
-    host.accelerator()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        qemu = pool.submit(built_qemu, False)
+        for name in names:
+            try:
+                kern = kernels.kernel(name)
+            except kernels.KernelGone as err:
+                say(f"skipping kernel {name}: {str(err).splitlines()[0]}")
+                continue
+            say(f"kernel {name}: {kern.version}")
+            kernels.needed_modules(kern)
+            host.host_initrd(kern)
+        host.guest_files()
+        host.root_image()
+        host.accelerator()
+        qemu.result()
     say(f"ready in {time.monotonic() - start:.0f} s")
 
 
@@ -130,9 +135,7 @@ def arguments():
     parser = argparse.ArgumentParser(
         prog="tests/lab/lab", description=__doc__,
         epilog="The environment: VFIO_MEDIATE_CACHE names the cache directory,"
-               " LAB_ACCEL=kvm|tcg overrides the choice of accelerator,"
-               " LAB_QEMU=source builds the lab host's QEMU from patched source"
-               " (some minutes, once) in place of editing Debian's program.")
+               " LAB_ACCEL=kvm|tcg overrides the choice of accelerator.")
     commands = parser.add_subparsers(dest="command", required=True)
     for name in ("modules", "lab", "demo", "quick", "check", "check-all", "new-test", "bench",
                  "run", "shell", "lint", "distclean"):

@@ -12,7 +12,7 @@ import subprocess
 from accel import IOMMU, MACHINE, accelerator, cpu_options
 from cache import LAB, cached, run
 from kernels import initrd, install_modules, kernel
-from machine import PROGRAM, outer_qemu
+from qemu_build import TARGET, built_qemu
 from qemus import qemu_files
 from trees import inside, tree
 
@@ -196,7 +196,7 @@ def qemu_command(machine, kern, work, interactive=False, wire=None):
               '"mkdir -p /lab && mount -t ext4 -r /dev/vdb /lab && '
               'exec /lab/host/init"']
     cmd += ["-kernel", "/vmlinuz", "-append", " ".join(append)]
-    readable = [(outer_qemu(machine.checks), f"/{PROGRAM}"), (root_image(), "/root.img"),
+    readable = [(built_qemu(machine.checks), f"/usr/bin/{TARGET}"), (root_image(), "/root.img"),
                 (kern.vmlinuz, "/vmlinuz"), (guest_files()["initrd"], "/outside/initrd")]
     image = host_initrd(kern)
     if image:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""QEMU built from Debian's source with the patches in qemu/, each of which says what it
-mends. README.rst there says which QEMUs need them."""
+"""The QEMU that stands for the lab host's hardware: Debian's source with the patches in
+qemu/, each of which says what it mends. README.rst there says which QEMUs need them."""
 
 from cache import LAB, cached, digest, run
 from trees import inside, tree
@@ -41,7 +41,7 @@ def make(path, log):
 
 
 def built_qemu(checks):
-    """Where it is; with checks, its 82576 checks who sends."""
+    """Where it is; with checks, its 82576 checks who sends, as the card does."""
     inputs = digest(*sorted(PATCHES.glob("*.patch")), PATCHES / "lab.mak")
     path = cached("qemu-built", [inputs, PROGRAMS, OPTIONS, tree("qemu-source").name], make)
     return path / ("qemu-checks" if checks else "qemu")
