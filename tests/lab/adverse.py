@@ -183,6 +183,15 @@ def full_build():
         f"\n{BUILD}/" not in case.output
 
 
+def full_check():
+    """What has passed before the disk was full is counted, and the rest is named."""
+    BUILD.mkdir(exist_ok=True)
+    case = Case("check", "--suite", "pace,parameters", "--kernel", "6.12",
+                env={"LAB_JOBS": "2"}, command=small(BUILD, "64m", '"$@"') + [LAB / "lab"]).wait()
+    return case, case.said(f"no space left in {BUILD}: ") and \
+        " passed, 0 failed, 0 skipped\nlab: not run: parameters 6.12\n" in case.output
+
+
 def no_mirror():
     """No network, and a mirror that does not answer; each takes apt some time."""
     good = True
@@ -267,6 +276,7 @@ CASES = [
     ("a cache that is too small is told before", small_cache),
     ("a full cache is told, and cleaned up", full_cache),
     ("a full build/ is told", full_build),
+    ("a full disk leaves make check with the results it has", full_check),
     ("no network, and a wrong mirror, with an empty cache", no_mirror),
     ("blanks in a path are refused", blanks),
     ("a kernel that is too old is refused", old_kernel),

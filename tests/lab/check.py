@@ -11,6 +11,7 @@ import time
 import traceback
 
 import kernels
+import lint
 import pair
 import suites
 import supported
@@ -31,7 +32,7 @@ LONGEST = 300   # s that suites which share a boot may take together
 
 
 def seconds_of(suite, kernel, times):
-    return times.get(f"{suite.name}-{kernel}", suite.minutes * 60)
+    return times.get(suite.where(kernel), suite.minutes * 60)
 
 
 def load(path):
@@ -59,10 +60,6 @@ class Chunk:
         return self.seconds + seconds <= LONGEST and \
             not (suite.spoils and self.suites[-1].spoils)
 
-    @property
-    def alone(self):
-        return any(suite.alone for suite in self.suites)
-
     def machine(self):
         first = self.suites[0]
         return Machine(self.kernel, "multi" if first.guests else "single",
@@ -76,7 +73,7 @@ def plan(pairs, times):
     ordered = sorted(pairs, key=lambda pair: -seconds_of(*pair, times))
     for suite, kernel in ordered:
         # What has to be the same for suites to share a boot
-        key = (kernel, suite.guests, suite.hosts, suite.checks, suite.alone, suite.extra) \
+        key = (kernel, suite.guests, suite.hosts, suite.checks, suite.extra) \
             if suite.host else (suite.name,)
         seconds = seconds_of(suite, kernel, times)
         chunk = next((each for each in chunks if each.key == key and
@@ -88,21 +85,18 @@ def plan(pairs, times):
         chunk.add(suite, seconds)
     # The debug kernel, which may have to be built, before others; then by length.
     return sorted(chunks, key=lambda chunk: (
-        chunk.alone, "source" not in supported.KERNELS.get(chunk.kernel, {}),
-        -chunk.seconds))
+        "source" not in supported.KERNELS.get(chunk.kernel, {}), -chunk.seconds))
 
 
 def tree_digest():
     """Of all that may change what a test says."""
-    listing = subprocess.run(
-        ["git", "-C", REPO, "ls-files", "--cached", "--others", "--exclude-standard"],
-        capture_output=True, text=True, check=True).stdout
-    total = hashlib.sha256()
-    for name in listing.splitlines():
+    total = hashlib.sha256(os.environ.get("LAB_ACCEL", "").encode())
+    for name in lint.everything():
         path = REPO / name
         if path.is_file() and not name.startswith("Documentation/") and \
                 path.suffix != ".md":
-            total.update(name.encode() + b"\0" + path.read_bytes())
+            runs = os.access(path, os.X_OK)
+            total.update(f"{name} {runs}\0".encode() + path.read_bytes())
     return total.hexdigest()
 
 
@@ -121,7 +115,6 @@ class Check:
         self.results = []
         self.building = set()       # kernels that a worker waits for
         self.ready = set()
-        self.running = set()
         self.start = time.monotonic()
 
     def left(self):
@@ -141,7 +134,7 @@ class Check:
             if result.failures:
                 print("\n".join(explain(result)), flush=True)
             elif result.seconds and not self.only:
-                self.times[f"{result.suite.name}-{result.kernel}"] = round(result.seconds)
+                self.times[result.where] = round(result.seconds)
             # Of what never ran, nobody has told.
             if (result.suite.name, result.kernel) in self.todo:
                 self.tell(result)
@@ -158,11 +151,9 @@ class Check:
         """The next one to run; one whose kernel is not being built just now."""
         with self.lock:
             for chunk in self.chunks:
-                if chunk.kernel in self.building or self.running and (
-                        chunk.alone or any(each.alone for each in self.running)):
+                if chunk.kernel in self.building:
                     continue
                 self.chunks.remove(chunk)
-                self.running.add(chunk)
                 if chunk.kernel and chunk.kernel not in self.ready:
                     self.building.add(chunk.kernel)
                 return chunk
@@ -204,17 +195,14 @@ class Check:
                 for suite in todo:
                     self.add(Result(suite, chunk.kernel, [
                         Case("the lab itself failed", False, detail=why.splitlines())], 0))
-            with self.lock:
-                self.running.discard(chunk)
 
     def results_of(self, chunk):
         if not chunk.suites[0].host:
             yield from (run_here(suite, chunk.kernel, self.echo()) for suite in chunk.suites)
             return
-        extra = {name for suite in chunk.suites for name in suite.extra}
         try:
             gone = self.kernel(chunk)
-            files = {} if gone else job_files(extra)
+            files = {} if gone else job_files(chunk.suites[0].extra)
         except kernels.KernelGone as err:
             gone = str(err).splitlines()[0]
         if gone:
@@ -222,7 +210,7 @@ class Check:
                 yield Result(suite, chunk.kernel,
                              [Case(f"kernel {chunk.kernel}", True, gone)], 0)
             return
-        by_name = {f"{suite.name}-{chunk.kernel}": suite for suite in chunk.suites}
+        by_name = {suite.where(chunk.kernel): suite for suite in chunk.suites}
         jobs = [suite.job(chunk.kernel, self.only) for suite in chunk.suites]
         qemus = sorted({name for suite in chunk.suites for name in suite.qemus})
         run = pair.run if chunk.suites[0].hosts == 2 else one_host
@@ -263,8 +251,15 @@ class Check:
 
     def run(self):
         with concurrent.futures.ThreadPoolExecutor(self.workers) as pool:
-            for task in [pool.submit(self.work) for _ in range(self.workers)]:
+            tasks = [pool.submit(self.work) for _ in range(self.workers)]
+        try:
+            for task in tasks:
                 task.result()
+        except OSError:
+            # A full disk. What has ended before counts all the same.
+            finish(self.results, self.start)
+            say("not run: " + ", ".join(f"{name} {kernel}" for name, kernel in self.todo))
+            raise
         CACHE.mkdir(parents=True, exist_ok=True)
         TIMES.write_text(json.dumps({**load(TIMES), **self.times}, indent=1) + "\n",
                          encoding="utf-8")
@@ -341,10 +336,7 @@ def check(names, wanted, only):
     if names == "list":
         print("\n".join(suites.table(every)))
         return 0
-    wanted = suites.split(wanted)
-    for name in wanted:
-        if name not in supported.NAMES:
-            raise LabError(f"KERNEL={name}: choose from {', '.join(supported.NAMES)}")
+    wanted = suites.kernels_wanted(wanted)
     pairs = suites.chosen(every, suites.split(names), wanted) if names else \
         suites.daily(every, wanted)
     start = time.monotonic()
@@ -365,12 +357,11 @@ def quick():
 def check_all(names, wanted, again):
     """make check-all; returns its exit status."""
     every = suites.everything()
-    pairs = suites.chosen(every, suites.split(names), suites.split(wanted))
+    pairs = suites.chosen(every, suites.split(names), suites.kernels_wanted(wanted))
     start = time.monotonic()
     digest = tree_digest()
     known = {} if again else load(PASSED).get(digest, {})
-    todo = [(suite, kernel) for suite, kernel in pairs
-            if (f"{suite.name}-{kernel}" if kernel else suite.name) not in known]
+    todo = [(suite, kernel) for suite, kernel in pairs if suite.where(kernel) not in known]
     if not todo:
         print_matrix(every, pairs, known, [])
         say("all of it has passed on this tree; AGAIN=1 runs it again")
@@ -399,7 +390,7 @@ def print_matrix(every, pairs, known, results):
     for suite in every.values():
         cells = []
         for kernel in columns:
-            where = f"{suite.name}-{kernel}" if kernel else suite.name
+            where = suite.where(kernel)
             if (suite.name, kernel) not in wanted:
                 cells.append("-")
             elif where in failed:

@@ -31,7 +31,7 @@ import json, pathlib, sys
 import kernels, session
 from host import Job, Machine
 
-session.GRACE = 2
+session.GRACE, session.BETWEEN = 2, 60
 top = pathlib.Path(sys.argv[1])
 jobs = [Job(name, f"./{name}", **options) for name, options in json.loads(sys.argv[2])]
 for outcome in session.Session(
@@ -76,6 +76,11 @@ JOBS = [
         pkill -STOP -f /jobs.py
         sleep 1000
         """),
+    ("hangs_after", {"vfs": 0}, """
+        echo remove igb sleep 1000 > /etc/modprobe.d/hangs.conf
+        exit 0
+        """),
+    ("last", {"vfs": 0}, "exit 0"),
 ]
 
 
@@ -133,6 +138,11 @@ def fresh(eight, fresh, **_):
 def stands_still(still, **_):
     return still[0] == 125 and still[1] == "no end after 5 s" and \
         still[3] == ["stands still"]
+
+
+def hangs_after(hangs_after, last, **_):
+    return hangs_after[0] == 0 and "did not get over the job: no end after" in hangs_after[1] \
+        and last[:3] == [0, "", []] and not same(hangs_after, last)
 
 
 def provoked():
@@ -197,6 +207,8 @@ CASES = [
     ("a PF driver that does not drive the PF is told apart", of_session(set_up_fails)),
     ("after which the next job has a fresh host", of_session(fresh)),
     ("a host that stands still is ended at its deadline", of_session(stands_still)),
+    ("a host that hangs after a job's end is ended, and fails the job",
+     of_session(hangs_after)),
     ("a WARN and a KASAN report fail a script that returned 0", provoked),
     ("a panic is a failure, with the console's last lines", panic),
     ("two labs run side by side; a job that hangs is ended, with its last lines",

@@ -6,7 +6,7 @@ import subprocess
 
 import kernels
 import supported
-from cache import BUILD, LAB, REPO, LabError, run
+from cache import BUILD, LAB, REPO, LabError, run, say
 from ksources import kernel_scripts
 from tap import Tap
 from trees import inside
@@ -65,7 +65,8 @@ def lint_tree(work, log):
             continue
         try:
             kern = kernels.kernel(name)
-        except kernels.KernelGone:
+        except kernels.KernelGone as err:
+            say(f"W=1 is not tried on {name}: {str(err).splitlines()[0]}")
             continue
         sources = kernels.copy_sources(work / f"modules-{name}")
         kern.shell(f"! make -s -j$(nproc) -C {kernels.kdir(kern)} M={sources} W=1 "

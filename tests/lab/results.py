@@ -60,7 +60,7 @@ class Result:
 
     @property
     def where(self):
-        return f"{self.suite.name}-{self.kernel}" if self.kernel else self.suite.name
+        return self.suite.where(self.kernel)
 
     @property
     def failures(self):

@@ -22,7 +22,7 @@ BETWEEN = 240   # s for all that is between two jobs
 GRACE = 60      # s after a job's time, in which the host is to end it by itself
 OUT_SIZE = 256 << 20
 MEGABYTES = 500     # that the disks of a host take, and what it writes to them
-KEPT_RUNS = 50
+KEPT_RUNS = 200     # more than make check-all boots
 # What jobs.py says of a job on the lab host
 SAID = re.compile(r"lab: (begin|end|checked|left|spoilt|set-up) (\S+) ?(.*)")
 
@@ -169,6 +169,9 @@ def judge(work, reader, qemu_status):
     text = console.read_text(errors="replace") if console.exists() else ""
     text = text.replace("\r", "").partition(START)[2]
     out = unpack(work)
+    died = f"the outer QEMU ended by itself ({qemu_status}):\n{tail(work / 'qemu.log')}"
+    if qemu_status and not reader.outcomes and not reader.stopped:
+        reader.aborted = reader.aborted or died
     before = text.partition("lab: job ")[0]     # our modules were loaded in it
     for name, outcome in reader.outcomes.items():
         outcome.console, outcome.out = console, out / f"job-{name}"
@@ -188,8 +191,7 @@ def judge(work, reader, qemu_status):
         # A panic is on the console, and so is a reboot that somebody asked for.
         if qemu_status:
             outcome.aborted = True
-            outcome.why = f"the outer QEMU ended by itself ({qemu_status}):\n" \
-                          f"{tail(work / 'qemu.log')}"
+            outcome.why = died
         elif "reboot: " not in text and accelerator() == "tcg":
             outcome.aborted = True
             outcome.why = "the lab host was reset without a word"
@@ -231,8 +233,7 @@ class Session:
         return pathlib.Path(tempfile.mkdtemp(prefix=f"{self.name}-", dir=runs))
 
     def start(self, work):
-        """Boots a host once; returns the reader of what it printed, and why it had to
-        be ended, if so. Raises OuterAbort with the reader otherwise."""
+        """Boots a host once; returns the reader of what it printed."""
         kern = kernel(self.machine.kernel)
         make_job_disk(kern, work, self.todo, self.files, self.qemus, self.wire)
         if self.users_files:
@@ -262,7 +263,8 @@ class Session:
                 reader = self.start(work)
             for job in [job for job in self.todo if job.name in reader.outcomes]:
                 outcome = reader.outcomes[job.name]
-                if outcome.aborted and job.name not in self.tried:
+                # Of a pair of hosts, one alone is of no use.
+                if outcome.aborted and job.name not in self.tried and not self.wire:
                     self.tried.add(job.name)
                     say(f"{outcome.why}\nlab: that says little about {job.name}: "
                         "trying again")
@@ -272,13 +274,14 @@ class Session:
             if reader.outcomes:
                 continue
             # Nothing was begun at all.
-            if "" not in self.tried and reader.aborted:
+            if "" not in self.tried and reader.aborted and not self.wire:
                 self.tried.add("")
                 say(f"{reader.aborted}\nlab: trying again")
                 continue
             for job in self.todo:
                 yield Outcome(job.name, 125, console=work / "console.log",
-                              out=work / "out", why=reader.aborted or reader.over or
+                              out=work / "out", aborted=bool(reader.aborted),
+                              why=reader.aborted or reader.over or
                               "the lab host did not start")
             return
 

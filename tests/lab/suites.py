@@ -18,7 +18,7 @@ import re
 import tomllib
 
 import supported
-from cache import REPO, LabError
+from cache import REPO, LabError, say
 from host import Job
 
 PLACES = ("tests/e2e", "tests/kunit", "tests/selftests", "tests/vfio-selftests", "tests/lab",
@@ -47,7 +47,6 @@ class Suite:
     hosts: int = 1              # or 2: it runs on two lab hosts at a time
     qemus: tuple = ()           # what guests run under besides the host's own QEMU
     checks: bool = False        # cards check who sends, see qemu_build.py
-    alone: bool = False         # it is about time: nothing else runs meanwhile
     spoils: bool = False        # the host cannot be used for another suite afterwards
     extra: tuple = ()           # what else it finds beside it, see programs.py
 
@@ -58,11 +57,15 @@ class Suite:
         return [name for name, kern in supported.KERNELS.items()
                 if set(self.needs) <= set(kern.get("has", ())) and name not in self.but]
 
+    def where(self, kernel):
+        """Its name on a kernel, by which results and jobs are called."""
+        return f"{self.name}-{kernel}" if kernel else self.name
+
     def seconds(self):
         return self.timeout or max(600, round(self.minutes * 300))
 
     def job(self, kernel, only=""):
-        return Job(f"{self.name}-{kernel}", self.run, self.pf, self.pfs, self.vfs,
+        return Job(self.where(kernel), self.run, self.pf, self.pfs, self.vfs,
                    self.seconds(), self.spoils, only)
 
 
@@ -102,12 +105,18 @@ def split(text):
     return [word for word in re.split(r"[,\s]+", text or "") if word]
 
 
-def chosen(suites, names, wanted):
-    """Pairs of a suite and a kernel: of the suites that match one of names, or all, on
-    the kernels wanted, or all. What cannot be is an error that says why."""
-    for name in wanted:
+def kernels_wanted(text):
+    """The names in KERNEL=, of kernels that there are."""
+    names = split(text)
+    for name in names:
         if name not in supported.NAMES:
             raise LabError(f"KERNEL={name}: choose from {', '.join(supported.NAMES)}")
+    return names
+
+
+def chosen(suites, names, wanted):
+    """Pairs of a suite and a kernel: of the suites that match one of names, or all, on
+    the kernels wanted, or all. A suite that was named and runs on none of them is told."""
     kept = []
     for name in names or ["*"]:
         matches = [each for each in suites if fnmatch.fnmatchcase(each, name)]
@@ -116,11 +125,13 @@ def chosen(suites, names, wanted):
         kept += [each for each in matches if each not in kept]
     pairs = [(suites[name], kernel) for name in kept for kernel in suites[name].kernels()
              if not kernel or not wanted or kernel in wanted]
+    left_out = [f"{name} does not run on {', '.join(wanted)}, only on "
+                f"{', '.join(suites[name].kernels())}{why(suites[name], wanted)}"
+                for name in kept if all(suite.name != name for suite, _ in pairs)]
     if not pairs:
-        raise LabError("; ".join(
-            f"{name} does not run on {', '.join(wanted)}, only on "
-            f"{', '.join(suites[name].kernels())}{why(suites[name], wanted)}"
-            for name in kept))
+        raise LabError("; ".join(left_out))
+    for text in left_out if names else []:
+        say(text)
     return pairs
 
 
