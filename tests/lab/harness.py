@@ -149,6 +149,7 @@ def provoked():
     """A script that returns 0 after the kernel did what lkdtm calls that."""
     case = Case("run", "--kernel", "debug", "--vfs", 0, script="""
         modprobe lkdtm || exit 3
+        echo 0 > /proc/sys/kernel/panic_on_warn
         echo WARNING > /sys/kernel/debug/provoke-crash/DIRECT
         echo READ_AFTER_FREE > /sys/kernel/debug/provoke-crash/DIRECT
         exit 0
@@ -156,6 +157,16 @@ def provoked():
     reports = [line for line in case.output.splitlines() if "kernel report: " in line]
     return case, case.ended(1, "exit status 0") and \
         all(any(text in line for line in reports) for text in ("WARNING: ", "KASAN: "))
+
+
+def warning_ends():
+    """On the debug kernel, the first warning is the last."""
+    case = Case("run", "--kernel", "debug", "--vfs", 0, script="""
+        modprobe lkdtm || exit 3
+        echo WARNING > /sys/kernel/debug/provoke-crash/DIRECT
+        sleep 60
+        """).wait()
+    return case, case.ended(125, "panic_on_warn set")
 
 
 def panic():
@@ -210,6 +221,7 @@ CASES = [
     ("a host that hangs after a job's end is ended, and fails the job",
      of_session(hangs_after)),
     ("a WARN and a KASAN report fail a script that returned 0", provoked),
+    ("a warning ends the debug kernel", warning_ends),
     ("a panic is a failure, with the console's last lines", panic),
     ("two labs run side by side; a job that hangs is ended, with its last lines",
      side_by_side),

@@ -14,6 +14,7 @@ from cache import LAB, cached, run
 from kernels import initrd, install_modules, kernel
 from qemu_build import TARGET, built_qemu
 from qemus import qemu_files
+from supported import KERNELS
 from trees import inside, tree
 
 # What a healthy kernel never prints.
@@ -192,6 +193,8 @@ def qemu_command(machine, kern, work, interactive=False, wire=None):
               "iommu=pt", "panic=-1", "no_timer_check", "nowatchdog", "mitigations=off",
               "kunit.enable=1", "root=/dev/vda", "rw", "rootfstype=ext4",
               "fsck.mode=skip", "net.ifnames=0",
+              # What follows a warning on the debug kernel is not to be trusted.
+              *(["panic_on_warn=1"] if "source" in KERNELS[kern.name] else []),
               "init=/bin/sh", "--", "-c",
               '"mkdir -p /lab && mount -t ext4 -r /dev/vdb /lab && '
               'exec /lab/host/init"']
