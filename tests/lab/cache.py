@@ -78,7 +78,8 @@ def need_space(where, needed):
 
 
 def say(text):
-    print(f"lab: {text}", flush=True)
+    # In one piece: other threads have something to say, too.
+    print(f"lab: {text}\n", end="", flush=True)
 
 
 def last_lines(text, lines=20):
