@@ -68,6 +68,7 @@ const char *vpm_params_driver_name(void)
 {
 	return drop_in ? "vfio-pci" : "vfio-pci-mediate";
 }
+EXPORT_SYMBOL_GPL(vpm_params_driver_name);
 
 void vpm_params_apply_global(void)
 {

@@ -17,6 +17,7 @@ pci=/sys/bus/pci
 vf=${LAB_VFS%% *}
 pf=$pci/devices/$LAB_PF
 parameters=/sys/module/vfio_pci_mediate/parameters
+drop_in=/lib/modules/drop-in/vfio-pci.ko
 
 # logged TEXT: by the kernel since the last reload
 logged()
@@ -94,7 +95,13 @@ ok "drop_in: vfio-pci is this module" [ vfio_pci_mediate = \
 ok "drop_in: in-tree vfio-pci cannot be loaded beside it" \
 	refused modprobe vfio_pci
 
+ok "drop_in: a module called vfio_pci can be loaded instead" insmod $drop_in
+ok "drop_in: it keeps the driver loaded" refused modprobe -r vfio_pci_mediate
+rmmod vfio_pci
+
 ok "back under its own name" reload
+ok "drop_in: without it, no module called vfio_pci" refused insmod $drop_in
+ok "drop_in: and says why" logged 'vfio_pci_mediate was loaded without drop_in=1'
 flags='nointxmask disable_idle_d3 disable_denylist'
 modprobe vfio_pci
 # Not every kernel is built with it.

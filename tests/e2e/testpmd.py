@@ -7,8 +7,7 @@ in-tree vfio-pci, then on vfio-pci-mediate under that name, the only one DPDK
 accepts. It answers to ping, and sends as much as it can; the PF counts. Prints TAP
 and the figures of both.
 
-DPDK also looks for a module of the name vfio_pci, which ours cannot have: it is
-shown a /sys/module of its own.
+DPDK also looks for a module of the name vfio_pci, which drop-in/ has.
 """
 
 # /// suite
@@ -42,9 +41,7 @@ PORT = 9
 PINGS = 500
 SECONDS = 3             # of sending
 HUGE_PAGES = 160        # of 2 MiB
-HAS_MODULES = ["unshare", "--mount", "sh", "-ec",
-               "mount -t tmpfs none /sys/module; "
-               "mkdir /sys/module/vfio /sys/module/vfio_pci; exec \"$@\"", "sh"]
+DROP_IN = "/lib/modules/drop-in/vfio-pci.ko"
 COUNTERS = pathlib.Path("/sys/module/sample_nic/parameters/counters")
 TESTPMD = pathlib.Path("testpmd")
 DRIVERS = (("vfio-pci", "in-tree vfio-pci"),
@@ -61,12 +58,14 @@ class Testpmd:
         drivers = [part for name in ("mempool_ring", "net_e1000") for part in
                    ("-d", *map(str, TESTPMD.glob(f"lib/librte_{name}.so.*")))]
         self.proc = subprocess.Popen(
-            [*HAS_MODULES, "stdbuf", "-oL", TESTPMD / "dpdk-testpmd", "-l", "0,1",
-             "-m", "256", *drivers, "-a", vf, "--", "-i",
+            ["stdbuf", "-oL", TESTPMD / "dpdk-testpmd", "-l", "0,1",
+             # No files in hugetlbfs
+             "-m", "256", "--in-memory", *drivers, "-a", vf, "--", "-i",
              "--total-num-mbufs=8192", f"--forward-mode={mode}",
              f"--eth-peer=0,{peer}", f"--tx-ip={VF_ADDRESS},{PF_ADDRESS}",
              f"--tx-udp={PORT}"],
-            env={**os.environ, "LD_LIBRARY_PATH": str(TESTPMD / "lib")},
+            env={**os.environ, "LD_LIBRARY_PATH": str(TESTPMD / "lib"),
+                 "RUNTIME_DIRECTORY": "/out"},
             stdin=subprocess.PIPE, stdout=self.log, stderr=self.log, text=True)
 
     def said(self):
@@ -124,11 +123,13 @@ def pf_counters(netdev):
 def give_vf(vf, driver):
     """The VF to a driver called vfio-pci, which there is one of at a time."""
     sh("vfctl", "unbind", vf)
+    sh("modprobe", "-r", "vfio_pci")
+    sh("modprobe", "-r", "vfio_pci_mediate")
     if driver == "vfio-pci":
-        sh("modprobe", "-r", "vfio_pci_mediate")
+        sh("modprobe", "vfio_pci")
     else:
-        sh("modprobe", "-r", "vfio_pci")
         sh("modprobe", "vfio_pci_mediate", "drop_in=1")
+        sh("insmod", DROP_IN)
         # DPDK maps all of BAR 0, or none.
         COUNTERS.write_text("0", encoding="ascii")
     sh("vfctl", "bind", vf, "vfio-pci")

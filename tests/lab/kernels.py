@@ -12,7 +12,7 @@ from cache import BUILD, LAB, REPO, LabError, cached, digest, locked, once, run,
 from supported import DEFAULT, NAMES, KERNELS
 from trees import inside, tree
 
-MODULE_SOURCES = ("Kbuild", "mediate", "vfio-pci", "migration",
+MODULE_SOURCES = ("Kbuild", "mediate", "vfio-pci", "migration", "drop-in",
                   "vendor-sample-nic", "uapi", "tests/mediators",
                   "tests/kunit")
 
@@ -207,7 +207,7 @@ def build_modules(kern):
         copy_sources(work)
         log.unlink(missing_ok=True)
         kern.shell(f"make -C {kdir(kern)} M={work} -j$(nproc) "
-                   "VFIO_MEDIATE_TESTS=m modules",
+                   "VFIO_MEDIATE_TESTS=m VFIO_MEDIATE_DROP_IN=m modules",
                    log, f"modules for {kern.name}", writable=[work], cwd=work)
     for line in log.read_text().splitlines():
         if "warning" in line.lower():
@@ -221,7 +221,10 @@ def install_modules(kern, where):
                     dirs_exist_ok=True)
     updates = where / "lib/modules" / kern.version / "updates"
     updates.mkdir()
+    # Where modprobe does not look
+    drop_in = where / "lib/modules/drop-in"
+    drop_in.mkdir()
     for module in build_modules(kern).rglob("*.ko"):
-        shutil.copy2(module, updates)
+        shutil.copy2(module, drop_in if module.parent.name == "drop-in" else updates)
     kern.shell(f"depmod -b /where {kern.version}", where.parent / "depmod.log",
                "depmod", writable=[(where, "/where")])

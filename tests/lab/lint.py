@@ -70,7 +70,7 @@ def lint_tree(work, log):
             continue
         sources = kernels.copy_sources(work / f"modules-{name}")
         kern.shell(f"! make -s -j$(nproc) -C {kernels.kdir(kern)} M={sources} W=1 "
-                   "VFIO_MEDIATE_TESTS=m modules 2>&1 | grep .",
+                   "VFIO_MEDIATE_TESTS=m VFIO_MEDIATE_DROP_IN=m modules 2>&1 | grep .",
                    log, f"W=1 on {name}", writable=[work])
 
 

@@ -79,7 +79,7 @@ done < "$list"
 # Without Module.symvers, modpost looks at everything again.
 rm -f "$sources/Module.symvers"
 quiet "W=1 and sparse" make -s -k -j "$(nproc)" -C "$kdir" M="$sources" W=1e C=1 \
-	CF=-Wsparse-error KDOCFLAGS=-Werror VFIO_MEDIATE_TESTS=m modules
+	CF=-Wsparse-error KDOCFLAGS=-Werror VFIO_MEDIATE_TESTS=m VFIO_MEDIATE_DROP_IN=m modules
 
 # SC1091, SC2317: files of the lab host, functions that ok calls by name.
 # shellcheck disable=SC2086	# a list of words

@@ -52,7 +52,8 @@ class Outcome:
         if self.reports:
             return f"kernel report: {self.reports[0]}"
         if self.left:
-            return f"left behind: {', '.join(self.left)}"
+            more = f" and {len(self.left) - 5} more" if len(self.left) > 5 else ""
+            return f"left behind: {', '.join(self.left[:5])}{more}"
         return f"exit status {self.status}"
 
 
