@@ -7,6 +7,9 @@
 #ifndef VFIO_MEDIATE_H
 #define VFIO_MEDIATE_H
 
+#include <linux/errno.h>
+#include <linux/minmax.h>
+#include <linux/string.h>
 #include <linux/types.h>
 
 struct module;
@@ -232,12 +235,11 @@ struct vfio_mediate_record {
 
 /**
  * struct vfio_mediate_migration_ops - How a vendor's devices are migrated
- * @version:	Of the state that @save and @pre_copy give. To be raised when
- *		a destination that is older could not load it.
+ * @version:	The newest of the state that @save and @pre_copy can give. To be raised
+ *		when a destination that is older could not load it.
  * @min_version: The oldest that @load takes.
  * @features:	Features of the state that @load knows, a mask of the vendor's own.
- *		A stream says which it uses, &vfio_mediate_device.migration_features
- *		of its source; where it uses another it is refused.
+ *		A stream says which it uses; where it uses another it is refused.
  * @run:	Let the device operate. It was quiesced or stopped before; or was
  *		reset while it was, or after an error that left it as nobody knows,
  *		and has the state of a device that was reset.
@@ -253,6 +255,11 @@ struct vfio_mediate_record {
  *		user space asked for the state has come to &vfio_pci_mediate_ops.rw.
  * @size:	Bytes that all records of @save will have together, as far as can be
  *		said now; user space plans its downtime with it. In any state.
+ * @save_as:	Optional. A stream is about to begin. @version is &vfio_mediate_migration_ops.version
+ *		and @features are &vfio_mediate_device.migration_features: lower the
+ *		version, not below @min_version, so that an older destination can load
+ *		the stream; set the features that the state makes use of now. Both hold
+ *		for all records of the stream.
  * @save_begin:	Optional. A state in which the device is saved is being entered: start
  *		to note what changes, say. It may be running, quiesced or stopped.
  * @save_end:	Optional. Such a state has been left, or the device was reset in it.
@@ -265,9 +272,12 @@ struct vfio_mediate_record {
  *		user space moves on when it wants to.
  * @pre_copy_size: How many bytes @pre_copy can give: at first, and, since it gave
  *		them, for changes.
+ * @match:	Optional. A stream has come from a device whose PCI IDs are not the same:
+ *		@ids are its vendor, device, subsystem vendor and subsystem. Return 0
+ *		if this device can have its state, as where only the card's maker
+ *		differs. Without it all four must be the same.
  * @load_begin:	A stream has come whose header suits: from the same ops' name, for a
- *		device with the same PCI IDs, with a version and features that can
- *		be loaded. Forget what was loaded before, if anything. The device is
+ *		device that matches, with a version and features that can be loaded. Forget what was loaded before, if anything. The device is
  *		stopped.
  * @load:	Check one record, and put it aside. The hardware is not to be touched:
  *		the rest of the stream may be missing or wrong, or the device may be
@@ -279,13 +289,13 @@ struct vfio_mediate_record {
  *
  * All but the optional ones are needed. Where one returns a negative errno:
  *
- * * @run, @quiesce, @stop, @save_begin: user space gets the errno, and the device is expected to
+ * * @run, @quiesce, @stop, @save_as, @save_begin: user space gets the errno, and the device is expected to
  *   be as it was. If it is not, return -ENOTRECOVERABLE: the device is then in
  *   VFIO_DEVICE_STATE_ERROR until it is reset.
  * * @save, @pre_copy: the stream cannot be continued, and user space gets the errno
  *   until it leaves the state. -EAGAIN and -ERESTARTSYS are not kept: the same
  *   record is asked for again.
- * * @load_begin, @load, @apply: the stream cannot be loaded, whatever the errno;
+ * * @match, @load_begin, @load, @apply: the stream cannot be loaded, whatever the errno;
  *   user space gets it, -EINTR for -ERESTARTSYS, and leaving
  *   VFIO_DEVICE_STATE_RESUMING ends in VFIO_DEVICE_STATE_ERROR. -EINVAL for what
  *   makes no sense, -EMSGSIZE for what is too much, -EOPNOTSUPP for what is not
@@ -311,6 +321,8 @@ struct vfio_mediate_migration_ops {
 	int (*quiesce)(struct vfio_mediate_device *dev);
 	int (*stop)(struct vfio_mediate_device *dev);
 	u64 (*size)(struct vfio_mediate_device *dev);
+	int (*save_as)(struct vfio_mediate_device *dev, u32 *version,
+		       u64 *features);
 	int (*save_begin)(struct vfio_mediate_device *dev);
 	void (*save_end)(struct vfio_mediate_device *dev);
 	int (*save)(struct vfio_mediate_device *dev,
@@ -319,6 +331,7 @@ struct vfio_mediate_migration_ops {
 			struct vfio_mediate_record *record);
 	void (*pre_copy_size)(struct vfio_mediate_device *dev, u64 *initial,
 			      u64 *changed);
+	int (*match)(struct vfio_mediate_device *dev, const u16 ids[4]);
 	int (*load_begin)(struct vfio_mediate_device *dev, u32 version,
 			  u64 features);
 	int (*load)(struct vfio_mediate_device *dev,
@@ -587,6 +600,34 @@ static inline void vfio_mediate_mark(struct vfio_mediate_device *dev, u64 iova,
 				     u64 size)
 {
 	dev->host->mark(dev, iova, size);
+}
+
+/**
+ * vfio_mediate_take_record() - Take the payload of a record that may have grown
+ * @record:	The record.
+ * @to:		Where to.
+ * @size:	Bytes that are known of this type.
+ * @least:	Bytes that it has always had, at most @size.
+ *
+ * A type grows at its end, by fields that mean the same as before when they are 0. What
+ * an older source has not sent is 0 here.
+ *
+ * Context: Any.
+ * Return: 0; -EINVAL for less than @least; -EOPNOTSUPP when what is not known is not 0.
+ */
+static inline int vfio_mediate_take_record(const struct vfio_mediate_record *record,
+					   void *to, size_t size, size_t least)
+{
+	size_t known = min_t(size_t, record->length, size);
+
+	if (record->length < least)
+		return -EINVAL;
+	if (memchr_inv(record->data + known, 0, record->length - known))
+		return -EOPNOTSUPP;
+	memcpy(to, record->data, known);
+	memset(to + known, 0, size - known);
+
+	return 0;
 }
 
 /**

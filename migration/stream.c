@@ -81,13 +81,26 @@ static int refuse(struct vpm_parser *parser, int err, const char *why)
 	return err;
 }
 
+/* 0 when the device can have the state of one with the header's PCI IDs. */
+static int match_ids(struct vpm_parser *parser, const struct vpm_format_header *header)
+{
+	u16 ids[ARRAY_SIZE(header->ids)];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(ids); i++)
+		ids[i] = le16_to_cpu(header->ids[i]);
+
+	return memcmp(ids, parser->id->ids, sizeof(ids)) ?
+		parser->ops->match(parser, ids) : 0;
+}
+
 static int parse_header(struct vpm_parser *parser)
 {
 	const struct vpm_format_header *header = parser->buf;
 	const struct vpm_identity *id = parser->id;
 	u32 version = le32_to_cpu(header->version);
 	u64 features = le64_to_cpu(header->features);
-	unsigned int i;
+	int ret;
 
 	if (memcmp(header->magic, VPM_FORMAT_MAGIC, VPM_FORMAT_MAGIC_SIZE))
 		return refuse(parser, -EINVAL, "it is none of ours");
@@ -99,9 +112,9 @@ static int parse_header(struct vpm_parser *parser)
 		return refuse(parser, -EOPNOTSUPP, "its header has more than is known");
 	if (memcmp(header->name, id->name, VPM_FORMAT_NAME_SIZE))
 		return refuse(parser, -EINVAL, "it is another vendor's");
-	for (i = 0; i < ARRAY_SIZE(header->ids); i++)
-		if (le16_to_cpu(header->ids[i]) != id->ids[i])
-			return refuse(parser, -EINVAL, "it is another device's");
+	ret = match_ids(parser, header);
+	if (ret)
+		return refuse(parser, ret, "it is another device's");
 	if (version < id->min_version)
 		return refuse(parser, -EOPNOTSUPP, "its version is too old");
 	if (version > id->version)

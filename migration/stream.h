@@ -69,13 +69,15 @@ struct vpm_parser;
 
 /**
  * struct vpm_parser_ops - Who takes what a stream has
+ * @match:	The header is of a device with other PCI IDs. Does it suit?
  * @header:	The header has come, and suits.
  * @record:	A vendor's record has come. For -EOPNOTSUPP an optional one is
  *		skipped.
  *
- * Both return 0 or a negative errno.
+ * All return 0 or a negative errno.
  */
 struct vpm_parser_ops {
+	int (*match)(struct vpm_parser *parser, const u16 ids[4]);
 	int (*header)(struct vpm_parser *parser, u32 version, u64 features);
 	int (*record)(struct vpm_parser *parser, u16 type, void *data, u32 length,
 		      bool optional);

@@ -157,6 +157,21 @@ static int load_result(int ret)
 	return ret == -ERESTARTSYS ? -EINTR : min(ret, 0);
 }
 
+static int match_ids(struct vpm_parser *parser, const u16 ids[4])
+{
+	struct vpm_mig *mig = parsed_by(parser)->mig;
+	const struct vfio_mediate_migration_ops *ops;
+	struct vfio_mediate_device *dev;
+	int cookie, ret = -ENODEV;
+
+	ops = vpm_mig_enter(mig, &dev, &cookie);
+	if (ops)
+		ret = ops->match ? load_result(ops->match(dev, ids)) : -EINVAL;
+	vpm_mig_exit(mig, cookie);
+
+	return ret;
+}
+
 static int load_header(struct vpm_parser *parser, u32 version, u64 features)
 {
 	struct vpm_mig *mig = parsed_by(parser)->mig;
@@ -196,6 +211,7 @@ static int load_record(struct vpm_parser *parser, u16 type, void *data, u32 leng
 }
 
 static const struct vpm_parser_ops parser_ops = {
+	.match = match_ids,
 	.header = load_header,
 	.record = load_record,
 };
@@ -296,6 +312,11 @@ int vpm_transfer_estimate(struct vpm_transfer *transfer, u64 *initial,
 
 	/* That somebody reads meanwhile makes it no less of an estimate. */
 	*initial += READ_ONCE(transfer->end) - READ_ONCE(transfer->start);
+	/* User space, which has been told when it had most of it, waits for the rest. */
+	if (*initial > transfer->initial)
+		*changed += *initial - transfer->initial;
+	*initial = min(*initial, transfer->initial);
+	transfer->initial = *initial;
 
 	return ops ? 0 : -ENODEV;
 }
@@ -326,6 +347,31 @@ void vpm_transfer_stopped(struct vpm_transfer *transfer)
 	wake_up_interruptible(&transfer->wait);
 }
 
+/* The header of what is going to be saved. */
+static int put_header(struct vpm_transfer *transfer)
+{
+	const struct vfio_mediate_migration_ops *ops;
+	struct vpm_identity id = transfer->mig->id;
+	struct vfio_mediate_device *dev;
+	int cookie, ret = 0;
+
+	ops = vpm_mig_enter(transfer->mig, &dev, &cookie);
+	if (!ops)
+		ret = -ENODEV;
+	else if (ops->save_as)
+		ret = min(ops->save_as(dev, &id.version, &id.features), 0);
+	vpm_mig_exit(transfer->mig, cookie);
+	if (ret)
+		return ret;
+
+	if (id.version < id.min_version || id.version > transfer->mig->id.version ||
+	    id.features & ~id.known)
+		return -EIO;
+	transfer->end = vpm_stream_put_header(transfer->buf, &id);
+
+	return 0;
+}
+
 struct vpm_transfer *vpm_transfer_create(struct vpm_mig *mig, bool loading)
 {
 	struct vpm_transfer *transfer;
@@ -344,11 +390,15 @@ struct vpm_transfer *vpm_transfer_create(struct vpm_mig *mig, bool loading)
 	init_waitqueue_head(&transfer->wait);
 	transfer->mig = mig;
 	transfer->loading = loading;
+	transfer->initial = U64_MAX;
+	ret = 0;
 	if (loading)
 		vpm_parser_init(&transfer->parser, &parser_ops, &mig->id,
 				transfer->buf);
 	else
-		transfer->end = vpm_stream_put_header(transfer->buf, &mig->id);
+		ret = put_header(transfer);
+	if (ret)
+		goto err_free;
 
 	if (mig->protocol == VPM_PROTOCOL_V2) {
 		transfer->filp = vpm_file_create(transfer);

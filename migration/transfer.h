@@ -37,6 +37,7 @@ struct vpm_mig;
  * @sequence:	Saving: records so far.
  * @index:	Records so far that came from, or went to, the same callback.
  * @saved:	Saving: bytes of payload from the stopped device.
+ * @initial:	Saving: what vpm_transfer_estimate() has said last.
  * @parser:	Loading.
  * @filp:	Its file, until user space gets it.
  * @wait:	Woken when what poll() says may have changed.
@@ -55,6 +56,7 @@ struct vpm_transfer {
 	u32 sequence;
 	u32 index;
 	u64 saved;
+	u64 initial;
 	struct vpm_parser parser;
 	struct file *filp;
 	wait_queue_head_t wait;
@@ -123,8 +125,9 @@ int vpm_transfer_loaded(struct vpm_transfer *transfer);
 /**
  * vpm_transfer_estimate() - How much can be saved before the device is stopped
  * @transfer:	The transfer, whose migration is locked.
- * @initial:	Bytes that have not been given yet.
- * @changed:	Bytes that have been, but are no longer right.
+ * @initial:	Bytes that were there at first and have not been given yet. Never more
+ *		than the last time.
+ * @changed:	Bytes that have come since, or are no longer right.
  *
  * Return: 0 or -ENODEV.
  */

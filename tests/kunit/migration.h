@@ -31,6 +31,9 @@ struct kunit;
  * @save_index:	Which.
  * @pre_copies:	Number of records that pre_copy has.
  * @pre_copied:	Number of records it has given.
+ * @version:	What save_as sets, if not 0.
+ * @features:	Likewise.
+ * @match_error: What match returns.
  * @begun:	Calls of load_begin.
  * @loaded:	Records that were loaded, as bits.
  * @load_error:	What load_begin returns.
@@ -47,6 +50,9 @@ struct fake_vendor {
 	unsigned int save_index;
 	unsigned int pre_copies;
 	unsigned int pre_copied;
+	u32 version;
+	u64 features;
+	int match_error;
 	unsigned int begun;
 	unsigned int loaded;
 	int load_error;

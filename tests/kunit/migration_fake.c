@@ -47,6 +47,21 @@ static u64 fake_size(struct vfio_mediate_device *dev)
 	return FAKE_SIZE;
 }
 
+static int fake_save_as(struct vfio_mediate_device *dev, u32 *version, u64 *features)
+{
+	if (fake.version)
+		*version = fake.version;
+	if (fake.features)
+		*features = fake.features;
+
+	return 0;
+}
+
+static int fake_match(struct vfio_mediate_device *dev, const u16 ids[4])
+{
+	return fake.match_error;
+}
+
 static int fake_save_begin(struct vfio_mediate_device *dev)
 {
 	if (fake.begin_error)
@@ -138,11 +153,13 @@ static const struct vfio_mediate_migration_ops fake_migration = {
 	.quiesce = fake_quiesce,
 	.stop = fake_stop,
 	.size = fake_size,
+	.save_as = fake_save_as,
 	.save_begin = fake_save_begin,
 	.save_end = fake_save_end,
 	.save = fake_save_record,
 	.pre_copy = fake_pre_copy,
 	.pre_copy_size = fake_pre_copy_size,
+	.match = fake_match,
 	.load_begin = fake_load_begin,
 	.load = fake_load,
 	.apply = fake_apply,
@@ -197,6 +214,7 @@ struct fake_device *fake_open_device(struct kunit *test, bool p2p)
 		.name = "fake",
 		.version = 5,
 		.min_version = 3,
+		.known = 0x30,
 	};
 	struct fake_device *device;
 	struct pci_dev *pdev;

@@ -33,7 +33,14 @@ static struct {
 	/* What is returned for a record of this type */
 	u16 odd;
 	int error;
+	/* The first of the other PCI IDs that match */
+	u16 matches;
 } got;
+
+static int got_match(struct vpm_parser *parser, const u16 ids[4])
+{
+	return got.matches && ids[0] == got.matches ? 0 : -EINVAL;
+}
 
 static int got_header(struct vpm_parser *parser, u32 version, u64 features)
 {
@@ -61,6 +68,7 @@ static int got_record(struct vpm_parser *parser, u16 type, void *data, u32 lengt
 }
 
 static const struct vpm_parser_ops ops = {
+	.match = got_match,
 	.header = got_header,
 	.record = got_record,
 };
@@ -99,10 +107,11 @@ static int parse_bytes(struct stream_test *t, const u8 *from, size_t size,
 static int parse_all(struct stream_test *t, const void *from, size_t size,
 		     size_t part)
 {
-	u16 odd = got.odd;
+	u16 odd = got.odd, matches = got.matches;
 	int error = got.error;
 
 	memset(&got, 0, sizeof(got));
+	got.matches = matches;
 	got.odd = odd;
 	got.error = error;
 	vpm_parser_init(&t->parser, &ops, &identity, t->buf);
@@ -334,6 +343,15 @@ static void test_identity(struct kunit *test)
 		id.name[i]++;
 		KUNIT_EXPECT_EQ(test, -EINVAL, parse_header_of(t, &id));
 	}
+	KUNIT_EXPECT_EQ(test, got.headers, 0);
+
+	/* Another device's that the vendor takes, which alone makes it no better. */
+	id = identity;
+	id.ids[0] = got.matches = 0x1234;
+	KUNIT_EXPECT_EQ(test, 0, parse_header_of(t, &id));
+	KUNIT_EXPECT_EQ(test, got.headers, 1);
+	id.version = 6;
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, parse_header_of(t, &id));
 	KUNIT_EXPECT_EQ(test, got.headers, 0);
 }
 

@@ -198,7 +198,16 @@ static void test_pre_copy(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_PRE_COPY_P2P));
 	KUNIT_EXPECT_EQ(test, -ENOMSG, fake_read(transfer, buf, 1));
+
+	/* What has come since is no part of what was there at first. */
+	vpm_mig_lock(device->mig);
+	KUNIT_EXPECT_EQ(test, 0, vpm_transfer_estimate(transfer, &initial, &changed));
+	KUNIT_EXPECT_EQ(test, initial, 0);
 	fake.pre_copies++;
+	KUNIT_EXPECT_EQ(test, 0, vpm_transfer_estimate(transfer, &initial, &changed));
+	vpm_mig_unlock(device->mig);
+	KUNIT_EXPECT_EQ(test, initial, 0);
+	KUNIT_EXPECT_EQ(test, changed, 1 + 4);
 	KUNIT_EXPECT_EQ(test, 1, fake_read(transfer, buf + size, 1));
 	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP_COPY));
 	size += 1 + fake_read(transfer, buf + size + 1, sizeof(buf) - size - 1);
@@ -210,6 +219,74 @@ static void test_pre_copy(struct kunit *test)
 	memcpy(device->stream, buf, size);
 	KUNIT_EXPECT_EQ(test, 0, load(test, device, size));
 	fake_close_device(device);
+}
+
+/* A header that the vendor decides on when the stream begins. */
+static void test_save_as(struct kunit *test)
+{
+	struct fake_device *device = fake_open_device(test, true);
+	struct vpm_format_header *header = (void *)device->stream;
+	size_t size;
+
+	fake.version = 4;
+	fake.features = 0x20;
+	size = fake_save(test, device);
+	KUNIT_EXPECT_EQ(test, le32_to_cpu(header->version), 4);
+	KUNIT_EXPECT_EQ(test, le64_to_cpu(header->features), 0x20);
+	KUNIT_EXPECT_EQ(test, 0, load(test, device, size));
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP));
+
+	/* What makes no sense is not sent. */
+	fake.version = 2;
+	KUNIT_EXPECT_EQ(test, -EIO, fake_set(device, VFIO_DEVICE_STATE_STOP_COPY));
+	fake.version = 6;
+	KUNIT_EXPECT_EQ(test, -EIO, fake_set(device, VFIO_DEVICE_STATE_STOP_COPY));
+	fake.version = 5;
+	fake.features = 0x40;
+	KUNIT_EXPECT_EQ(test, -EIO, fake_set(device, VFIO_DEVICE_STATE_STOP_COPY));
+	KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_STOP, fake_state(device));
+	fake.features = 0x10;
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP_COPY));
+	fake_close_device(device);
+}
+
+/* Of a device with other PCI IDs, where the vendor takes it. */
+static void test_match(struct kunit *test)
+{
+	struct fake_device *device = fake_open_device(test, true);
+	size_t size;
+
+	device->mig->id.ids[3] = 1;
+	size = fake_save(test, device);
+	device->mig->id.ids[3] = 2;
+	fake.match_error = -EINVAL;
+	KUNIT_EXPECT_EQ(test, -EINVAL, load(test, device, size));
+	KUNIT_EXPECT_EQ(test, fake.begun, 0);
+	fake.match_error = 0;
+	KUNIT_EXPECT_EQ(test, 0, load(test, device, size));
+	KUNIT_EXPECT_EQ(test, fake.begun, 1);
+	fake_close_device(device);
+}
+
+/* Records of a source that knows less, or more, of the same type. */
+static void test_take_record(struct kunit *test)
+{
+	u8 data[6] = { 1, 2, 3, 4 }, to[4];
+	struct vfio_mediate_record record = { .data = data };
+
+	for (record.length = 0; record.length <= sizeof(data); record.length++) {
+		memset(to, 0xff, sizeof(to));
+		KUNIT_EXPECT_EQ(test, record.length < 2 ? -EINVAL : 0,
+				vfio_mediate_take_record(&record, to, 4, 2));
+		if (record.length < 2)
+			continue;
+		KUNIT_EXPECT_EQ(test, to[1], 2);
+		KUNIT_EXPECT_EQ(test, to[2], record.length > 2 ? 3 : 0);
+		KUNIT_EXPECT_EQ(test, to[3], record.length > 3 ? 4 : 0);
+	}
+	data[5] = 6;
+	record.length = 6;
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, vfio_mediate_take_record(&record, to, 4, 2));
 }
 
 /* The vendor cannot save: the device is none the worse for it. */
@@ -397,6 +474,9 @@ static struct kunit_case transfer_cases[] = {
 	KUNIT_CASE(test_bit_flips),
 	KUNIT_CASE(test_vendor_refuses),
 	KUNIT_CASE(test_pre_copy),
+	KUNIT_CASE(test_save_as),
+	KUNIT_CASE(test_match),
+	KUNIT_CASE(test_take_record),
 	KUNIT_CASE(test_save_fails),
 	KUNIT_CASE(test_v1),
 	KUNIT_CASE(test_closed),
