@@ -9,6 +9,8 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/debugfs.h>
+#include <linux/klist.h>
+#include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -17,29 +19,67 @@
 #include <linux/slab.h>
 #include <linux/srcu.h>
 #include <linux/string.h>
+#include <linux/workqueue.h>
 
 #include "session.h"
 #include "vfio_mediate.h"
 
+/**
+ * struct registered - Registered ops
+ * @node:	In registry.
+ * @offer:	In offers. A task that asks the ops holds a reference.
+ * @ops:	The ops.
+ * @asking:	Read side: while @ops->open runs and until the session, if any, is in
+ *		sessions.
+ */
 struct registered {
 	struct list_head node;
+	struct klist_node offer;
 	const struct vfio_pci_mediate_ops *ops;
+	struct srcu_struct asking;
 };
 
+static void put_listed(struct klist_node *node);
+
 /*
- * Protects both lists, and holds off changes while ops->open and ops->release
- * run. Taken inside the locks of vfio's open and close, and inside the device
- * lock of a PF whose driver unregisters in its remove.
+ * Ops in the order in which they are asked, and the sessions. Both are walked with no
+ * lock held, as vendors are called on the way. A call that takes long must not delay other
+ * ops and sessions.
+ */
+static DEFINE_KLIST(offers, NULL, NULL);
+static DEFINE_KLIST(sessions, NULL, put_listed);
+
+/*
+ * Protects registry, and &vfio_mediate_session.ops against those who are not inside
+ * vfio_mediate_enter(). Innermost; no callback is called with it held.
  */
 static DEFINE_MUTEX(registry_lock);
 static LIST_HEAD(registry);
-static LIST_HEAD(sessions);
+
+/* For detach_work. Not a system queue: a VMM can delay an item for as long as it likes. */
+static struct workqueue_struct *detach_wq;
 
 static struct dentry *debugfs_dir;
+
+static struct registered *next_offer(struct klist_iter *iter)
+{
+	struct klist_node *node = klist_next(iter);
+
+	return node ? container_of(node, struct registered, offer) : NULL;
+}
+
+static struct vfio_mediate_session *next_session(struct klist_iter *iter)
+{
+	struct klist_node *node = klist_next(iter);
+
+	return node ? container_of(node, struct vfio_mediate_session, node) : NULL;
+}
 
 static struct registered *find_ops(const struct vfio_pci_mediate_ops *ops)
 {
 	struct registered *entry;
+
+	lockdep_assert_held(&registry_lock);
 
 	list_for_each_entry(entry, &registry, node)
 		if (entry->ops == ops)
@@ -51,6 +91,8 @@ static struct registered *find_ops(const struct vfio_pci_mediate_ops *ops)
 static bool name_taken(const char *name)
 {
 	struct registered *entry;
+
+	lockdep_assert_held(&registry_lock);
 
 	list_for_each_entry(entry, &registry, node)
 		if (!strcmp(entry->ops->name, name))
@@ -66,6 +108,83 @@ session_ops(struct vfio_mediate_session *session)
 					 lockdep_is_held(&registry_lock));
 }
 
+/* Take the ops away. Return: the ops, or NULL when they were taken away before. */
+static const struct vfio_pci_mediate_ops *
+take_ops(struct vfio_mediate_session *session)
+{
+	const struct vfio_pci_mediate_ops *ops;
+
+	lockdep_assert_held(&session->lock);
+
+	mutex_lock(&registry_lock);
+	ops = session_ops(session);
+	RCU_INIT_POINTER(session->ops, NULL);
+	mutex_unlock(&registry_lock);
+
+	return ops;
+}
+
+static void destroy_session(struct kref *kref)
+{
+	struct vfio_mediate_session *session =
+		container_of(kref, struct vfio_mediate_session, kref);
+
+	cleanup_srcu_struct(&session->calls);
+	kfree(session);
+}
+
+/* The session has been closed, and no walk of the list is at it. */
+static void put_listed(struct klist_node *node)
+{
+	struct vfio_mediate_session *session =
+		container_of(node, struct vfio_mediate_session, node);
+
+	kref_put(&session->kref, destroy_session);
+}
+
+/* Holds a reference to its session. */
+static void detach(struct work_struct *work)
+{
+	struct vfio_mediate_session *session =
+		container_of(work, struct vfio_mediate_session, detach_work);
+	const struct vfio_pci_mediate_ops *ops;
+
+	mutex_lock(&session->lock);
+	ops = take_ops(session);
+	if (ops) {
+		synchronize_srcu(&session->calls);
+		ops->release(&session->dev);
+		pci_warn(session->dev.pdev, "no longer mediated by %s, which has gone while the device is open\n",
+			 ops->name);
+		session->detached(session->dev.host_data);
+		module_put(ops->owner);
+	}
+	mutex_unlock(&session->lock);
+	kref_put(&session->kref, destroy_session);
+}
+
+static struct registered *create_entry(const struct vfio_pci_mediate_ops *ops)
+{
+	struct registered *entry;
+
+	entry = kzalloc(sizeof(*entry), GFP_KERNEL);
+	if (!entry)
+		return NULL;
+	if (init_srcu_struct(&entry->asking)) {
+		kfree(entry);
+		return NULL;
+	}
+	entry->ops = ops;
+
+	return entry;
+}
+
+static void destroy_entry(struct registered *entry)
+{
+	cleanup_srcu_struct(&entry->asking);
+	kfree(entry);
+}
+
 int vfio_pci_register_mediate_ops(const struct vfio_pci_mediate_ops *ops)
 {
 	struct registered *entry;
@@ -76,52 +195,62 @@ int vfio_pci_register_mediate_ops(const struct vfio_pci_mediate_ops *ops)
 	if (!*ops->name || strpbrk(ops->name, " \t\n"))
 		return -EINVAL;
 
-	entry = kzalloc(sizeof(*entry), GFP_KERNEL);
+	entry = create_entry(ops);
 	if (!entry)
 		return -ENOMEM;
-	entry->ops = ops;
 
 	mutex_lock(&registry_lock);
-	if (name_taken(ops->name))
+	if (name_taken(ops->name)) {
 		ret = -EEXIST;
-	else
+	} else {
 		list_add_tail(&entry->node, &registry);
+		klist_add_tail(&entry->offer, &offers);
+	}
 	mutex_unlock(&registry_lock);
 
 	if (ret)
-		kfree(entry);
+		destroy_entry(entry);
 
 	return ret;
 }
 EXPORT_SYMBOL_GPL(vfio_pci_register_mediate_ops);
 
+static bool is_claimed(const struct vfio_mediate_session *session,
+		       const struct vfio_pci_mediate_ops *ops,
+		       const struct pci_dev *pf)
+{
+	return session->claimed_by == ops && (!pf || session->pf == pf);
+}
+
+static void queue_detach(struct vfio_mediate_session *session)
+{
+	kref_get(&session->kref);
+	if (!queue_work(detach_wq, &session->detach_work))
+		kref_put(&session->kref, destroy_session);
+}
+
 /*
- * Takes the sessions of @ops away from them, all or those of one PF; the sessions
- * themselves stay.
+ * Detach the sessions of @ops, all or those of one PF. Each is detached by a work item of
+ * its own, so that one that takes long does not delay the others.
  */
 static void detach_sessions(const struct vfio_pci_mediate_ops *ops,
-			    struct pci_dev *pf)
+			    const struct pci_dev *pf)
 {
-	struct vfio_mediate_session *session, *next;
-	LIST_HEAD(gone);
+	struct vfio_mediate_session *session;
+	struct klist_iter iter;
 
-	list_for_each_entry_safe(session, next, &sessions, node) {
-		if (session_ops(session) != ops ||
-		    (pf && pci_physfn(session->dev.pdev) != pf))
-			continue;
-		RCU_INIT_POINTER(session->ops, NULL);
-		list_move_tail(&session->node, &gone);
-	}
+	klist_iter_init(&sessions, &iter);
+	while ((session = next_session(&iter)))
+		if (is_claimed(session, ops, pf))
+			queue_detach(session);
+	klist_iter_exit(&iter);
 
-	list_for_each_entry(session, &gone, node) {
-		synchronize_srcu(&session->calls);
-		ops->release(&session->dev);
-		pci_warn(session->dev.pdev, "no longer mediated by %s, which has gone while the device is open\n",
-			 ops->name);
-		session->detached(session->dev.host_data);
-		module_put(ops->owner);
-	}
-	list_splice(&gone, &sessions);
+	/* A session that is being closed is in the list until release has returned. */
+	klist_iter_init(&sessions, &iter);
+	while ((session = next_session(&iter)))
+		if (is_claimed(session, ops, pf))
+			flush_work(&session->detach_work);
+	klist_iter_exit(&iter);
 }
 
 void vfio_pci_unregister_mediate_ops(const struct vfio_pci_mediate_ops *ops)
@@ -130,60 +259,38 @@ void vfio_pci_unregister_mediate_ops(const struct vfio_pci_mediate_ops *ops)
 
 	mutex_lock(&registry_lock);
 	entry = find_ops(ops);
-	if (entry) {
+	if (entry)
 		list_del(&entry->node);
-		detach_sessions(ops, NULL);
-	}
 	mutex_unlock(&registry_lock);
+	if (!entry)
+		return;
 
-	kfree(entry);
+	/* Wait for tasks that ask the ops. */
+	klist_remove(&entry->offer);
+	detach_sessions(ops, NULL);
+	destroy_entry(entry);
 }
 EXPORT_SYMBOL_GPL(vfio_pci_unregister_mediate_ops);
 
 void vfio_pci_mediate_detach(const struct vfio_pci_mediate_ops *ops,
 			     struct pci_dev *pf)
 {
+	struct registered *entry;
+
 	mutex_lock(&registry_lock);
-	detach_sessions(ops, pf);
+	entry = find_ops(ops);
 	mutex_unlock(&registry_lock);
+	if (!entry)
+		return;
+
+	/* An open that began before the ops decline may still claim a device. */
+	synchronize_srcu(&entry->asking);
+	detach_sessions(ops, pf);
 }
 EXPORT_SYMBOL_GPL(vfio_pci_mediate_detach);
 
-/* The first that does not say -ENODEV decides. */
-static int ask_all(struct vfio_mediate_session *session)
-{
-	const struct vfio_mediate_device fresh = session->dev;
-	const struct vfio_pci_mediate_ops *ops;
-	struct registered *entry;
-	int ret;
-
-	lockdep_assert_held(&registry_lock);
-
-	list_for_each_entry(entry, &registry, node) {
-		ops = entry->ops;
-		/* On its way out: as if it were not registered any more. */
-		if (!try_module_get(ops->owner))
-			continue;
-
-		ret = ops->open(fresh.pdev, &session->dev);
-		if (!ret) {
-			rcu_assign_pointer(session->ops, ops);
-			list_add_tail(&session->node, &sessions);
-			return 0;
-		}
-
-		session->dev = fresh;
-		module_put(ops->owner);
-		if (ret != -ENODEV)
-			return ret;
-	}
-
-	return -ENODEV;
-}
-
-struct vfio_mediate_session *
-vfio_mediate_open(struct pci_dev *pdev, const struct vfio_mediate_host_ops *host,
-		  void (*detached)(void *data), void *data)
+static struct vfio_mediate_session *
+create_session(const struct vfio_mediate_device *dev, void (*detached)(void *data))
 {
 	struct vfio_mediate_session *session;
 	int ret;
@@ -197,30 +304,91 @@ vfio_mediate_open(struct pci_dev *pdev, const struct vfio_mediate_host_ops *host
 		return ERR_PTR(ret);
 	}
 
-	session->dev.pdev = pdev;
-	session->dev.host = host;
-	session->dev.host_data = data;
+	kref_init(&session->kref);
+	mutex_init(&session->lock);
+	INIT_WORK(&session->detach_work, detach);
+	session->dev = *dev;
+	session->pf = pci_physfn(dev->pdev);
 	session->detached = detached;
 
-	mutex_lock(&registry_lock);
-	ret = ask_all(session);
-	mutex_unlock(&registry_lock);
+	return session;
+}
 
-	if (ret == -ENODEV &&
-	    !request_module("vfio-mediate:v%08Xd%08X", pdev->vendor,
-			    pdev->device)) {
-		mutex_lock(&registry_lock);
-		ret = ask_all(session);
-		mutex_unlock(&registry_lock);
+/* Return: 0 when the ops mediate the device from now on, or a negative errno. */
+static int ask(struct registered *entry, struct vfio_mediate_session *session)
+{
+	const struct vfio_mediate_device fresh = session->dev;
+	const struct vfio_pci_mediate_ops *ops = entry->ops;
+	int cookie, ret;
+
+	if (!try_module_get(ops->owner))
+		return -ENODEV;
+
+	cookie = srcu_read_lock(&entry->asking);
+	ret = ops->open(fresh.pdev, &session->dev);
+	if (!ret) {
+		session->claimed_by = ops;
+		rcu_assign_pointer(session->ops, ops);
+		klist_add_tail(&session->node, &sessions);
+	}
+	srcu_read_unlock(&entry->asking, cookie);
+
+	if (ret) {
+		session->dev = fresh;
+		module_put(ops->owner);
 	}
 
+	return ret;
+}
+
+/* The first that does not say -ENODEV decides. */
+static int ask_all(const struct vfio_mediate_device *dev,
+		   void (*detached)(void *data),
+		   struct vfio_mediate_session **claimed)
+{
+	struct vfio_mediate_session *session = NULL;
+	struct registered *entry;
+	struct klist_iter iter;
+	int ret = -ENODEV;
+
+	klist_iter_init(&offers, &iter);
+	while (ret == -ENODEV && (entry = next_offer(&iter))) {
+		if (!session)
+			session = create_session(dev, detached);
+		if (IS_ERR(session))
+			ret = PTR_ERR(session);
+		else
+			ret = ask(entry, session);
+	}
+	klist_iter_exit(&iter);
+
 	if (!ret)
-		return session;
+		*claimed = session;
+	else if (!IS_ERR_OR_NULL(session))
+		kref_put(&session->kref, destroy_session);
 
-	cleanup_srcu_struct(&session->calls);
-	kfree(session);
+	return ret;
+}
 
-	return ret == -ENODEV ? NULL : ERR_PTR(ret);
+struct vfio_mediate_session *
+vfio_mediate_open(struct pci_dev *pdev, const struct vfio_mediate_host_ops *host,
+		  void (*detached)(void *data), void *data)
+{
+	const struct vfio_mediate_device dev = {
+		.pdev = pdev,
+		.host = host,
+		.host_data = data,
+	};
+	struct vfio_mediate_session *session = NULL;
+	int ret;
+
+	ret = ask_all(&dev, detached, &session);
+	if (ret == -ENODEV &&
+	    !request_module("vfio-mediate:v%08Xd%08X", pdev->vendor,
+			    pdev->device))
+		ret = ask_all(&dev, detached, &session);
+
+	return ret && ret != -ENODEV ? ERR_PTR(ret) : session;
 }
 EXPORT_SYMBOL_GPL(vfio_mediate_open);
 
@@ -231,17 +399,14 @@ void vfio_mediate_close(struct vfio_mediate_session *session)
 	if (!session)
 		return;
 
-	mutex_lock(&registry_lock);
-	list_del(&session->node);
-	ops = session_ops(session);
+	mutex_lock(&session->lock);
+	ops = take_ops(session);
 	if (ops) {
 		ops->release(&session->dev);
 		module_put(ops->owner);
 	}
-	mutex_unlock(&registry_lock);
-
-	cleanup_srcu_struct(&session->calls);
-	kfree(session);
+	mutex_unlock(&session->lock);
+	klist_del(&session->node);
 }
 EXPORT_SYMBOL_GPL(vfio_mediate_close);
 
@@ -255,43 +420,56 @@ bool vfio_mediate_name(struct pci_dev *pdev, char *buf, size_t size)
 {
 	const struct vfio_pci_mediate_ops *ops;
 	struct vfio_mediate_session *session;
+	struct klist_iter iter;
 	bool found = false;
 
-	mutex_lock(&registry_lock);
-	list_for_each_entry(session, &sessions, node) {
+	klist_iter_init(&sessions, &iter);
+	while (!found && (session = next_session(&iter))) {
+		if (session->dev.pdev != pdev)
+			continue;
+
+		mutex_lock(&registry_lock);
 		ops = session_ops(session);
-		if (session->dev.pdev == pdev && ops) {
+		if (ops)
 			strscpy(buf, ops->name, size);
-			found = true;
-			break;
-		}
+		mutex_unlock(&registry_lock);
+		found = ops;
 	}
-	mutex_unlock(&registry_lock);
+	klist_iter_exit(&iter);
 
 	return found;
 }
 EXPORT_SYMBOL_GPL(vfio_mediate_name);
 
+static void show_ops(struct seq_file *file, struct registered *entry)
+{
+	struct vfio_mediate_session *session;
+	struct klist_iter iter;
+	unsigned int count = 0;
+
+	klist_iter_init(&sessions, &iter);
+	while ((session = next_session(&iter)))
+		count += session_ops(session) == entry->ops;
+	klist_iter_exit(&iter);
+
+	seq_printf(file, "%s %s %u", entry->ops->name,
+		   module_name(entry->ops->owner), count);
+	klist_iter_init(&sessions, &iter);
+	while ((session = next_session(&iter)))
+		if (session_ops(session) == entry->ops)
+			seq_printf(file, " %s", pci_name(session->dev.pdev));
+	klist_iter_exit(&iter);
+	seq_putc(file, '\n');
+}
+
 /* One line per ops: name, owner, number of open devices, their addresses. */
 static int ops_show(struct seq_file *file, void *unused)
 {
-	struct vfio_mediate_session *session;
 	struct registered *entry;
-	unsigned int count;
 
 	mutex_lock(&registry_lock);
-	list_for_each_entry(entry, &registry, node) {
-		count = 0;
-		list_for_each_entry(session, &sessions, node)
-			count += session_ops(session) == entry->ops;
-
-		seq_printf(file, "%s %s %u", entry->ops->name,
-			   module_name(entry->ops->owner), count);
-		list_for_each_entry(session, &sessions, node)
-			if (session_ops(session) == entry->ops)
-				seq_printf(file, " %s", pci_name(session->dev.pdev));
-		seq_putc(file, '\n');
-	}
+	list_for_each_entry(entry, &registry, node)
+		show_ops(file, entry);
 	mutex_unlock(&registry_lock);
 
 	return 0;
@@ -300,6 +478,10 @@ DEFINE_SHOW_ATTRIBUTE(ops);
 
 static int __init vfio_mediate_init(void)
 {
+	detach_wq = alloc_workqueue("vfio_mediate", WQ_UNBOUND, 0);
+	if (!detach_wq)
+		return -ENOMEM;
+
 	debugfs_dir = debugfs_create_dir("vfio_mediate", NULL);
 	debugfs_create_file("ops", 0400, debugfs_dir, NULL, &ops_fops);
 
@@ -310,6 +492,7 @@ module_init(vfio_mediate_init);
 static void __exit vfio_mediate_exit_module(void)
 {
 	debugfs_remove(debugfs_dir);
+	destroy_workqueue(detach_wq);
 }
 module_exit(vfio_mediate_exit_module);
 

@@ -7,26 +7,47 @@
 #ifndef VFIO_MEDIATE_SESSION_H
 #define VFIO_MEDIATE_SESSION_H
 
-#include <linux/list.h>
+#include <linux/klist.h>
+#include <linux/kref.h>
+#include <linux/mutex.h>
 #include <linux/srcu.h>
 #include <linux/types.h>
+#include <linux/workqueue.h>
 
 #include "vfio_mediate.h"
 
 struct pci_dev;
 
+/**
+ * struct vfio_mediate_session - An open device that is mediated
+ * @node:	In the registry's list of sessions, from the claim until the end of
+ *		vfio_mediate_close().
+ * @kref:	Held by that list and by a queued @detach_work.
+ * @claimed_by:	The ops that have claimed the device; only to be compared with.
+ * @pf:		The PF of the device, or the device itself; likewise.
+ * @lock:	Held while the ops are taken away, by a close or a detach, until the
+ *		release callback and @detached have returned. Outermost of all locks
+ *		that these take.
+ * @calls:	Read side: around calls into the ops. SRCU and not a lock, because such
+ *		a call may come with mmap_lock held. One for each session, so that a
+ *		call that takes long delays only its own session.
+ * @ops:	NULL once they are unregistered. Changes under @lock and the registry's
+ *		lock.
+ * @dev:	What the ops' callbacks are called with.
+ * @detached:	See vfio_mediate_open().
+ * @detach_work: Takes the ops away.
+ */
 struct vfio_mediate_session {
-	struct list_head node;
-	/*
-	 * Read side: around calls into the ops. SRCU and not a lock, because such
-	 * a call may come with mmap_lock held. One for each session, so that
-	 * whoever is slow holds up nobody else.
-	 */
+	struct klist_node node;
+	struct kref kref;
+	const struct vfio_pci_mediate_ops *claimed_by;
+	const struct pci_dev *pf;
+	struct mutex lock;	/* see above */
 	struct srcu_struct calls;
-	/* NULL once they are unregistered */
 	const struct vfio_pci_mediate_ops __rcu *ops;
 	struct vfio_mediate_device dev;
 	void (*detached)(void *data);
+	struct work_struct detach_work;
 };
 
 /**
@@ -34,15 +55,15 @@ struct vfio_mediate_session {
  * @pdev:	Device that is being opened, enabled.
  * @host:	What the ops may ask of the caller.
  * @detached:	Called when the mediating ops are unregistered while the
- *		session lasts, after their release callback; process context,
- *		registry's lock held. Must not close the session.
+ *		session lasts, after their release callback; in process context, with
+ *		the session's lock held. May come before this function returns. Must
+ *		not close the session.
  * @data:	Passed to @detached, and &vfio_mediate_device.host_data.
  *
  * Where nobody claims the device, the module alias "vfio-mediate:v...d..." is
  * requested once, and all are asked again.
  *
- * Context: Process context. Takes the registry's lock, inside which it calls
- * into vendors.
+ * Context: Process context. Calls into vendors, under none of the registry's locks.
  * Return: The session, NULL when nobody mediates @pdev, or an ERR_PTR with the
  * errno of the ops that claimed it but failed, -ENOMEM included.
  */
@@ -54,8 +75,8 @@ vfio_mediate_open(struct pci_dev *pdev, const struct vfio_mediate_host_ops *host
  * vfio_mediate_close() - End a session
  * @session: As returned by vfio_mediate_open(); NULL is allowed.
  *
- * Context: Process context, outside vfio_mediate_enter(). Takes the registry's
- * lock.
+ * Context: Process context, outside vfio_mediate_enter(). Takes the session's lock, and
+ * so waits for a detach of this session, and of no other.
  */
 void vfio_mediate_close(struct vfio_mediate_session *session);
 
@@ -112,7 +133,7 @@ void vfio_mediate_synchronize(struct vfio_mediate_session *session);
  * @buf: Where to put the name of the ops.
  * @size: Room in @buf.
  *
- * Context: Process context. Takes the registry's lock.
+ * Context: Process context. Takes the registry's lock, and waits for no vendor.
  * Return: Whether @pdev is open and mediated; @buf is left alone otherwise.
  */
 bool vfio_mediate_name(struct pci_dev *pdev, char *buf, size_t size);

@@ -481,11 +481,12 @@ struct vfio_mediate_device {
  *		on entry, to map the device's own. Or return a negative errno;
  *		what fits neither is -EINVAL.
  *
- * @open and @release are called in process context and may sleep. The
- * registry's lock is held: do not register or unregister ops from them, nor
- * take a lock that is held around such a call, as is the device lock of the PF
- * where its probe and remove do that. @open is called with the VF enabled, and
- * under the locks of vfio's own open; it must not call into @dev->host.
+ * @open and @release are called in process context and may sleep. Unregistering and
+ * vfio_pci_mediate_detach() wait for them: do neither from them, nor take a lock that is
+ * held around such a call, as is the device lock of the PF where its probe and remove
+ * do that. @open is called with the VF enabled, and under the locks of vfio's own open;
+ * it must not call into @dev->host. Both may be called for several devices at the same
+ * time. Those of one device wait for each other.
  *
  * The other callbacks are called in process context, may sleep, and may run at
  * the same time as each other for one device, but for accesses to trapped pages,
@@ -654,20 +655,23 @@ int vfio_pci_register_mediate_ops(const struct vfio_pci_mediate_ops *ops);
  * each, and its VMM is asked to release the device. When this returns no
  * callback of @ops is running, and none will be called again.
  *
- * Context: Process context, may sleep. Waits for callbacks under way.
+ * Context: Process context, may sleep. Waits for callbacks of @ops under way, @open and
+ * @release included, for as long as they take: one may wait for memory of its VMM's.
+ * Other ops and their devices are not affected.
  */
 void vfio_pci_unregister_mediate_ops(const struct vfio_pci_mediate_ops *ops);
 
 /**
  * vfio_pci_mediate_detach() - Stop mediating the VFs of one PF
- * @ops: Registered.
+ * @ops: Registered, until this returns.
  * @pf: The PF that is going; its VFs, or itself.
  *
  * For a driver of several PFs, of which one is unbound while the ops stay
  * registered: what vfio_pci_unregister_mediate_ops() does, for the devices of @pf.
  * From before this is called, @ops->open must decline them.
  *
- * Context: Process context, may sleep. Waits for callbacks under way.
+ * Context: Process context, may sleep. Waits for the callbacks of these devices, and for
+ * each @open of @ops, under way.
  */
 void vfio_pci_mediate_detach(const struct vfio_pci_mediate_ops *ops,
 			     struct pci_dev *pf);

@@ -5,102 +5,17 @@
 
 #include <kunit/test.h>
 #include <linux/completion.h>
-#include <linux/delay.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/pci.h>
 
-#include "session.h"
-#include "vfio_mediate.h"
-
-#define VENDORS 3
-
-/* What the fake vendors answer, and how often they were called. */
-static struct fake_vendor {
-	int verdict;
-	unsigned int opened;
-	unsigned int released;
-} vendor[VENDORS];
-
-static unsigned int detached;
-
-static int fake_open(unsigned int i, struct vfio_mediate_device *dev)
-{
-	vendor[i].opened++;
-	if (vendor[i].verdict)
-		return vendor[i].verdict;
-
-	dev->handle = &vendor[i];
-	return 0;
-}
-
-static int open_0(struct pci_dev *pdev, struct vfio_mediate_device *dev)
-{
-	return fake_open(0, dev);
-}
-
-static int open_1(struct pci_dev *pdev, struct vfio_mediate_device *dev)
-{
-	return fake_open(1, dev);
-}
-
-static int open_2(struct pci_dev *pdev, struct vfio_mediate_device *dev)
-{
-	return fake_open(2, dev);
-}
-
-/* The handle says whose it is. */
-static void fake_release(struct vfio_mediate_device *dev)
-{
-	((struct fake_vendor *)dev->handle)->released++;
-}
-
-static const struct vfio_pci_mediate_ops ops[VENDORS] = {
-	{ "fake-0", THIS_MODULE, open_0, fake_release },
-	{ "fake-1", THIS_MODULE, open_1, fake_release },
-	{ "fake-2", THIS_MODULE, open_2, fake_release },
-};
-
-static void fake_detached(void *data)
-{
-	detached++;
-	*(bool *)data = true;
-}
-
-static struct pci_dev *fake_device(struct kunit *test)
-{
-	struct pci_dev *pdev;
-
-	pdev = kunit_kzalloc(test, sizeof(*pdev), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, pdev);
-	pdev->vendor = 0xfffe;
-	pdev->device = 0xfffd;
-	pdev->dev.init_name = "kunit";
-
-	return pdev;
-}
-
-static int registry_init(struct kunit *test)
-{
-	memset(vendor, 0, sizeof(vendor));
-	detached = 0;
-
-	return 0;
-}
-
-static void registry_exit(struct kunit *test)
-{
-	unsigned int i;
-
-	for (i = 0; i < VENDORS; i++)
-		vfio_pci_unregister_mediate_ops(&ops[i]);
-}
+#include "registry.h"
 
 static void register_all(struct kunit *test)
 {
 	unsigned int i;
 
-	for (i = 0; i < VENDORS; i++)
+	for (i = 0; i < FAKE_VENDORS; i++)
 		KUNIT_ASSERT_EQ(test, 0,
 				vfio_pci_register_mediate_ops(&ops[i]));
 }
@@ -151,11 +66,11 @@ static void test_nobody(struct kunit *test)
 	struct pci_dev *pdev = fake_device(test);
 	unsigned int i;
 
-	for (i = 0; i < VENDORS; i++)
+	for (i = 0; i < FAKE_VENDORS; i++)
 		vendor[i].verdict = -ENODEV;
 	register_all(test);
 	KUNIT_EXPECT_NULL(test, vfio_mediate_open(pdev, NULL, fake_detached, NULL));
-	for (i = 0; i < VENDORS; i++) {
+	for (i = 0; i < FAKE_VENDORS; i++) {
 		KUNIT_EXPECT_GE(test, vendor[i].opened, 1);
 		KUNIT_EXPECT_EQ(test, vendor[i].released, 0);
 	}

@@ -9,6 +9,7 @@
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 
 #include "vfio_mediate.h"
 
@@ -32,6 +33,16 @@ static unsigned int releases;
 module_param(releases, uint, 0444);
 MODULE_PARM_DESC(releases, "Devices released so far");
 
+/* Protects opens and releases: several devices may be opened and closed at once. */
+static DEFINE_SPINLOCK(count_lock);
+
+static void count_one(unsigned int *number)
+{
+	spin_lock(&count_lock);
+	(*number)++;
+	spin_unlock(&count_lock);
+}
+
 static struct vfio_pci_mediate_ops *ops;
 static char (*names)[24];
 
@@ -44,7 +55,7 @@ static int answer_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)
 	if (verdict)
 		return verdict;
 
-	opens++;
+	count_one(&opens);
 	dev->handle = pci_dev_get(pdev);
 
 	return 0;
@@ -52,7 +63,7 @@ static int answer_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)
 
 static void answer_release(struct vfio_mediate_device *dev)
 {
-	releases++;
+	count_one(&releases);
 	pci_dev_put(dev->handle);
 }
 

@@ -44,11 +44,10 @@ module_param(releases, uint, 0444);
 MODULE_PARM_DESC(releases, "Devices released so far");
 
 /*
- * Open devices. The lock is taken in release, which comes with the registry's
- * lock held, and therefore is not held around vfio_mediate_trap(), which takes
- * mmap_lock and calls back. Instead a device is counted as in use meanwhile.
- * Release waits until it no longer is, and takes it off the list only then, so
- * that whoever uses it finds the next one.
+ * Open devices. The lock is taken in release, which unregistering waits for, and is not
+ * held around vfio_mediate_trap(), which takes mmap_lock and calls back. Instead a device
+ * is counted as in use meanwhile. Release waits until it no longer is, and takes it off the
+ * list only then, so that whoever uses it finds the next one.
  */
 static DEFINE_MUTEX(devices_lock);
 static LIST_HEAD(devices);

@@ -77,6 +77,10 @@ struct demo {
 };
 
 /* demo_rw.c */
+
+/* Accesses to DEMO_SCRATCH take for as long as this is set. */
+extern bool demo_stall;
+
 int demo_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access,
 	    bool *pt);
 int demo_mmap(struct vfio_mediate_device *dev, u32 region, u64 offset, u64 size,

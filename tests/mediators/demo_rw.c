@@ -3,6 +3,7 @@
  * mediator_demo: what accesses and mappings of user space come to.
  */
 
+#include <linux/delay.h>
 #include <linux/log2.h>
 #include <linux/pci.h>
 #include <linux/string.h>
@@ -12,6 +13,8 @@
 
 #define STATUS_SPEED_MASK	0xc0
 #define STATUS_SPEED_100	0x40
+
+bool demo_stall;
 
 static u64 width_mask(u8 width)
 {
@@ -78,6 +81,8 @@ static int rw_bar(struct vfio_mediate_device *dev,
 		access_scratch(demo, SCRATCH_MAILBOX_MEM, DEMO_MAILBOX_MEM, access);
 		return 0;
 	case DEMO_SCRATCH ... DEMO_SCRATCH + 7:
+		while (READ_ONCE(demo_stall))
+			msleep(20);
 		access_scratch(demo, SCRATCH_LOW, DEMO_SCRATCH, access);
 		return 0;
 	case DEMO_SCRATCH64 ... DEMO_SCRATCH64 + 7:

@@ -290,6 +290,8 @@ static const struct file_operations doorbells_fops = {
 void demo_debugfs_init(void)
 {
 	debugfs_dir = debugfs_create_dir("mediator_demo", NULL);
+	/* No parameter: others are written meanwhile, one at a time. */
+	debugfs_create_bool("stall", 0600, debugfs_dir, &demo_stall);
 }
 
 void demo_debugfs_exit(void)

@@ -2,16 +2,60 @@
 /*
  * dirty_hold: has a VF tracked, and says so, until standard input ends: others do
  * something to the device meanwhile.
+ *
+ * A byte on standard input takes its memory away, which then does not come when it is
+ * accessed. It says so as soon as somebody waits for it.
  */
+#define _GNU_SOURCE
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <linux/userfaultfd.h>
+
 #include "dirty.h"
+
+#define FRAMES	16
+
+/*
+ * The frames have the device use its rings, and so the vendor look at them. Ends when what
+ * is returned is closed.
+ */
+static int stall(struct dirty *d)
+{
+	struct uffdio_register reg = {
+		.range = { .start = (unsigned long)d->mem, .len = LOW_SIZE },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	struct uffdio_api api = { .api = UFFD_API };
+	struct pollfd fault = { .events = POLLIN };
+
+	fault.fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	if (fault.fd < 0 || ioctl(fault.fd, UFFDIO_API, &api) ||
+	    ioctl(fault.fd, UFFDIO_REGISTER, &reg))
+		die("userfaultfd: %s", strerror(errno));
+	if (madvise(d->mem, LOW_SIZE, MADV_REMOVE))
+		die("madvise: %s", strerror(errno));
+
+	store(&d->sender->target, load(&d->sender->target) + FRAMES);
+	if (poll(&fault, 1, 10000) == 1)
+		puts("stalled");
+
+	return fault.fd;
+}
 
 int main(void)
 {
 	static struct dirty dirty, *d = &dirty;
+	int fd = -1;
 	char byte;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -24,7 +68,9 @@ int main(void)
 	vf_traffic(d, 200);
 	puts("tracked");
 	while (read(STDIN_FILENO, &byte, 1) > 0)
-		;
+		fd = stall(d);
+	if (fd >= 0)
+		close(fd);
 	vfio_client_close(&d->dev);
 
 	return 0;

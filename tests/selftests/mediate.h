@@ -142,6 +142,9 @@ long trap_set(struct mediate *m, __u32 state);
 int demo_param_set(const char *name, const char *value);
 int demo_toggle(bool on);
 
+/* Who mediates a device, "none" included, by its sysfs attribute */
+bool is_mediated_by(const char *bdf, const char *name);
+
 /* Between two drains, with time to spare */
 void wait_drain(void);
 

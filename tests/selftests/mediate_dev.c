@@ -44,6 +44,21 @@ int demo_toggle(bool on)
 	return demo_param_set("toggle", on ? "1" : "0");
 }
 
+bool is_mediated_by(const char *bdf, const char *name)
+{
+	char path[64], line[64] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/mediated_by", bdf);
+	file = fopen(path, "re");
+	if (!file || !fgets(line, sizeof(line), file))
+		die("%s: %s", path, strerror(errno));
+	fclose(file);
+	line[strcspn(line, "\n")] = 0;
+
+	return !strcmp(line, name);
+}
+
 void wait_drain(void)
 {
 	usleep(50 * param_number("mediator_demo", "drain_us"));

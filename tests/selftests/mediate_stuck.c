@@ -154,4 +154,134 @@ TEST_F(mediate, stuck)
 	close(uffd);
 }
 
+/* What somebody with another device wants. */
+struct other {
+	int open;
+	int unmediated;		/* devices that nobody mediates */
+};
+
+static void *use_other(void *arg)
+{
+	struct other *other = arg;
+	struct vfio_client client;
+	unsigned int i;
+
+	other->open = open_device(&client, lab_vf(1), VFIO_CLIENT_GROUP);
+	for (i = 0; i < 2; i++)
+		other->unmediated += is_mediated_by(lab_vf(i), "none");
+	if (!other->open)
+		vfio_client_close(&client);
+
+	return NULL;
+}
+
+static void *unregister(void *arg)
+{
+	*(int *)arg = demo_param_set("registered", "0");
+
+	return NULL;
+}
+
+static bool joins(pthread_t thread)
+{
+	struct timespec deadline;
+
+	clock_gettime(CLOCK_REALTIME, &deadline);
+	deadline.tv_sec += PATIENCE;
+
+	return !pthread_timedjoin_np(thread, NULL, &deadline);
+}
+
+/*
+ * The vendor goes while an access of the VMM's is under way: others open their devices
+ * meanwhile, and see who mediates them.
+ */
+static void test_going(struct __test_metadata *_metadata, struct stuck *s,
+		       bool waits, void (*end)(void *arg), void *arg, const char *name)
+{
+	pthread_t accessor, unregisterer, user;
+	struct other other = {};
+	bool gone, free;
+	int ret = -1;
+
+	pthread_create(&accessor, NULL, access_stuck, s);
+	usleep(100000);
+	pthread_create(&unregisterer, NULL, unregister, &ret);
+	usleep(100000);
+	pthread_create(&user, NULL, use_other, &other);
+	free = joins(user);
+	CHECK(free, "going: %s: others open and close their devices", name);
+	gone = joins(unregisterer);
+	CHECK_EQ(gone, !waits, "going: %s: %s by the vendor", name,
+		 waits ? "is waited for" : "is not waited for");
+	end(arg);
+	if (!free)
+		pthread_join(user, NULL);
+	if (!gone)
+		pthread_join(unregisterer, NULL);
+	pthread_join(accessor, NULL);
+	CHECK_EQ(ret, 0, "going: %s: the vendor goes", name);
+	CHECK_EQ(other.open, 0, "going: %s: another device could be opened", name);
+	CHECK_EQ(other.unmediated, 2, "going: %s: nobody mediates either", name);
+	CHECK_EQ(demo_param_set("registered", "1"), 0, "going: %s: the vendor is back", name);
+}
+
+static void set_stall(bool on)
+{
+	const char *path = "/sys/kernel/debug/mediator_demo/stall";
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, on ? "1" : "0", 1) != 1)
+		die("%s: %s", path, strerror(errno));
+	close(fd);
+}
+
+static void end_stall(void *arg)
+{
+	(void)arg;
+	set_stall(false);
+}
+
+TEST_F(mediate, vendor_stalls)
+{
+	char buf[8] = {};
+	struct stuck stuck = {
+		.m = &self->m, .region = self->m.region, .off = DEMO_SCRATCH,
+		.len = sizeof(buf), .write = true, .buf = buf,
+	};
+
+	set_stall(true);
+	test_going(_metadata, &stuck, true, end_stall, NULL, "a write that its vendor delays");
+}
+
+struct page_given {
+	int uffd;
+	void *page;
+};
+
+static void end_page(void *arg)
+{
+	struct page_given *given = arg;
+
+	give_page(given->uffd, given->page);
+}
+
+TEST_F(mediate, user_stalls)
+{
+	struct stuck stuck = {
+		.m = &self->m, .region = self->m.region, .off = DEMO_SCRATCH, .len = 8,
+		.write = true,
+	};
+	struct page_given given;
+
+	given.page = missing_page(&given.uffd);
+	if (!given.page)
+		SKIP(return, "no userfaultfd here");
+	stuck.buf = given.page;
+	test_going(_metadata, &stuck, false, end_page, &given,
+		   "a write whose bytes do not come");
+	munmap(given.page, PAGE_4K);
+	close(given.uffd);
+}
+
 TEST_HARNESS_MAIN
