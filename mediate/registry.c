@@ -289,43 +289,52 @@ void vfio_pci_mediate_detach(const struct vfio_pci_mediate_ops *ops,
 }
 EXPORT_SYMBOL_GPL(vfio_pci_mediate_detach);
 
-static struct vfio_mediate_session *
-create_session(const struct vfio_mediate_device *dev, void (*detached)(void *data))
+/**
+ * struct request - An open for which a mediator is looked for
+ * @dev:	What the ops are given.
+ * @detached:	See vfio_mediate_open().
+ * @session:	Made once there are ops to be asked; NULL before.
+ * @going:	Ops could not be asked, as their module is being unloaded.
+ */
+struct request {
+	struct vfio_mediate_device dev;
+	void (*detached)(void *data);
+	struct vfio_mediate_session *session;
+	bool going;
+};
+
+static struct vfio_mediate_session *create_session(const struct request *request)
 {
 	struct vfio_mediate_session *session;
-	int ret;
 
 	session = kzalloc(sizeof(*session), GFP_KERNEL_ACCOUNT);
 	if (!session)
-		return ERR_PTR(-ENOMEM);
-	ret = init_srcu_struct(&session->calls);
-	if (ret) {
+		return NULL;
+	if (init_srcu_struct(&session->calls)) {
 		kfree(session);
-		return ERR_PTR(ret);
+		return NULL;
 	}
 
 	kref_init(&session->kref);
 	mutex_init(&session->lock);
 	INIT_WORK(&session->detach_work, detach);
-	session->dev = *dev;
-	session->pf = pci_physfn(dev->pdev);
-	session->detached = detached;
+	session->pf = pci_physfn(request->dev.pdev);
+	session->detached = request->detached;
 
 	return session;
 }
 
 /* Return: 0 when the ops mediate the device from now on, or a negative errno. */
-static int ask(struct registered *entry, struct vfio_mediate_session *session)
+static int ask(struct registered *entry, struct request *request)
 {
-	const struct vfio_mediate_device fresh = session->dev;
+	struct vfio_mediate_session *session = request->session;
 	const struct vfio_pci_mediate_ops *ops = entry->ops;
 	int cookie, ret;
 
-	if (!try_module_get(ops->owner))
-		return -ENODEV;
-
+	/* Ops that declined may have left something there. */
+	session->dev = request->dev;
 	cookie = srcu_read_lock(&entry->asking);
-	ret = ops->open(fresh.pdev, &session->dev);
+	ret = ops->open(request->dev.pdev, &session->dev);
 	if (!ret) {
 		session->claimed_by = ops;
 		rcu_assign_pointer(session->ops, ops);
@@ -333,39 +342,31 @@ static int ask(struct registered *entry, struct vfio_mediate_session *session)
 	}
 	srcu_read_unlock(&entry->asking, cookie);
 
-	if (ret) {
-		session->dev = fresh;
-		module_put(ops->owner);
-	}
-
 	return ret;
 }
 
 /* The first that does not say -ENODEV decides. */
-static int ask_all(const struct vfio_mediate_device *dev,
-		   void (*detached)(void *data),
-		   struct vfio_mediate_session **claimed)
+static int ask_all(struct request *request)
 {
-	struct vfio_mediate_session *session = NULL;
 	struct registered *entry;
 	struct klist_iter iter;
 	int ret = -ENODEV;
 
 	klist_iter_init(&offers, &iter);
 	while (ret == -ENODEV && (entry = next_offer(&iter))) {
-		if (!session)
-			session = create_session(dev, detached);
-		if (IS_ERR(session))
-			ret = PTR_ERR(session);
-		else
-			ret = ask(entry, session);
+		if (!request->session)
+			request->session = create_session(request);
+		if (!request->session) {
+			ret = -ENOMEM;
+		} else if (try_module_get(entry->ops->owner)) {
+			ret = ask(entry, request);
+			if (ret)
+				module_put(entry->ops->owner);
+		} else {
+			request->going = true;
+		}
 	}
 	klist_iter_exit(&iter);
-
-	if (!ret)
-		*claimed = session;
-	else if (!IS_ERR_OR_NULL(session))
-		kref_put(&session->kref, destroy_session);
 
 	return ret;
 }
@@ -374,21 +375,29 @@ struct vfio_mediate_session *
 vfio_mediate_open(struct pci_dev *pdev, const struct vfio_mediate_host_ops *host,
 		  void (*detached)(void *data), void *data)
 {
-	const struct vfio_mediate_device dev = {
-		.pdev = pdev,
-		.host = host,
-		.host_data = data,
+	struct request request = {
+		.dev.pdev = pdev,
+		.dev.host = host,
+		.dev.host_data = data,
+		.detached = detached,
 	};
-	struct vfio_mediate_session *session = NULL;
 	int ret;
 
-	ret = ask_all(&dev, detached, &session);
+	ret = ask_all(&request);
 	if (ret == -ENODEV &&
 	    !request_module("vfio-mediate:v%08Xd%08X", pdev->vendor,
 			    pdev->device))
-		ret = ask_all(&dev, detached, &session);
+		ret = ask_all(&request);
+	if (!ret)
+		return request.session;
 
-	return ret && ret != -ENODEV ? ERR_PTR(ret) : session;
+	if (request.session)
+		kref_put(&request.session->kref, destroy_session);
+	if (ret != -ENODEV)
+		return ERR_PTR(ret);
+
+	/* The device may be that of ops that could not be asked. */
+	return request.going ? ERR_PTR(-EAGAIN) : NULL;
 }
 EXPORT_SYMBOL_GPL(vfio_mediate_open);
 

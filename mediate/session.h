@@ -64,8 +64,9 @@ struct vfio_mediate_session {
  * requested once, and all are asked again.
  *
  * Context: Process context. Calls into vendors, under none of the registry's locks.
- * Return: The session, NULL when nobody mediates @pdev, or an ERR_PTR with the
- * errno of the ops that claimed it but failed, -ENOMEM included.
+ * Return: The session, NULL when nobody mediates @pdev, or an ERR_PTR: the errno of the
+ * ops that claimed it but failed; -ENOMEM; -EAGAIN when the module of ops that might have
+ * claimed it is being unloaded.
  */
 struct vfio_mediate_session *
 vfio_mediate_open(struct pci_dev *pdev, const struct vfio_mediate_host_ops *host,

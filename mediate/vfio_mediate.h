@@ -451,7 +451,8 @@ struct vfio_mediate_device {
  * @owner:	THIS_MODULE of the code behind the callbacks. Held from a
  *		successful @open until @release has returned, so that the
  *		module cannot be unloaded while a VMM has one of its devices
- *		open.
+ *		open. While it is being unloaded, and @open can no longer be called,
+ *		a device that no other ops claim cannot be opened: -EAGAIN.
  * @open:	A VMM opens @pdev. Return 0 to mediate it, having set in @dev what
  *		is to be mediated; -ENODEV when the device is not yours, so that
  *		the next ops are asked; another negative errno when it is yours

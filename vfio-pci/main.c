@@ -102,8 +102,9 @@ static int vpm_mediate(struct vpm_device *vpm)
 {
 	const struct vfio_pci_mediate_ops *ops;
 	struct vfio_mediate_device *dev;
-	int cookie, ret = -ENODEV;
+	int cookie, ret = -EAGAIN;
 
+	/* They may have gone since they claimed the device. */
 	ops = vfio_mediate_enter(vpm->session, &dev, &cookie);
 	if (ops) {
 		ret = vpm_regions_setup(vpm, dev, ops);

@@ -21,7 +21,7 @@ import threading
 import time
 
 from labhost.hold import Hold
-from labhost.shell import sh
+from labhost.shell import sh, until
 from labhost.sriov import VFS, mediated_by
 from labhost.tap import program
 
@@ -138,6 +138,18 @@ def test_going(tap, vf):
     tap.equal(opened_by(vf), "claims-0", "bound again: mediated again")
 
 
+def test_unloading(tap, vf):
+    """The vendor's module is unloaded, and its ops are still registered."""
+    load(exit_ms=4000)
+    with subprocess.Popen(["rmmod", MODULE]) as rmmod:
+        going = until(lambda: (PARAMETERS.parent / "initstate").read_text() == "going\n", 3)
+        tap.equal((going, opened_by(vf)), (True, "open: EAGAIN"),
+                  "while a mediator is unloaded, a device is not opened unmediated")
+        tap.equal(rmmod.poll(), None, "which is still under way")
+    tap.equal((rmmod.returncode, opened_by(vf)), (0, "none"),
+              "and afterwards, there is nobody to ask")
+
+
 def test_stress(tap, vfs):
     """All of it at once."""
     end = time.monotonic() + STRESS
@@ -182,7 +194,8 @@ def test_stress(tap, vfs):
 
 def main(tap, hold):
     Hold.program = hold
-    tap.run(test_loading, test_verdicts, test_going, test_stress, vf=VFS[0], vfs=VFS)
+    tap.run(test_loading, test_verdicts, test_going, test_unloading, test_stress,
+            vf=VFS[0], vfs=VFS)
 
 
 if __name__ == "__main__":

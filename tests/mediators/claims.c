@@ -5,6 +5,7 @@
  * It has no alias, so that it is loaded only where a test wants it.
  */
 
+#include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
@@ -24,6 +25,10 @@ MODULE_PARM_DESC(last, "Put the ops that answer behind all others");
 static int verdict;
 module_param(verdict, int, 0644);
 MODULE_PARM_DESC(verdict, "What open returns: 0 claims, a negative errno does not");
+
+static unsigned int exit_ms;
+module_param(exit_ms, uint, 0644);
+MODULE_PARM_DESC(exit_ms, "How long unloading takes before the ops are unregistered");
 
 static unsigned int opens;
 module_param(opens, uint, 0444);
@@ -169,6 +174,7 @@ module_init(mediator_claims_init);
 
 static void __exit mediator_claims_exit(void)
 {
+	msleep(exit_ms);
 	set_registered(false);
 	kfree(ops);
 	kfree(names);
