@@ -10,6 +10,7 @@
 
 #include <linux/debugfs.h>
 #include <linux/klist.h>
+#include <linux/kmod.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/module.h>
@@ -371,6 +372,13 @@ static int ask_all(struct request *request)
 	return ret;
 }
 
+void vfio_mediate_probe(struct pci_dev *pdev)
+{
+	request_module_nowait("vfio-mediate:v%08Xd%08X", pdev->vendor,
+			      pdev->device);
+}
+EXPORT_SYMBOL_GPL(vfio_mediate_probe);
+
 struct vfio_mediate_session *
 vfio_mediate_open(struct pci_dev *pdev, const struct vfio_mediate_host_ops *host,
 		  void (*detached)(void *data), void *data)
@@ -384,10 +392,6 @@ vfio_mediate_open(struct pci_dev *pdev, const struct vfio_mediate_host_ops *host
 	int ret;
 
 	ret = ask_all(&request);
-	if (ret == -ENODEV &&
-	    !request_module("vfio-mediate:v%08Xd%08X", pdev->vendor,
-			    pdev->device))
-		ret = ask_all(&request);
 	if (!ret)
 		return request.session;
 

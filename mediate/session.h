@@ -51,6 +51,17 @@ struct vfio_mediate_session {
 };
 
 /**
+ * vfio_mediate_probe() - Load the module that mediates a device, if there is one
+ * @pdev:	Device that is being bound.
+ *
+ * Requests the module alias "vfio-mediate:v...d...", and does not wait for it. Not at an
+ * open, which any user who has the device may repeat at will.
+ *
+ * Context: Process context.
+ */
+void vfio_mediate_probe(struct pci_dev *pdev);
+
+/**
  * vfio_mediate_open() - Ask the registered ops who mediates a device
  * @pdev:	Device that is being opened, enabled.
  * @host:	What the ops may ask of the caller.
@@ -59,9 +70,6 @@ struct vfio_mediate_session {
  *		the session's lock held. May come before this function returns. Must
  *		not close the session.
  * @data:	Passed to @detached, and &vfio_mediate_device.host_data.
- *
- * Where nobody claims the device, the module alias "vfio-mediate:v...d..." is
- * requested once, and all are asked again.
  *
  * Context: Process context. Calls into vendors, under none of the registry's locks.
  * Return: The session, NULL when nobody mediates @pdev, or an ERR_PTR: the errno of the

@@ -638,7 +638,7 @@ static inline int vfio_mediate_take_record(const struct vfio_mediate_record *rec
  *       vfio_pci_unregister_mediate_ops(). Devices that are open already are
  *       not affected.
  *
- * A module that is to be loaded when a VMM opens a device nobody mediates has
+ * A module that is to be loaded when a device is bound to vfio-pci-mediate has
  * MODULE_ALIAS("vfio-mediate:vVVVVVVVVdDDDDDDDD"), with the PCI vendor and
  * device ID in eight upper-case hex digits each.
  *

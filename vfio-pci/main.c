@@ -172,6 +172,11 @@ static void vpm_close_device(struct vfio_device *vdev)
 {
 	struct vpm_device *vpm = to_vpm(vdev);
 
+	if (likely(!vpm->session)) {
+		vfio_pci_core_close_device(vdev);
+		return;
+	}
+
 	vpm_migration_stop(vpm);
 	vpm_track_stop(vpm);
 	vpm_trap_stop(vpm);
@@ -394,6 +399,8 @@ static int vpm_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	ret = vfio_pci_core_register_device(&vpm->core);
 	if (ret)
 		goto err_put;
+
+	vfio_mediate_probe(pdev);
 
 	return 0;
 

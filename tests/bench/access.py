@@ -47,8 +47,8 @@ class Section:
     modprobe: str = ""      # program the kernel runs to load modules
 
 
-def opening(title, *module, modprobe=""):
-    return Section(title, [Row("open and close", "open")], module, modprobe)
+def opening(title, *module, limit=None, modprobe=""):
+    return Section(title, [Row("open and close", "open", limit)], module, modprobe)
 
 
 def claims(count):
@@ -66,9 +66,10 @@ SECTIONS = [
         Row("load 4 bytes, mmapped", "load/0/1680", MAPPED),
         Row("store 4 bytes, mmapped", "store/0/1680", MAPPED),
         Row("GET_REGION_INFO of BAR 0", "info/0", UNMEDIATED),
-        Row("open and close", "open"),
+        Row("open and close", "open", UNMEDIATED),
     ]),
-    opening("nobody mediates, and the kernel runs modprobe", modprobe="/sbin/modprobe"),
+    opening("nobody mediates, and the kernel runs modprobe", limit=UNMEDIATED,
+            modprobe="/sbin/modprobe"),
     claims(1),
     claims(16),
     claims(256),

@@ -67,8 +67,12 @@ def test_loading(tap, vf):
     tap.equal(opened_by(vf), "none", "nobody to ask: as in-tree")
     ALIAS.write_text(f"alias vfio-mediate:v00008086d000010CA {MODULE}\n",
                      encoding="utf-8")
-    tap.equal(opened_by(vf), "claims-0",
-              "an open nobody claims loads the module with the device's alias")
+    tap.equal((opened_by(vf), until(PARAMETERS.exists, 2)), ("none", False),
+              "an open nobody claims loads no module")
+    sh("vfctl", "unbind", vf)
+    sh("vfctl", "bind", vf, "vfio-pci-mediate")
+    tap.ok(until(PARAMETERS.exists, 20), "binding the device loads the one with its alias")
+    tap.equal(opened_by(vf), "claims-0", "which mediates it")
     unload()
     ALIAS.unlink()
 
