@@ -9,6 +9,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/debugfs.h>
+#include <linux/hash.h>
 #include <linux/klist.h>
 #include <linux/kmod.h>
 #include <linux/kref.h>
@@ -25,29 +26,52 @@
 #include "session.h"
 #include "vfio_mediate.h"
 
+#define NAMED_BITS	8
+
+struct registered;
+
+/**
+ * struct offer - Devices that ops may claim
+ * @node:	In the list that list_of() names. A task that asks the ops holds a
+ *		reference.
+ * @entry:	The ops.
+ * @id:		Which devices; NULL for any.
+ */
+struct offer {
+	struct klist_node node;
+	struct registered *entry;
+	const struct pci_device_id *id;
+};
+
 /**
  * struct registered - Registered ops
  * @node:	In registry.
- * @offer:	In offers. A task that asks the ops holds a reference.
  * @ops:	The ops.
  * @asking:	Read side: while @ops->open runs and until the session, if any, is in
  *		sessions.
+ * @num_offers:	Number of @offers.
+ * @offers:	One for each of @ops->ids, or one where there are none.
  */
 struct registered {
 	struct list_head node;
-	struct klist_node offer;
 	const struct vfio_pci_mediate_ops *ops;
 	struct srcu_struct asking;
+	unsigned int num_offers;
+	struct offer offers[] __counted_by(num_offers);
 };
 
 static void put_listed(struct klist_node *node);
 
 /*
- * Ops in the order in which they are asked, and the sessions. Both are walked with no
+ * Offers in the order in which the ops are asked, and the sessions. All are walked with no
  * lock held, as vendors are called on the way. A call that takes long must not delay other
  * ops and sessions.
+ *
+ * Offers for one device are found by its vendor and device ID, so that an open costs the
+ * same whatever else is registered.
  */
-static DEFINE_KLIST(offers, NULL, NULL);
+static struct klist named_offers[1 << NAMED_BITS];
+static DEFINE_KLIST(other_offers, NULL, NULL);
 static DEFINE_KLIST(sessions, NULL, put_listed);
 
 /*
@@ -62,11 +86,38 @@ static struct workqueue_struct *detach_wq;
 
 static struct dentry *debugfs_dir;
 
-static struct registered *next_offer(struct klist_iter *iter)
+static struct klist *list_of_device(u32 vendor, u32 device)
 {
-	struct klist_node *node = klist_next(iter);
+	return &named_offers[hash_32(vendor << 16 | device, NAMED_BITS)];
+}
 
-	return node ? container_of(node, struct registered, offer) : NULL;
+static struct klist *list_of(const struct pci_device_id *id)
+{
+	if (!id || id->vendor == PCI_ANY_ID || id->device == PCI_ANY_ID)
+		return &other_offers;
+
+	return list_of_device(id->vendor, id->device);
+}
+
+/* Is the offer for the device, and the first of its ops that is? */
+static bool is_for(const struct offer *offer, struct pci_dev *pdev)
+{
+	return !offer->id ||
+	       pci_match_id(offer->entry->ops->ids, pdev) == offer->id;
+}
+
+static struct registered *next_offer(struct klist_iter *iter, struct pci_dev *pdev)
+{
+	struct klist_node *node;
+	struct offer *offer;
+
+	while ((node = klist_next(iter))) {
+		offer = container_of(node, struct offer, node);
+		if (is_for(offer, pdev))
+			return offer->entry;
+	}
+
+	return NULL;
 }
 
 static struct vfio_mediate_session *next_session(struct klist_iter *iter)
@@ -166,16 +217,31 @@ static void detach(struct work_struct *work)
 
 static struct registered *create_entry(const struct vfio_pci_mediate_ops *ops)
 {
+	const struct pci_device_id *id = ops->ids;
 	struct registered *entry;
+	unsigned int i, count = 0;
 
-	entry = kzalloc(sizeof(*entry), GFP_KERNEL);
+	while (id && (id->vendor || id->subvendor || id->class_mask)) {
+		count++;
+		id++;
+	}
+	if (!ops->ids)
+		count = 1;
+
+	entry = kzalloc(struct_size(entry, offers, count), GFP_KERNEL);
 	if (!entry)
 		return NULL;
 	if (init_srcu_struct(&entry->asking)) {
 		kfree(entry);
 		return NULL;
 	}
+
 	entry->ops = ops;
+	entry->num_offers = count;
+	for (i = 0; i < count; i++) {
+		entry->offers[i].entry = entry;
+		entry->offers[i].id = ops->ids ? &ops->ids[i] : NULL;
+	}
 
 	return entry;
 }
@@ -184,6 +250,23 @@ static void destroy_entry(struct registered *entry)
 {
 	cleanup_srcu_struct(&entry->asking);
 	kfree(entry);
+}
+
+static void add_offers(struct registered *entry)
+{
+	struct offer *offer;
+
+	for (offer = entry->offers; offer < entry->offers + entry->num_offers; offer++)
+		klist_add_tail(&offer->node, list_of(offer->id));
+}
+
+/* Wait for tasks that ask the ops. */
+static void remove_offers(struct registered *entry)
+{
+	struct offer *offer;
+
+	for (offer = entry->offers; offer < entry->offers + entry->num_offers; offer++)
+		klist_remove(&offer->node);
 }
 
 int vfio_pci_register_mediate_ops(const struct vfio_pci_mediate_ops *ops)
@@ -205,7 +288,7 @@ int vfio_pci_register_mediate_ops(const struct vfio_pci_mediate_ops *ops)
 		ret = -EEXIST;
 	} else {
 		list_add_tail(&entry->node, &registry);
-		klist_add_tail(&entry->offer, &offers);
+		add_offers(entry);
 	}
 	mutex_unlock(&registry_lock);
 
@@ -266,8 +349,7 @@ void vfio_pci_unregister_mediate_ops(const struct vfio_pci_mediate_ops *ops)
 	if (!entry)
 		return;
 
-	/* Wait for tasks that ask the ops. */
-	klist_remove(&entry->offer);
+	remove_offers(entry);
 	detach_sessions(ops, NULL);
 	destroy_entry(entry);
 }
@@ -347,14 +429,14 @@ static int ask(struct registered *entry, struct request *request)
 }
 
 /* The first that does not say -ENODEV decides. */
-static int ask_all(struct request *request)
+static int ask_all(struct request *request, struct klist *list)
 {
 	struct registered *entry;
 	struct klist_iter iter;
 	int ret = -ENODEV;
 
-	klist_iter_init(&offers, &iter);
-	while (ret == -ENODEV && (entry = next_offer(&iter))) {
+	klist_iter_init(list, &iter);
+	while (ret == -ENODEV && (entry = next_offer(&iter, request->dev.pdev))) {
 		if (!request->session)
 			request->session = create_session(request);
 		if (!request->session) {
@@ -391,7 +473,9 @@ vfio_mediate_open(struct pci_dev *pdev, const struct vfio_mediate_host_ops *host
 	};
 	int ret;
 
-	ret = ask_all(&request);
+	ret = ask_all(&request, list_of_device(pdev->vendor, pdev->device));
+	if (ret == -ENODEV)
+		ret = ask_all(&request, &other_offers);
 	if (!ret)
 		return request.session;
 
@@ -491,6 +575,11 @@ DEFINE_SHOW_ATTRIBUTE(ops);
 
 static int __init vfio_mediate_init(void)
 {
+	struct klist *list;
+
+	for (list = named_offers; list < named_offers + ARRAY_SIZE(named_offers); list++)
+		klist_init(list, NULL, NULL);
+
 	detach_wq = alloc_workqueue("vfio_mediate", WQ_UNBOUND, 0);
 	if (!detach_wq)
 		return -ENOMEM;

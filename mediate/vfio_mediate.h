@@ -14,6 +14,7 @@
 
 struct module;
 struct pci_dev;
+struct pci_device_id;
 struct vfio_mediate_device;
 
 /**
@@ -453,12 +454,15 @@ struct vfio_mediate_device {
  *		module cannot be unloaded while a VMM has one of its devices
  *		open. While it is being unloaded, and @open can no longer be called,
  *		a device that no other ops claim cannot be opened: -EAGAIN.
+ * @ids:	Optional. Devices for which @open is called, as in a PCI driver's table;
+ *		without it, all. It makes an open of any other device as cheap as without
+ *		the ops. Must stay as long as the ops.
  * @open:	A VMM opens @pdev. Return 0 to mediate it, having set in @dev what
  *		is to be mediated; -ENODEV when the device is not yours, so that
  *		the next ops are asked; another negative errno when it is yours
  *		but cannot be served, which fails the VMM's open with that
- *		errno. Ops are asked in the order they were registered in,
- *		until one does not return -ENODEV.
+ *		errno. Ops are asked in the order they were registered in, those first
+ *		whose @ids name a vendor and device, until one does not return -ENODEV.
  * @release:	The VMM has closed the device, or the ops are being
  *		unregistered while it is open. No callback is running for
  *		@dev, nor will one be called with it again, and @dev itself is
@@ -498,6 +502,7 @@ struct vfio_mediate_device {
 struct vfio_pci_mediate_ops {
 	const char *name;
 	struct module *owner;
+	const struct pci_device_id *ids;
 	int (*open)(struct pci_dev *pdev, struct vfio_mediate_device *dev);
 	void (*release)(struct vfio_mediate_device *dev);
 	int (*get_region_info)(struct vfio_mediate_device *dev,

@@ -117,6 +117,19 @@ def test_verdicts(tap, vfs):
     tap.equal(counters(), (2, 2), "sixteen ops, two opens, two releases")
 
 
+def test_named(tap, vf):
+    """Ops that name their devices are asked for these alone."""
+    load(count=256, last=1, named=1)
+    with Hold(vf):
+        tap.equal(mediated_by(vf), "claims-255", "of 256 ops, the ones that name it")
+    load(count=2, named=1)
+    sh("modprobe", "mediator_demo")
+    tap.equal(opened_by(vf), "claims-0", "of two that claim it, the ones that name it")
+    load(count=2)
+    tap.equal(opened_by(vf), "demo", "of two that name no device, the ones that were first")
+    sh("modprobe", "-r", "mediator_demo")
+
+
 def test_going(tap, vf):
     """The vendor, or the VF's driver, goes while the VF is open."""
     load()
@@ -198,7 +211,7 @@ def test_stress(tap, vfs):
 
 def main(tap, hold):
     Hold.program = hold
-    tap.run(test_loading, test_verdicts, test_going, test_unloading, test_stress,
+    tap.run(test_loading, test_verdicts, test_named, test_going, test_unloading, test_stress,
             vf=VFS[0], vfs=VFS)
 
 

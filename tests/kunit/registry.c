@@ -308,6 +308,62 @@ static void test_synchronize_waits(struct kunit *test)
 	}
 }
 
+/* Ops that name their devices are asked for these alone, and before those that do not. */
+static void test_ids(struct kunit *test)
+{
+	static const struct pci_device_id ids[] = {
+		{ PCI_DEVICE_SUB(0xfffe, 0xfffd, 1, PCI_ANY_ID) },
+		{ PCI_DEVICE(0xfffe, 0xfffd) },
+		{ PCI_DEVICE(0xfffe, 0xfffc) },
+		{ }
+	};
+	static const struct pci_device_id classes[] = {
+		{ PCI_DEVICE_CLASS(PCI_CLASS_NETWORK_ETHERNET << 8, ~0) },
+		{ }
+	};
+	struct vfio_pci_mediate_ops named = ops[1], classed = ops[2];
+	struct pci_dev *pdev = fake_device(test);
+	struct vfio_mediate_session *session;
+	bool told = false;
+
+	named.ids = ids;
+	classed.ids = classes;
+	KUNIT_ASSERT_EQ(test, 0, vfio_pci_register_mediate_ops(&classed));
+	KUNIT_ASSERT_EQ(test, 0, vfio_pci_register_mediate_ops(&ops[0]));
+	KUNIT_ASSERT_EQ(test, 0, vfio_pci_register_mediate_ops(&named));
+	session = vfio_mediate_open(pdev, NULL, fake_detached, &told);
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, session);
+	KUNIT_EXPECT_EQ(test, vendor[0].opened, 0);
+	KUNIT_EXPECT_EQ(test, vendor[1].opened, 1);
+	KUNIT_EXPECT_EQ(test, vendor[2].opened, 0);
+	vfio_mediate_close(session);
+
+	/* Named twice, it is asked for once. */
+	vendor[0].verdict = -ENODEV;
+	vendor[1].verdict = -ENODEV;
+	pdev->subsystem_vendor = 1;
+	KUNIT_EXPECT_NULL(test, vfio_mediate_open(pdev, NULL, fake_detached, &told));
+	KUNIT_EXPECT_EQ(test, vendor[1].opened, 2);
+	KUNIT_EXPECT_EQ(test, vendor[0].opened, 1);
+
+	pdev->device = 0xfffb;
+	KUNIT_EXPECT_NULL(test, vfio_mediate_open(pdev, NULL, fake_detached, &told));
+	KUNIT_EXPECT_EQ(test, vendor[1].opened, 2);
+	KUNIT_EXPECT_EQ(test, vendor[0].opened, 2);
+
+	pdev->class = PCI_CLASS_NETWORK_ETHERNET << 8;
+	session = vfio_mediate_open(pdev, NULL, fake_detached, &told);
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, session);
+	KUNIT_EXPECT_EQ(test, vendor[2].opened, 1);
+	vfio_mediate_close(session);
+
+	vfio_pci_unregister_mediate_ops(&classed);
+	vfio_pci_unregister_mediate_ops(&named);
+	pdev->device = 0xfffc;
+	KUNIT_EXPECT_NULL(test, vfio_mediate_open(pdev, NULL, fake_detached, &told));
+	KUNIT_EXPECT_EQ(test, vendor[1].opened, 2);
+}
+
 static struct kunit_case registry_cases[] = {
 	KUNIT_CASE(test_register_incomplete),
 	KUNIT_CASE(test_register_twice),
@@ -320,6 +376,7 @@ static struct kunit_case registry_cases[] = {
 	KUNIT_CASE(test_detach_one_pf),
 	KUNIT_CASE(test_unregister_waits),
 	KUNIT_CASE(test_synchronize_waits),
+	KUNIT_CASE(test_ids),
 	{ }
 };
 

@@ -14,9 +14,16 @@
 
 #include "vfio_mediate.h"
 
+/* From here on, and up to 0xfffe, no vendor has an ID. */
+#define NO_VENDOR	0xf000
+
 static unsigned int count = 1;
 module_param(count, uint, 0444);
 MODULE_PARM_DESC(count, "How many ops to register");
+
+static bool named;
+module_param(named, bool, 0444);
+MODULE_PARM_DESC(named, "Name devices: VFs of an 82576 the ops that answer, the others none that exist");
 
 static unsigned int last;
 module_param(last, uint, 0444);
@@ -50,6 +57,7 @@ static void count_one(unsigned int *number)
 
 static struct vfio_pci_mediate_ops *ops;
 static char (*names)[24];
+static struct pci_device_id (*ids)[2];
 
 /* Protects registered, and everything its changes do. */
 static DEFINE_MUTEX(switch_lock);
@@ -145,8 +153,9 @@ static int __init mediator_claims_init(void)
 		return -EINVAL;
 
 	names = kcalloc(count, sizeof(*names), GFP_KERNEL);
+	ids = kcalloc(count, sizeof(*ids), GFP_KERNEL);
 	ops = kcalloc(count, sizeof(*ops), GFP_KERNEL);
-	if (!names || !ops) {
+	if (!names || !ids || !ops) {
 		ret = -ENOMEM;
 		goto err_free;
 	}
@@ -157,6 +166,12 @@ static int __init mediator_claims_init(void)
 		ops[i].owner = THIS_MODULE;
 		ops[i].open = i == answering ? answer_open : decline_open;
 		ops[i].release = answer_release;
+		if (!named)
+			continue;
+		ids[i][0] = (struct pci_device_id) { PCI_VDEVICE(INTEL, 0x10ca) };
+		if (i != answering)
+			ids[i][0].vendor = NO_VENDOR + i;
+		ops[i].ids = ids[i];
 	}
 
 	ret = set_registered(true);
@@ -167,6 +182,7 @@ static int __init mediator_claims_init(void)
 
 err_free:
 	kfree(ops);
+	kfree(ids);
 	kfree(names);
 	return ret;
 }
@@ -177,6 +193,7 @@ static void __exit mediator_claims_exit(void)
 	msleep(exit_ms);
 	set_registered(false);
 	kfree(ops);
+	kfree(ids);
 	kfree(names);
 }
 module_exit(mediator_claims_exit);

@@ -146,6 +146,11 @@ static void example_trap_work(struct work_struct *work)
 		pci_dbg(vf->dev->pdev, "trap: %pe\n", ERR_PTR(ret));
 }
 
+static const struct pci_device_id example_ids[] = {
+	{ PCI_VDEVICE(INTEL, 0x10ca) },		/* VF of an 82576 */
+	{ }
+};
+
 static int example_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)
 {
 	struct pci_driver *pf_driver = pci_physfn(pdev)->driver;
@@ -193,6 +198,7 @@ static void example_release(struct vfio_mediate_device *dev)
 static const struct vfio_pci_mediate_ops example_ops = {
 	.name = "example",
 	.owner = THIS_MODULE,
+	.ids = example_ids,
 	.open = example_open,
 	.release = example_release,
 	.rw = example_rw,
