@@ -155,9 +155,15 @@ static int nic_mediate_rw(struct vfio_mediate_device *dev, struct vfio_mediate_a
 	return 0;
 }
 
+static const struct pci_device_id nic_vf_ids[] = {
+	{ PCI_VDEVICE(INTEL, 0x10ca) },
+	{ }
+};
+
 static const struct vfio_pci_mediate_ops nic_mediate_ops = {
 	.name = NIC_NAME,
 	.owner = THIS_MODULE,
+	.ids = nic_vf_ids,
 	.open = nic_mediate_open,
 	.release = nic_mediate_release,
 	.rw = nic_mediate_rw,
