@@ -518,12 +518,12 @@ struct vfio_pci_mediate_ops {
  * @dev:	The device.
  * @access:	Which; may differ from the one that the vendor was called with.
  *
- * For BARs it may be called at any time between open and release. For config space
- * and ROM it serves only to read, in &vfio_pci_mediate_ops.rw with the access that
- * it was called with, where &vfio_mediate_region.device_reads is set; the value
- * comes by way of user space's buffer, where another thread of the same user may
- * have changed it. Likewise a write that is passed through there is taken from that
- * buffer again.
+ * For BARs it may be called at any time between open and release, by a vendor that has
+ * declared something in @dev. For config space and ROM it serves only to read, in
+ * &vfio_pci_mediate_ops.rw with the access that it was called with, where
+ * &vfio_mediate_region.device_reads is set; the value comes by way of user space's
+ * buffer, where another thread of the same user may have changed it. Likewise a write
+ * that is passed through there is taken from that buffer again.
  *
  * Context: Process context, may sleep.
  * Return: 0; -EINVAL for a register that the device does not have; -EIO when its

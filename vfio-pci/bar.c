@@ -131,9 +131,9 @@ int vpm_bar_rw(struct vfio_pci_core_device *core,
 		return 0;
 	}
 
-	io = compat_get_iomap(core, access->region);
-	if (IS_ERR(io))
-		return PTR_ERR(io);
+	ret = compat_get_iomap(core, access->region, &io);
+	if (ret)
+		return ret;
 	io += access->offset;
 
 	if (pm_runtime_resume_and_get(&core->pdev->dev) < 0)

@@ -191,24 +191,37 @@ static inline u32 compat_crc32c(u32 crc, const void *data, size_t size)
 #endif
 }
 
-/* Registers of a BAR, mapped until the device is closed. */
+/*
+ * The registers of a BAR are mapped until the device is closed: on older kernels not by two
+ * tasks at the same time, so at open. Those that were not are -EOPNOTSUPP.
+ */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
-static inline void __iomem *compat_get_iomap(struct vfio_pci_core_device *core,
-					     unsigned int bar)
+static inline int compat_get_iomap(struct vfio_pci_core_device *core, unsigned int bar,
+				   void __iomem **io)
 {
-	return vfio_pci_core_get_iomap(core, bar);
+	*io = vfio_pci_core_get_iomap(core, bar);
+
+	return IS_ERR(*io) ? PTR_ERR(*io) : 0;
+}
+
+static inline int compat_map_bar(struct vfio_pci_core_device *core, unsigned int bar)
+{
+	void __iomem *io;
+
+	return compat_get_iomap(core, bar, &io);
 }
 #else
-static inline void __iomem *compat_get_iomap(struct vfio_pci_core_device *core,
-					     unsigned int bar)
+static inline int compat_map_bar(struct vfio_pci_core_device *core, unsigned int bar)
 {
-	int ret = 0;
+	return vfio_pci_core_setup_barmap(core, bar);
+}
 
-	/* A call less in nearly all cases */
-	if (!core->barmap[bar])
-		ret = vfio_pci_core_setup_barmap(core, bar);
+static inline int compat_get_iomap(struct vfio_pci_core_device *core, unsigned int bar,
+				   void __iomem **io)
+{
+	*io = core->barmap[bar];
 
-	return ret ? IOMEM_ERR_PTR(ret) : core->barmap[bar];
+	return *io ? 0 : -EOPNOTSUPP;
 }
 #endif
 

@@ -78,23 +78,31 @@ static void vpm_unmediate(struct vpm_device *vpm)
 }
 
 /*
- * All that is mediated is mapped at once: on some kernels, who does so on the
- * first access must not meet another.
+ * On some kernels a BAR is mapped by the first access, be it the vendor's, user space's or
+ * an mmap(), and a second one at the same time fails. So all are mapped now. Where that
+ * fails, accesses to a BAR that is not mediated fail as with vfio-pci.
  */
 static int vpm_map_bars(struct vpm_device *vpm)
 {
-	void __iomem *io;
 	unsigned int bar;
+	int ret;
 
 	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++) {
-		if (!vpm_is_mediated(vpm, bar))
+		if (!pci_resource_len(vpm->core.pdev, bar))
 			continue;
-		io = compat_get_iomap(&vpm->core, bar);
-		if (IS_ERR(io))
-			return PTR_ERR(io);
+		ret = compat_map_bar(&vpm->core, bar);
+		if (ret && vpm_is_mediated(vpm, bar))
+			return ret;
 	}
 
 	return 0;
+}
+
+/* A vendor that declares nothing does nothing with registers either. */
+static bool declares(const struct vfio_mediate_device *dev)
+{
+	return dev->num_regions || dev->num_extra_regions || dev->num_irqs ||
+	       dev->num_traps || dev->migration || dev->tracking;
 }
 
 /* Takes over what the vendor has declared. */
@@ -112,7 +120,7 @@ static int vpm_mediate(struct vpm_device *vpm)
 			ret = vpm_trap_setup(vpm, dev);
 		if (!ret)
 			ret = vpm_irqs_setup(vpm, dev, dev->num_traps);
-		if (!ret)
+		if (!ret && declares(dev))
 			ret = vpm_map_bars(vpm);
 		if (!ret)
 			ret = vpm_track_setup(vpm, dev);

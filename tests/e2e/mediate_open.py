@@ -22,7 +22,7 @@ import time
 
 from labhost.hold import Hold
 from labhost.shell import sh, until
-from labhost.sriov import VFS, mediated_by
+from labhost.sriov import PCI, VFS, mediated_by
 from labhost.tap import program
 
 MODULE = "mediator_claims"
@@ -167,6 +167,33 @@ def test_unloading(tap, vf):
               "and afterwards, there is nobody to ask")
 
 
+def requested_bars(vf):
+    """BARs whose addresses a driver has reserved, which precedes mapping them."""
+    bars = {}
+    lines = (PCI / vf / "resource").read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines[:6]):
+        start, end, _ = (int(word, 16) for word in line.split())
+        if end:
+            bars[start, end] = number
+    reserved = set()
+    for line in pathlib.Path("/proc/iomem").read_text(encoding="utf-8").splitlines():
+        span, _, name = line.strip().partition(" : ")
+        start, end = (int(word, 16) for word in span.split("-"))
+        if name.startswith("vfio"):
+            reserved.add(bars.get((start, end)))
+    return sorted(reserved & set(bars.values())), sorted(bars.values())
+
+
+def test_bars(tap, vf):
+    """A BAR that the first access maps would be in the way of a second one."""
+    sh("modprobe", "mediator_demo")
+    with Hold(vf):
+        reserved, there = requested_bars(vf)
+        tap.equal((mediated_by(vf), reserved), ("demo", there),
+                  "all BARs of a mediated device are mapped before they are accessed")
+    sh("modprobe", "-r", "mediator_demo")
+
+
 def test_stress(tap, vfs):
     """All of it at once."""
     end = time.monotonic() + STRESS
@@ -211,8 +238,8 @@ def test_stress(tap, vfs):
 
 def main(tap, hold):
     Hold.program = hold
-    tap.run(test_loading, test_verdicts, test_named, test_going, test_unloading, test_stress,
-            vf=VFS[0], vfs=VFS)
+    tap.run(test_loading, test_verdicts, test_named, test_going, test_unloading,
+            test_bars, test_stress, vf=VFS[0], vfs=VFS)
 
 
 if __name__ == "__main__":
