@@ -425,7 +425,7 @@ static int ask(struct registered *entry, struct request *request)
 	}
 	srcu_read_unlock(&entry->asking, cookie);
 
-	return ret;
+	return ret > 0 ? -EINVAL : ret;
 }
 
 /* The first that does not say -ENODEV decides. */

@@ -120,6 +120,21 @@ static void test_error_ends_the_walk(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, before, module_refcount(THIS_MODULE));
 }
 
+/* What is no errno says nothing. */
+static void test_positive_verdict(struct kunit *test)
+{
+	struct pci_dev *pdev = fake_device(test);
+	int before = module_refcount(THIS_MODULE);
+	struct vfio_mediate_session *session;
+
+	vendor[0].verdict = 1;
+	register_all(test);
+	session = vfio_mediate_open(pdev, NULL, fake_detached, NULL);
+	KUNIT_EXPECT_PTR_EQ(test, session, ERR_PTR(-EINVAL));
+	KUNIT_EXPECT_EQ(test, vendor[0].released, 0);
+	KUNIT_EXPECT_EQ(test, before, module_refcount(THIS_MODULE));
+}
+
 static void test_owner_is_pinned(struct kunit *test)
 {
 	int before = module_refcount(THIS_MODULE);
@@ -371,6 +386,7 @@ static struct kunit_case registry_cases[] = {
 	KUNIT_CASE(test_nobody),
 	KUNIT_CASE(test_first_claim_wins),
 	KUNIT_CASE(test_error_ends_the_walk),
+	KUNIT_CASE(test_positive_verdict),
 	KUNIT_CASE(test_owner_is_pinned),
 	KUNIT_CASE(test_unregister_detaches),
 	KUNIT_CASE(test_detach_one_pf),
