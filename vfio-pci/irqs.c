@@ -93,19 +93,23 @@ static bool unmask_vector(struct vpm_device *vpm, struct vpm_irq *irq,
 	return quiet;
 }
 
-static void unmask(struct vpm_device *vpm, struct vpm_irq *irq,
-		   struct vpm_vector *vector)
+static int unmask(struct vpm_device *vpm, struct vpm_irq *irq,
+		  struct vpm_vector *vector)
 {
+	int ret = 0;
+
 	if (!irq->trap) {
 		unmask_vector(vpm, irq, vector);
-		return;
+		return 0;
 	}
 
 	/* What is acknowledged is the state that was signalled, not a later one. */
 	mutex_lock(&vpm->trap.toggle_lock);
 	if (unmask_vector(vpm, irq, vector))
-		vpm_trap_ack(vpm);
+		ret = vpm_trap_ack(vpm);
 	mutex_unlock(&vpm->trap.toggle_lock);
+
+	return ret;
 }
 
 static void mask(struct vpm_device *vpm, struct vpm_vector *vector)
@@ -172,6 +176,7 @@ static int set_vectors(struct vpm_device *vpm, struct vpm_irq *irq,
 		&irq->vectors[array_index_nospec(hdr->start, irq->count)];
 	const u8 *bools = type == VFIO_IRQ_SET_DATA_BOOL ? data : NULL;
 	unsigned int i;
+	int ret;
 
 	if (type == VFIO_IRQ_SET_DATA_EVENTFD)
 		return action == VFIO_IRQ_SET_ACTION_TRIGGER ?
@@ -197,7 +202,9 @@ static int set_vectors(struct vpm_device *vpm, struct vpm_irq *irq,
 			mask(vpm, &vector[i]);
 			break;
 		case VFIO_IRQ_SET_ACTION_UNMASK:
-			unmask(vpm, irq, &vector[i]);
+			ret = unmask(vpm, irq, &vector[i]);
+			if (ret)
+				return ret;
 			break;
 		default:
 			return -EINVAL;

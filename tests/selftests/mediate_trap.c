@@ -421,4 +421,15 @@ TEST_F(mediate, reset)
 	close(fd);
 }
 
+/* The vendor has gone: nothing is acknowledged any more. */
+TEST_F(mediate, ack_gone)
+{
+	struct mediate *m = &self->m;
+
+	CHECK_EQ(trap_set(m, TRAP_EXACT), 0, "gone: trapped");
+	CHECK_EQ(demo_param_set("registered", "0"), 0, "gone: the vendor");
+	CHECK_EQ(unmask_irq(m), -ENODEV, "gone: the interrupt is unmasked, which acknowledges");
+	CHECK_EQ(demo_param_set("registered", "1"), 0, "gone: the vendor is back");
+}
+
 TEST_HARNESS_MAIN
