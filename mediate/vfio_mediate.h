@@ -189,9 +189,10 @@ struct vfio_mediate_access {
  * @region:	Index, as in &vfio_mediate_access.region.
  * @flags:	VFIO_REGION_INFO_FLAG_READ, _WRITE and _MMAP may be changed.
  * @size:	For information.
- * @areas:	What can be mmapped, in ascending order, page aligned; told to user
- *		space as a sparse mmap capability when it is less than all. May be
- *		replaced; what it points to must stay until release.
+ * @areas:	What can be mmapped, in ascending order, whole pages; told to user
+ *		space as a sparse mmap capability when it is less than all, without
+ *		what is trapped. May be replaced; what it points to must stay until
+ *		release. User space gets -EINVAL when it is not as said here.
  * @num_areas:	Number of @areas.
  */
 struct vfio_mediate_region_info {

@@ -78,52 +78,24 @@ static int add_saving_trap(struct vpm_device *vpm, u32 index,
 static int find_areas(struct vpm_device *vpm, u32 index, u64 size,
 		      struct vpm_ranges *areas)
 {
+	static const struct vpm_ranges none;
+	struct vpm_ranges pages = {};
 	struct vpm_region *region;
-	struct vpm_ranges taken = {};
 	int ret;
 
 	if (index >= VFIO_PCI_NUM_REGIONS)
-		return vpm_ranges_whole_pages(areas, &taken, size);
+		return vpm_ranges_whole_pages(areas, &none, size);
 
 	region = &vpm->region[index];
-	ret = vpm_ranges_add(&taken, region->mediated.range,
-			     region->mediated.count, size);
-	if (!ret && READ_ONCE(vpm->trap.trapped))
-		ret = vpm_ranges_add(&taken, region->trappable.range,
-				     region->trappable.count, size);
-	if (!ret)
-		ret = vpm_ranges_whole_pages(areas, &taken, PAGE_ALIGN(size));
-	vpm_ranges_free(&taken);
+	ret = vpm_ranges_whole_pages(&pages, &region->mediated, PAGE_ALIGN(size));
+	if (ret)
+		return ret;
+	ret = vpm_ranges_subtract(areas, pages.range, pages.count,
+				  READ_ONCE(vpm->trap.trapped) ? &region->trappable :
+								 &none);
+	vpm_ranges_free(&pages);
 
 	return ret;
-}
-
-/* The vendor's own choice of areas, less what is trapped. */
-static int leave_out_trapped(struct vpm_device *vpm, u32 index, u64 size,
-			     const struct vfio_mediate_region_info *answer,
-			     struct vpm_ranges *areas)
-{
-	const struct vfio_mediate_range *area = answer->areas;
-	struct vfio_mediate_range part;
-	bool inside;
-	u64 done;
-	int ret;
-
-	for (; area < answer->areas + answer->num_areas; area++) {
-		for (done = 0; done < area->size; done += part.size) {
-			part.offset = area->offset + done;
-			part.size = vpm_ranges_span(&vpm->region[index].trappable,
-						    part.offset,
-						    area->size - done, &inside);
-			if (inside)
-				continue;
-			ret = vpm_ranges_add(areas, &part, 1, size);
-			if (ret)
-				return ret;
-		}
-	}
-
-	return 0;
 }
 
 static int ask_vendor(struct vpm_device *vpm,
@@ -139,17 +111,20 @@ static int ask_vendor(struct vpm_device *vpm,
 
 	ops = vfio_mediate_enter(vpm->session, &dev, &cookie);
 	if (ops && ops->get_region_info)
-		ret = ops->get_region_info(dev, answer);
+		ret = min(ops->get_region_info(dev, answer), 0);
 	if (ret)
 		goto out;
-	if (answer->flags & ~INFO_FLAGS || answer->num_areas > VPM_MAX_RANGES) {
+	if (answer->flags & ~INFO_FLAGS ||
+	    !vpm_ranges_are_pages(answer->areas, answer->num_areas,
+				  PAGE_ALIGN(info->size))) {
 		ret = -EINVAL;
 		goto out;
 	}
 
+	/* The vendor's own choice may have some that are. */
 	if (info->index < VFIO_PCI_NUM_REGIONS && READ_ONCE(vpm->trap.trapped)) {
-		ret = leave_out_trapped(vpm, info->index, PAGE_ALIGN(info->size),
-					answer, &areas);
+		ret = vpm_ranges_subtract(&areas, answer->areas, answer->num_areas,
+					  &vpm->region[info->index].trappable);
 		if (ret)
 			goto out;
 		answer->areas = areas.range;

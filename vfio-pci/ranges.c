@@ -34,7 +34,7 @@ int vpm_ranges_add(struct vpm_ranges *set, const struct vfio_mediate_range *add,
 	if (!count)
 		return 0;
 
-	all = kcalloc(total, sizeof(*all), GFP_KERNEL_ACCOUNT);
+	all = kvcalloc(total, sizeof(*all), GFP_KERNEL_ACCOUNT);
 	if (!all)
 		return -ENOMEM;
 
@@ -47,13 +47,13 @@ int vpm_ranges_add(struct vpm_ranges *set, const struct vfio_mediate_range *add,
 		if (!all[i].size || all[i].offset < last ||
 		    check_add_overflow(all[i].offset, all[i].size, &end) ||
 		    end > size) {
-			kfree(all);
+			kvfree(all);
 			return -EINVAL;
 		}
 		last = end;
 	}
 
-	kfree(set->range);
+	kvfree(set->range);
 	set->range = all;
 	set->count = total;
 
@@ -62,7 +62,7 @@ int vpm_ranges_add(struct vpm_ranges *set, const struct vfio_mediate_range *add,
 
 void vpm_ranges_free(struct vpm_ranges *set)
 {
-	kfree(set->range);
+	kvfree(set->range);
 	set->range = NULL;
 	set->count = 0;
 }
@@ -74,7 +74,7 @@ int vpm_ranges_whole_pages(struct vpm_ranges *free, const struct vpm_ranges *set
 	u64 start = 0, end;
 	unsigned int i;
 
-	gap = kcalloc(set->count + 1, sizeof(*gap), GFP_KERNEL_ACCOUNT);
+	gap = kvcalloc(set->count + 1, sizeof(*gap), GFP_KERNEL_ACCOUNT);
 	if (!gap)
 		return -ENOMEM;
 
@@ -92,6 +92,64 @@ int vpm_ranges_whole_pages(struct vpm_ranges *free, const struct vpm_ranges *set
 	}
 
 	return 0;
+}
+
+int vpm_ranges_subtract(struct vpm_ranges *rest, const struct vfio_mediate_range *from,
+			unsigned int count, const struct vpm_ranges *what)
+{
+	const struct vfio_mediate_range *hole = what->range, *end = hole + what->count;
+	struct vfio_mediate_range part;
+	u64 left;
+
+	/* Each hole splits at most one range. */
+	rest->range = kvcalloc(count + what->count + 1, sizeof(*rest->range),
+			       GFP_KERNEL_ACCOUNT);
+	if (!rest->range)
+		return -ENOMEM;
+
+	rest->count = 0;
+	for (; count; count--, from++) {
+		part.offset = from->offset;
+		left = from->size;
+		while (left) {
+			while (hole < end && hole->offset + hole->size <= part.offset)
+				hole++;
+			if (hole == end) {
+				part.size = left;
+			} else if (hole->offset > part.offset) {
+				part.size = min(left, hole->offset - part.offset);
+			} else {
+				part.size = min(left, hole->offset + hole->size -
+						      part.offset);
+				part.offset += part.size;
+				left -= part.size;
+				continue;
+			}
+			rest->range[rest->count++] = part;
+			part.offset += part.size;
+			left -= part.size;
+		}
+	}
+
+	return 0;
+}
+
+bool vpm_ranges_are_pages(const struct vfio_mediate_range *range, unsigned int count,
+			  u64 size)
+{
+	u64 end, last = 0;
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		if (!range[i].size || range[i].offset < last ||
+		    !PAGE_ALIGNED(range[i].offset | range[i].size) ||
+		    check_add_overflow(range[i].offset, range[i].size, &end) ||
+		    end > size)
+			return false;
+		last = end;
+	}
+
+	return true;
 }
 
 unsigned int vpm_access_width(u64 offset, u64 size)

@@ -95,6 +95,32 @@ int vpm_ranges_whole_pages(struct vpm_ranges *free, const struct vpm_ranges *set
 			   u64 size);
 
 /**
+ * vpm_ranges_subtract() - What is left of ranges
+ * @rest:	Where to put it: an empty set.
+ * @from:	The ranges, in ascending order, which do not overlap.
+ * @count:	How many.
+ * @what:	What is taken out of them.
+ *
+ * There may be more than VPM_MAX_RANGES left.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int vpm_ranges_subtract(struct vpm_ranges *rest, const struct vfio_mediate_range *from,
+			unsigned int count, const struct vpm_ranges *what);
+
+/**
+ * vpm_ranges_are_pages() - Are these whole pages, in order?
+ * @range:	The ranges.
+ * @count:	How many.
+ * @size:	Size of the region, a multiple of the page size.
+ *
+ * Return: Whether they are in ascending order, do not overlap, and are whole pages of the
+ * region, at least one each.
+ */
+bool vpm_ranges_are_pages(const struct vfio_mediate_range *range, unsigned int count,
+			  u64 size);
+
+/**
  * vpm_access_width() - Widest access that an address and a length allow
  * @offset:	Address.
  * @size:	Length, not 0.

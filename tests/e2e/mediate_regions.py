@@ -117,6 +117,7 @@ def main(tap, option=None, toggles=0):
         under("cdev", "cdev", *PROGRAMS)
     else:
         tap.case("cdev", tap.skip, "cdev", "no iommufd in this kernel")
+    tap.case("dense", run_variant, tap, "dense", "dense", "info")
     for variant in ("net", "none"):
         under(f"concurrent, {variant}", variant, "concurrent")
     tap.run(test_opening, vf=VFS[0])

@@ -168,6 +168,99 @@ static void test_whole_pages(struct kunit *test)
 	vpm_ranges_free(&set);
 }
 
+/* All sets of two ranges and two holes in a small region, byte by byte. */
+static void test_subtract(struct kunit *test)
+{
+	static const u8 marks[] = { 0x00, 0x01, 0x18, 0x3c, 0x81, 0x99, 0xa5, 0xff };
+	struct vfio_mediate_range range[8];
+	struct vpm_ranges what, rest = {};
+	struct vfio_mediate_range hole[8];
+	unsigned int i, j, n, bit, got;
+
+	for (i = 0; i < ARRAY_SIZE(marks) * ARRAY_SIZE(marks); i++) {
+		u8 from = marks[i / ARRAY_SIZE(marks)], without = marks[i % ARRAY_SIZE(marks)];
+
+		n = 0;
+		what = (struct vpm_ranges) { .range = hole };
+		for (bit = 0; bit < 8; bit++) {
+			if (from & BIT(bit)) {
+				if (bit && from & BIT(bit - 1))
+					range[n - 1].size++;
+				else
+					range[n++] = RANGE(bit, 1);
+			}
+			if (without & BIT(bit)) {
+				if (bit && without & BIT(bit - 1))
+					hole[what.count - 1].size++;
+				else
+					hole[what.count++] = RANGE(bit, 1);
+			}
+		}
+		KUNIT_ASSERT_EQ(test, 0, vpm_ranges_subtract(&rest, range, n, &what));
+		got = 0;
+		for (j = 0; j < rest.count; j++) {
+			KUNIT_EXPECT_NE(test, rest.range[j].size, 0);
+			KUNIT_EXPECT_EQ(test, got >> rest.range[j].offset, 0);
+			got |= GENMASK(rest.range[j].offset + rest.range[j].size - 1,
+				       rest.range[j].offset);
+		}
+		KUNIT_EXPECT_EQ_MSG(test, got, from & ~without, "%#x without %#x", from,
+				    without);
+		vpm_ranges_free(&rest);
+	}
+}
+
+/* As many as there can be, each split by a hole. */
+static void test_subtract_many(struct kunit *test)
+{
+	struct vpm_ranges from = {}, what = {}, rest = {};
+	unsigned int i;
+
+	from.range = kvcalloc(VPM_MAX_RANGES, sizeof(*from.range), GFP_KERNEL);
+	what.range = kvcalloc(VPM_MAX_RANGES, sizeof(*what.range), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, from.range);
+	KUNIT_ASSERT_NOT_NULL(test, what.range);
+	for (i = 0; i < VPM_MAX_RANGES; i++) {
+		from.range[i] = RANGE(8 * i, 7);
+		what.range[i] = RANGE(8 * i + 3, 1);
+	}
+	what.count = VPM_MAX_RANGES;
+	KUNIT_ASSERT_EQ(test, 0, vpm_ranges_subtract(&rest, from.range, VPM_MAX_RANGES,
+						     &what));
+	KUNIT_EXPECT_EQ(test, rest.count, 2 * VPM_MAX_RANGES);
+	for (i = 0; i < rest.count; i++) {
+		KUNIT_EXPECT_EQ(test, rest.range[i].offset, 4 * i);
+		KUNIT_EXPECT_EQ(test, rest.range[i].size, 3);
+	}
+	vpm_ranges_free(&rest);
+	vpm_ranges_free(&what);
+	vpm_ranges_free(&from);
+}
+
+static void test_are_pages(struct kunit *test)
+{
+	static const struct vfio_mediate_range good[] = {
+		{ 0, PAGE_SIZE }, { PAGE_SIZE, 2 * PAGE_SIZE }, { 4 * PAGE_SIZE, PAGE_SIZE },
+	};
+	static const struct vfio_mediate_range bad[][2] = {
+		{ { PAGE_SIZE, PAGE_SIZE }, { 0, PAGE_SIZE } },
+		{ { 0, 2 * PAGE_SIZE }, { PAGE_SIZE, PAGE_SIZE } },
+		{ { 0, PAGE_SIZE }, { PAGE_SIZE, 0 } },
+		{ { 0, PAGE_SIZE }, { PAGE_SIZE, 8 } },
+		{ { 0, PAGE_SIZE }, { PAGE_SIZE + 8, PAGE_SIZE } },
+		{ { 0, PAGE_SIZE }, { 7 * PAGE_SIZE, 2 * PAGE_SIZE } },
+		{ { 0, PAGE_SIZE }, { PAGE_SIZE, U64_MAX & PAGE_MASK } },
+	};
+	unsigned int i;
+
+	KUNIT_EXPECT_TRUE(test, vpm_ranges_are_pages(NULL, 0, 8 * PAGE_SIZE));
+	KUNIT_EXPECT_TRUE(test, vpm_ranges_are_pages(good, ARRAY_SIZE(good), 8 * PAGE_SIZE));
+	KUNIT_EXPECT_FALSE(test, vpm_ranges_are_pages(good, ARRAY_SIZE(good), 4 * PAGE_SIZE));
+	for (i = 0; i < ARRAY_SIZE(bad); i++)
+		KUNIT_EXPECT_FALSE_MSG(test, vpm_ranges_are_pages(bad[i], 2, 8 * PAGE_SIZE),
+				       "ranges %u", i);
+}
+
 static void test_width(struct kunit *test)
 {
 	unsigned int offset, size, width;
@@ -194,6 +287,9 @@ static struct kunit_case ranges_cases[] = {
 	KUNIT_CASE(test_top),
 	KUNIT_CASE(test_span),
 	KUNIT_CASE(test_whole_pages),
+	KUNIT_CASE(test_subtract),
+	KUNIT_CASE(test_subtract_many),
+	KUNIT_CASE(test_are_pages),
 	KUNIT_CASE(test_width),
 	{ }
 };

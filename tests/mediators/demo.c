@@ -27,6 +27,10 @@ static bool sparse;
 module_param(sparse, bool, 0444);
 MODULE_PARM_DESC(sparse, "Tell user space that only page 1 of BAR 0 can be mmapped");
 
+static bool dense;
+module_param(dense, bool, 0444);
+MODULE_PARM_DESC(dense, "Mediate each second byte of pages 0 and 1 of BAR 0, as many ranges as can be");
+
 static char *traps = "net";
 module_param(traps, charp, 0444);
 MODULE_PARM_DESC(traps, "Pages that can be trapped: none, net, hammer, noshadow");
@@ -62,6 +66,8 @@ static const struct vfio_mediate_range bar_ranges[] = {
 	{ DEMO_V2PMAILBOX, 4 },
 };
 
+static struct vfio_mediate_range dense_ranges[0x1000];
+
 static const struct vfio_mediate_range config_ranges[] = {
 	{ PCI_REVISION_ID, 1 },
 	{ PCI_SUBSYSTEM_VENDOR_ID, 4 },
@@ -88,6 +94,13 @@ static const struct vfio_mediate_region regions[] = {
 		.num_ranges = ARRAY_SIZE(rom_ranges),
 		.rom_size = DEMO_ROM_SIZE,
 	},
+};
+
+/* For dense=1 */
+static const struct vfio_mediate_region dense_region = {
+	.index = VFIO_PCI_BAR0_REGION_INDEX,
+	.ranges = dense_ranges,
+	.num_ranges = ARRAY_SIZE(dense_ranges),
 };
 
 static const struct vfio_mediate_extra_region extra_regions[] = {
@@ -139,6 +152,10 @@ static int demo_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)
 	dev->handle = demo;
 	dev->regions = regions;
 	dev->num_regions = ARRAY_SIZE(regions) - !rom;
+	if (dense) {
+		dev->regions = &dense_region;
+		dev->num_regions = 1;
+	}
 	dev->extra_regions = extra_regions;
 	dev->num_extra_regions = ARRAY_SIZE(extra_regions);
 	dev->irqs = irqs;
@@ -182,7 +199,7 @@ static int demo_get_region_info(struct vfio_mediate_device *dev,
 		info->num_areas = ARRAY_SIZE(sparse_areas);
 	}
 
-	return 0;
+	return demo_info_answer;
 }
 
 static const struct vfio_pci_mediate_ops demo_ops = {
@@ -243,11 +260,14 @@ MODULE_PARM_DESC(toggle, "Trap the pages of all open devices, or stop it");
 
 static int __init mediator_demo_init(void)
 {
+	unsigned int i;
 	int ret;
 
 	ret = demo_traps_check(traps);
 	if (ret)
 		return ret;
+	for (i = 0; i < ARRAY_SIZE(dense_ranges); i++)
+		dense_ranges[i] = (struct vfio_mediate_range) { 2 * i, 1 };
 
 	demo_debugfs_init();
 	ret = register_ops(&demo_ops);

@@ -81,6 +81,9 @@ struct demo {
 /* Accesses to DEMO_SCRATCH take for as long as this is set. */
 extern bool demo_stall;
 
+/* What get_region_info returns. */
+extern u32 demo_info_answer;
+
 int demo_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access,
 	    bool *pt);
 int demo_mmap(struct vfio_mediate_device *dev, u32 region, u64 offset, u64 size,

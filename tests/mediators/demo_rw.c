@@ -15,6 +15,7 @@
 #define STATUS_SPEED_100	0x40
 
 bool demo_stall;
+u32 demo_info_answer;
 
 static u64 width_mask(u8 width)
 {

@@ -292,6 +292,7 @@ void demo_debugfs_init(void)
 	debugfs_dir = debugfs_create_dir("mediator_demo", NULL);
 	/* No parameter: others are written meanwhile, one at a time. */
 	debugfs_create_bool("stall", 0600, debugfs_dir, &demo_stall);
+	debugfs_create_u32("info_answer", 0600, debugfs_dir, &demo_info_answer);
 }
 
 void demo_debugfs_exit(void)

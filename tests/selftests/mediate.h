@@ -145,6 +145,9 @@ int demo_toggle(bool on);
 /* Who mediates a device, "none" included, by its sysfs attribute */
 bool is_mediated_by(const char *bdf, const char *name);
 
+/* Files of mediator_demo in debugfs, whose values hold for all devices */
+void demo_debugfs_set(const char *name, const char *value);
+
 /* Between two drains, with time to spare */
 void wait_drain(void);
 

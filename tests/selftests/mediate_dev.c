@@ -44,6 +44,17 @@ int demo_toggle(bool on)
 	return demo_param_set("toggle", on ? "1" : "0");
 }
 
+void demo_debugfs_set(const char *name, const char *value)
+{
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/mediator_demo/%s", name);
+	file = fopen(path, "we");
+	if (!file || fputs(value, file) < 0 || fclose(file))
+		die("%s: %s", path, strerror(errno));
+}
+
 bool is_mediated_by(const char *bdf, const char *name)
 {
 	char path[64], line[64] = "";

@@ -9,7 +9,7 @@
 #include "check.h"
 #include "mediate.h"
 
-#define DEMO		"drain_us=1000 "
+#define DEMO		"drain_us=1000 dense=N "
 #define DEMO_NET	DEMO "traps=net rom=N sparse=N"
 #define DEMO_NONE	DEMO "traps=none rom=Y sparse=N"
 #define DEMO_NOSHADOW	DEMO "traps=noshadow rom=N sparse=N"

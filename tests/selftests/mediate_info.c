@@ -292,6 +292,61 @@ TEST_F(mediate, regions)
 	expect_sparse(_metadata, m, false, "after a trap");
 }
 
+/* What a callback returns that is no errno is not for user space. */
+TEST_F(mediate, positive)
+{
+	struct vfio_region_info info = { .argsz = sizeof(info) };
+	struct mediate *m = &self->m;
+	int ret;
+
+	demo_debugfs_set("info_answer", "1");
+	ret = device_ioctl(m, VFIO_DEVICE_GET_REGION_INFO, &info);
+	demo_debugfs_set("info_answer", "0");
+	CHECK_EQ(ret, 0, "region info: get_region_info returns 1");
+	CHECK_HEX(info.size, BAR0_SIZE, "region info: it is there");
+}
+
+/* As many ranges as can be mediated: nothing of BAR 0 is left to be mapped while trapped. */
+FIXTURE(dense) {
+	struct mediate m;
+};
+
+FIXTURE_VARIANT(dense) {
+	const char *parameters;		/* of mediator_demo */
+};
+
+FIXTURE_VARIANT_ADD(dense, dense) {
+	.parameters = "dense=Y traps=net rom=N sparse=N",
+};
+
+FIXTURE_SETUP(dense)
+{
+	module_load("mediator_demo", variant->parameters);
+	mediate_open(&self->m, lab_vf(0), VFIO_CLIENT_GROUP);
+}
+
+FIXTURE_TEARDOWN(dense)
+{
+	mediate_close(&self->m);
+	end_checks(_metadata);
+}
+
+TEST_F(dense, trapped)
+{
+	struct vfio_region_info info = { .argsz = sizeof(info) };
+	struct mediate *m = &self->m;
+
+	CHECK_EQ(device_ioctl(m, VFIO_DEVICE_GET_REGION_INFO, &info), 0,
+		 "4096 ranges: region info");
+	CHECK_HEX(info.flags & MAPPED, MAPPED, "4096 ranges: pages can be mapped");
+	CHECK_EQ(trap_set(m, TRAP_ON), 0, "4096 ranges: trapped");
+	info.argsz = sizeof(info);
+	CHECK_EQ(device_ioctl(m, VFIO_DEVICE_GET_REGION_INFO, &info), 0,
+		 "4096 ranges: region info while trapped");
+	CHECK_HEX(info.flags & MAPPED, 0, "4096 ranges: no page can be mapped then");
+	CHECK_EQ(trap_set(m, TRAP_OFF), 0, "4096 ranges: no longer trapped");
+}
+
 static void test_irq(struct __test_metadata *_metadata, struct mediate *m, __u32 index,
 		     __u32 count, __u32 flags, __u32 type, __u32 subtype, const char *name)
 {

@@ -226,20 +226,10 @@ static void test_going(struct __test_metadata *_metadata, struct stuck *s,
 	CHECK_EQ(demo_param_set("registered", "1"), 0, "going: %s: the vendor is back", name);
 }
 
-static void set_stall(bool on)
-{
-	const char *path = "/sys/kernel/debug/mediator_demo/stall";
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0 || write(fd, on ? "1" : "0", 1) != 1)
-		die("%s: %s", path, strerror(errno));
-	close(fd);
-}
-
 static void end_stall(void *arg)
 {
 	(void)arg;
-	set_stall(false);
+	demo_debugfs_set("stall", "0");
 }
 
 TEST_F(mediate, vendor_stalls)
@@ -250,7 +240,7 @@ TEST_F(mediate, vendor_stalls)
 		.len = sizeof(buf), .write = true, .buf = buf,
 	};
 
-	set_stall(true);
+	demo_debugfs_set("stall", "1");
 	test_going(_metadata, &stuck, true, end_stall, NULL, "a write that its vendor delays");
 }
 
