@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Every difference between the supported kernels (6.12 and newer) lives here,
- * so that the rest of the driver reads as if there were one kernel.
+ * so that the rest of the driver reads as if there were one kernel. What a kernel
+ * has, Kbuild has found in its headers.
  */
 
 #ifndef VFIO_PCI_MEDIATE_COMPAT_H
@@ -11,14 +12,13 @@
 #include <linux/nospec.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-#include <linux/version.h>
 #include <linux/vfio.h>
 #include <linux/vfio_pci_core.h>
 
 #include "info.h"
 
 /* PASID attach and detach through iommufd. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+#ifdef COMPAT_HAS_PASID
 #define COMPAT_PASID_OPS						\
 	.pasid_attach_ioas = vfio_iommufd_physical_pasid_attach_ioas,	\
 	.pasid_detach_ioas = vfio_iommufd_physical_pasid_detach_ioas,
@@ -27,18 +27,15 @@
 #endif
 
 /* VF token for cdev users. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+#ifdef COMPAT_HAS_TOKEN
 #define COMPAT_TOKEN_OPS						\
 	.match_token_uuid = vfio_pci_core_match_token_uuid,
 #else
 #define COMPAT_TOKEN_OPS
 #endif
 
-/* GET_REGION_INFO left the ioctl op; BARs can be exported as dma-buf. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
-#define COMPAT_REGION_OPS						\
-	.get_region_info_caps = vpm_region_info,
-
+/* BARs can be exported as dma-buf. */
+#ifdef COMPAT_HAS_DMABUF_PHYS
 static const struct vfio_pci_device_ops compat_pci_ops = {
 	.get_dmabuf_phys = vfio_pci_core_get_dmabuf_phys,
 };
@@ -47,6 +44,14 @@ static inline void compat_set_pci_ops(struct vfio_pci_core_device *core)
 {
 	core->pci_ops = &compat_pci_ops;
 }
+#else
+static inline void compat_set_pci_ops(struct vfio_pci_core_device *core) { }
+#endif
+
+/* GET_REGION_INFO left the ioctl op. */
+#ifdef COMPAT_HAS_REGION_INFO_CAPS
+#define COMPAT_REGION_OPS						\
+	.get_region_info_caps = vpm_region_info,
 
 /* What vfio-pci says of a region. */
 static inline int compat_region_info(struct vfio_pci_core_device *core,
@@ -64,7 +69,6 @@ static inline long compat_ioctl_region_info(struct vfio_pci_core_device *core,
 }
 #else
 #define COMPAT_REGION_OPS
-static inline void compat_set_pci_ops(struct vfio_pci_core_device *core) { }
 
 /* These kernels have it only as an ioctl: the same, for what can be mediated. */
 static inline int compat_region_info(struct vfio_pci_core_device *core,
@@ -184,7 +188,7 @@ static inline bool compat_has_precopy_flags(struct vfio_device *vdev)
 /* Older kernels have crc32c() only in a module that need not be there. */
 static inline u32 compat_crc32c(u32 crc, const void *data, size_t size)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+#ifdef COMPAT_HAS_CRC32C
 	return crc32c(crc, data, size);
 #else
 	return __crc32c_le(crc, data, size);
@@ -195,7 +199,7 @@ static inline u32 compat_crc32c(u32 crc, const void *data, size_t size)
  * The registers of a BAR are mapped until the device is closed: on older kernels not by two
  * tasks at the same time, so at open. Those that were not are -EOPNOTSUPP.
  */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
+#ifdef COMPAT_HAS_GET_IOMAP
 static inline int compat_get_iomap(struct vfio_pci_core_device *core, unsigned int bar,
 				   void __iomem **io)
 {
@@ -226,17 +230,17 @@ static inline int compat_get_iomap(struct vfio_pci_core_device *core, unsigned i
 #endif
 
 /* For work that may take its time, on any CPU; the old name makes 7.2 warn. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
+#ifdef COMPAT_HAS_DFL_WQ
 #define COMPAT_UNBOUND_WQ	system_dfl_wq
 #else
 #define COMPAT_UNBOUND_WQ	system_unbound_wq
 #endif
 
 /* Where iova_bitmap_set() is. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
-#define COMPAT_NS_IOMMUFD	"IOMMUFD"
-#else
+#ifdef COMPAT_HAS_UNQUOTED_NS
 #define COMPAT_NS_IOMMUFD	IOMMUFD
+#else
+#define COMPAT_NS_IOMMUFD	"IOMMUFD"
 #endif
 
 /* Is it by a type1 container, and not by an iommufd, that the device has its memory? */
@@ -262,7 +266,21 @@ static inline bool compat_has_container(struct vfio_device *vdev)
  * gave one of the three: loading this module with defaults must not undo what
  * in-tree vfio-pci was told.
  */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
+#ifdef COMPAT_HAS_GLOBAL_PARAMS
+static inline void compat_set_global_params(bool nointxmask, bool disable_vga,
+					    bool disable_idle_d3)
+{
+	if (nointxmask || disable_vga || disable_idle_d3)
+		vfio_pci_core_set_params(nointxmask, disable_vga,
+					 disable_idle_d3);
+}
+
+static inline void compat_set_device_params(struct vfio_pci_core_device *core,
+					    bool nointxmask, bool disable_vga,
+					    bool disable_idle_d3)
+{
+}
+#else
 static inline void compat_set_global_params(bool nointxmask, bool disable_vga,
 					    bool disable_idle_d3)
 {
@@ -277,20 +295,6 @@ static inline void compat_set_device_params(struct vfio_pci_core_device *core,
 #ifdef CONFIG_VFIO_PCI_VGA
 	core->disable_vga = disable_vga;
 #endif
-}
-#else
-static inline void compat_set_global_params(bool nointxmask, bool disable_vga,
-					    bool disable_idle_d3)
-{
-	if (nointxmask || disable_vga || disable_idle_d3)
-		vfio_pci_core_set_params(nointxmask, disable_vga,
-					 disable_idle_d3);
-}
-
-static inline void compat_set_device_params(struct vfio_pci_core_device *core,
-					    bool nointxmask, bool disable_vga,
-					    bool disable_idle_d3)
-{
 }
 #endif
 
