@@ -15,12 +15,23 @@
 #include <linux/vfio.h>
 #include <linux/vfio_pci_core.h>
 
+#include "device.h"
 #include "info.h"
 
 /* PASID attach and detach through iommufd. */
-#ifdef COMPAT_HAS_PASID
+#if defined(COMPAT_HAS_PASID) && IS_ENABLED(CONFIG_IOMMUFD)
+static inline int compat_pasid_attach_ioas(struct vfio_device *vdev, u32 pasid,
+					   u32 *pt_id)
+{
+	/* What the device writes there would be taken for its own address space. */
+	if (to_vpm(vdev)->track.ops)
+		return -EOPNOTSUPP;
+
+	return vfio_iommufd_physical_pasid_attach_ioas(vdev, pasid, pt_id);
+}
+
 #define COMPAT_PASID_OPS						\
-	.pasid_attach_ioas = vfio_iommufd_physical_pasid_attach_ioas,	\
+	.pasid_attach_ioas = compat_pasid_attach_ioas,			\
 	.pasid_detach_ioas = vfio_iommufd_physical_pasid_detach_ioas,
 #else
 #define COMPAT_PASID_OPS
