@@ -102,8 +102,15 @@ static struct klist *list_of(const struct pci_device_id *id)
 /* Is the offer for the device, and the first of its ops that is? */
 static bool is_for(const struct offer *offer, struct pci_dev *pdev)
 {
-	return !offer->id ||
-	       pci_match_id(offer->entry->ops->ids, pdev) == offer->id;
+	const struct pci_device_id *id = offer->id;
+
+	if (!id)
+		return true;
+	/* Most in a list of named offers have but a hash in common. */
+	if (id->vendor != PCI_ANY_ID && id->vendor != pdev->vendor)
+		return false;
+
+	return pci_match_id(offer->entry->ops->ids, pdev) == id;
 }
 
 static struct registered *next_offer(struct klist_iter *iter, struct pci_dev *pdev)

@@ -62,6 +62,10 @@ int vpm_ranges_add(struct vpm_ranges *set, const struct vfio_mediate_range *add,
 
 void vpm_ranges_free(struct vpm_ranges *set)
 {
+	/* At each close, of all regions: most are empty. */
+	if (!set->range)
+		return;
+
 	kvfree(set->range);
 	set->range = NULL;
 	set->count = 0;
