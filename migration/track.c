@@ -9,11 +9,11 @@
  */
 
 #include <linux/iova_bitmap.h>
-#include <linux/iommu.h>
 #include <linux/pci.h>
 #include <linux/vfio_pci_core.h>
 
 #include "compat.h"
+#include "container.h"
 #include "device.h"
 #include "dirty_log.h"
 #include "iommufd.h"
@@ -35,6 +35,20 @@ static void fail(struct vpm_device *vpm, int error)
 				       "what it writes is not known any more: %pe\n",
 				       ERR_PTR(error));
 	track->error = track->error ?: error;
+}
+
+static void mark(struct vpm_device *vpm, u64 first, u64 last)
+{
+	int ret = 0;
+
+	lockdep_assert_held(&vpm->trap.drain_lock);
+
+	if (vpm->track.log)
+		vpm_dirty_log_mark(vpm->track.log, first, last);
+	else
+		ret = vpm_container_mark(vpm, first, last);
+	if (ret)
+		fail(vpm, ret);
 }
 
 static int call(struct vpm_device *vpm,
@@ -73,6 +87,31 @@ static int call_scan(const struct vfio_mediate_tracking_ops *ops,
 	return ops->scan(dev);
 }
 
+/* A part of what is marked. Return: 1 when there is more of it. */
+static int report(struct vpm_device *vpm)
+{
+	int ret = vpm_container_report(vpm);
+
+	if (ret < 0)
+		fail(vpm, ret);
+
+	return vpm->track.error ?: ret;
+}
+
+static int report_all(struct vpm_device *vpm)
+{
+	int ret = 0;
+
+	while (ret >= 0 && vpm_container_pending(vpm)) {
+		ret = report(vpm);
+		/* The user is unmapping memory. */
+		if (!ret && vpm_container_pending(vpm))
+			schedule_timeout_uninterruptible(1);
+	}
+
+	return ret;
+}
+
 /* Return: 1 when there is more of it. */
 static int scan_once(struct vpm_device *vpm)
 {
@@ -102,7 +141,7 @@ static int scan(struct vpm_device *vpm, bool stopped)
 		vpm_trap_drain(vpm);
 	}
 
-	return ret;
+	return ret || !stopped ? ret : report_all(vpm);
 }
 
 static void scan_later(struct vpm_track *track, unsigned int ms)
@@ -119,8 +158,11 @@ static void scan_work(struct work_struct *work)
 
 	/* In parts, so that doorbells are seen in between. */
 	mutex_lock(&vpm->trap.drain_lock);
-	if (track->active)
-		more = scan_once(vpm);
+	if (track->active) {
+		more = report(vpm);
+		if (!more)
+			more = scan_once(vpm) ?: report(vpm);
+	}
 	mutex_unlock(&vpm->trap.drain_lock);
 
 	scan_later(track, more > 0 ? 0 : SCAN_MS);
@@ -145,12 +187,19 @@ static int start(struct vpm_device *vpm, struct vpm_dirty_log *log)
 		ret = -EOPNOTSUPP;
 		goto unlock;
 	}
+	if (!log) {
+		ret = vpm_container_setup(vpm);
+		if (ret)
+			goto unlock;
+	}
 	track->error = 0;
 	track->log = log;
 	WRITE_ONCE(track->active, true);
 	/* So that the container asks for marks from now on, though none may come. */
-	if (!log)
-		vpm_track_mark(&vpm->session->dev, 0, 1);
+	if (!log) {
+		mark(vpm, 0, 0);
+		report(vpm);
+	}
 	ret = call(vpm, call_start) ?: track->error;
 	if (ret) {
 		WRITE_ONCE(track->active, false);
@@ -183,6 +232,7 @@ static void stop(struct vpm_device *vpm)
 	WRITE_ONCE(track->active, false);
 	log = track->log;
 	track->log = NULL;
+	vpm_container_forget(vpm);
 	mutex_unlock(&vpm->trap.drain_lock);
 
 	vpm_trap_release(vpm);
@@ -274,30 +324,6 @@ int vpm_track_read(struct vfio_mediate_device *dev, u64 iova, void *buf, size_t 
 	return vfio_dma_rw(&vpm->core.vdev, iova, buf, size, false);
 }
 
-/* Pinned and let go at once: a page that stays pinned is in the way of an unmap. */
-static void mark_container(struct vpm_device *vpm, u64 first, u64 last)
-{
-	struct vfio_device *vdev = &vpm->core.vdev;
-	struct page *page;
-	u64 iova;
-	int ret;
-
-	for (iova = first & PAGE_MASK; ; iova += PAGE_SIZE) {
-		ret = vfio_pin_pages(vdev, iova, 1, IOMMU_READ | IOMMU_WRITE, &page);
-		if (ret == 1) {
-			vfio_unpin_pages(vdev, iova, 1);
-			vpm->track.narrowed = true;
-		} else if (ret != -EINVAL && ret != -EPERM) {
-			/* Those two: the device cannot write there, either. */
-			fail(vpm, ret);
-			return;
-		}
-		if (last - iova < PAGE_SIZE)
-			return;
-		cond_resched();
-	}
-}
-
 void vpm_track_mark(struct vfio_mediate_device *dev, u64 iova, u64 size)
 {
 	struct vpm_device *vpm = dev->host_data;
@@ -305,14 +331,10 @@ void vpm_track_mark(struct vfio_mediate_device *dev, u64 iova, u64 size)
 
 	if (!READ_ONCE(vpm->track.active) || !size)
 		return;
-	lockdep_assert_held(&vpm->trap.drain_lock);
 
 	if (check_add_overflow(iova, size - 1, &last))
 		last = U64_MAX;
-	if (vpm->track.log)
-		vpm_dirty_log_mark(vpm->track.log, iova, last);
-	else
-		mark_container(vpm, iova, last);
+	mark(vpm, iova, last);
 }
 
 #if IS_ENABLED(CONFIG_IOMMUFD_DRIVER)
@@ -451,11 +473,13 @@ void vpm_track_stop(struct vpm_device *vpm)
 	vpm->core.vdev.log_ops = NULL;
 	track->readable = false;
 	vpm_iommufd_teardown(vpm);
+	vpm_container_teardown(vpm);
 	track->ops = NULL;
 }
 
 void vpm_track_init(struct vpm_device *vpm)
 {
 	mutex_init(&vpm->track.lock);
+	vpm_container_init(vpm);
 	INIT_DELAYED_WORK(&vpm->track.scan_work, scan_work);
 }

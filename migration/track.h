@@ -11,6 +11,8 @@
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
+#include "container.h"
+
 struct iommufd_access;
 struct vfio_mediate_device;
 struct vfio_mediate_tracking_ops;
@@ -31,6 +33,7 @@ struct vpm_dirty_log;
  * @error:	Why it is not known what the device has written, or 0.
  * @log:	Who asks by VFIO_DEVICE_FEATURE_DMA_LOGGING_*, gets his answers from
  *		here; NULL when nobody does.
+ * @container:	What is marked, and a type1 container has not been told of.
  * @narrowed:	Its container has been told of a page once: from then on until the
  *		device leaves it, it takes for written only what it is told of. Not
  *		reset when the device is closed, which may not leave the container.
@@ -44,6 +47,7 @@ struct vpm_track {
 	bool readable;
 	int error;
 	struct vpm_dirty_log *log;
+	struct vpm_container container;
 	bool narrowed;
 	struct delayed_work scan_work;
 };

@@ -19,6 +19,7 @@
 #include <linux/vfio_pci_core.h>
 
 #include "compat.h"
+#include "container.h"
 #include "device.h"
 #include "info.h"
 #include "iommufd.h"
@@ -362,9 +363,10 @@ static int vpm_device_feature(struct vfio_device *vdev, u32 flags,
 	return vfio_pci_core_ioctl_feature(vdev, flags, arg, argsz);
 }
 
-/* Needed by those who pin pages. None are pinned, but for moments. */
+/* Type1 calls this, and no iommufd does, until none of its pages is pinned. */
 static void vpm_dma_unmap(struct vfio_device *vdev, u64 iova, u64 length)
 {
+	vpm_container_unmap(to_vpm(vdev));
 }
 
 /* .name is the driver's: vfio_pci_core binds VFs of its PFs to a driver of that name. */
@@ -471,6 +473,10 @@ static int __init vpm_init(void)
 {
 	int ret;
 
+	ret = vpm_container_load();
+	if (ret)
+		return ret;
+
 	vpm_params_apply_global();
 
 	vpm_driver.name = vpm_params_driver_name();
@@ -481,8 +487,10 @@ static int __init vpm_init(void)
 		       vpm_driver.name,
 		       strcmp(vpm_driver.name, "vfio-pci") ? "" :
 		       ": unload in-tree vfio-pci first, or load without drop_in");
-	if (ret)
+	if (ret) {
+		vpm_container_unload();
 		return ret;
+	}
 
 	vpm_params_add_ids(&vpm_driver);
 
@@ -493,6 +501,7 @@ module_init(vpm_init);
 static void __exit vpm_exit(void)
 {
 	pci_unregister_driver(&vpm_driver);
+	vpm_container_unload();
 }
 module_exit(vpm_exit);
 

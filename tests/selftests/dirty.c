@@ -49,7 +49,7 @@ static int type1_start(struct dirty *d)
 	return ret ?: set_state(d, VFIO_DEVICE_STATE_PRE_COPY);
 }
 
-static int type1_get(struct dirty *d, __u64 iova, __u64 size, __u64 *bitmap)
+int type1_get(struct dirty *d, __u64 iova, __u64 size, __u64 *bitmap)
 {
 	struct {
 		struct vfio_iommu_type1_dirty_bitmap head;

@@ -209,6 +209,9 @@ void must(bool good, const char *what);
 int get_state(struct dirty *d);
 void device_reset(struct dirty *d);
 
+/* Ask the container about mappings, which must be inside of what is asked for */
+int type1_get(struct dirty *d, __u64 iova, __u64 size, __u64 *bitmap);
+
 /* VFIO_DEVICE_FEATURE_DMA_LOGGING_*, of all memory */
 int log_start(struct dirty *d);
 int log_query(struct dirty *d, __u64 *bitmap);

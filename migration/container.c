@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Pages that a device has written, reported to its type1 container.
+ *
+ * The container takes a page for written that was pinned. So each is pinned, and unpinned
+ * at once, as a pinned page is in the way of an unmap: type1 calls dma_unmap() and looks
+ * again, and after ten attempts that is a BUG(). Hence
+ *
+ * - pages are pinned by a thread of the kernel's own, never by a task whose time on a CPU
+ *   user space decides, and which might lose it between pin and unpin;
+ * - dma_unmap() waits until nothing is pinned. Not for ever: type1 holds its
+ *   device_list_lock meanwhile, for which another task may wait that holds the lock
+ *   that unpinning takes: one that opens or closes a device of the same container, or
+ *   unmaps, too. Once dma_unmap() has returned that task goes on, and the unpin is
+ *   queued for the lock ahead of the next attempt;
+ * - after dma_unmap() nothing is pinned for some time, which is longer each time that
+ *   it is called again soon: the attempts of one unmap last for seconds in all,
+ *   and nothing is pinned in nearly all of that time.
+ */
+
+#include <linux/iommu.h>
+#include <linux/jiffies.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <linux/sort.h>
+#include <linux/vfio.h>
+
+#include "container.h"
+#include "device.h"
+
+/* More than the buffers of an ordinary NIC's rings: a vendor rarely waits for room. */
+#define MAX_MARKS	16384
+/* Of a part: some milliseconds, for which doorbells have to wait. */
+#define PART_PAGES	(SZ_64M >> PAGE_SHIFT)
+#define UNPIN_JIFFIES	HZ
+#define BACKOFF_MS	10
+#define MAX_BACKOFF	7	/* 1.28 s */
+#define FORGET_JIFFIES	(10 * HZ)
+/* For how long marks may wait for room in the list */
+#define ROOM_JIFFIES	(10 * HZ)
+
+static struct workqueue_struct *report_wq;
+
+/* Return: What vfio_pin_pages() does; -EAGAIN when nothing may be pinned now. */
+static int pin_and_unpin(struct vpm_device *vpm, u64 page, unsigned int n)
+{
+	struct vpm_container *container = &vpm->track.container;
+	struct vfio_device *vdev = &vpm->core.vdev;
+	u64 iova = page << PAGE_SHIFT;
+	int ret;
+
+	spin_lock(&container->lock);
+	container->pinning = !time_before64(get_jiffies_64(), container->resume);
+	spin_unlock(&container->lock);
+	if (!container->pinning)
+		return -EAGAIN;
+
+	ret = vfio_pin_pages(vdev, iova, n, IOMMU_READ | IOMMU_WRITE, container->pages);
+	if (ret > 0)
+		vfio_unpin_pages(vdev, iova, ret);
+
+	spin_lock(&container->lock);
+	container->pinning = false;
+	spin_unlock(&container->lock);
+	wake_up(&container->unpinned);
+
+	return ret;
+}
+
+/* Return: 0 when all is done, or as much as there is @budget for. */
+static int report_range(struct vpm_device *vpm, struct vpm_pages *range,
+			unsigned int *budget)
+{
+	unsigned int batch = VFIO_PIN_PAGES_MAX_ENTRIES, n;
+	int ret;
+
+	while (range->first <= range->last && *budget) {
+		n = min3(range->last - range->first + 1, (u64)batch, (u64)*budget);
+		ret = pin_and_unpin(vpm, range->first, n);
+		if (ret < 0 && ret != -EINVAL && ret != -EPERM)
+			return ret;
+		if (ret > 0) {
+			vpm->track.narrowed = true;
+			range->first += ret;
+			batch = min(2 * n, VFIO_PIN_PAGES_MAX_ENTRIES);
+		} else if (n > 1) {
+			/* All of them or none: find the one that cannot be pinned. */
+			batch = n / 2;
+		} else {
+			range->first++;
+		}
+		*budget -= n;
+		cond_resched();
+	}
+
+	return 0;
+}
+
+static int compare(const void *one, const void *two)
+{
+	const struct vpm_pages *a = one, *b = two;
+
+	if (a->first < b->first)
+		return -1;
+
+	return a->first > b->first;
+}
+
+/* Neighbours can be pinned together, and a page that was marked twice once. */
+static void merge(struct vpm_container *container)
+{
+	struct vpm_pages *to = container->marks, *from;
+
+	sort(container->marks, container->count, sizeof(*to), compare, NULL);
+	for (from = to + 1; from < container->marks + container->count; from++)
+		if (from->first <= to->last + 1)
+			to->last = max(to->last, from->last);
+		else
+			*++to = *from;
+	container->count = to + 1 - container->marks;
+}
+
+static int report_part(struct vpm_device *vpm)
+{
+	struct vpm_container *container = &vpm->track.container;
+	unsigned int budget = PART_PAGES, done;
+	int ret = 0;
+
+	merge(container);
+	for (done = 0; done < container->count && budget; done++) {
+		ret = report_range(vpm, &container->marks[done], &budget);
+		if (ret || container->marks[done].first <= container->marks[done].last)
+			break;
+	}
+	container->count -= done;
+	memmove(container->marks, container->marks + done,
+		container->count * sizeof(*container->marks));
+
+	if (ret == -EAGAIN)
+		return 0;
+
+	return ret ?: !!container->count;
+}
+
+static void report_work(struct work_struct *work)
+{
+	struct vpm_container *container = container_of(work, struct vpm_container, work);
+	struct vpm_device *vpm = container_of(container, struct vpm_device,
+					      track.container);
+
+	container->result = report_part(vpm);
+}
+
+int vpm_container_report(struct vpm_device *vpm)
+{
+	struct vpm_container *container = &vpm->track.container;
+
+	lockdep_assert_held(&vpm->trap.drain_lock);
+
+	if (!container->count)
+		return 0;
+	if (current->flags & PF_KTHREAD)
+		return report_part(vpm);
+
+	queue_work(report_wq, &container->work);
+	flush_work(&container->work);
+
+	return container->result;
+}
+
+bool vpm_container_pending(const struct vpm_device *vpm)
+{
+	lockdep_assert_held(&vpm->trap.drain_lock);
+
+	return vpm->track.container.count;
+}
+
+void vpm_container_forget(struct vpm_device *vpm)
+{
+	lockdep_assert_held(&vpm->trap.drain_lock);
+
+	vpm->track.container.count = 0;
+}
+
+static int make_room(struct vpm_device *vpm)
+{
+	struct vpm_container *container = &vpm->track.container;
+	u64 end = get_jiffies_64() + ROOM_JIFFIES;
+	int ret = 0;
+
+	while (container->count == MAX_MARKS && ret >= 0) {
+		if (time_after64(get_jiffies_64(), end))
+			return -EBUSY;
+		ret = vpm_container_report(vpm);
+		/* Nothing may be pinned now. */
+		if (!ret && container->count == MAX_MARKS)
+			schedule_timeout_uninterruptible(1);
+	}
+
+	return min(ret, 0);
+}
+
+int vpm_container_mark(struct vpm_device *vpm, u64 first, u64 last)
+{
+	struct vpm_container *container = &vpm->track.container;
+	struct vpm_pages range = { first >> PAGE_SHIFT, last >> PAGE_SHIFT }, *before;
+	int ret;
+
+	lockdep_assert_held(&vpm->trap.drain_lock);
+
+	/* Most often it is the same page again, or the next one. */
+	before = container->marks + container->count - 1;
+	if (container->count && range.first >= before->first &&
+	    range.first <= before->last + 1) {
+		before->last = max(before->last, range.last);
+		return 0;
+	}
+
+	ret = make_room(vpm);
+	if (ret)
+		return ret;
+	container->marks[container->count++] = range;
+
+	return 0;
+}
+
+/* One call at a time: type1 has its list of devices locked. */
+void vpm_container_unmap(struct vpm_device *vpm)
+{
+	struct vpm_container *container = &vpm->track.container;
+	unsigned long off;
+
+	spin_lock(&container->lock);
+	if (time_after64(get_jiffies_64(), container->resume + FORGET_JIFFIES))
+		container->backoff = 0;
+	off = msecs_to_jiffies(BACKOFF_MS << container->backoff);
+	container->backoff = min(container->backoff + 1, MAX_BACKOFF);
+	container->resume = get_jiffies_64() + UNPIN_JIFFIES + off;
+	spin_unlock(&container->lock);
+
+	wait_event_timeout(container->unpinned, !READ_ONCE(container->pinning),
+			   UNPIN_JIFFIES);
+
+	spin_lock(&container->lock);
+	container->resume = get_jiffies_64() + off;
+	spin_unlock(&container->lock);
+}
+
+void vpm_container_teardown(struct vpm_device *vpm)
+{
+	struct vpm_container *container = &vpm->track.container;
+
+	kfree(container->pages);
+	container->pages = NULL;
+	kvfree(container->marks);
+	container->marks = NULL;
+	container->count = 0;
+}
+
+int vpm_container_setup(struct vpm_device *vpm)
+{
+	struct vpm_container *container = &vpm->track.container;
+
+	if (container->marks && container->pages)
+		return 0;
+
+	vpm_container_teardown(vpm);
+	container->marks = kvmalloc_array(MAX_MARKS, sizeof(*container->marks),
+					  GFP_KERNEL_ACCOUNT);
+	container->pages = kmalloc_array(VFIO_PIN_PAGES_MAX_ENTRIES,
+					 sizeof(*container->pages), GFP_KERNEL_ACCOUNT);
+
+	return container->marks && container->pages ? 0 : -ENOMEM;
+}
+
+void vpm_container_init(struct vpm_device *vpm)
+{
+	struct vpm_container *container = &vpm->track.container;
+
+	spin_lock_init(&container->lock);
+	init_waitqueue_head(&container->unpinned);
+	INIT_WORK(&container->work, report_work);
+}
+
+int vpm_container_load(void)
+{
+	report_wq = alloc_workqueue("vpm-report", WQ_UNBOUND, 0);
+
+	return report_wq ? 0 : -ENOMEM;
+}
+
+void vpm_container_unload(void)
+{
+	destroy_workqueue(report_wq);
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Pages that a device has written, reported to its type1 container.
+ */
+
+#ifndef VFIO_MEDIATE_CONTAINER_H
+#define VFIO_MEDIATE_CONTAINER_H
+
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+struct page;
+struct vpm_device;
+
+/**
+ * struct vpm_pages - A range of pages
+ * @first:	Number of the first page.
+ * @last:	Number of the last page.
+ */
+struct vpm_pages {
+	u64 first;
+	u64 last;
+};
+
+/**
+ * struct vpm_container - Pages that a type1 container has yet to be told of
+ * @marks:	The pages, ranges in any order. Allocated from the first time that the
+ *		device is tracked until it is closed.
+ * @count:	Number of @marks.
+ * @pages:	What vfio_pin_pages() returns.
+ * @work:	Reports a part of @marks for a task of user space.
+ * @result:	What @work returns: see vpm_container_report().
+ * @lock:	Protects @pinning, @resume and @backoff. Innermost, not taken in
+ *		interrupts.
+ * @pinning:	Pages are pinned, or are about to be.
+ * @resume:	In jiffies: no page is pinned before.
+ * @backoff:	How often type1 has waited for pages to be unpinned of late.
+ * @unpinned:	Woken when @pinning becomes false.
+ *
+ * The trap's drain_lock protects all but what @lock does. @work runs only while a task
+ * that holds drain_lock waits for it.
+ */
+struct vpm_container {
+	struct vpm_pages *marks;
+	unsigned int count;
+	struct page **pages;
+	struct work_struct work;
+	int result;
+	spinlock_t lock;	/* see above */
+	bool pinning;
+	u64 resume;
+	unsigned int backoff;
+	wait_queue_head_t unpinned;
+};
+
+/**
+ * vpm_container_init() - Prepare a device, once
+ * @vpm:	The device, not yet registered with vfio.
+ */
+void vpm_container_init(struct vpm_device *vpm);
+
+/**
+ * vpm_container_setup() - Prepare for marks
+ * @vpm:	The device, open, with a type1 container; drain_lock held.
+ *
+ * May be called again. vpm_container_teardown() must follow when the device is closed.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int vpm_container_setup(struct vpm_device *vpm);
+
+/**
+ * vpm_container_teardown() - Undo vpm_container_setup()
+ * @vpm:	The device, not tracked.
+ */
+void vpm_container_teardown(struct vpm_device *vpm);
+
+/**
+ * vpm_container_mark() - Have pages reported
+ * @vpm:	The device; drain_lock held.
+ * @first:	First byte.
+ * @last:	Last byte, not before @first.
+ *
+ * The report may come later, with vpm_container_report().
+ *
+ * Return: 0 or a negative errno:
+ * -EBUSY: the user unmaps memory all the time, so that no page can be pinned.
+ * Others: those of vpm_container_report().
+ */
+int vpm_container_mark(struct vpm_device *vpm, u64 first, u64 last);
+
+/**
+ * vpm_container_report() - Report a part of what is marked
+ * @vpm:	The device; drain_lock held.
+ *
+ * Pages that are not mapped, or not for writing, are dropped: the device cannot write
+ * to them.
+ *
+ * Return: 1 when there is more to be reported, 0 when there is not, or not now, or the
+ * negative errno of vfio_pin_pages().
+ */
+int vpm_container_report(struct vpm_device *vpm);
+
+/**
+ * vpm_container_pending() - Is something marked that was not reported?
+ * @vpm:	The device; drain_lock held.
+ *
+ * Return: Whether there is.
+ */
+bool vpm_container_pending(const struct vpm_device *vpm);
+
+/**
+ * vpm_container_forget() - Report no more of what is marked
+ * @vpm:	The device; drain_lock held.
+ */
+void vpm_container_forget(struct vpm_device *vpm);
+
+/**
+ * vpm_container_unmap() - A mapping is about to go in which pages are pinned
+ * @vpm:	The device, open or not.
+ *
+ * When it returns no page is pinned, unless that takes longer than a second, and no page
+ * will be for some time.
+ *
+ * Context: &vfio_device_ops.dma_unmap: type1's device_list_lock is held.
+ */
+void vpm_container_unmap(struct vpm_device *vpm);
+
+/**
+ * vpm_container_load() - The module is being loaded
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int vpm_container_load(void);
+
+/**
+ * vpm_container_unload() - Undo vpm_container_load()
+ */
+void vpm_container_unload(void);
+
+#endif /* VFIO_MEDIATE_CONTAINER_H */

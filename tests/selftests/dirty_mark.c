@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dirty: what becomes of the marks of a vendor that marks what the test says: mediator_marks
+ * has no device to follow. SECONDS in the environment is how long mappings come and go.
+ */
+#define _GNU_SOURCE
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "dirty.h"
+
+#define SIZE		0x2000000ull	/* of memory */
+#define SIZE_PAGES	(SIZE / PAGE_4K)
+#define SECONDS		env_number("SECONDS", 5)
+/* Milliseconds in which a call returns, on a slow machine and with much to be marked */
+#define PATIENCE	10000
+
+FIXTURE(mark) {
+	struct dirty d;
+	__u8 *mem;
+};
+
+static void marks_set(const char *name, unsigned long long value)
+{
+	char text[32];
+	int ret;
+
+	snprintf(text, sizeof(text), "%llu", value);
+	ret = param_set("mediator_marks", name, text);
+	if (ret)
+		die("%s of mediator_marks: %s", name, strerror(-ret));
+}
+
+static void marks(__u64 iova, __u64 size, __u64 stride)
+{
+	marks_set("mark_size", 0);
+	marks_set("mark_iova", iova);
+	marks_set("mark_stride", stride);
+	marks_set("mark_size", size);
+}
+
+/* The vendor has been asked at least once since. */
+static void wait_scan(void)
+{
+	unsigned int scans = param_number("mediator_marks", "scans");
+	double end = now() + PATIENCE;
+
+	while (param_number("mediator_marks", "scans") - scans < 2)
+		must(now() < end, "no scan comes");
+}
+
+static int map(struct vfio_client *c, void *addr, __u64 iova, __u64 size, __u32 flags)
+{
+	struct vfio_iommu_type1_dma_map arg = {
+		.argsz = sizeof(arg),
+		.flags = flags,
+		.vaddr = (unsigned long)addr,
+		.iova = iova,
+		.size = size,
+	};
+
+	return vfio_client_ioctl(c->container_fd, VFIO_IOMMU_MAP_DMA, &arg);
+}
+
+static int unmap(struct vfio_client *c, __u64 iova, __u64 size)
+{
+	struct vfio_iommu_type1_dma_unmap arg = {
+		.argsz = sizeof(arg),
+		.flags = size ? 0 : VFIO_DMA_UNMAP_FLAG_ALL,
+		.iova = iova,
+		.size = size,
+	};
+
+	return vfio_client_ioctl(c->container_fd, VFIO_IOMMU_UNMAP_DMA, &arg);
+}
+
+FIXTURE_SETUP(mark)
+{
+	module_load("mediator_marks", "mark_size=0");
+	self->mem = mmap(NULL, SIZE, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->mem);
+	ASSERT_EQ(0, open_device(&self->d.dev, lab_vf(0), VFIO_CLIENT_GROUP));
+}
+
+FIXTURE_TEARDOWN(mark)
+{
+	double start = now();
+
+	marks(0, 0, 0);
+	vfio_client_close(&self->d.dev);
+	CHECK(now() - start < PATIENCE, "it takes %.0f ms to close", now() - start);
+	end_checks(_metadata);
+}
+
+static void start_container(struct dirty *d)
+{
+	must(!container_dirty(d, VFIO_IOMMU_DIRTY_PAGES_FLAG_START), "START");
+	must(!set_state(d, VFIO_DEVICE_STATE_PRE_COPY), "PRE_COPY");
+}
+
+static void end_container(struct dirty *d)
+{
+	must(!set_state(d, VFIO_DEVICE_STATE_RUNNING), "RUNNING");
+	must(!container_dirty(d, VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP), "STOP");
+}
+
+/**
+ * struct churn - A thread that maps and unmaps memory all the time
+ * @size: of the mapping; 0: all mappings go, not only its own
+ */
+struct churn {
+	struct vfio_client *c;
+	void *mem;
+	__u64 iova;
+	__u64 size;
+	bool all;
+	pthread_t thread;
+	unsigned int rounds;
+	unsigned int errors;
+	double worst;
+	bool *stop;
+};
+
+static void *churn(void *arg)
+{
+	struct churn *churn = arg;
+	double start, took;
+
+	while (!load(churn->stop)) {
+		churn->errors += map(churn->c, churn->mem, churn->iova, churn->size,
+				     VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE) &&
+				 !churn->all;
+		usleep(churn->rounds % 16 * 1000);
+		start = now();
+		churn->errors += !!unmap(churn->c, churn->all ? 0 : churn->iova,
+					 churn->all ? 0 : churn->size);
+		took = now() - start;
+		if (took > churn->worst)
+			churn->worst = took;
+		churn->rounds++;
+	}
+
+	return NULL;
+}
+
+/* Memory is unmapped while its pages are pinned: type1 has patience for ten attempts. */
+TEST_F(mark, unmapped)
+{
+	struct dirty *d = &self->d;
+	bool stop = false;
+	struct churn one = {
+		.c = &d->dev, .mem = self->mem, .size = SIZE, .all = true, .stop = &stop,
+	};
+
+	marks(0, SIZE, 0);
+	start_container(d);
+	ASSERT_EQ(0, pthread_create(&one.thread, NULL, churn, &one));
+	sleep(SECONDS);
+	store(&stop, true);
+	pthread_join(one.thread, NULL);
+	ksft_print_msg("%u times unmapped, at most %.0f ms\n", one.rounds, one.worst);
+	CHECK(one.rounds >= 5 && !one.errors, "%u times unmapped, %u errors", one.rounds,
+	      one.errors);
+	CHECK(one.worst < PATIENCE, "an unmap takes %.0f ms", one.worst);
+	end_container(d);
+}
+
+/* Into the container of another */
+static void join(struct vfio_client *c, struct vfio_client *other, const char *bdf)
+{
+	int ret = vfio_client_init(c, bdf, VFIO_CLIENT_GROUP);
+
+	if (!ret) {
+		c->group_fd = open(c->group_path, O_RDWR | O_CLOEXEC);
+		ret = vfio_client_ioctl(c->group_fd, VFIO_GROUP_SET_CONTAINER,
+					&other->container_fd);
+	}
+	if (ret)
+		die("put %s into a container: %s", bdf, strerror(-ret));
+}
+
+/* Opened and closed while others unmap: type1's lock, and that of its list of devices */
+TEST_F(mark, opened)
+{
+	/* So that pages of both are pinned together */
+	const __u64 first = SIZE / 2 + 0x80000;
+	static struct dirty other;
+	struct dirty *d = &self->d;
+	double end = now() + SECONDS * 1e3, start, worst = 0;
+	unsigned int opened = 0;
+	bool stop = false;
+	struct churn both[] = {
+		{ .c = &d->dev, .mem = self->mem, .size = first, .stop = &stop },
+		{ .c = &d->dev, .mem = self->mem + first, .iova = first,
+		  .size = SIZE - first, .stop = &stop },
+	};
+
+	join(&other.dev, &d->dev, lab_vf(1));
+	marks(0, SIZE, 0);
+	start_container(d);
+	ASSERT_EQ(0, pthread_create(&both[0].thread, NULL, churn, &both[0]));
+	ASSERT_EQ(0, pthread_create(&both[1].thread, NULL, churn, &both[1]));
+	while (now() < end) {
+		start = now();
+		must(!vfio_client_get_device(&other.dev), "open the other");
+		must(!set_state(&other, VFIO_DEVICE_STATE_PRE_COPY), "PRE_COPY");
+		usleep(opened % 8 * 5000);
+		must(!set_state(&other, VFIO_DEVICE_STATE_RUNNING), "RUNNING");
+		close(other.dev.device_fd);
+		other.dev.device_fd = -1;
+		opened++;
+		if (now() - start > worst)
+			worst = now() - start;
+	}
+	store(&stop, true);
+	pthread_join(both[0].thread, NULL);
+	pthread_join(both[1].thread, NULL);
+	ksft_print_msg("%u and %u times unmapped, at most %.0f and %.0f ms\n", both[0].rounds,
+		       both[1].rounds, both[0].worst, both[1].worst);
+	ksft_print_msg("%u times opened, at most %.0f ms\n", opened, worst);
+	CHECK(both[0].rounds >= 5 && both[1].rounds >= 5 && opened >= 3, "all has gone on");
+	CHECK_EQ(both[0].errors + both[1].errors, 0, "errors");
+	CHECK(both[0].worst < PATIENCE && both[1].worst < PATIENCE && worst < PATIENCE,
+	      "none of that takes long");
+	end_container(d);
+	vfio_client_close(&other.dev);
+}
+
+/* Stopped, and its vendor marks nothing any more. */
+static void stop_marked(struct dirty *d)
+{
+	must(!set_state(d, VFIO_DEVICE_STATE_STOP_COPY), "STOP_COPY");
+	marks(0, 0, 0);
+	wait_scan();
+}
+
+static unsigned int wrong(const __u64 *bitmap, __u64 first, __u64 end, unsigned int each)
+{
+	unsigned int n = 0, page;
+
+	for (page = first; page < end; page++)
+		n += is_set(bitmap, page - first) != !(page % each);
+
+	return n;
+}
+
+/* In two mappings with a hole between, one page of three; then all at once */
+TEST_F(mark, exact)
+{
+	const __u64 half = SIZE / 2, second = half + 0x100000;
+	__u64 bitmap[SIZE_PAGES / 64];
+	struct dirty *d = &self->d;
+
+	must(!vfio_client_dma_map(&d->dev, self->mem, 0, half), "map");
+	must(!vfio_client_dma_map(&d->dev, self->mem + half, second, half), "map");
+	marks(0, second + half, 3 * PAGE_4K);
+	start_container(d);
+	stop_marked(d);
+	memset(bitmap, 0, sizeof(bitmap));
+	must(!type1_get(d, 0, half, bitmap), "report");
+	CHECK_EQ(wrong(bitmap, 0, half / PAGE_4K, 3), 0, "pages of the first mapping");
+	memset(bitmap, 0, sizeof(bitmap));
+	must(!type1_get(d, second, half, bitmap), "report");
+	CHECK_EQ(wrong(bitmap, second / PAGE_4K, (second + half) / PAGE_4K, 3), 0,
+		 "pages of the second one");
+	must(!set_state(d, VFIO_DEVICE_STATE_RUNNING), "RUNNING");
+
+	/* From the middle of a page to the first byte of another */
+	marks(half - PAGE_4K - 1, second - half + PAGE_4K + 2, 0);
+	must(!set_state(d, VFIO_DEVICE_STATE_PRE_COPY), "PRE_COPY");
+	stop_marked(d);
+	memset(bitmap, 0, sizeof(bitmap));
+	must(!type1_get(d, 0, half, bitmap), "report");
+	/* The first page is what a container is told at the start. */
+	CHECK(bits(bitmap, half / PAGE_4K / 64) == 3 && is_set(bitmap, half / PAGE_4K - 1) &&
+	      is_set(bitmap, half / PAGE_4K - 2), "the end of the first mapping");
+	memset(bitmap, 0, sizeof(bitmap));
+	must(!type1_get(d, second, half, bitmap), "report");
+	CHECK(bits(bitmap, half / PAGE_4K / 64) == 1 && is_set(bitmap, 0),
+	      "the start of the second one");
+	end_container(d);
+}
+
+TEST_HARNESS_MAIN
