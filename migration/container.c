@@ -55,7 +55,8 @@ static int pin_and_unpin(struct vpm_device *vpm, u64 page, unsigned int n)
 	if (!container->pinning)
 		return -EAGAIN;
 
-	ret = vfio_pin_pages(vdev, iova, n, IOMMU_READ | IOMMU_WRITE, container->pages);
+	/* What the device may only write it may have written as well. */
+	ret = vfio_pin_pages(vdev, iova, n, IOMMU_WRITE, container->pages);
 	if (ret > 0)
 		vfio_unpin_pages(vdev, iova, ret);
 

@@ -290,4 +290,26 @@ TEST_F(mark, exact)
 	end_container(d);
 }
 
+/* What the device may write, but not read, and the other way around */
+TEST_F(mark, write_only)
+{
+	const __u64 part = SIZE / 4, words = part / PAGE_4K / 64;
+	__u64 bitmap[SIZE_PAGES / 64] = {};
+	struct dirty *d = &self->d;
+
+	/* The first one has the container ask for marks. */
+	must(!vfio_client_dma_map(&d->dev, self->mem, 0, part), "map");
+	must(!map(&d->dev, self->mem + part, part, part, VFIO_DMA_MAP_FLAG_WRITE), "map");
+	must(!map(&d->dev, self->mem + 2 * part, 2 * part, part, VFIO_DMA_MAP_FLAG_READ),
+	     "map");
+	marks(2 * part - 16 * PAGE_4K, 32 * PAGE_4K, 0);
+	start_container(d);
+	stop_marked(d);
+	must(!type1_get(d, 0, 3 * part, bitmap), "report");
+	CHECK_EQ(bits(bitmap, words), 1, "pages of another mapping");
+	CHECK_EQ(bits(bitmap + words, words), 16, "pages of one that can only be written");
+	CHECK_EQ(bits(bitmap + 2 * words, words), 0, "pages of one that can only be read");
+	end_container(d);
+}
+
 TEST_HARNESS_MAIN
