@@ -7,7 +7,9 @@
 #ifndef VFIO_MEDIATE_H
 #define VFIO_MEDIATE_H
 
+#include <linux/bits.h>
 #include <linux/errno.h>
+#include <linux/limits.h>
 #include <linux/minmax.h>
 #include <linux/string.h>
 #include <linux/types.h>
@@ -385,7 +387,7 @@ struct vfio_mediate_tracking_ops {
  * @trap:	See vfio_mediate_trap().
  * @signal:	See vfio_mediate_signal().
  * @read:	See vfio_mediate_read().
- * @mark:	See vfio_mediate_mark().
+ * @mark:	See vfio_mediate_mark() and vfio_mediate_mark_all().
  */
 struct vfio_mediate_host_ops {
 	int (*rw)(struct vfio_mediate_device *dev,
@@ -595,19 +597,43 @@ static inline int vfio_mediate_read(struct vfio_mediate_device *dev, u64 iova,
 }
 
 /**
- * vfio_mediate_mark() - The device has written to memory
+ * define VFIO_MEDIATE_MARK_MAX - Bytes that vfio_mediate_mark() takes at once
+ */
+#define VFIO_MEDIATE_MARK_MAX	BIT_ULL(40)
+
+/**
+ * vfio_mediate_mark() - Report that the device has written to memory
  * @dev:	The device.
- * @iova:	The first byte.
- * @size:	Bytes, which may be 0. What goes beyond the end of the address space is
- *		ignored, as is what the device has no access to.
+ * @iova:	Address of the first byte.
+ * @size:	Bytes, up to VFIO_MEDIATE_MARK_MAX. May be 0.
+ *
+ * Bytes beyond the end of the address space are ignored, and so is memory that the
+ * device cannot write. A type1 container does not say what is mapped, so each page of
+ * the range is tried: mark no more than what may have been written. A container is told
+ * later and in parts; of everything that was marked before the device was stopped, it is
+ * told before user space has the device in the new state.
  *
  * Context: As for vfio_mediate_read(); elsewhere it does nothing. When marking fails,
- * all counts as written.
+ * it is as if &vfio_mediate_tracking_ops.scan had.
  */
 static inline void vfio_mediate_mark(struct vfio_mediate_device *dev, u64 iova,
 				     u64 size)
 {
 	dev->host->mark(dev, iova, size);
+}
+
+/**
+ * vfio_mediate_mark_all() - Report that the device may have written to any memory
+ * @dev:	The device.
+ *
+ * The next report of VFIO_DEVICE_FEATURE_DMA_LOGGING_* has all memory. A type1 container
+ * cannot be told: a migration by one fails, with -E2BIG.
+ *
+ * Context: As for vfio_mediate_mark().
+ */
+static inline void vfio_mediate_mark_all(struct vfio_mediate_device *dev)
+{
+	dev->host->mark(dev, 0, U64_MAX);
 }
 
 /**

@@ -209,6 +209,9 @@ int vpm_container_mark(struct vpm_device *vpm, u64 first, u64 last)
 
 	lockdep_assert_held(&vpm->trap.drain_lock);
 
+	if (last - first >= VFIO_MEDIATE_MARK_MAX)
+		return -E2BIG;
+
 	/* Most often it is the same page again, or the next one. */
 	before = container->marks + container->count - 1;
 	if (container->count && range.first >= before->first &&

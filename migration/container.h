@@ -86,6 +86,7 @@ void vpm_container_teardown(struct vpm_device *vpm);
  * The report may come later, with vpm_container_report().
  *
  * Return: 0 or a negative errno:
+ * -E2BIG: more than VFIO_MEDIATE_MARK_MAX bytes.
  * -EBUSY: the user unmaps memory all the time, so that no page can be pinned.
  * Others: those of vpm_container_report().
  */

@@ -10,6 +10,7 @@
 
 #include <linux/iova_bitmap.h>
 #include <linux/pci.h>
+#include <linux/sched/signal.h>
 #include <linux/vfio_pci_core.h>
 
 #include "compat.h"
@@ -103,10 +104,12 @@ static int report_all(struct vpm_device *vpm)
 	int ret = 0;
 
 	while (ret >= 0 && vpm_container_pending(vpm)) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		ret = report(vpm);
 		/* The user is unmapping memory. */
 		if (!ret && vpm_container_pending(vpm))
-			schedule_timeout_uninterruptible(1);
+			schedule_timeout_killable(1);
 	}
 
 	return ret;
@@ -138,6 +141,8 @@ static int scan(struct vpm_device *vpm, bool stopped)
 		/* While it runs, what is left may come with the next one. */
 		if (!stopped && ++n == SCANS_AT_ONCE)
 			return 0;
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		vpm_trap_drain(vpm);
 	}
 
@@ -274,7 +279,8 @@ int vpm_track_scan(struct vpm_device *vpm)
 	struct vpm_track *track = &vpm->track;
 	int ret = 0;
 
-	mutex_lock(&vpm->trap.drain_lock);
+	if (mutex_lock_killable(&vpm->trap.drain_lock))
+		return -EINTR;
 	if (track->active) {
 		ret = scan(vpm, true);
 		/* The log can still say that it was everything. */

@@ -18,7 +18,7 @@ MODULE_PARM_DESC(mark_iova, "First byte that each scan marks");
 
 static unsigned long long mark_size;
 module_param(mark_size, ullong, 0644);
-MODULE_PARM_DESC(mark_size, "Bytes that each scan marks");
+MODULE_PARM_DESC(mark_size, "Bytes that each scan marks, all memory with 2^64 - 1");
 
 static unsigned long long mark_stride;
 module_param(mark_stride, ullong, 0644);
@@ -45,7 +45,9 @@ static int marks_scan(struct vfio_mediate_device *dev)
 {
 	u64 at, stride = mark_stride;
 
-	if (!stride)
+	if (mark_size == U64_MAX)
+		vfio_mediate_mark_all(dev);
+	else if (!stride)
 		vfio_mediate_mark(dev, mark_iova, mark_size);
 	for (at = 0; stride && at < mark_size; at += stride)
 		vfio_mediate_mark(dev, mark_iova + at, mark_each);

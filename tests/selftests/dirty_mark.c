@@ -8,10 +8,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -19,6 +21,7 @@
 
 #define SIZE		0x2000000ull	/* of memory */
 #define SIZE_PAGES	(SIZE / PAGE_4K)
+#define EVERYTHING	(~0ull)
 #define SECONDS		env_number("SECONDS", 5)
 /* Milliseconds in which a call returns, on a slow machine and with much to be marked */
 #define PATIENCE	10000
@@ -310,6 +313,132 @@ TEST_F(mark, write_only)
 	CHECK_EQ(bits(bitmap + words, words), 16, "pages of one that can only be written");
 	CHECK_EQ(bits(bitmap + 2 * words, words), 0, "pages of one that can only be read");
 	end_container(d);
+}
+
+/* A call that may not return: in another process */
+static int in_time(struct dirty *d, __u32 state, double patience, double *took)
+{
+	double start = now();
+	int status = 0;
+	pid_t pid;
+
+	pid = fork();
+	if (!pid)
+		_exit(-set_state(d, state));
+	while (!waitpid(pid, &status, WNOHANG) && now() - start < patience)
+		usleep(1000);
+	*took = now() - start;
+	if (*took >= patience) {
+		kill(pid, SIGKILL);
+		sleep(2);
+		if (!waitpid(pid, &status, WNOHANG))
+			die("a call that marks does not return, nor can it be killed");
+	}
+
+	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EINTR;
+}
+
+/* Much more than there is memory */
+TEST_F(mark, large)
+{
+	__u64 bitmap[SIZE_PAGES / 64] = {};
+	struct dirty *d = &self->d;
+	double took;
+
+	must(!vfio_client_dma_map(&d->dev, self->mem, 4 * SIZE, SIZE), "map");
+	marks(0, 8 * SIZE, 0);
+	start_container(d);
+	CHECK_EQ(in_time(d, VFIO_DEVICE_STATE_STOP_COPY, PATIENCE, &took), 0,
+		 "256 MiB are marked");
+	ksft_print_msg("STOP_COPY takes %.0f ms\n", took);
+	must(!type1_get(d, 4 * SIZE, SIZE, bitmap), "report");
+	CHECK_EQ(bits(bitmap, SIZE_PAGES / 64), SIZE_PAGES, "pages that are reported");
+	end_container(d);
+}
+
+/*
+ * As many buffers, of as many pages, as a guest can have the 82576 write to before it is
+ * stopped: with the size of its ring, and its buffers, as large as they can be.
+ */
+TEST_F(mark, flood)
+{
+	const unsigned int buffers = 4095, pages = 32, mappings = 17;
+	__u64 bitmap[SIZE_PAGES / 64] = {};
+	struct dirty *d = &self->d;
+	unsigned int i;
+	double took;
+
+	for (i = 0; i < mappings; i++)
+		must(!vfio_client_dma_map(&d->dev, self->mem, i * SIZE, SIZE), "map");
+	marks_set("mark_each", pages * PAGE_4K);
+	marks(0, (__u64)buffers * (pages + 1) * PAGE_4K, (pages + 1) * PAGE_4K);
+	start_container(d);
+	CHECK_EQ(in_time(d, VFIO_DEVICE_STATE_STOP_COPY, 5 * PATIENCE, &took), 0, "STOP_COPY");
+	ksft_print_msg("STOP_COPY takes %.0f ms\n", took);
+	must(!type1_get(d, 0, SIZE, bitmap), "report");
+	CHECK_EQ(SIZE_PAGES - bits(bitmap, SIZE_PAGES / 64), SIZE_PAGES / (pages + 1),
+		 "pages that are not marked");
+	marks_set("mark_each", 1);
+	end_container(d);
+}
+
+/* Stopped in the middle */
+TEST_F(mark, killed)
+{
+	struct dirty *d = &self->d;
+	double start;
+	pid_t pid;
+
+	must(!vfio_client_dma_map(&d->dev, self->mem, 0, SIZE), "map");
+	marks(0, 1ull << 40, 0);
+	start_container(d);
+	pid = fork();
+	if (!pid)
+		_exit(-set_state(d, VFIO_DEVICE_STATE_STOP_COPY));
+	usleep(500000);
+	start = now();
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	CHECK(now() - start < 2000, "killed after %.0f ms", now() - start);
+	marks(0, 0, 0);
+	end_container(d);
+}
+
+/* All memory: a container cannot be told that, and the migration fails. */
+TEST_F(mark, everything)
+{
+	struct dirty *d = &self->d;
+	double took;
+
+	must(!vfio_client_dma_map(&d->dev, self->mem, 0, SIZE), "map");
+	marks(0, EVERYTHING, 0);
+	start_container(d);
+	CHECK_EQ(in_time(d, VFIO_DEVICE_STATE_STOP_COPY, PATIENCE, &took), -E2BIG,
+		 "everything is marked");
+	ksft_print_msg("STOP_COPY takes %.0f ms\n", took);
+	CHECK_EQ(get_state(d), VFIO_DEVICE_STATE_PRE_COPY, "it goes on where it was");
+	marks(0, 0, 0);
+	end_container(d);
+}
+
+/* A log can be told. */
+TEST_F(mark, everything_logged)
+{
+	struct vfio_device_feature_dma_logging_range range = { 0, SIZE };
+	__u64 bitmap[SIZE_PAGES / 64] = {};
+	struct dirty *d = &self->d;
+
+	if (vfio_client_feature_probe(&d->dev, VFIO_DEVICE_FEATURE_DMA_LOGGING_START,
+				      VFIO_DEVICE_FEATURE_SET))
+		SKIP(return, "no logging on this kernel");
+	must(!vfio_client_dma_map(&d->dev, self->mem, 0, SIZE), "map");
+	must(!log_start_ranges(d, PAGE_4K, &range, 1), "start");
+	must(!log_get(d, 0, SIZE, PAGE_4K, bitmap), "report");
+	CHECK_EQ(bits(bitmap, SIZE_PAGES / 64), 0, "nothing was marked");
+	marks(0, EVERYTHING, 0);
+	must(!log_get(d, 0, SIZE, PAGE_4K, bitmap), "report");
+	CHECK_EQ(bits(bitmap, SIZE_PAGES / 64), SIZE_PAGES, "everything was");
+	CHECK_EQ(log_end(d), 0, "stop");
 }
 
 TEST_HARNESS_MAIN
