@@ -581,12 +581,13 @@ static inline int vfio_mediate_signal(struct vfio_mediate_device *dev,
 /**
  * vfio_mediate_read() - Read the guest's memory as the device would
  * @dev:	The device.
- * @iova:	Where.
- * @buf:	Where to.
+ * @iova:	Address of the first byte.
+ * @buf:	Buffer for what is read.
  * @size:	Bytes.
  *
  * Context: Callbacks of &struct vfio_mediate_tracking_ops, and
- * &vfio_pci_mediate_ops.rw for trapped pages between their start and stop. Sleeps.
+ * &vfio_pci_mediate_ops.rw for trapped pages between their start and stop, but for reads
+ * of registers that a shadow is filled from. Sleeps.
  * Return: 0, or a negative errno: of @buf nothing can then be used. -ENODEV outside of
  * the above.
  */

@@ -61,8 +61,11 @@ static int call(struct vpm_device *vpm,
 
 	lockdep_assert_held(&vpm->trap.drain_lock);
 
-	if (vfio_mediate_enter(vpm->session, &dev, &cookie))
+	if (vfio_mediate_enter(vpm->session, &dev, &cookie)) {
+		vpm_trap_enter_memory(&vpm->trap);
 		ret = op(vpm->track.ops, dev);
+		vpm_trap_leave_memory(&vpm->trap);
+	}
 	vfio_mediate_exit(vpm->session, cookie);
 
 	return ret;
@@ -318,9 +321,8 @@ int vpm_track_read(struct vfio_mediate_device *dev, u64 iova, void *buf, size_t 
 {
 	struct vpm_device *vpm = dev->host_data;
 
-	if (!READ_ONCE(vpm->track.active))
+	if (!vpm_trap_in_memory(&vpm->trap) || !vpm->track.active)
 		return -ENODEV;
-	lockdep_assert_held(&vpm->trap.drain_lock);
 
 	if (!vpm->track.readable)
 		return -EOPNOTSUPP;
@@ -335,7 +337,7 @@ void vpm_track_mark(struct vfio_mediate_device *dev, u64 iova, u64 size)
 	struct vpm_device *vpm = dev->host_data;
 	u64 last;
 
-	if (!READ_ONCE(vpm->track.active) || !size)
+	if (!vpm_trap_in_memory(&vpm->trap) || !vpm->track.active || !size)
 		return;
 
 	if (check_add_overflow(iova, size - 1, &last))

@@ -95,12 +95,12 @@ static void drain(struct vpm_trap *trap, bool all)
 {
 	unsigned int i;
 
-	lockdep_assert_held(&trap->drain_lock);
-
+	vpm_trap_enter_memory(trap);
 	for (i = 0; i < trap->num_pages; i++) {
 		vpm_shadow_drain(&trap->pages[i].shadow, all);
 		cond_resched();
 	}
+	vpm_trap_leave_memory(trap);
 }
 
 static unsigned int drain_us(struct vpm_trap *trap)
@@ -367,14 +367,15 @@ int vpm_trap_rw(struct vpm_device *vpm, struct vfio_mediate_access *access)
 		page = find_page(area, access->offset);
 	}
 
+	vpm_trap_enter_memory(trap);
 	/* What was written through the shadow was written earlier. */
 	if (page && !READ_ONCE(trap->reset) && !READ_ONCE(trap->gone))
 		vpm_shadow_drain(&page->shadow, true);
 	ret = vpm_vendor_rw(vpm, access);
 	if (page && access->write && !ret)
-		vpm_shadow_written(&page->shadow,
-				   offset_in_page(access->offset),
+		vpm_shadow_written(&page->shadow, offset_in_page(access->offset),
 				   access->width, access->value);
+	vpm_trap_leave_memory(trap);
 out:
 	mutex_unlock(&trap->drain_lock);
 

@@ -8,6 +8,7 @@
 
 #include <linux/mutex.h>
 #include <linux/rwsem.h>
+#include <linux/sched.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
@@ -55,6 +56,8 @@ struct vpm_trap_area {
  * @toggle_lock: Held while the state changes.
  * @drain_lock:	Held around everything that reaches the vendor by way of a trapped
  *		page: one such access at a time.
+ * @in_memory:	The task that holds @drain_lock, while the vendor that it calls may read
+ *		the guest's memory and mark it. Written by that task alone.
  * @fault_lock:	Held for read by page faults, for write while mappings are taken
  *		away and until what they are replaced with is ready.
  * @state:	Written with all three locks held, @fault_lock for write; any of
@@ -83,6 +86,7 @@ struct vpm_trap_area {
 struct vpm_trap {
 	struct mutex toggle_lock;	/* see above */
 	struct mutex drain_lock;	/* see above */
+	struct task_struct *in_memory;
 	struct rw_semaphore fault_lock;
 	enum vpm_trap_state state;
 	bool trapped;
@@ -102,6 +106,36 @@ struct vpm_trap {
 	bool reset;
 	struct work_struct reset_work;
 };
+
+/**
+ * vpm_trap_enter_memory() - The vendor is about to be called, and may read memory
+ * @trap:	The device's, with its drain_lock held and no other.
+ */
+static inline void vpm_trap_enter_memory(struct vpm_trap *trap)
+{
+	lockdep_assert_held(&trap->drain_lock);
+	WRITE_ONCE(trap->in_memory, current);
+}
+
+/**
+ * vpm_trap_leave_memory() - Undo vpm_trap_enter_memory()
+ * @trap:	The device's.
+ */
+static inline void vpm_trap_leave_memory(struct vpm_trap *trap)
+{
+	WRITE_ONCE(trap->in_memory, NULL);
+}
+
+/**
+ * vpm_trap_in_memory() - May the vendor read memory where it is called?
+ * @trap:	The device's.
+ *
+ * Return: Whether it may: the caller then holds drain_lock.
+ */
+static inline bool vpm_trap_in_memory(const struct vpm_trap *trap)
+{
+	return READ_ONCE(trap->in_memory) == current;
+}
 
 /**
  * vpm_trap_init() - Prepare a device for traps, once

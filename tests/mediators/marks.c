@@ -1,16 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * mediator_marks: VFs of an 82576 that are said to write what the module's parameters
- * say. It has no alias, so that it is loaded only where a test wants it.
+ * say. A region that it adds asks for guest memory outside of tracking. It has no alias,
+ * so that it is loaded only where a test wants it.
  */
 
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/slab.h>
+#include <uapi/linux/vfio.h>
 
 #include "registered.h"
 #include "vfio_mediate.h"
 
 #define MARKS_DEVICE_82576_VF	0x10ca
+#define MARKS_TYPE	(VFIO_REGION_TYPE_PCI_VENDOR_TYPE | PCI_VENDOR_ID_INTEL)
+
+/* Registers of the region that is added: an IOVA is written to them. */
+#define READ_MEMORY	0	/* gives what vfio_mediate_read() returned last */
+#define MARK_PAGE	8
 
 static unsigned long long mark_iova;
 module_param(mark_iova, ullong, 0644);
@@ -31,6 +39,13 @@ MODULE_PARM_DESC(mark_each, "Bytes that it marks there");
 static unsigned int scans;
 module_param(scans, uint, 0644);
 MODULE_PARM_DESC(scans, "Scans that have ended");
+
+static const struct vfio_mediate_extra_region marks_region = {
+	.type = MARKS_TYPE,
+	.subtype = 4,
+	.size = PAGE_SIZE,
+	.flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE,
+};
 
 static int marks_start(struct vfio_mediate_device *dev)
 {
@@ -105,10 +120,19 @@ static const struct vfio_mediate_migration_ops marks_migration = {
 
 static int marks_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)
 {
+	int *result;
+
 	if (pdev->vendor != PCI_VENDOR_ID_INTEL ||
 	    pdev->device != MARKS_DEVICE_82576_VF)
 		return -ENODEV;
 
+	result = kzalloc(sizeof(*result), GFP_KERNEL_ACCOUNT);
+	if (!result)
+		return -ENOMEM;
+
+	dev->handle = result;
+	dev->extra_regions = &marks_region;
+	dev->num_extra_regions = 1;
 	dev->migration = &marks_migration;
 	dev->tracking = &marks_tracking;
 
@@ -117,6 +141,24 @@ static int marks_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)
 
 static void marks_release(struct vfio_mediate_device *dev)
 {
+	kfree(dev->handle);
+}
+
+/* It is always mediated, and so no access to a trapped page. */
+static int marks_rw(struct vfio_mediate_device *dev,
+		    struct vfio_mediate_access *access, bool *pt)
+{
+	int *result = dev->handle;
+	u32 word;
+
+	if (!access->write)
+		access->value = access->offset == READ_MEMORY ? *result : 0;
+	else if (access->offset == READ_MEMORY)
+		*result = vfio_mediate_read(dev, access->value, &word, sizeof(word));
+	else if (access->offset == MARK_PAGE)
+		vfio_mediate_mark(dev, access->value, 1);
+
+	return 0;
 }
 
 static const struct vfio_pci_mediate_ops marks_ops = {
@@ -124,6 +166,7 @@ static const struct vfio_pci_mediate_ops marks_ops = {
 	.owner = THIS_MODULE,
 	.open = marks_open,
 	.release = marks_release,
+	.rw = marks_rw,
 };
 
 static int __init mediator_marks_init(void)

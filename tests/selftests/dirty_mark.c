@@ -19,6 +19,11 @@
 #include "check.h"
 #include "dirty.h"
 
+#define MARKS_TYPE	((__u32)VFIO_REGION_TYPE_PCI_VENDOR_TYPE | 0x8086)
+#define MARKS_SUBTYPE	4
+#define READ_MEMORY	0
+#define MARK_PAGE	8
+
 #define SIZE		0x2000000ull	/* of memory */
 #define SIZE_PAGES	(SIZE / PAGE_4K)
 #define EVERYTHING	(~0ull)
@@ -312,6 +317,55 @@ TEST_F(mark, write_only)
 	CHECK_EQ(bits(bitmap, words), 1, "pages of another mapping");
 	CHECK_EQ(bits(bitmap + words, words), 16, "pages of one that can only be written");
 	CHECK_EQ(bits(bitmap + 2 * words, words), 0, "pages of one that can only be read");
+	end_container(d);
+}
+
+static void find_region(struct vfio_client *c, struct vfio_client_region *region)
+{
+	const struct vfio_region_info_cap_type *type;
+	struct vfio_region_info *info;
+	__u32 i;
+
+	for (i = VFIO_PCI_NUM_REGIONS; !vfio_client_region_info(c, i, &info); i++) {
+		type = find_cap(info, info->argsz, info->cap_offset,
+				VFIO_REGION_INFO_CAP_TYPE);
+		if (type && type->type == MARKS_TYPE && type->subtype == MARKS_SUBTYPE) {
+			region->index = i;
+			region->size = info->size;
+			region->offset = info->offset;
+			free(info);
+			return;
+		}
+		free(info);
+	}
+	die("mediator_marks has no region");
+}
+
+/* Memory is read, and marked, where that is not allowed. */
+TEST_F(mark, elsewhere)
+{
+	__u64 bitmap[SIZE_PAGES / 64] = {}, iova = 0, page = 77 * PAGE_4K;
+	struct vfio_client_region region = {};
+	struct dirty *d = &self->d;
+	unsigned int tracked;
+	int result = 1;
+
+	find_region(&d->dev, &region);
+	must(!vfio_client_dma_map(&d->dev, self->mem, 0, SIZE), "map");
+	for (tracked = 0; tracked < 2; tracked++) {
+		if (tracked)
+			start_container(d);
+		vfio_client_region_write(&d->dev, &region, &iova, sizeof(iova), READ_MEMORY);
+		vfio_client_region_read(&d->dev, &region, &result, sizeof(result),
+					READ_MEMORY);
+		CHECK_EQ(result, -ENODEV, "memory read outside of tracking, %stracked",
+			 tracked ? "" : "un");
+		vfio_client_region_write(&d->dev, &region, &page, sizeof(page), MARK_PAGE);
+	}
+	wait_scan();
+	must(!type1_get(d, 0, SIZE, bitmap), "report");
+	CHECK(bits(bitmap, SIZE_PAGES / 64) == 1 && is_set(bitmap, 0),
+	      "nothing is marked outside of tracking");
 	end_container(d);
 }
 
