@@ -54,8 +54,10 @@ static int begin_watch(struct vpm_mig *mig)
 {
 	int ret;
 
-	if (!mig->watch || mig->level == VPM_STOPPED)
+	if (!mig->watch)
 		return 0;
+	if (mig->level == VPM_STOPPED)
+		return mig->watch->save_stopped(mig);
 
 	ret = mig->watch->save(mig);
 	mig->watched = !ret;
@@ -111,10 +113,13 @@ static int set_level(struct vpm_mig *mig, enum vpm_level level)
 	int ret;
 
 	ret = tell_level(mig, level);
-	if (ret || level != VPM_STOPPED || !mig->watched)
+	if (ret || level != VPM_STOPPED || !mig->watch)
 		return ret;
 
 	ret = mig->watch->stopped(mig);
+	/* Who only stops it need not know. */
+	if (!mig->watched)
+		return 0;
 	if (ret && tell_level(mig, was))
 		return -ENOTRECOVERABLE;
 

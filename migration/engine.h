@@ -45,7 +45,8 @@ enum vpm_level {
 /**
  * struct vpm_mig_watch - Who wants to know when a running device is saved
  * @save:	It is about to be. May return a negative errno.
- * @stopped:	It has been stopped meanwhile. Likewise.
+ * @save_stopped: The same of a device that is stopped already.
+ * @stopped:	It has been stopped, whether it is saved or not. Likewise, if it is.
  * @saved:	It has been, or will not be. Comes after @save, or several, returned 0.
  *		When it was reset, not before user space has it run or be saved.
  *
@@ -53,6 +54,7 @@ enum vpm_level {
  */
 struct vpm_mig_watch {
 	int (*save)(struct vpm_mig *mig);
+	int (*save_stopped)(struct vpm_mig *mig);
 	int (*stopped)(struct vpm_mig *mig);
 	void (*saved)(struct vpm_mig *mig);
 };

@@ -8,6 +8,7 @@
 #include <linux/pci.h>
 #include <linux/vfio_pci_core.h>
 
+#include "compat.h"
 #include "device.h"
 #include "engine.h"
 #include "migration.h"
@@ -75,6 +76,11 @@ static int save(struct vpm_mig *mig)
 	return vpm_track_save(to_vpm(mig->vdev));
 }
 
+static int save_stopped(struct vpm_mig *mig)
+{
+	return vpm_track_stopped(to_vpm(mig->vdev));
+}
+
 static int stopped(struct vpm_mig *mig)
 {
 	return vpm_track_scan(to_vpm(mig->vdev));
@@ -87,6 +93,7 @@ static void saved(struct vpm_mig *mig)
 
 static const struct vpm_mig_watch watch = {
 	.save = save,
+	.save_stopped = save_stopped,
 	.stopped = stopped,
 	.saved = saved,
 };
@@ -135,13 +142,28 @@ int vpm_migration_setup(struct vpm_device *vpm,
 	vdev->migration_flags = VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_PRE_COPY;
 	if (dev->migration->quiesce)
 		vdev->migration_flags |= VFIO_MIGRATION_P2P;
-	vdev->mig_ops = &mig_ops;
+	/* By an iommufd there is no memory before the device is attached to it. */
+	if (compat_has_container(vdev))
+		vdev->mig_ops = &mig_ops;
 
 	spin_lock(&vpm->reset_lock);
 	vpm->mig = mig;
 	spin_unlock(&vpm->reset_lock);
 
 	return vpm_v1_region_setup(vpm);
+}
+
+void vpm_migration_attached(struct vpm_device *vpm)
+{
+	if (!vpm->mig)
+		return;
+
+	/* vfio does not expect that it is taken back: saving is refused then. */
+	if (vpm_track_suffices(vpm))
+		WRITE_ONCE(vpm->core.vdev.mig_ops, &mig_ops);
+	else
+		pci_notice_ratelimited(vpm->core.pdev,
+				       "cannot be migrated: neither the IOMMU nor a log of an IOAS tells what it writes\n");
 }
 
 void vpm_migration_stop(struct vpm_device *vpm)

@@ -25,6 +25,14 @@ int vpm_migration_setup(struct vpm_device *vpm,
 			const struct vfio_pci_mediate_ops *ops);
 
 /**
+ * vpm_migration_attached() - The device has got memory by an iommufd
+ * @vpm:	The device, open; the lock of vfio's device set is held.
+ *
+ * Migration is offered from then on, if user space gets to know what the device writes.
+ */
+void vpm_migration_attached(struct vpm_device *vpm);
+
+/**
  * vpm_migration_stop() - The device is being closed: leave the vendor alone
  * @vpm:	The device.
  */

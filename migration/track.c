@@ -8,6 +8,7 @@
  * only to be sent once more.
  */
 
+#include <linux/iommu.h>
 #include <linux/iova_bitmap.h>
 #include <linux/pci.h>
 #include <linux/sched/signal.h>
@@ -176,6 +177,27 @@ static void scan_work(struct work_struct *work)
 	scan_later(track, more > 0 ? 0 : SCAN_MS);
 }
 
+static int count_one(struct device *dev, void *data)
+{
+	(*(unsigned int *)data)++;
+
+	return 0;
+}
+
+/* A container tells groups apart, not devices: of the others it would expect marks, too. */
+static bool is_alone(struct vpm_device *vpm)
+{
+	struct iommu_group *group = iommu_group_get(&vpm->core.pdev->dev);
+	unsigned int devices = 0;
+
+	if (!group)
+		return false;
+	iommu_group_for_each_dev(group, &devices, count_one);
+	iommu_group_put(group);
+
+	return devices == 1;
+}
+
 /* With a log, or without one for a container. */
 static int start(struct vpm_device *vpm, struct vpm_dirty_log *log)
 {
@@ -183,6 +205,9 @@ static int start(struct vpm_device *vpm, struct vpm_dirty_log *log)
 	int ret;
 
 	lockdep_assert_held(&track->lock);
+
+	if (!log && !is_alone(vpm))
+		return -EOPNOTSUPP;
 
 	ret = vpm_trap_hold(vpm);
 	if (ret)
@@ -203,13 +228,17 @@ static int start(struct vpm_device *vpm, struct vpm_dirty_log *log)
 	track->error = 0;
 	track->log = log;
 	WRITE_ONCE(track->active, true);
+	ret = call(vpm, call_start) ?: track->error;
 	/* So that the container asks for marks from now on, though none may come. */
-	if (!log) {
+	if (!ret && !log) {
 		mark(vpm, 0, 0);
 		report(vpm);
+		ret = track->error;
+		if (ret)
+			call(vpm, call_stop);
 	}
-	ret = call(vpm, call_start) ?: track->error;
 	if (ret) {
+		vpm_container_forget(vpm);
 		WRITE_ONCE(track->active, false);
 		track->log = NULL;
 	}
@@ -252,10 +281,15 @@ int vpm_track_save(struct vpm_device *vpm)
 	struct vpm_track *track = &vpm->track;
 	int ret = 0;
 
-	if (!track->ops || !compat_has_container(&vpm->core.vdev))
+	if (!compat_has_container(&vpm->core.vdev))
+		return vpm_track_suffices(vpm) ? 0 : -EOPNOTSUPP;
+	if (!track->ops)
 		return 0;
 
 	mutex_lock(&track->lock);
+	/* All memory is going to be sent: what was not known before does not matter. */
+	if (track->active && !track->log && track->error)
+		stop(vpm);
 	if (!track->active)
 		ret = start(vpm, NULL);
 	mutex_unlock(&track->lock);
@@ -272,9 +306,41 @@ void vpm_track_saved(struct vpm_device *vpm)
 	struct vpm_track *track = &vpm->track;
 
 	mutex_lock(&track->lock);
-	if (!track->log)
+	if (!track->log && !track->narrowed)
 		stop(vpm);
 	mutex_unlock(&track->lock);
+}
+
+int vpm_track_stopped(struct vpm_device *vpm)
+{
+	struct vpm_track *track = &vpm->track;
+	int ret = 0;
+
+	mutex_lock(&vpm->trap.drain_lock);
+	if (track->active && !track->log)
+		ret = track->error;
+	mutex_unlock(&vpm->trap.drain_lock);
+
+	return ret;
+}
+
+bool vpm_track_suffices(struct vpm_device *vpm)
+{
+	struct iommu_domain *domain;
+	bool readable;
+
+	if (compat_has_container(&vpm->core.vdev))
+		return true;
+
+	mutex_lock(&vpm->trap.drain_lock);
+	readable = vpm->track.readable;
+	mutex_unlock(&vpm->trap.drain_lock);
+	if (readable)
+		return true;
+
+	domain = iommu_get_domain_for_dev(&vpm->core.pdev->dev);
+
+	return domain && domain->dirty_ops;
 }
 
 int vpm_track_scan(struct vpm_device *vpm)

@@ -104,15 +104,40 @@ bool vpm_track_leave_memory(struct vpm_device *vpm);
  * Who logs is told by the log; otherwise a type1 container is. When that cannot be, it
  * goes on to take all for written.
  *
- * Return: 0, or a negative errno when it would no longer do so.
+ * Return: 0, or a negative errno when it would no longer do so, or nobody does.
  */
 int vpm_track_save(struct vpm_device *vpm);
 
 /**
  * vpm_track_saved() - It has been saved, or will not be
  * @vpm:	The device; state_lock held.
+ *
+ * A container that was told of pages takes all others for clean until it is left, and
+ * user space may go on to migrate the guest. So the device stays tracked until it is
+ * closed.
  */
 void vpm_track_saved(struct vpm_device *vpm);
+
+/**
+ * vpm_track_stopped() - Can a device be saved that was stopped before?
+ * @vpm:	The device; state_lock held.
+ *
+ * Return: 0, or a negative errno when a container that was told of pages has not been
+ * told of all.
+ */
+int vpm_track_stopped(struct vpm_device *vpm);
+
+/**
+ * vpm_track_suffices() - Does user space get to know what the device writes?
+ * @vpm:	The device, open.
+ *
+ * A type1 container is told, or takes all for written. With an iommufd, there has to be
+ * a log, or the IOMMU knows.
+ *
+ * Context: The lock of vfio's device set, or state_lock, is held.
+ * Return: Whether it does.
+ */
+bool vpm_track_suffices(struct vpm_device *vpm);
 
 /**
  * vpm_track_scan() - The device has been stopped

@@ -369,6 +369,16 @@ static void vpm_dma_unmap(struct vfio_device *vdev, u64 iova, u64 length)
 	vpm_container_unmap(to_vpm(vdev));
 }
 
+static int vpm_attach_ioas(struct vfio_device *vdev, u32 *pt_id)
+{
+	int ret = vpm_iommufd_attach_ioas(vdev, pt_id);
+
+	if (!ret)
+		vpm_migration_attached(to_vpm(vdev));
+
+	return ret;
+}
+
 /* .name is the driver's: vfio_pci_core binds VFs of its PFs to a driver of that name. */
 static struct vfio_device_ops vpm_ops __ro_after_init = {
 	.init		= vpm_init_device,
@@ -385,7 +395,7 @@ static struct vfio_device_ops vpm_ops __ro_after_init = {
 	.dma_unmap	= vpm_dma_unmap,
 	.bind_iommufd	= vfio_iommufd_physical_bind,
 	.unbind_iommufd	= vfio_iommufd_physical_unbind,
-	.attach_ioas	= vpm_iommufd_attach_ioas,
+	.attach_ioas	= vpm_attach_ioas,
 	.detach_ioas	= vpm_iommufd_detach_ioas,
 	COMPAT_VFIO_DEVICE_OPS
 };

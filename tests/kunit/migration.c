@@ -206,6 +206,7 @@ static void test_reset(struct kunit *test)
 
 /* What was called of a watch, a letter each */
 static char watched[16];
+static int watch_error;
 
 static int watch_save(struct vpm_mig *mig)
 {
@@ -214,11 +215,18 @@ static int watch_save(struct vpm_mig *mig)
 	return 0;
 }
 
+static int watch_save_stopped(struct vpm_mig *mig)
+{
+	strlcat(watched, "c", sizeof(watched));
+
+	return watch_error;
+}
+
 static int watch_stopped(struct vpm_mig *mig)
 {
 	strlcat(watched, "t", sizeof(watched));
 
-	return 0;
+	return watch_error;
 }
 
 static void watch_saved(struct vpm_mig *mig)
@@ -226,14 +234,37 @@ static void watch_saved(struct vpm_mig *mig)
 	strlcat(watched, "d", sizeof(watched));
 }
 
+static const struct vpm_mig_watch watch = {
+	.save = watch_save,
+	.save_stopped = watch_save_stopped,
+	.stopped = watch_stopped,
+	.saved = watch_saved,
+};
+
+/* What was written is not known: it can be stopped, but not saved. */
+static void test_watch_fails(struct kunit *test)
+{
+	struct fake_device *device = fake_open_device(test, true);
+
+	device->mig->watch = &watch;
+	watched[0] = '\0';
+	watch_error = -EIO;
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP));
+	KUNIT_EXPECT_EQ(test, -EIO, fake_set(device, VFIO_DEVICE_STATE_STOP_COPY));
+	KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_STOP, fake_state(device));
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_RUNNING));
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_PRE_COPY));
+	KUNIT_EXPECT_EQ(test, -EIO, fake_set(device, VFIO_DEVICE_STATE_STOP_COPY));
+	KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_PRE_COPY_P2P, fake_state(device));
+	KUNIT_EXPECT_STREQ(test, watched, "tcst");
+	watch_error = 0;
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP_COPY));
+	fake_close_device(device);
+}
+
 /* Who watches a device that is saved goes on to when it is reset. */
 static void test_reset_watched(struct kunit *test)
 {
-	static const struct vpm_mig_watch watch = {
-		.save = watch_save,
-		.stopped = watch_stopped,
-		.saved = watch_saved,
-	};
 	static const struct {
 		enum vfio_device_mig_state states[3];
 		const char *log;
@@ -242,8 +273,8 @@ static void test_reset_watched(struct kunit *test)
 		{ { VFIO_DEVICE_STATE_PRE_COPY, VFIO_DEVICE_STATE_RUNNING }, "ssd" },
 		{ { VFIO_DEVICE_STATE_STOP, VFIO_DEVICE_STATE_RUNNING }, "std" },
 		{ { VFIO_DEVICE_STATE_STOP, VFIO_DEVICE_STATE_STOP_COPY,
-		    VFIO_DEVICE_STATE_STOP }, "std" },
-		{ { VFIO_DEVICE_STATE_STOP_COPY }, "st" },
+		    VFIO_DEVICE_STATE_STOP }, "stcd" },
+		{ { VFIO_DEVICE_STATE_STOP_COPY }, "stc" },
 		{ {}, "s" },
 	};
 	struct fake_device *device;
@@ -448,6 +479,7 @@ static struct kunit_case state_cases[] = {
 	KUNIT_CASE(test_no_states),
 	KUNIT_CASE(test_v1_ways),
 	KUNIT_CASE(test_reset),
+	KUNIT_CASE(test_watch_fails),
 	KUNIT_CASE(test_reset_watched),
 	KUNIT_CASE(test_reset_is_first),
 	KUNIT_CASE(test_reset_fails),

@@ -152,6 +152,9 @@ bool vf_reset(struct dirty *d);
 void vf_start(struct dirty *d, const struct config *config);
 void vf_disable(struct dirty *d);
 
+/* Have a receive ring where there is no memory, of which nothing is used */
+void vf_lost_ring(struct dirty *d);
+
 /*
  * Begin a round: until the next, whatever becomes of the rings, buffers are posted but
  * once, and share no page with another, so that one that is not reported is not reported

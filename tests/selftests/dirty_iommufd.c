@@ -68,6 +68,12 @@ static int probe_log(struct dirty *d)
 					 VFIO_DEVICE_FEATURE_SET);
 }
 
+static int probe_migration(struct dirty *d)
+{
+	return vfio_client_feature_probe(&d->dev, VFIO_DEVICE_FEATURE_MIGRATION,
+					 VFIO_DEVICE_FEATURE_GET);
+}
+
 /* Open, and bound, but attached to nothing */
 static void bind_vf(struct dirty *d)
 {
@@ -137,14 +143,25 @@ TEST_F(iommufd, offer)
 
 	bind_vf(d);
 	CHECK_EQ(probe_log(d), -ENOTTY, "no logging before it is attached");
+	CHECK_EQ(probe_migration(d), -ENOTTY, "nor migration");
 	CHECK_EQ(log_start(d), -ENOTTY, "nor can it be started");
 	must(!alloc_hwpt(d, &hwpt), "HWPT");
 	CHECK_EQ(attach(d, hwpt), 0, "attach to an HWPT");
 	CHECK_EQ(probe_log(d), -ENOTTY, "no logging with an HWPT");
-	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_PRE_COPY), 0, "migrated nevertheless");
-	must(!set_state(d, VFIO_DEVICE_STATE_RUNNING), "RUNNING");
+	/* A VMM would not be told of a page that the device has written. */
+	CHECK_EQ(probe_migration(d), -ENOTTY, "no migration with an HWPT");
+	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_PRE_COPY), -ENOTTY, "nor is it tried");
 	CHECK_EQ(attach(d, d->dev.ioas_id), 0, "replace it by an IOAS");
 	CHECK_EQ(probe_log(d), 0, "logging with an IOAS");
+	CHECK_EQ(probe_migration(d), 0, "migration with an IOAS");
+	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_PRE_COPY), 0, "which begins");
+	must(!set_state(d, VFIO_DEVICE_STATE_RUNNING), "RUNNING");
+	must(!attach(d, hwpt), "HWPT");
+	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_PRE_COPY), -EOPNOTSUPP,
+		 "but not with an HWPT that it has got since");
+	CHECK_EQ(get_state(d), VFIO_DEVICE_STATE_RUNNING, "it runs");
+	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_STOP), 0, "it can be stopped");
+	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_RUNNING), 0, "and run again");
 	vfio_client_close(&d->dev);
 }
 

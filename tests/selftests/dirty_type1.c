@@ -58,6 +58,62 @@ TEST_F_TIMEOUT(type1, reset, TIMEOUT)
 	CHECK_EQ(sink->stop(d), 0, "type1: tracking ends");
 }
 
+/*
+ * A migration that was cancelled, then one that begins while the guest is paused, and
+ * goes on while it runs: the device is never in PRE_COPY.
+ */
+TEST_F_TIMEOUT(type1, without_pre_copy, TIMEOUT)
+{
+	const struct sink *sink = &sinks[SINK_TYPE1];
+	struct dirty *d = &self->d;
+
+	must(vf_reset(d), "no handshake");
+	vf_start(d, &configs[0]);
+	d->missed = 0;
+	start_tracking(d, sink);
+	pass(d, sink, 400, "before it is cancelled");
+	CHECK_EQ(sink->stop(d), 0, "type1: a migration is cancelled");
+
+	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_STOP), 0, "type1: paused");
+	must(!container_dirty(d, VFIO_IOMMU_DIRTY_PAGES_FLAG_START), "START");
+	memcpy(d->copy, d->mem, MEM_SIZE);
+	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_RUNNING), 0, "type1: runs again");
+	pass(d, sink, 400, "without PRE_COPY");
+	vf_traffic(d, 100);
+	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_STOP_COPY), 0, "type1: and STOP_COPY");
+	check(d, sink, true, "without PRE_COPY, stopped");
+	CHECK_EQ(d->missed, 0, "type1: nothing is missed without PRE_COPY");
+	CHECK_EQ(sink->stop(d), 0, "type1: tracking ends");
+}
+
+/* The vendor cannot read a ring: all memory counts as written, this time. */
+TEST_F_TIMEOUT(type1, start_fails, TIMEOUT)
+{
+	const struct sink *sink = &sinks[SINK_TYPE1];
+	static __u64 bitmap[PAGES / 64];
+	struct dirty *d = &self->d;
+
+	must(vf_reset(d), "no handshake");
+	vf_lost_ring(d);
+	must(!container_dirty(d, VFIO_IOMMU_DIRTY_PAGES_FLAG_START), "START");
+	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_PRE_COPY), 0,
+		 "type1: a ring that cannot be read is no reason not to migrate");
+	must(!sink->query(d, bitmap), "report");
+	CHECK_EQ(bits(bitmap, PAGES / 64), PAGES, "type1: but all is reported");
+	CHECK_EQ(sink->stop(d), 0, "type1: it is cancelled");
+
+	must(vf_reset(d), "no handshake");
+	vf_start(d, &configs[0]);
+	d->missed = 0;
+	d->sum_reported = 0;
+	start_tracking(d, sink);
+	pass(d, sink, 400, "after a start that failed");
+	CHECK(!d->missed && d->sum_reported < PAGES / 2,
+	      "type1: the next time %llu pages are reported, %llu are missed",
+	      d->sum_reported, d->missed);
+	CHECK_EQ(sink->stop(d), 0, "type1: tracking ends");
+}
+
 /* The same for each way to set up the rings. Half of them is what a guest's driver has. */
 FIXTURE(rings) {
 	struct dirty d;
