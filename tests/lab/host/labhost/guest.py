@@ -124,13 +124,14 @@ class Guest:
     It finds programs, paths of files on the lab host, in its root directory.
     With incoming, it is nothing yet but where another one is to go: True, or what
     QEMU calls an URI. With shared, others can read its memory. With slots, its VFs can
-    be unplugged: each has a root port, slot0 and so on, and a name, vf0.
+    be unplugged: each has a root port, slot0 and so on, and a name, vf0. With iommufd they
+    have their memory by one of these.
     """
 
     def __init__(self, *vfs, name="guest", memory="256M", options=(),
                  reboots=False, programs=(), qemu=OWN, machine="q35",
                  migratable=False, incoming=False, slots=False,
-                 shared=False, agent="virtio"):
+                 shared=False, agent="virtio", iommufd=False):
         self.dir = tempfile.mkdtemp(prefix=f"{name}-")
         self.name = name
         self.console = f"/out/{name}.console"
@@ -143,7 +144,7 @@ class Guest:
                          "reboots": reboots, "programs": programs,
                          "qemu": qemu, "machine": machine,
                          "migratable": migratable, "slots": slots,
-                         "shared": shared, "agent": agent}
+                         "shared": shared, "agent": agent, "iommufd": iommufd}
         if shared:
             reserve(int(memory.removesuffix("M")))
             machine += ",memory-backend=memory"
@@ -162,10 +163,14 @@ class Guest:
                "-chardev",
                f"socket,id=ga,path={self.dir}/ga,server=on,wait=off",
                *AGENTS[agent]]
+        if iommufd:
+            cmd += ["-object", "iommufd,id=iommufd"]
         for number, vf in enumerate(vfs):
             device = f"vfio-pci,id=vf{number},host={vf}"
             if migratable:
                 device += f",{MIGRATION[qemu]}"
+            if iommufd:
+                device += ",iommufd=iommufd"
             if slots:
                 device += f",bus=slot{number}"
                 cmd += ["-device", f"pcie-root-port,id=slot{number},"
