@@ -111,24 +111,9 @@ static void nic_msg_reset(struct nic *nic, unsigned int n)
 	nic_send(nic, n, reply, ARRAY_SIZE(reply));
 }
 
-static int nic_msg_mac_filter(struct nic *nic, unsigned int n, const u8 *mac)
-{
-	unsigned int i, free = 0;
-
-	for (i = NIC_POOL_MACS - 1; i; i--) {
-		if (ether_addr_equal(nic->pool[n].mac[i], mac))
-			return 0;
-		if (is_zero_ether_addr(nic->pool[n].mac[i]))
-			free = i;
-	}
-
-	return free ? nic_pool_set_mac(nic, n, free, mac) : -ENOSPC;
-}
-
 static int nic_msg_mac(struct nic *nic, unsigned int n, const u32 *msg)
 {
 	u32 info = FIELD_GET(MSG_INFO, msg[0]);
-	struct nic_vf *vf = &nic->vf[n];
 	u8 mac[ETH_ALEN] = {};
 	unsigned int i;
 
@@ -140,16 +125,10 @@ static int nic_msg_mac(struct nic *nic, unsigned int n, const u32 *msg)
 
 	put_unaligned_le32(msg[1], mac);
 	put_unaligned_le16(msg[2], mac + 4);
-	if (!is_valid_ether_addr(mac))
-		return -EINVAL;
-	if (!info && ether_addr_equal(mac, nic->pool[n].mac[0]))
-		return 0;
-	if (vf->admin_mac && !vf->trusted)
-		return -EPERM;
 	if (!info)
-		return nic_pool_set_mac(nic, n, 0, mac);
+		return nic_grant_mac(nic, n, mac);
 
-	return info == MAC_FILTER_ADD ? nic_msg_mac_filter(nic, n, mac) : -EINVAL;
+	return info == MAC_FILTER_ADD ? nic_grant_more_macs(nic, n, mac) : -EINVAL;
 }
 
 static int nic_msg_multicast(struct nic *nic, unsigned int n, const u32 *msg)
@@ -157,9 +136,9 @@ static int nic_msg_multicast(struct nic *nic, unsigned int n, const u32 *msg)
 	unsigned int info = FIELD_GET(MSG_INFO, msg[0]);
 	unsigned int count = info & ~MULTICAST_OVERFLOW;
 	DECLARE_BITMAP(mta, NIC_MTA_BITS) = {};
-	struct nic_pool *pool = &nic->pool[n];
 	unsigned int i;
 	u16 hash;
+	int ret;
 
 	if (count > NIC_POOL_HASHES)
 		return -EINVAL;
@@ -171,46 +150,20 @@ static int nic_msg_multicast(struct nic *nic, unsigned int n, const u32 *msg)
 		__set_bit(hash, mta);
 	}
 
-	spin_lock_bh(&nic->filter_lock);
-	bitmap_copy(pool->mta, mta, NIC_MTA_BITS);
-	/* More addresses than fit into a message */
-	pool->mc_promisc = info & MULTICAST_OVERFLOW && nic->vf[n].trusted;
-	nic_pool_write(nic, n);
-	spin_unlock_bh(&nic->filter_lock);
+	ret = nic_grant_multicast(nic, n, mta);
+	if (ret)
+		return ret;
 
-	return 0;
+	/* More addresses than fit into a message: they come only with trust. */
+	return nic_grant_promisc(nic, n, info & MULTICAST_OVERFLOW && nic->vf[n].trusted,
+				 nic->pool[n].uc_promisc);
 }
 
 static int nic_msg_vlan(struct nic *nic, unsigned int n, const u32 *msg)
 {
 	u32 add = FIELD_GET(MSG_INFO, msg[0]);
-	u32 vid = msg[1];
 
-	if (add > 1 || vid >= VLAN_N_VID)
-		return -EINVAL;
-	if (nic->pool[n].port_vlan)
-		return -EPERM;
-	/* Frames with a priority and no VLAN always come. */
-	if (!vid)
-		return 0;
-	/* There is one table for all: nobody else is to be left without. */
-	if (add && !nic->vf[n].trusted && nic_pool_num_vlans(nic, n, vid) >= NIC_POOL_VLANS)
-		return -ENOSPC;
-
-	return nic_pool_set_vlan(nic, n, vid, add);
-}
-
-static int nic_msg_max_frame(struct nic *nic, unsigned int n, const u32 *msg)
-{
-	if (msg[1] < ETH_ZLEN || msg[1] > NIC_MAX_FRAME)
-		return -EINVAL;
-
-	spin_lock_bh(&nic->filter_lock);
-	nic->pool[n].max_frame = msg[1];
-	nic_pool_write(nic, n);
-	spin_unlock_bh(&nic->filter_lock);
-
-	return 0;
+	return add > 1 ? -EINVAL : nic_grant_vlan(nic, n, msg[1], add);
 }
 
 static int nic_msg_promisc(struct nic *nic, unsigned int n, const u32 *msg)
@@ -219,16 +172,8 @@ static int nic_msg_promisc(struct nic *nic, unsigned int n, const u32 *msg)
 
 	if (info & ~(PROMISC_MULTICAST | PROMISC_UNICAST))
 		return -EINVAL;
-	if (info && !nic->vf[n].trusted)
-		return -EPERM;
 
-	spin_lock_bh(&nic->filter_lock);
-	nic->pool[n].mc_promisc = info & PROMISC_MULTICAST;
-	nic->pool[n].uc_promisc = info & PROMISC_UNICAST;
-	nic_pool_write(nic, n);
-	spin_unlock_bh(&nic->filter_lock);
-
-	return 0;
+	return nic_grant_promisc(nic, n, info & PROMISC_MULTICAST, info & PROMISC_UNICAST);
 }
 
 static int nic_msg_request(struct nic *nic, unsigned int n, const u32 *msg)
@@ -245,7 +190,7 @@ static int nic_msg_request(struct nic *nic, unsigned int n, const u32 *msg)
 	case VF_SET_VLAN:
 		return nic_msg_vlan(nic, n, msg);
 	case VF_SET_LPE:
-		return nic_msg_max_frame(nic, n, msg);
+		return nic_grant_max_frame(nic, n, msg[1]);
 	case VF_SET_PROMISC:
 		return nic_msg_promisc(nic, n, msg);
 	default:

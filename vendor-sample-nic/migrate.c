@@ -349,24 +349,6 @@ static int nic_load_begin(struct vfio_mediate_device *dev, u32 version, u64 feat
 	return 0;
 }
 
-static int nic_check_filters(const struct nic_rec_filters *rec)
-{
-	static const u8 none[ETH_ALEN];
-	unsigned int n = le16_to_cpu(rec->num_vlans), i;
-
-	for (i = 0; i < NIC_POOL_MACS; i++)
-		if (!ether_addr_equal(rec->mac[i], none) && !is_valid_ether_addr(rec->mac[i]))
-			return -EINVAL;
-	if (n > NIC_NUM_VLANS || le16_to_cpu(rec->max_frame) > NIC_MAX_FRAME ||
-	    le16_to_cpu(rec->max_frame) < ETH_ZLEN)
-		return -EINVAL;
-	for (i = 0; i < n; i++)
-		if (!rec->vlan[i] || le16_to_cpu(rec->vlan[i]) >= VLAN_N_VID)
-			return -EINVAL;
-
-	return le32_to_cpu(rec->flags) & ~NIC_FILTER_KNOWN ? -EINVAL : 0;
-}
-
 static int nic_load(struct vfio_mediate_device *dev, const struct vfio_mediate_record *record)
 {
 	struct nic_mediated *m = dev->handle;
@@ -400,68 +382,25 @@ static int nic_load(struct vfio_mediate_device *dev, const struct vfio_mediate_r
 	memcpy(to, record->data, length);
 	state->have |= BIT(record->type);
 
-	return record->type == NIC_REC_FILTERS ? nic_check_filters(to) : 0;
-}
-
-static unsigned int nic_num_hashes(const struct nic_rec_filters *rec)
-{
-	unsigned int n = 0, i;
-
-	for (i = 0; i < ARRAY_SIZE(rec->mta); i++)
-		n += hweight32((__force u32)rec->mta[i]);
-
-	return n;
-}
-
-/* The administrator of this PF has the last word; NULL if he does not mind. */
-static const char *nic_conflict(const struct nic_vf *vf, const struct nic_pool *pool,
-				const struct nic_rec_filters *rec)
-{
-	u32 promisc = NIC_FILTER_MC_PROMISC | NIC_FILTER_UC_PROMISC;
-	bool more = !is_zero_ether_addr(rec->mac[1]) || !is_zero_ether_addr(rec->mac[2]);
-
-	if (le16_to_cpu(rec->port_vlan) != pool->port_vlan)
-		return "VLAN";
-	if (vf->trusted)
-		return NULL;
-	if (le32_to_cpu(rec->flags) & promisc)
-		return "promiscuous mode without trust";
-	if (le16_to_cpu(rec->num_vlans) > NIC_POOL_VLANS)
-		return "more VLANs than without trust";
-	if (nic_num_hashes(rec) > NIC_POOL_HASHES)
-		return "more multicast addresses than without trust";
-	if (vf->admin_mac && (more || !ether_addr_equal(rec->mac[0], pool->mac[0])))
-		return "address";
-
-	return NULL;
+	return record->type == NIC_REC_FILTERS ? nic_replay_check(to) : 0;
 }
 
 static int nic_apply_filters(struct nic *nic, unsigned int n, const struct nic_state *state)
 {
-	const struct nic_rec_filters *rec = &state->filters;
 	u32 mailbox = le32_to_cpu(state->vf.mailbox);
 	struct nic_vf *vf = &nic->vf[n];
-	const char *conflict;
+	const char *what;
 	unsigned int i;
 	int ret;
 
-	conflict = nic_conflict(vf, &nic->pool[n], rec);
-	if (conflict) {
-		dev_warn_ratelimited(&nic->pdev->dev, "VF %u: what is loaded is at odds with its settings: %s\n",
-				     n, conflict);
-		return -EPERM;
-	}
-
-	ret = nic_pool_load(nic, n, rec);
+	ret = nic_replay(nic, n, &state->filters, &what);
 	if (ret) {
-		dev_warn_ratelimited(&nic->pdev->dev, "VF %u: %s: %pe\n", n, ret == -ENOSPC ?
-				     "more VLANs than there are" : "another has its address",
+		dev_warn_ratelimited(&nic->pdev->dev, "VF %u: what is loaded is at odds with its settings: %s: %pe\n",
+				     n, ret == -EADDRINUSE ? "another has its address" : what,
 				     ERR_PTR(ret));
 		return ret;
 	}
 
-	vf->active = FIELD_GET(NIC_FILTER_ACTIVE, le32_to_cpu(rec->flags));
-	vf->mailbox = 0;
 	if (mailbox & V2PMAILBOX_PFSTS)
 		vf->mailbox |= P2VMAILBOX_STS;
 	if (mailbox & V2PMAILBOX_PFACK)

@@ -118,8 +118,12 @@ struct nic_mediated {
 extern const struct vfio_mediate_migration_ops nic_migration_ops;
 int nic_counter_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access);
 
+/* replay.c */
+int nic_replay_check(const struct nic_rec_filters *rec);
+int nic_replay(struct nic *nic, unsigned int n, const struct nic_rec_filters *rec,
+	       const char **what);
+
 /* filter.c */
 void nic_pool_save(struct nic *nic, unsigned int pool, struct nic_rec_filters *rec);
-int nic_pool_load(struct nic *nic, unsigned int pool, const struct nic_rec_filters *rec);
 
 #endif /* SAMPLE_NIC_MIGRATE_H */

@@ -321,6 +321,26 @@ int nic_set_vf_link_state(struct net_device *netdev, int n, int state);
 int nic_get_vf_config(struct net_device *netdev, int n, struct ifla_vf_info *info);
 int nic_get_vf_stats(struct net_device *netdev, int n, struct ifla_vf_stats *stats);
 
+/* What a VF can be granted at all */
+static inline bool nic_valid_vlan(u32 vid)
+{
+	return vid < VLAN_N_VID;
+}
+
+static inline bool nic_valid_frame(u32 size)
+{
+	return size >= ETH_ZLEN && size <= NIC_MAX_FRAME;
+}
+
+/* policy.c */
+int nic_grant_mac(struct nic *nic, unsigned int n, const u8 *mac);
+int nic_grant_more_macs(struct nic *nic, unsigned int n, const u8 *mac);
+int nic_grant_multicast(struct nic *nic, unsigned int n, const unsigned long *mta);
+int nic_grant_vlan(struct nic *nic, unsigned int n, u32 vid, bool on);
+int nic_grant_vlan_tags(struct nic *nic, unsigned int n);
+int nic_grant_max_frame(struct nic *nic, unsigned int n, u32 size);
+int nic_grant_promisc(struct nic *nic, unsigned int n, bool multicast, bool unicast);
+
 /* mailbox.c */
 void nic_vf_notify(struct nic *nic, unsigned int n);
 bool nic_serve_vf(struct nic *nic, unsigned int n);

@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""sample_nic_tenants.py: what one tenant of the card can take from, or see of, another.
+
+Without a VMM: migrate --obey drives VFs as tenants do. What the mailbox refuses a VF, a
+stream that is loaded into it must not get it. Prints TAP.
+"""
+
+# /// suite
+# [sample_nic_tenants]
+# about = "tenants of sample_nic's VFs cannot take from, or see, each other"
+# run = "./sample_nic_tenants.py"
+# daily = ["6.12", "debug"]
+# pf = "sample_nic"
+# vfs = 4
+# minutes = 1
+# ///
+
+import pathlib
+import struct
+
+from labhost.net import PF_IN_WORLD, WORLD, set_address
+from labhost.nic import pool_state
+from labhost.ports import GROUP, Port, octets, up
+from labhost.shell import fails, sh, until
+from labhost.sriov import DRIVER, PF, VFS, set_vf
+from labhost.tap import program
+from sample_nic_stream import (
+    FILE, FILTERS, FLAGS, HASHES, HEADER, MAC, MAX_FRAME, NUM_VLANS, OTHER, OTHERS_MAC,
+    PORT_VLAN, SECOND_MAC, VLANS, Device, join, split)
+
+NOBODY = "00:00:00:00:00:00"
+HANDSHAKE, SET_MAC, ADD_MAC, HASH, VLAN, FRAME, PROMISC = \
+    1, 2, 2 | 2 << 16, 3, 4 | 1 << 16, 5, 6
+ACTIVE, TAGS, ALL_MULTICAST, ALL_UNICAST = 1, 2, 4, 8
+
+
+def words(mac):
+    return struct.unpack("<IH", octets(mac))
+
+
+def changed(data, change):
+    """A stream, its record of filters changed, its checksums right."""
+    records = split(data)
+    change(next(record for record in records if record[0] == FILTERS)[2])
+    return join(data[:HEADER], records)
+
+
+def plain(payload):
+    """No more than an address, in the filters of a VF."""
+    payload[6:18] = bytes(12)
+    struct.pack_into("<HIHH", payload, PORT_VLAN, 0, ACTIVE, 1522, 0)
+    payload[VLANS:] = bytes(len(payload) - VLANS)
+
+
+def put(form, at, *values):
+    return lambda payload: struct.pack_into(form, payload, at, *values)
+
+
+def macs(*what):
+    def change(payload):
+        for slot, mac in enumerate(what):
+            payload[6 * slot:6 * slot + 6] = octets(mac)
+    return change
+
+
+def vlans(flags, *vids):
+    def change(payload):
+        struct.pack_into("<I", payload, FLAGS, flags)
+        struct.pack_into(f"<{1 + len(vids)}H", payload, NUM_VLANS, len(vids), *vids)
+    return change
+
+
+def hashes(count):
+    bits = (1 << count) - 1
+    return lambda payload: payload.__setitem__(slice(HASHES, HASHES + 512),
+                                               bits.to_bytes(512, "little"))
+
+
+# What is refused: settings of the administrator, by which message, and what the record of
+# filters says instead. None of those before is refused.
+REFUSED = {
+    "a multicast address": ([], [(SET_MAC, *words(GROUP))], macs(GROUP)),
+    "the PF's address": ([], [(SET_MAC, "pf")], "pf"),
+    "another VF's address": ([], [(SET_MAC, *words(OTHERS_MAC))], macs(OTHERS_MAC)),
+    "another VF's address as a second one":
+        ([], [(ADD_MAC, *words(OTHERS_MAC))], macs(MAC, OTHERS_MAC)),
+    "an address beside the administrator's":
+        ([("mac", MAC)], [(ADD_MAC, *words(SECOND_MAC))], macs(MAC, SECOND_MAC)),
+    "an address instead of the administrator's":
+        ([("mac", MAC)], [(SET_MAC, *words(OTHER))], macs(OTHER)),
+    "no address instead of the administrator's":
+        ([("mac", MAC), ("trust", "on")], [(SET_MAC, 0, 0)], macs(NOBODY)),
+    "a VLAN inside the administrator's":
+        ([("vlan", "100")], [(VLAN, 5)], vlans(ACTIVE | TAGS, 5)),
+    "tags inside the administrator's VLAN":
+        ([("vlan", "100")], [(VLAN, 0)], vlans(ACTIVE | TAGS)),
+    "a fifth VLAN":
+        ([], [(VLAN, vid) for vid in range(1, 6)], vlans(ACTIVE | TAGS, *range(1, 6))),
+    "VLAN 4096": ([], [(VLAN, 4096)], vlans(ACTIVE | TAGS, 4096)),
+    "frames of 59 bytes": ([], [(FRAME, 59)], put("<H", MAX_FRAME, 59)),
+    "frames of 9729 bytes": ([], [(FRAME, 9729)], put("<H", MAX_FRAME, 9729)),
+    "all multicast without trust":
+        ([], [(PROMISC | 2 << 16,)], put("<I", FLAGS, ACTIVE | ALL_MULTICAST)),
+    "all unicast without trust":
+        ([], [(PROMISC | 4 << 16,)], put("<I", FLAGS, ACTIVE | ALL_UNICAST)),
+    "31 hashes": ([], [(HASH | 31 << 16, *range(1, 16))], hashes(31)),
+    "31 hashes with trust":
+        ([("trust", "on")], [(HASH | 31 << 16, *range(1, 16))], hashes(31)),
+    "a VLAN before the handshake": ([], None, vlans(TAGS, 5)),
+    "all multicast before the handshake":
+        ([("trust", "on")], None, put("<I", FLAGS, ALL_MULTICAST)),
+}
+UNDO = {"mac": NOBODY, "vlan": "0", "trust": "off"}
+
+
+def by_mailbox(device, messages, pf_mac):
+    """Whether the last of some messages is granted."""
+    if messages is None:
+        messages = [(VLAN, 5)]
+    else:
+        for message in ((HANDSHAKE,), (SET_MAC, *words(MAC))):
+            device.say(*message)
+            device.answered(message[0])
+    for message in messages:
+        if message[1:] == ("pf",):
+            message = (message[0], *words(pf_mac))
+        device.say(*message)
+        granted = device.answered(message[0])
+    return bool(granted)
+
+
+def test_same_rules(tap, pf, data):
+    """What the mailbox refuses, a stream is refused."""
+    vf, number = VFS[1], 1
+    data = changed(data, plain)
+    with Device(vf) as device:
+        tap.equal((device.load(data), device.set("RUNNING")), (0, 0),
+                  "a stream with an address and nothing else is loaded")
+    for what, (items, messages, change) in REFUSED.items():
+        for item in items:
+            set_vf(pf.netdev, number, *item)
+        before = pool_state(pf.netdev, number)
+        with Device(vf) as device:
+            tap.ok(not by_mailbox(device, messages, pf.mac), f"{what}: refused by mailbox")
+        stream = changed(data, lambda payload, items=items: payload.__setitem__(
+            slice(PORT_VLAN, PORT_VLAN + 2),
+            struct.pack("<H", int(dict(items).get("vlan", 0)))))
+        stream = changed(stream, macs(pf.mac) if change == "pf" else change)
+        with Device(vf) as device:
+            answer = device.load(stream)
+            now = pool_state(pf.netdev, number)
+            tap.ok(isinstance(answer, str) and device.state() == "ERROR",
+                   f"{what}: refused to a stream: {answer}")
+            tap.equal({key: now[key] for key in ("vlans", "VMOLR", "VMVIR", "addresses")},
+                      {key: before[key] for key in ("vlans", "VMOLR", "VMVIR", "addresses")},
+                      f"{what}: nothing of it is in its pool")
+        for item in items:
+            set_vf(pf.netdev, number, item[0], UNDO[item[0]])
+
+
+def main(tap):
+    pf = Port(PF)
+    set_address(pf.netdev, PF_IN_WORLD)
+    set_vf(pf.netdev, 2, "mac", OTHERS_MAC)
+    sh("modprobe", "igbvf")
+    tap.ok(up(pf), "the PF has a link")
+    for vf in VFS:
+        sh("vfctl", "bind", vf, DRIVER)
+    with Device(VFS[0]) as device:
+        device.fill()
+        data = device.save()
+    tap.ok(data, f"a VF is saved, {len(data)} bytes")
+    tap.run(test_same_rules, pf=pf, data=data)
+    tap.ok(until(lambda: not fails("ping", "-c", "1", "-W", "1", WORLD)),
+           "the PF still answers")
+    pf.close()
+    pathlib.Path(FILE).unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    program(main)

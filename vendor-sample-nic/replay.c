@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Filters of a loaded state: replay requests that the guest's driver has made by mailbox.
+ * policy.c grants or refuses each of them.
+ */
+
+#include "migrate.h"
+
+/**
+ * nic_replay_check() - Check a record before it is applied, whatever the VF's settings
+ * @rec:	The record.
+ *
+ * Return: 0 or -EINVAL.
+ */
+int nic_replay_check(const struct nic_rec_filters *rec)
+{
+	unsigned int n = le16_to_cpu(rec->num_vlans), i;
+
+	for (i = 0; i < NIC_POOL_MACS; i++)
+		if (!is_zero_ether_addr(rec->mac[i]) && !is_valid_ether_addr(rec->mac[i]))
+			return -EINVAL;
+	if (n > NIC_NUM_VLANS || !nic_valid_frame(le16_to_cpu(rec->max_frame)))
+		return -EINVAL;
+	for (i = 0; i < n; i++)
+		if (!rec->vlan[i] || !nic_valid_vlan(le16_to_cpu(rec->vlan[i])))
+			return -EINVAL;
+
+	return le32_to_cpu(rec->flags) & ~NIC_FILTER_KNOWN ? -EINVAL : 0;
+}
+
+/* Drop all requests, as a reset does. If active, the reset handshake has followed. */
+static void nic_replay_begin(struct nic *nic, unsigned int n, bool active)
+{
+	static const u8 none[ETH_ALEN];
+	struct nic_vf *vf = &nic->vf[n];
+
+	nic_pool_reset(nic, n);
+	if (!vf->admin_mac)
+		nic_pool_set_mac(nic, n, 0, none);
+	vf->active = active;
+	vf->mailbox = 0;
+}
+
+static int nic_replay_macs(struct nic *nic, unsigned int n, const struct nic_rec_filters *rec)
+{
+	unsigned int i;
+	int ret = 0;
+
+	if (!is_zero_ether_addr(rec->mac[0]))
+		ret = nic_grant_mac(nic, n, rec->mac[0]);
+	else if (nic->vf[n].admin_mac)
+		ret = -EPERM;
+	for (i = 1; i < NIC_POOL_MACS && !ret; i++)
+		if (!is_zero_ether_addr(rec->mac[i]))
+			ret = nic_grant_more_macs(nic, n, rec->mac[i]);
+
+	return ret;
+}
+
+static int nic_replay_vlans(struct nic *nic, unsigned int n, const struct nic_rec_filters *rec)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < le16_to_cpu(rec->num_vlans) && !ret; i++)
+		ret = nic_grant_vlan(nic, n, le16_to_cpu(rec->vlan[i]), true);
+	/* Also after it has left all of them */
+	if (!ret && le32_to_cpu(rec->flags) & NIC_FILTER_VLANS)
+		ret = nic_grant_vlan_tags(nic, n);
+
+	return ret;
+}
+
+static int nic_replay_multicast(struct nic *nic, unsigned int n,
+				const struct nic_rec_filters *rec)
+{
+	DECLARE_BITMAP(mta, NIC_MTA_BITS);
+	u32 words[NIC_MTA_BITS / 32];
+
+	memcpy(words, rec->mta, sizeof(words));
+	le32_to_cpu_array(words, ARRAY_SIZE(words));
+	bitmap_from_arr32(mta, words, NIC_MTA_BITS);
+
+	return nic_grant_multicast(nic, n, mta);
+}
+
+static int nic_replay_all(struct nic *nic, unsigned int n, const struct nic_rec_filters *rec,
+			  const char **what)
+{
+	u32 flags = le32_to_cpu(rec->flags);
+	int ret;
+
+	*what = "VLAN";
+	if (le16_to_cpu(rec->port_vlan) != nic->pool[n].port_vlan)
+		return -EPERM;
+
+	nic_replay_begin(nic, n, flags & NIC_FILTER_ACTIVE);
+	*what = "address";
+	ret = nic_replay_macs(nic, n, rec);
+	if (ret)
+		return ret;
+	*what = "VLANs of its own";
+	ret = nic_replay_vlans(nic, n, rec);
+	if (ret)
+		return ret;
+	*what = "multicast addresses";
+	ret = nic_replay_multicast(nic, n, rec);
+	if (ret)
+		return ret;
+	*what = "promiscuous mode";
+	ret = nic_grant_promisc(nic, n, flags & NIC_FILTER_MC_PROMISC,
+				flags & NIC_FILTER_UC_PROMISC);
+	if (ret)
+		return ret;
+	*what = "longest frame";
+
+	return nic_grant_max_frame(nic, n, le16_to_cpu(rec->max_frame));
+}
+
+/**
+ * nic_replay() - Request everything that a record contains
+ * @nic:	The PF.
+ * @n:		The VF, which is stopped.
+ * @rec:	The record, checked.
+ * @what:	What was refused, for a message.
+ *
+ * If a request is refused, all are undone: the VF is as after a reset.
+ *
+ * Context: vf_lock is held.
+ * Return: 0, or an error of policy.c.
+ */
+int nic_replay(struct nic *nic, unsigned int n, const struct nic_rec_filters *rec,
+	       const char **what)
+{
+	int ret = nic_replay_all(nic, n, rec, what);
+
+	if (ret)
+		nic_replay_begin(nic, n, false);
+
+	return ret;
+}
