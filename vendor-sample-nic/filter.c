@@ -11,21 +11,39 @@
 
 #include "migrate.h"
 
-/* Whether another pool has an address, and is not ready to give it up. */
-static bool nic_mac_in_use(struct nic *nic, unsigned int pool, const u8 *mac)
+/* The pool that an address belongs to, or NULL. */
+static struct nic_pool *nic_mac_owner(struct nic *nic, const u8 *mac)
 {
+	struct nic_pool *owner = NULL;
 	unsigned int i, j;
+	u64 last = 0;
 
 	if (is_zero_ether_addr(mac))
-		return false;
+		return NULL;
 
-	for (i = 0; i < NIC_NUM_POOLS; i++)
-		for (j = 0; j < NIC_POOL_MACS; j++)
-			if (i != pool && !nic->pool[i].suspended &&
-			    ether_addr_equal(nic->pool[i].mac[j], mac))
-				return true;
+	for (i = 0; i < NIC_NUM_POOLS; i++) {
+		struct nic_pool *p = &nic->pool[i];
 
-	return false;
+		for (j = 0; j < NIC_POOL_MACS; j++) {
+			if (ether_addr_equal(p->mac[j], mac) && p->taken[j] > last) {
+				last = p->taken[j];
+				owner = p;
+			}
+		}
+	}
+
+	return owner;
+}
+
+/* A pool gives up an address to the administrator and to its own guest, if suspended. */
+static bool nic_may_take(struct nic *nic, const struct nic_pool *p, const u8 *mac, bool admin)
+{
+	const struct nic_pool *owner = nic_mac_owner(nic, mac);
+
+	if (!owner || owner == p)
+		return true;
+
+	return owner->suspended && (admin || uuid_equal(&owner->guest, &p->guest));
 }
 
 static void nic_write_mac(struct nic *nic, unsigned int pool, unsigned int slot)
@@ -37,8 +55,7 @@ static void nic_write_mac(struct nic *nic, unsigned int pool, unsigned int slot)
 	u32 low = get_unaligned_le32(mac);
 	u32 high = 0;
 
-	if (!is_zero_ether_addr(mac) &&
-	    !(nic->pool[pool].suspended && nic_mac_in_use(nic, pool, mac)))
+	if (nic_mac_owner(nic, mac) == &nic->pool[pool])
 		high = RAH_AV | FIELD_PREP(RAH_POOLSEL, BIT(pool)) | get_unaligned_le16(mac + 4);
 	/* Frames for an address that nobody has go to the wire, be it for a moment. */
 	if (nic_rd(nic, ral) == low && nic_rd(nic, ral + 4) == high)
@@ -192,26 +209,20 @@ void nic_pool_reset(struct nic *nic, unsigned int pool)
 	spin_unlock_bh(&nic->filter_lock);
 }
 
-/**
- * nic_pool_set_mac() - Give an address to a pool, or take it away
- * @nic:	The PF.
- * @pool:	The pool.
- * @slot:	Which of its addresses.
- * @mac:	The address; zero to take it away.
- *
- * Return: 0, or -EADDRINUSE if another pool has it that is not suspended.
- */
-int nic_pool_set_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac)
+static int nic_take_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac,
+			bool admin)
 {
+	struct nic_pool *p = &nic->pool[pool];
 	int ret = 0;
 
 	spin_lock_bh(&nic->filter_lock);
-	if (nic_mac_in_use(nic, pool, mac)) {
-		ret = -EADDRINUSE;
-	} else {
-		ether_addr_copy(nic->pool[pool].mac[slot], mac);
+	if (nic_may_take(nic, p, mac, admin)) {
+		ether_addr_copy(p->mac[slot], mac);
+		p->taken[slot] = ++nic->takings;
 		nic_write_mac(nic, pool, slot);
 		nic_write_suspended(nic);
+	} else {
+		ret = -EADDRINUSE;
 	}
 	spin_unlock_bh(&nic->filter_lock);
 
@@ -219,29 +230,108 @@ int nic_pool_set_mac(struct nic *nic, unsigned int pool, unsigned int slot, cons
 }
 
 /**
- * nic_pool_suspend() - Have a pool do without its addresses, or claim them again
+ * nic_pool_set_mac() - Give an address to a pool, or take it away
  * @nic:	The PF.
  * @pool:	The pool.
- * @on:		The former: it keeps them until another pool has them.
+ * @slot:	Which of its addresses.
+ * @mac:	The address; zero to take it away.
  *
- * Return: 0, or -EADDRINUSE when that one still has: the pool remains suspended.
+ * For the administrator, who may take it from a pool that is suspended.
+ *
+ * Return: 0, or -EADDRINUSE if another pool has it that is not suspended.
  */
-int nic_pool_suspend(struct nic *nic, unsigned int pool, bool on)
+int nic_pool_set_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac)
+{
+	return nic_take_mac(nic, pool, slot, mac, true);
+}
+
+/**
+ * nic_pool_ask_mac() - Give an address to the pool of a VF whose driver asks for it
+ * @nic:	The PF.
+ * @pool:	The pool.
+ * @slot:	Which of its addresses.
+ * @mac:	The address; zero to take it away.
+ *
+ * Return: 0, or -EADDRINUSE if another pool has it, unless that one is suspended and
+ * served the same guest.
+ */
+int nic_pool_ask_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac)
+{
+	return nic_take_mac(nic, pool, slot, mac, false);
+}
+
+/**
+ * nic_pool_set_guest() - Say which guest a VF serves
+ * @nic:	The PF.
+ * @pool:	The VF's pool.
+ * @guest:	ID from a state that is loaded; NULL for a new guest.
+ */
+void nic_pool_set_guest(struct nic *nic, unsigned int pool, const uuid_t *guest)
+{
+	spin_lock_bh(&nic->filter_lock);
+	if (guest)
+		uuid_copy(&nic->pool[pool].guest, guest);
+	else
+		uuid_gen(&nic->pool[pool].guest);
+	spin_unlock_bh(&nic->filter_lock);
+}
+
+static void nic_write_pool_macs(struct nic *nic, unsigned int pool, bool suspended)
 {
 	struct nic_pool *p = &nic->pool[pool];
+	unsigned int i;
+
+	if (p->suspended == suspended)
+		return;
+
+	p->suspended = suspended;
+	for (i = 0; i < NIC_POOL_MACS; i++) {
+		if (!suspended)
+			p->taken[i] = ++nic->takings;
+		nic_write_mac(nic, pool, i);
+	}
+	nic_write_suspended(nic);
+}
+
+/**
+ * nic_pool_suspend() - The VF of a pool is stopped
+ * @nic:	The PF.
+ * @pool:	The pool.
+ *
+ * Until nic_pool_resume(), the administrator or another pool of the same guest may take
+ * its addresses. Frames for an address that has not been taken are dropped.
+ */
+void nic_pool_suspend(struct nic *nic, unsigned int pool)
+{
+	spin_lock_bh(&nic->filter_lock);
+	nic_write_pool_macs(nic, pool, true);
+	spin_unlock_bh(&nic->filter_lock);
+}
+
+/**
+ * nic_pool_resume() - The VF of a pool goes on
+ * @nic:	The PF.
+ * @pool:	The pool.
+ * @back:	Take addresses back from a suspended pool of the same guest. If false,
+ *		resume only if no address has been taken.
+ *
+ * Return: 0, or -EADDRINUSE when another pool has one: the pool remains suspended.
+ */
+int nic_pool_resume(struct nic *nic, unsigned int pool, bool back)
+{
+	struct nic_pool *p = &nic->pool[pool];
+	const struct nic_pool *owner;
 	unsigned int i;
 	int ret = 0;
 
 	spin_lock_bh(&nic->filter_lock);
-	for (i = 0; i < NIC_POOL_MACS && !on; i++)
-		if (nic_mac_in_use(nic, pool, p->mac[i]))
+	for (i = 0; i < NIC_POOL_MACS; i++) {
+		owner = nic_mac_owner(nic, p->mac[i]);
+		if (owner && owner != p && !(back && nic_may_take(nic, p, p->mac[i], false)))
 			ret = -EADDRINUSE;
-	if (!ret && p->suspended != on) {
-		p->suspended = on;
-		for (i = 0; i < NIC_POOL_MACS; i++)
-			nic_write_mac(nic, pool, i);
-		nic_write_suspended(nic);
 	}
+	if (!ret)
+		nic_write_pool_macs(nic, pool, false);
 	spin_unlock_bh(&nic->filter_lock);
 
 	return ret;

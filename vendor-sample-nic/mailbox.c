@@ -100,6 +100,9 @@ static void nic_msg_reset(struct nic *nic, unsigned int n)
 	const u8 *mac = nic->pool[n].mac[0];
 	u32 reply[3] = { VF_RESET };
 
+	/* Not mediated: the host's own driver, or in-tree vfio-pci */
+	if (!nic->vf[n].open)
+		nic_pool_set_guest(nic, n, NULL);
 	nic_vf_reset(nic, n, true);
 	if (is_zero_ether_addr(mac) || !nic->vf[n].active) {
 		reply[0] |= MSG_NACK;

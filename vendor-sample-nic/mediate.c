@@ -111,6 +111,7 @@ static int nic_mediate_open(struct pci_dev *pdev, struct vfio_mediate_device *de
 
 	vf->nic = nic;
 	vf->n = pci_iov_vf_id(pdev);
+	nic_vf_open(nic, vf->n);
 	dev->handle = vf;
 	if (READ_ONCE(counters)) {
 		dev->regions = regions;

@@ -227,7 +227,8 @@ static int nic_run(struct vfio_mediate_device *dev)
 static u64 nic_state_size(struct vfio_mediate_device *dev)
 {
 	return sizeof(struct nic_rec_queues) + sizeof(struct nic_rec_vf) +
-	       sizeof(struct nic_rec_filters) + sizeof(struct nic_rec_counters);
+	       sizeof(struct nic_rec_filters) + sizeof(struct nic_rec_counters) +
+	       sizeof(struct nic_rec_guest);
 }
 
 static int nic_save_queues(struct vfio_mediate_device *dev, struct nic_rec_queues *rec)
@@ -301,6 +302,16 @@ static int nic_save_counters(struct vfio_mediate_device *dev, struct nic_rec_cou
 	return ret;
 }
 
+static int nic_save_guest(struct vfio_mediate_device *dev, struct nic_rec_guest *rec)
+{
+	struct nic_mediated *m = dev->handle;
+
+	/* Only a load changes it while the VF is open. */
+	export_uuid(rec->id, &m->nic->pool[m->n].guest);
+
+	return 0;
+}
+
 static int nic_save(struct vfio_mediate_device *dev, struct vfio_mediate_record *record)
 {
 	struct nic_mediated *m = dev->handle;
@@ -324,6 +335,11 @@ static int nic_save(struct vfio_mediate_device *dev, struct vfio_mediate_record 
 		record->optional = true;
 		record->length = sizeof(struct nic_rec_counters);
 		ret = nic_save_counters(dev, record->data);
+		break;
+	case NIC_REC_GUEST:
+		record->optional = true;
+		record->length = sizeof(struct nic_rec_guest);
+		ret = nic_save_guest(dev, record->data);
 		break;
 	default:
 		return 0;
@@ -373,6 +389,10 @@ static int nic_load(struct vfio_mediate_device *dev, const struct vfio_mediate_r
 		to = &state->counters;
 		length = sizeof(state->counters);
 		break;
+	case NIC_REC_GUEST:
+		to = &state->guest;
+		length = sizeof(state->guest);
+		break;
 	default:
 		return -EOPNOTSUPP;
 	}
@@ -391,7 +411,13 @@ static int nic_apply_filters(struct nic *nic, unsigned int n, const struct nic_s
 	struct nic_vf *vf = &nic->vf[n];
 	const char *what;
 	unsigned int i;
+	uuid_t guest;
 	int ret;
+
+	if (state->have & BIT(NIC_REC_GUEST)) {
+		import_uuid(&guest, state->guest.id);
+		nic_pool_set_guest(nic, n, &guest);
+	}
 
 	ret = nic_replay(nic, n, &state->filters, &what);
 	if (ret) {

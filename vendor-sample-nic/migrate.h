@@ -15,11 +15,12 @@ struct vfio_mediate_device;
 
 #define NIC_STATE_VERSION	1
 
-/* Types of records, one of each; the last may be missing */
+/* Types of records, one of each; the last two may be missing */
 #define NIC_REC_QUEUES		1
 #define NIC_REC_VF		2
 #define NIC_REC_FILTERS		3
 #define NIC_REC_COUNTERS	4
+#define NIC_REC_GUEST		5
 
 #define NIC_QUEUE_REGS		17
 #define NIC_VF_REGS		9
@@ -81,12 +82,22 @@ struct nic_rec_counters {
 };
 
 /**
+ * struct nic_rec_guest - The guest that the state belongs to
+ * @id:		&nic_pool.guest, a random number. It proves that a VF of the same PF which
+ *		has the same ID, and is stopped, may lose its addresses to this one.
+ */
+struct nic_rec_guest {
+	u8 id[UUID_SIZE];
+};
+
+/**
  * struct nic_state - All of it, while it is loaded
  * @have:	Bits of the records that have come.
  * @queues:	NIC_REC_QUEUES.
  * @vf:		NIC_REC_VF.
  * @filters:	NIC_REC_FILTERS.
  * @counters:	NIC_REC_COUNTERS.
+ * @guest:	NIC_REC_GUEST.
  */
 struct nic_state {
 	u32 have;
@@ -94,6 +105,7 @@ struct nic_state {
 	struct nic_rec_vf vf;
 	struct nic_rec_filters filters;
 	struct nic_rec_counters counters;
+	struct nic_rec_guest guest;
 };
 
 /**

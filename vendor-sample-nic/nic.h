@@ -25,6 +25,7 @@
 #include <linux/pci.h>
 #include <linux/spinlock.h>
 #include <linux/u64_stats_sync.h>
+#include <linux/uuid.h>
 #include <linux/workqueue.h>
 
 #include "regs.h"
@@ -110,16 +111,23 @@ struct nic_queue {
 /**
  * struct nic_pool - What a pool receives and how
  * @mac:	Its addresses, the first being its own; zero if there is none.
+ * @taken:	When it took each of them, by &nic.takings. If several pools have the same
+ *		address, it belongs to the pool that took it last.
+ * @guest:	Random ID of the guest that a VF serves, or served last. Two pools have
+ *		the same ID only if the state of one was loaded into the other.
  * @mta:	Bits of the multicast table that it wants.
  * @max_frame:	Longest frame, with VLAN tag and FCS.
  * @port_vlan:	VLAN tag (VID and priority) of all its frames, or 0.
  * @vlans:	Whether it takes part in VLANs, whose tags are then stripped.
  * @mc_promisc:	Wants all multicast frames.
  * @uc_promisc:	Wants unicast frames that are nobody's.
- * @suspended:	Another pool may have its addresses.
+ * @suspended:	Its DMA is stopped. The administrator, or another pool of the same
+ *		guest, may take its addresses.
  */
 struct nic_pool {
 	u8 mac[NIC_POOL_MACS][ETH_ALEN];
+	u64 taken[NIC_POOL_MACS];
+	uuid_t guest;
 	DECLARE_BITMAP(mta, NIC_MTA_BITS);
 	u16 max_frame;
 	u16 port_vlan;
@@ -155,6 +163,7 @@ struct nic_vf_stats {
  * @spoofchk:	Frames with a source address or VLAN that is not its own are dropped.
  * @trusted:	May change an address set by the administrator; may be promiscuous.
  * @link_off:	The administrator has taken its link away.
+ * @open:	A VMM has it open, and it is mediated.
  * @active:	Its driver has completed the reset handshake.
  * @stopped:	Its DMA has been stopped by nic_vf_stop().
  * @frozen:	Neither is its mailbox served.
@@ -170,6 +179,7 @@ struct nic_vf {
 	bool spoofchk;
 	bool trusted;
 	bool link_off;
+	bool open;
 	bool active;
 	bool stopped;
 	bool frozen;
@@ -198,6 +208,7 @@ struct nic_vf {
  * @filter_lock:	Protects @pool, the VLAN table and all registers that are
  *			made of them, VFRE and VFTE. Taken with bottom halves off.
  * @pool:		The pools: VFs, then the PF.
+ * @takings:		How often an address was taken.
  * @vlan_id:		VLANs of VLVF.
  * @vlan_pools:		The pools in each, 0 if the entry is free.
  * @vf_lock:		Protects @vf, @num_vfs and the mailboxes. Sleeps.
@@ -226,6 +237,7 @@ struct nic {
 
 	spinlock_t filter_lock;		/* what goes to which pool */
 	struct nic_pool pool[NIC_NUM_POOLS];
+	u64 takings;
 	u16 vlan_id[NIC_NUM_VLANS];
 	u8 vlan_pools[NIC_NUM_VLANS];
 
@@ -278,7 +290,10 @@ void nic_filters_write(struct nic *nic);
 void nic_pool_reset(struct nic *nic, unsigned int pool);
 void nic_pool_write(struct nic *nic, unsigned int pool);
 int nic_pool_set_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac);
-int nic_pool_suspend(struct nic *nic, unsigned int pool, bool on);
+int nic_pool_ask_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac);
+void nic_pool_set_guest(struct nic *nic, unsigned int pool, const uuid_t *guest);
+void nic_pool_suspend(struct nic *nic, unsigned int pool);
+int nic_pool_resume(struct nic *nic, unsigned int pool, bool back);
 unsigned int nic_pool_num_vlans(struct nic *nic, unsigned int pool, u16 except);
 int nic_pool_set_vlan(struct nic *nic, unsigned int pool, u16 vid, bool on);
 int nic_pool_set_port_vlan(struct nic *nic, unsigned int pool, u16 tci);
@@ -311,6 +326,7 @@ void nic_vfs_restart(struct nic *nic);
 int nic_vf_stop(struct nic *nic, unsigned int n, bool freeze);
 int nic_vf_start(struct nic *nic, unsigned int n);
 int nic_vf_hold(struct nic *nic, unsigned int n, bool on);
+void nic_vf_open(struct nic *nic, unsigned int n);
 void nic_vf_close(struct nic *nic, unsigned int n);
 int nic_set_vf_mac(struct net_device *netdev, int n, u8 *mac);
 int nic_set_vf_vlan(struct net_device *netdev, int n, u16 vlan, u8 qos, __be16 proto);

@@ -27,7 +27,7 @@ int nic_grant_mac(struct nic *nic, unsigned int n, const u8 *mac)
 	if (vf->admin_mac && !vf->trusted && !ether_addr_equal(mac, nic->pool[n].mac[0]))
 		return -EPERM;
 
-	return nic_pool_set_mac(nic, n, 0, mac);
+	return nic_pool_ask_mac(nic, n, 0, mac);
 }
 
 /**
@@ -53,7 +53,7 @@ int nic_grant_more_macs(struct nic *nic, unsigned int n, const u8 *mac)
 			free = i;
 	}
 
-	return free ? nic_pool_set_mac(nic, n, free, mac) : -ENOSPC;
+	return free ? nic_pool_ask_mac(nic, n, free, mac) : -ENOSPC;
 }
 
 /**

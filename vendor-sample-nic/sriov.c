@@ -76,7 +76,7 @@ void nic_vf_reset(struct nic *nic, unsigned int n, bool active)
 	if (!active && !vf->admin_mac)
 		nic_pool_set_mac(nic, n, 0, none);
 	/* While it was stopped, another VF may have come with its address. */
-	if (!vf->stopped && nic_pool_suspend(nic, n, false))
+	if (!vf->stopped && nic_pool_resume(nic, n, false))
 		active = false;
 	vf->active = active;
 	vf->mailbox = 0;
@@ -149,7 +149,7 @@ int nic_vf_stop(struct nic *nic, unsigned int n, bool freeze)
 	vf->frozen = freeze;
 	vf->stopped = true;
 	nic_vf_write_dma(nic, n);
-	nic_pool_suspend(nic, n, true);
+	nic_pool_suspend(nic, n);
 	ret = nic_pool_drain(nic, n, true);
 	if (nic_gone(nic))
 		ret = -ENODEV;
@@ -182,7 +182,7 @@ int nic_vf_start(struct nic *nic, unsigned int n)
 
 	/* If it was reset, its address is not what it was. */
 	nic_serve_vf(nic, n);
-	ret = nic_pool_suspend(nic, n, false);
+	ret = nic_pool_resume(nic, n, true);
 	if (ret) {
 		dev_warn_ratelimited(&nic->pdev->dev, "VF %u: another VF has its address now\n", n);
 		goto unlock;
@@ -229,6 +229,19 @@ int nic_vf_hold(struct nic *nic, unsigned int n, bool on)
 	return ret;
 }
 
+/* A VMM opens a VF: it serves a new guest. */
+void nic_vf_open(struct nic *nic, unsigned int n)
+{
+	struct nic_vf *vf = nic_lock_vf(nic, n);
+
+	if (!vf)
+		return;
+
+	vf->open = true;
+	nic_pool_set_guest(nic, n, NULL);
+	mutex_unlock(&nic->vf_lock);
+}
+
 /* Nobody uses it any more: its next user finds it as after a reset. */
 void nic_vf_close(struct nic *nic, unsigned int n)
 {
@@ -237,6 +250,7 @@ void nic_vf_close(struct nic *nic, unsigned int n)
 	if (!vf)
 		return;
 
+	vf->open = false;
 	vf->stopped = false;
 	vf->frozen = false;
 	nic_vf_reset(nic, n, false);
@@ -258,6 +272,7 @@ static void nic_init_vf(struct nic *nic, unsigned int n)
 	nic->vf[n].link_off = false;
 	nic->vf[n].stopped = false;
 	nic->vf[n].frozen = false;
+	nic_pool_set_guest(nic, n, NULL);
 	nic_pool_set_mac(nic, n, 0, none);
 	nic_pool_set_port_vlan(nic, n, 0);
 	nic_vf_reset(nic, n, false);

@@ -3,7 +3,8 @@
 """sample_nic_tenants.py: what one tenant of the card can take from, or see of, another.
 
 Without a VMM: migrate --obey drives VFs as tenants do. What the mailbox refuses a VF, a
-stream that is loaded into it must not get it. Prints TAP.
+stream that is loaded into it must not get it. The address of a VF that is stopped goes to
+nobody but its own guest and whom the administrator gives it to. Prints TAP.
 """
 
 # /// suite
@@ -23,11 +24,11 @@ from labhost.net import PF_IN_WORLD, WORLD, set_address
 from labhost.nic import pool_state
 from labhost.ports import GROUP, Port, octets, up
 from labhost.shell import fails, sh, until
-from labhost.sriov import DRIVER, PF, VFS, set_vf
+from labhost.sriov import DRIVER, PF, VFS, set_vf, vf_info
 from labhost.tap import program
 from sample_nic_stream import (
-    FILE, FILTERS, FLAGS, HASHES, HEADER, MAC, MAX_FRAME, NUM_VLANS, OTHER, OTHERS_MAC,
-    PORT_VLAN, SECOND_MAC, VLANS, Device, join, split)
+    FILE, FILTERS, FLAGS, GUEST, HASHES, HEADER, MAC, MAX_FRAME, NUM_VLANS, OTHER,
+    OTHERS_MAC, PORT_VLAN, SECOND_MAC, VLANS, Device, join, split)
 
 NOBODY = "00:00:00:00:00:00"
 HANDSHAKE, SET_MAC, ADD_MAC, HASH, VLAN, FRAME, PROMISC = \
@@ -44,6 +45,11 @@ def changed(data, change):
     records = split(data)
     change(next(record for record in records if record[0] == FILTERS)[2])
     return join(data[:HEADER], records)
+
+
+def of_nobody(data):
+    """The same, of no guest in particular."""
+    return join(data[:HEADER], [rec for rec in split(data) if rec[0] != GUEST])
 
 
 def plain(payload):
@@ -133,7 +139,7 @@ def by_mailbox(device, messages, pf_mac):
 def test_same_rules(tap, pf, data):
     """What the mailbox refuses, a stream is refused."""
     vf, number = VFS[1], 1
-    data = changed(data, plain)
+    data = changed(of_nobody(data), plain)
     with Device(vf) as device:
         tap.equal((device.load(data), device.set("RUNNING")), (0, 0),
                   "a stream with an address and nothing else is loaded")
@@ -159,6 +165,79 @@ def test_same_rules(tap, pf, data):
             set_vf(pf.netdev, number, item[0], UNDO[item[0]])
 
 
+def ask_for(device, message):
+    """A handshake, which is refused as long as there is no address, then a message."""
+    device.say(HANDSHAKE)
+    device.answered(HANDSHAKE)
+    device.say(*message)
+    return bool(device.answered(message[0]))
+
+
+def test_taken(tap, pf):
+    """The address of a VF that is stopped."""
+    with Device(VFS[0]) as owner, Device(VFS[1]) as thief, Device(VFS[3]) as third:
+        owner.fill()
+        data = owner.save()
+        owner.set("STOP")
+        tap.ok(not ask_for(thief, (SET_MAC, *words(MAC))),
+               "another VF does not get its address by mailbox")
+        tap.ok(not ask_for(thief, (ADD_MAC, *words(SECOND_MAC))), "nor its second one")
+        tap.equal(owner.set("RUNNING"), 0, "and it runs again")
+
+        owner.set("STOP")
+        thief.must("reset")
+        tap.equal((thief.load(of_nobody(data)), thief.state()), ("EADDRINUSE", "ERROR"),
+                  "nor by a stream that does not come from it")
+        forged = split(data)
+        for record in forged:
+            if record[0] == GUEST:
+                record[2][:] = bytes(len(record[2]))
+        thief.must("reset")
+        tap.equal((thief.load(join(data[:HEADER], forged)), thief.state()),
+                  ("EADDRINUSE", "ERROR"), "nor by one that says so")
+        tap.equal(owner.set("RUNNING"), 0, "and it runs again")
+
+        owner.set("STOP")
+        thief.must("reset")
+        tap.equal((thief.load(data), thief.set("RUNNING"), owner.set("RUNNING")),
+                  (0, 0, "EADDRINUSE"), "its own guest takes it along")
+        tap.equal((thief.set("STOP"), owner.set("RUNNING"), thief.set("RUNNING")),
+                  (0, 0, "EADDRINUSE"), "and brings it back")
+        thief.must("reset")
+        owner.set("STOP")
+
+        set_vf(pf.netdev, 3, "mac", MAC)
+        tap.equal(vf_info(pf.netdev, 3)["address"], MAC,
+                  "the administrator gives it to a third one")
+        tap.equal(owner.set("RUNNING"), "EADDRINUSE", "the first one waits")
+        third.set("STOP")
+        tap.equal(owner.set("RUNNING"), "EADDRINUSE",
+                  "also while the third one is stopped")
+        tap.equal(third.set("RUNNING"), 0, "which runs again")
+        set_vf(pf.netdev, 3, "mac", NOBODY)
+        tap.equal(owner.set("RUNNING"), 0, "given back, the first one runs")
+
+
+def test_left_behind(tap, pf):
+    """The administrator's address stays at the VF that a guest has left."""
+    with Device(VFS[0]) as old, Device(VFS[1]) as new:
+        old.fill()
+        set_vf(pf.netdev, 0, "mac", MAC)
+        data = old.save()
+        tap.equal((new.load(data), old.close(), new.set("RUNNING")), (0, 0, 0),
+                  "the guest runs with it although the first VF was closed before")
+        new.must("reset")
+        tap.ok(ask_for(new, (SET_MAC, *words(MAC))), "and gets it again after a reset")
+        with Device(VFS[0]) as tenant:
+            tap.ok(not ask_for(tenant, (SET_MAC, *words(MAC))),
+                   "the next tenant of the first VF does not")
+            new.set("STOP")
+            tap.ok(not ask_for(tenant, (SET_MAC, *words(MAC))),
+                   "also while the guest's VF is stopped")
+            tap.equal(new.set("RUNNING"), 0, "which runs again")
+    set_vf(pf.netdev, 0, "mac", NOBODY)
+
+
 def main(tap):
     pf = Port(PF)
     set_address(pf.netdev, PF_IN_WORLD)
@@ -171,7 +250,7 @@ def main(tap):
         device.fill()
         data = device.save()
     tap.ok(data, f"a VF is saved, {len(data)} bytes")
-    tap.run(test_same_rules, pf=pf, data=data)
+    tap.run(test_same_rules, test_taken, test_left_behind, pf=pf, data=data)
     tap.ok(until(lambda: not fails("ping", "-c", "1", "-W", "1", WORLD)),
            "the PF still answers")
     pf.close()
