@@ -190,6 +190,63 @@ static void nic_start_interrupts(struct nic *nic)
 	nic_wr(nic, EIMS, BIT(nic->num_queues));
 }
 
+/* From RDBAL(q) and TDBAL(q). The enable bit first: then the others may be written. */
+static const u8 rx_regs[NIC_RX_REGS] = {
+	0x28, 0x00, 0x04, 0x08,		/* RXDCTL, RDBAL, RDBAH, RDLEN */
+	0x0c, 0x10, 0x14, 0x18,		/* SRRCTL, RDH, RXCTL, RDT */
+};
+
+static const u8 tx_regs[NIC_TX_REGS] = {
+	0x28, 0x00, 0x04, 0x08,		/* TXDCTL, TDBAL, TDBAH, TDLEN */
+	0x10, 0x14, 0x18, 0x38, 0x3c,	/* TDH, TXCTL, TDT, TDWBAL, TDWBAH */
+};
+
+/* The PF's own queue: nobody has written to it since the reset. */
+static void nic_note_queue(struct nic *nic)
+{
+	unsigned int i;
+
+	for (i = 0; i < NIC_RX_REGS; i++)
+		nic->rx_reset[i] = nic_rd(nic, RDBAL(NIC_PF_POOL) + rx_regs[i]);
+	for (i = 0; i < NIC_TX_REGS; i++)
+		nic->tx_reset[i] = nic_rd(nic, TDBAL(NIC_PF_POOL) + tx_regs[i]);
+}
+
+/**
+ * nic_hw_forget_vf() - Clear all registers that a user of a VF can write
+ * @nic:	The PF.
+ * @n:		The VF. It was reset, or is being closed.
+ *
+ * A reset of the VF does not clear them, except for the enable bits in QEMU's model.
+ */
+void nic_hw_forget_vf(struct nic *nic, unsigned int n)
+{
+	unsigned int q, i;
+
+	for (q = n; q < 2 * NIC_NUM_POOLS; q += NIC_NUM_POOLS) {
+		for (i = 0; i < NIC_RX_REGS; i++)
+			nic_wr(nic, RDBAL(q) + rx_regs[i], nic->rx_reset[i]);
+		for (i = 0; i < NIC_TX_REGS; i++)
+			nic_wr(nic, TDBAL(q) + tx_regs[i], nic->tx_reset[i]);
+		nic_rd(nic, RQDPC(q));
+	}
+
+	nic_wr(nic, EIMC, EIMS_VF(n));
+	nic_wr(nic, EICR, EIMS_VF(n));
+	/* In QEMU's model all of these read as what was written last. */
+	nic_wr(nic, PVTEICS(n), 0);
+	nic_wr(nic, PVTEIMS(n), 0);
+	nic_wr(nic, PVTEIMC(n), 0);
+	nic_wr(nic, PVTEIAC(n), 0);
+	nic_wr(nic, PVTEIAM(n), 0);
+	nic_wr(nic, PVTEICR(n), 0);
+	for (i = 0; i < 3; i++)
+		nic_wr(nic, EITR_VF(n, i), 0);
+	nic_wr(nic, PVTIVAR(n), 0);
+	nic_wr(nic, PVTIVAR_MISC(n), 0);
+	nic_wr(nic, PSRTYPE(n), 0);
+}
+
 /* VMDq, and within the PF's pool RSS. */
 static void nic_start_pools(struct nic *nic)
 {
@@ -235,6 +292,7 @@ void nic_hw_start(struct nic *nic)
 	nic_wr(nic, CTRL, ctrl | CTRL_SLU);
 
 	nic_start_pools(nic);
+	nic_note_queue(nic);
 	nic_filters_write(nic);
 	nic_wr(nic, RXCSUM, RXCSUM_IPOFLD | RXCSUM_TUOFLD | RXCSUM_PCSD);
 	nic_wr(nic, RPLOLR, RPLOLR_STRVLAN | RPLOLR_STRCRC);

@@ -65,6 +65,41 @@ static void nic_send(struct nic *nic, unsigned int n, const u32 *msg, unsigned i
 	nic_wr(nic, P2VMAILBOX(n), P2VMAILBOX_STS);
 }
 
+static void nic_clear_mailbox(struct nic *nic, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < MBX_WORDS; i++)
+		nic_wr(nic, VMBMEM(n) + 4 * i, 0);
+}
+
+/**
+ * nic_forget_mailbox() - Clear the mailbox of a VF, and requests in it
+ * @nic:	The PF.
+ * @n:		The VF, which is being closed.
+ *
+ * Context: vf_lock is held.
+ */
+void nic_forget_mailbox(struct nic *nic, unsigned int n)
+{
+	nic_wr(nic, P2VMAILBOX(n), P2VMAILBOX_RVFU);
+	nic_wr(nic, MBVFICR, MBVFICR_REQ(n) | MBVFICR_ACK(n));
+	nic_clear_mailbox(nic, n);
+}
+
+/* The VF was reset. Its driver may have written a message already: keep it. */
+static void nic_vf_flr(struct nic *nic, unsigned int n)
+{
+	nic_vf_reset(nic, n, false);
+	nic_hw_forget_vf(nic, n);
+	if (!(nic_try_mailbox(nic, n) & P2VMAILBOX_PFU))
+		return;
+
+	if (!(nic_rd(nic, MBVFICR) & MBVFICR_REQ(n)))
+		nic_clear_mailbox(nic, n);
+	nic_wr(nic, P2VMAILBOX(n), 0);
+}
+
 /**
  * nic_vf_notify() - Tell a VF how things stand
  * @nic:	The PF.
@@ -111,6 +146,7 @@ static void nic_msg_reset(struct nic *nic, unsigned int n)
 		reply[1] = get_unaligned_le32(mac);
 		reply[2] = get_unaligned_le16(mac + 4);
 	}
+	nic_clear_mailbox(nic, n);
 	nic_send(nic, n, reply, ARRAY_SIZE(reply));
 }
 
@@ -235,14 +271,15 @@ static void nic_serve_message(struct nic *nic, unsigned int n)
 /* Whether there was something to do. Context: vf_lock is held. */
 bool nic_serve_vf(struct nic *nic, unsigned int n)
 {
-	u32 flr = nic_rd(nic, VFLRE) & BIT(n);
-	u32 mail = 0;
+	u32 flr, mail = 0;
 
+	/* A reset comes before the message that follows it, so look for it last. */
 	if (!nic->vf[n].frozen)
 		mail = nic_rd(nic, MBVFICR) & (MBVFICR_REQ(n) | MBVFICR_ACK(n));
+	flr = nic_rd(nic, VFLRE) & BIT(n);
 	if (flr) {
 		nic_wr(nic, VFLRE, flr);
-		nic_vf_reset(nic, n, false);
+		nic_vf_flr(nic, n);
 	}
 	if (mail)
 		nic_wr(nic, MBVFICR, mail);

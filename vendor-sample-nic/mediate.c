@@ -112,6 +112,7 @@ static int nic_mediate_open(struct pci_dev *pdev, struct vfio_mediate_device *de
 	vf->nic = nic;
 	vf->n = pci_iov_vf_id(pdev);
 	nic_vf_open(nic, vf->n);
+	nic_begin_counters(vf);
 	dev->handle = vf;
 	if (READ_ONCE(counters)) {
 		dev->regions = regions;
@@ -135,6 +136,7 @@ static void nic_mediate_release(struct vfio_mediate_device *dev)
 	struct nic_mediated *vf = dev->handle;
 
 	nic_vf_close(vf->nic, vf->n);
+	nic_leave_mailbox(dev);
 	nic_dirty_free(vf);
 	kfree(vf->state);
 	kfree(vf);

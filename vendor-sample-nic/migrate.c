@@ -144,6 +144,24 @@ int nic_counter_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *
 	return ret;
 }
 
+/* Counters cannot be cleared: subtract what the former user has counted. */
+void nic_begin_counters(struct nic_mediated *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < NIC_COUNTERS; i++)
+		m->counter_base[i] = -nic_rd(m->nic, PVF_COUNTER(m->n, vf_counters[i]));
+}
+
+/* No message is on its way any more. Clear the bits that only the VF itself can clear. */
+void nic_leave_mailbox(struct vfio_mediate_device *dev)
+{
+	u32 cleared;
+
+	if (!vf_write(dev, V2PMAILBOX, 0))
+		vf_read(dev, V2PMAILBOX, &cleared);
+}
+
 /* Nothing is pending but what the VF's driver has not looked at yet. */
 static int nic_keep_mailbox(struct vfio_mediate_device *dev)
 {

@@ -42,6 +42,8 @@
 #define NIC_POOL_HASHES		30	/* as many as a message holds */
 #define NIC_MAX_FRAME		9728
 #define NIC_HEADERS		(ETH_HLEN + VLAN_HLEN + ETH_FCS_LEN)
+#define NIC_RX_REGS		8
+#define NIC_TX_REGS		9
 #define NIC_MIN_DESCS		64
 #define NIC_MAX_DESCS		4096
 #define NIC_DEFAULT_DESCS	256
@@ -195,6 +197,8 @@ struct nic_vf {
  * @num_queues:		Queue pairs, of vectors 0 and up; the next vector is for the
  *			rest.
  * @queue:		The queue pairs.
+ * @rx_reset:		Registers of a receive queue that nobody has used yet.
+ * @tx_reset:		Those of a transmit queue.
  * @rx_descs:		Size of receive rings, from the next open on.
  * @tx_descs:		Size of transmit rings, likewise.
  * @opened:		The PF's rings exist. Not so, with the netdev up, after a reset for
@@ -224,6 +228,8 @@ struct nic {
 	void __iomem *regs;
 	unsigned int num_queues;
 	struct nic_queue queue[NIC_MAX_QUEUES];
+	u32 rx_reset[NIC_RX_REGS];
+	u32 tx_reset[NIC_TX_REGS];
 	u16 rx_descs;
 	u16 tx_descs;
 	bool opened;
@@ -274,6 +280,7 @@ static inline void nic_flush(const struct nic *nic)
 /* hw.c */
 void nic_hw_reset(struct nic *nic);
 void nic_hw_start(struct nic *nic);
+void nic_hw_forget_vf(struct nic *nic, unsigned int n);
 void nic_hw_release(struct nic *nic);
 int nic_phy_read(struct nic *nic, unsigned int reg);
 int nic_phy_write(struct nic *nic, unsigned int reg, u16 val);
@@ -358,6 +365,7 @@ int nic_grant_max_frame(struct nic *nic, unsigned int n, u32 size);
 int nic_grant_promisc(struct nic *nic, unsigned int n, bool multicast, bool unicast);
 
 /* mailbox.c */
+void nic_forget_mailbox(struct nic *nic, unsigned int n);
 void nic_vf_notify(struct nic *nic, unsigned int n);
 bool nic_serve_vf(struct nic *nic, unsigned int n);
 void nic_mailbox_work(struct work_struct *work);

@@ -60,6 +60,7 @@
 #define EIMC			0x01528
 #define EIAC			0x0152c
 #define EIAM			0x01530
+#define EICR			0x01580
 #define EITR(n)			(0x01680 + 4 * (n))
 #define EITR_INTERVAL		GENMASK(14, 2)		/* microseconds */
 #define IVAR(n)			(0x01700 + 4 * (n))	/* queues n and n + 8 */
@@ -180,6 +181,21 @@
 #define XDCTL_HTHRESH		GENMASK(12, 8)
 #define XDCTL_WTHRESH		GENMASK(20, 16)
 #define XDCTL_ENABLE		BIT(25)
+
+#define RQDPC(q)		(0x0c030 + 0x40 * (q))	/* cleared when it is read */
+
+/* Registers of a VF's own page, where the PF has them */
+#define PVTEICS(vf)		(0x10020 + 0x100 * (vf))
+#define PVTEIMS(vf)		(0x10024 + 0x100 * (vf))
+#define PVTEIMC(vf)		(0x10028 + 0x100 * (vf))
+#define PVTEIAC(vf)		(0x1002c + 0x100 * (vf))
+#define PVTEIAM(vf)		(0x10030 + 0x100 * (vf))
+#define PVTEICR(vf)		(0x10080 + 0x100 * (vf))
+#define PVF_COUNTER(vf, reg)	(0x10000 + 0x100 * (vf) + ((reg) & 0xff))
+#define PVTIVAR(vf)		(0x11700 + 4 * (vf))
+#define PVTIVAR_MISC(vf)		(0x11720 + 4 * (vf))
+#define EITR_VF(vf, n)		EITR(22 - 3 * (vf) + (n))
+#define PSRTYPE(pool)		(0x05480 + 4 * (pool))
 
 /* Statistics, cleared when they are read */
 #define CRCERRS			0x04000

@@ -254,6 +254,8 @@ void nic_vf_close(struct nic *nic, unsigned int n)
 	vf->stopped = false;
 	vf->frozen = false;
 	nic_vf_reset(nic, n, false);
+	nic_hw_forget_vf(nic, n);
+	nic_forget_mailbox(nic, n);
 	mutex_unlock(&nic->vf_lock);
 }
 

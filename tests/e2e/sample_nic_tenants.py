@@ -4,7 +4,8 @@
 
 Without a VMM: migrate --obey drives VFs as tenants do. What the mailbox refuses a VF, a
 stream that is loaded into it must not get it. The address of a VF that is stopped goes to
-nobody but its own guest and whom the administrator gives it to. Prints TAP.
+nobody but its own guest and whom the administrator gives it to. Who opens a VF finds
+nothing of its former user. Prints TAP.
 """
 
 # /// suite
@@ -17,23 +18,30 @@ nobody but its own guest and whom the administrator gives it to. Prints TAP.
 # minutes = 1
 # ///
 
+import mmap
+import os
 import pathlib
+import signal
 import struct
 
 from labhost.net import PF_IN_WORLD, WORLD, set_address
 from labhost.nic import pool_state
 from labhost.ports import GROUP, Port, octets, up
 from labhost.shell import fails, sh, until
-from labhost.sriov import DRIVER, PF, VFS, set_vf, vf_info
+from labhost.sriov import DRIVER, PCI, PF, VFS, set_vf, vf_info
 from labhost.tap import program
 from sample_nic_stream import (
     FILE, FILTERS, FLAGS, GUEST, HASHES, HEADER, MAC, MAX_FRAME, NUM_VLANS, OTHER,
-    OTHERS_MAC, PORT_VLAN, SECOND_MAC, VLANS, Device, join, split)
+    OTHERS_MAC, PFSTS, PORT_VLAN, SECOND_MAC, V2PMAILBOX, VFU, VLANS, VMBMEM, Device, join,
+    split)
 
 NOBODY = "00:00:00:00:00:00"
 HANDSHAKE, SET_MAC, ADD_MAC, HASH, VLAN, FRAME, PROMISC = \
     1, 2, 2 | 2 << 16, 3, 4 | 1 << 16, 5, 6
+CONTROL = 0x100
 ACTIVE, TAGS, ALL_MULTICAST, ALL_UNICAST = 1, 2, 4, 8
+BAR_SIZE, BATCH = 0x4000, 256
+RESETS = 0xc0           # RSTI and RSTD of V2PMAILBOX: news of the PF
 
 
 def words(mac):
@@ -238,6 +246,84 @@ def test_left_behind(tap, pf):
     set_vf(pf.netdev, 0, "mac", NOBODY)
 
 
+def view(vf):
+    """All of BAR 0 as the one who opens a VF reads it."""
+    found = {}
+    with Device(vf) as device:
+        for start in range(0, BAR_SIZE, 4 * BATCH):
+            regs = range(start, start + 4 * BATCH, 4)
+            device.proc.stdin.write("".join(f"read {reg:#x}\n" for reg in regs).encode())
+            found |= {reg: int(device.line().partition(": ")[2]) for reg in regs}
+    found[V2PMAILBOX] &= ~RESETS
+    # The PF's news of the link are nobody's.
+    if found[VMBMEM] & 0xffff == CONTROL:
+        found[VMBMEM] = 0
+        found[V2PMAILBOX] &= ~PFSTS
+    return found
+
+
+def pci_view(vf):
+    """Config space, and the table of MSI-X; not open."""
+    config = (PCI / vf / "config").read_bytes()
+    table = os.open(PCI / vf / "resource3", os.O_RDWR | os.O_SYNC)
+    with mmap.mmap(table, 4096) as memory:
+        vectors = memory[:0x30].hex()
+    os.close(table)
+    return config.hex(), vectors
+
+
+def test_next(tap, pf, data):
+    """Who opens a VF after another."""
+    vf, number = VFS[1], 1
+
+    def left():
+        """What differs from a VF that nobody has used."""
+        now, pool, pci = view(vf), pool_state(pf.netdev, number), pci_view(vf)
+        found = {hex(reg): (hex(value), hex(now[reg])) for reg, value in fresh.items()
+                 if value != now[reg]}
+        found |= {key: (value, pool[key]) for key, value in fresh_pool.items()
+                  if value != pool[key]}
+        return found | ({} if pci == fresh_pci else {"pci": (fresh_pci, pci)})
+
+    def by_driver():
+        """The host's own igbvf, with traffic; unbinding it resets nothing."""
+        sh("vfctl", "bind", vf, "igbvf")
+        port = Port(vf)
+        sh("ip", "link", "add", "link", port.netdev, "name", "tenant", "type", "vlan",
+           "id", "77")
+        sh("ip", "maddr", "add", GROUP, "dev", port.netdev)
+        good = up(port) and pf.meets(port) and port.meets(pf)
+        port.close()
+        sh("vfctl", "bind", vf, DRIVER)
+        return good
+
+    fresh, fresh_pool, fresh_pci = view(vf), pool_state(pf.netdev, number), pci_view(vf)
+    tap.equal(left(), {}, "a VF that nobody has used is always the same")
+
+    with Device(vf) as device:
+        device.fill()
+    tap.equal(left(), {}, "after one that was running: nothing of it")
+    with Device(vf) as device:
+        device.fill()
+        device.set("STOP")
+    tap.equal(left(), {}, "after one that was stopped: nothing of it")
+    for how in ("closed", "killed"):
+        device = Device(vf)
+        loaded = device.load(data)
+        if how == "killed":
+            device.proc.send_signal(signal.SIGKILL)
+            device.proc.wait()
+        device.close()
+        tap.equal((loaded, left()), (0, {}),
+                  f"{how} after a state was loaded, before it ran: nothing of it")
+    with Device(vf) as device:
+        device.fill()
+        device.must(f"write {V2PMAILBOX:#x} {VFU}")
+        device.must(f"write {VMBMEM + 8:#x} 0x12345678")
+    tap.equal(left(), {}, "after one that kept its mailbox: nothing of it")
+    tap.equal((by_driver(), left()), (True, {}), "after igbvf: nothing of it")
+
+
 def main(tap):
     pf = Port(PF)
     set_address(pf.netdev, PF_IN_WORLD)
@@ -250,7 +336,7 @@ def main(tap):
         device.fill()
         data = device.save()
     tap.ok(data, f"a VF is saved, {len(data)} bytes")
-    tap.run(test_same_rules, test_taken, test_left_behind, pf=pf, data=data)
+    tap.run(test_next, test_same_rules, test_taken, test_left_behind, pf=pf, data=data)
     tap.ok(until(lambda: not fails("ping", "-c", "1", "-W", "1", WORLD)),
            "the PF still answers")
     pf.close()
