@@ -245,8 +245,8 @@ struct vfio_mediate_record {
  * @features:	Features of the state that @load knows, a mask of the vendor's own.
  *		A stream says which it uses; where it uses another it is refused.
  * @run:	Let the device operate. It was quiesced or stopped before; or was
- *		reset while it was, or after an error that left it as nobody knows,
- *		and has the state of a device that was reset.
+ *		reset while it was, or after @run, @quiesce or @stop had failed, and
+ *		has the state of a device that was reset.
  * @quiesce:	Optional; VFIO_MIGRATION_P2P is offered with it. Have no more DMA of
  *		the device's own begin, to other devices at least, and wait for what
  *		is under way. Accesses to registers are served as ever. It was

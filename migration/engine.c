@@ -101,6 +101,7 @@ static int tell_level(struct vpm_mig *mig, enum vpm_level level)
 	else
 		ret = ops->stop(dev);
 	vpm_mig_exit(mig, cookie);
+	mig->unsure = ops && ret < 0;
 	if (ret >= 0)
 		mig->level = level;
 
@@ -273,7 +274,7 @@ static void after_reset(struct vpm_mig *mig)
 
 	/* Who sends memory need not know, and goes on: so does the watch. */
 	end_transfer(mig);
-	if (mig->level != VPM_RUNNING)
+	if (mig->level != VPM_RUNNING || mig->unsure)
 		ret = set_level(mig, VPM_RUNNING);
 	mig->state = ret ? VFIO_DEVICE_STATE_ERROR : VFIO_DEVICE_STATE_RUNNING;
 	if (ret)
@@ -327,6 +328,7 @@ void vpm_mig_detach(struct vpm_mig *mig)
 	}
 	/* Not for a reset to change: nobody can. */
 	mig->level = VPM_RUNNING;
+	mig->unsure = false;
 	vpm_mig_unlock(mig);
 }
 

@@ -72,6 +72,8 @@ struct vpm_mig_watch {
  * @id:		What goes into headers of streams, and is expected there.
  * @state:	As user space sees it.
  * @level:	What the vendor was told last.
+ * @unsure:	The vendor failed to do something else since. It should have restored
+ *		@level; the next reset calls &vfio_mediate_migration_ops.run in any case.
  * @protocol:	The first that was used.
  * @transfer:	The data transfer of the state, NULL when it has none.
  * @reset:	The device was reset and this has not been dealt with. vpm_mig_lock()
@@ -89,6 +91,7 @@ struct vpm_mig {
 	struct vpm_identity id;
 	enum vfio_device_mig_state state;
 	enum vpm_level level;
+	bool unsure;
 	enum vpm_protocol protocol;
 	struct vpm_transfer *transfer;
 	bool reset;

@@ -325,6 +325,44 @@ static void test_reset_fails(struct kunit *test)
 	fake_close_device(device);
 }
 
+/* A vendor that could not stop a device may have stopped half of it. */
+static void test_reset_after_failure(struct kunit *test)
+{
+	static const struct {
+		enum vfio_device_mig_state from, to;
+		enum vpm_level fails;
+	} arcs[] = {
+		{ VFIO_DEVICE_STATE_RUNNING, VFIO_DEVICE_STATE_RUNNING_P2P, VPM_QUIESCED },
+		{ VFIO_DEVICE_STATE_PRE_COPY, VFIO_DEVICE_STATE_PRE_COPY_P2P, VPM_QUIESCED },
+		{ VFIO_DEVICE_STATE_RUNNING_P2P, VFIO_DEVICE_STATE_STOP, VPM_STOPPED },
+		{ VFIO_DEVICE_STATE_STOP, VFIO_DEVICE_STATE_RUNNING_P2P, VPM_QUIESCED },
+		{ VFIO_DEVICE_STATE_RUNNING_P2P, VFIO_DEVICE_STATE_RUNNING, VPM_RUNNING },
+	};
+	struct fake_device *device;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(arcs); i++) {
+		device = fake_open_device(test, true);
+		fake_go(test, device, arcs[i].from);
+		fake.errors[arcs[i].fails] = -EIO;
+		KUNIT_EXPECT_EQ(test, -EIO, fake_set(device, arcs[i].to));
+		KUNIT_EXPECT_EQ(test, arcs[i].from, fake_state(device));
+		fake.errors[arcs[i].fails] = 0;
+		fake_forget();
+		vpm_mig_reset(device->mig);
+		KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_RUNNING, fake_state(device));
+		KUNIT_EXPECT_STREQ_MSG(test, fake.log, "r", "%c to %c",
+				       letters[arcs[i].from], letters[arcs[i].to]);
+
+		/* Once: it is known to run now. */
+		fake_forget();
+		vpm_mig_reset(device->mig);
+		KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_RUNNING, fake_state(device));
+		KUNIT_EXPECT_STREQ(test, fake.log, "");
+		fake_close_device(device);
+	}
+}
+
 /* How far one comes on the way to RUNNING without a vendor */
 static unsigned int without_transfer(unsigned int state)
 {
@@ -483,6 +521,7 @@ static struct kunit_case state_cases[] = {
 	KUNIT_CASE(test_reset_watched),
 	KUNIT_CASE(test_reset_is_first),
 	KUNIT_CASE(test_reset_fails),
+	KUNIT_CASE(test_reset_after_failure),
 	KUNIT_CASE(test_detach),
 	KUNIT_CASE(test_vendor_fails),
 	KUNIT_CASE(test_protocols),
