@@ -194,15 +194,20 @@ static int nic_quiesce(struct vfio_mediate_device *dev)
 static int nic_stop_vf(struct vfio_mediate_device *dev)
 {
 	struct nic_mediated *m = dev->handle;
-	int ret;
+	bool quiesced = READ_ONCE(m->nic->vf[m->n].stopped);
+	int ret, undone;
 
 	ret = nic_vf_stop(m->nic, m->n, true);
-	if (!ret)
-		ret = nic_keep_mailbox(dev);
 	if (ret)
-		nic_vf_start(m->nic, m->n);
+		return ret;
 
-	return ret;
+	ret = nic_keep_mailbox(dev);
+	if (!ret)
+		return 0;
+
+	undone = quiesced ? nic_vf_stop(m->nic, m->n, false) : nic_vf_start(m->nic, m->n);
+
+	return undone ? -ENOTRECOVERABLE : ret;
 }
 
 /*
@@ -235,11 +240,18 @@ static int nic_kick(struct vfio_mediate_device *dev)
 static int nic_run(struct vfio_mediate_device *dev)
 {
 	struct nic_mediated *m = dev->handle;
+	bool frozen = READ_ONCE(m->nic->vf[m->n].frozen);
 	int ret;
 
 	ret = nic_vf_start(m->nic, m->n);
+	if (ret)
+		return ret;
 
-	return ret ? ret : nic_kick(dev);
+	ret = nic_kick(dev);
+	if (ret && nic_vf_stop(m->nic, m->n, frozen))
+		return -ENOTRECOVERABLE;
+
+	return ret;
 }
 
 static u64 nic_state_size(struct vfio_mediate_device *dev)

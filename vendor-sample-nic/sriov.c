@@ -119,32 +119,55 @@ static void nic_thaw(struct nic *nic, unsigned int n)
 	queue_work(nic->wq, &nic->mailbox_work);
 }
 
+/* Restore what nic_vf_stop() has changed. */
+static int nic_vf_unstop(struct nic *nic, unsigned int n, bool stopped, bool frozen)
+{
+	struct nic_vf *vf = &nic->vf[n];
+
+	if (vf->frozen && !frozen)
+		nic_thaw(nic, n);
+	vf->frozen = frozen;
+	if (stopped)
+		return 0;
+	if (nic_pool_resume(nic, n, true))
+		return -ENOTRECOVERABLE;
+
+	vf->stopped = false;
+	nic_vf_write_dma(nic, n);
+
+	return 0;
+}
+
 /**
  * nic_vf_stop() - Stop a VF's DMA
  * @nic:	The PF.
  * @n:		The VF.
  * @freeze:	Nor is its mailbox served any more, from now on.
  *
- * Whatever its driver does, resets included, until nic_vf_start(); so, too, when
- * this fails. What it had queued to be sent is sent then; frames for it are dropped
- * in the meantime, unless another VF comes with its address and gets them. What it
- * has sent itself before, and what it has received, is in memory when this returns.
+ * Whatever its driver does, resets included, until nic_vf_start(). What it had queued
+ * to be sent is sent then; frames for it are dropped in the meantime, unless another
+ * VF comes with its address and gets them. What it has sent itself before, and what it
+ * has received, is in memory when this returns.
  *
  * Context: Process context, sleeps.
- * Return: 0 when the VF does no more DMA, -ENODEV when the VF or its PF
- * is gone, or -ETIMEDOUT when it is not certain.
+ * Return: 0 when the VF does no more DMA. -ENODEV when the VF or its PF is gone, or
+ * -ETIMEDOUT when it is not certain that it does none: it is as it was before.
+ * -ENOTRECOVERABLE when it is not, because the PF has taken its address meanwhile.
  */
 int nic_vf_stop(struct nic *nic, unsigned int n, bool freeze)
 {
 	struct nic_vf *vf = nic_lock_vf(nic, n);
+	bool stopped, frozen;
 	int ret;
 
 	if (!vf)
 		return -ENODEV;
 
-	if (freeze && !vf->frozen)
+	stopped = vf->stopped;
+	frozen = vf->frozen;
+	if (freeze && !frozen)
 		nic_serve_vf(nic, n);
-	else if (vf->frozen && !freeze)
+	else if (frozen && !freeze)
 		nic_thaw(nic, n);
 	vf->frozen = freeze;
 	vf->stopped = true;
@@ -153,6 +176,8 @@ int nic_vf_stop(struct nic *nic, unsigned int n, bool freeze)
 	ret = nic_pool_drain(nic, n, true);
 	if (nic_gone(nic))
 		ret = -ENODEV;
+	if (ret)
+		ret = nic_vf_unstop(nic, n, stopped, frozen) ?: ret;
 	mutex_unlock(&nic->vf_lock);
 
 	return ret;

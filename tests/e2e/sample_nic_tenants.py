@@ -5,7 +5,7 @@
 Without a VMM: migrate --obey drives VFs as tenants do. What the mailbox refuses a VF, a
 stream that is loaded into it must not get it. The address of a VF that is stopped goes to
 nobody but its own guest and whom the administrator gives it to. Who opens a VF finds
-nothing of its former user. Prints TAP.
+nothing of its former user. A VF that could not be stopped goes on. Prints TAP.
 """
 
 # /// suite
@@ -25,7 +25,7 @@ import signal
 import struct
 
 from labhost.net import PF_IN_WORLD, WORLD, set_address
-from labhost.nic import pool_state
+from labhost.nic import DEBUGFS, enabled, pool_state
 from labhost.ports import GROUP, Port, octets, up
 from labhost.shell import fails, sh, until
 from labhost.sriov import DRIVER, PCI, PF, VFS, set_vf, vf_info
@@ -40,6 +40,8 @@ HANDSHAKE, SET_MAC, ADD_MAC, HASH, VLAN, FRAME, PROMISC = \
     1, 2, 2 | 2 << 16, 3, 4 | 1 << 16, 5, 6
 CONTROL = 0x100
 ACTIVE, TAGS, ALL_MULTICAST, ALL_UNICAST = 1, 2, 4, 8
+STOP, RUNNING, QUIESCED = 1, 2, 5       # VFIO_DEVICE_STATE_
+SECOND_TDH = 0x3910     # of a queue that is not used
 BAR_SIZE, BATCH = 0x4000, 256
 RESETS = 0xc0           # RSTI and RSTD of V2PMAILBOX: news of the PF
 
@@ -324,6 +326,34 @@ def test_next(tap, pf, data):
     tap.equal((by_driver(), left()), (True, {}), "after igbvf: nothing of it")
 
 
+def test_not_quiesced(tap, pf):
+    """The head of a ring never stands still, because the VF's driver writes to it."""
+    flag = DEBUGFS / pf.device / "vf0_stop"
+    for what, before, to in (("it runs", RUNNING, QUIESCED), ("stopped", STOP, QUIESCED),
+                             ("quiesced", QUIESCED, STOP)):
+        with Device(VFS[0]) as device:
+            device.fill()
+            device.must(f"set {before}")
+            level = flag.read_text().strip()
+            # It may be that nothing was written while the PF looked.
+            for _ in range(10):
+                device.must(f"move {SECOND_TDH:#x}")
+                answer = device.ask(f"set {to}")
+                device.must("move 0")
+                if answer != 0:
+                    break
+                device.must(f"set {before}")
+            else:
+                tap.skip(f"it cannot be stopped, {what}", "the PF saw the head stand still")
+                continue
+            tap.equal((answer, device.must("state"), flag.read_text().strip()),
+                      ("ETIMEDOUT", before, level), f"it cannot be stopped: {what} as before")
+            device.must("reset")
+            device.fill()
+            tap.equal((device.must("state"), enabled(pf.netdev, 0)), (RUNNING, [1, 1]),
+                      f"it could not be stopped, {what}: after a reset it runs")
+
+
 def main(tap):
     pf = Port(PF)
     set_address(pf.netdev, PF_IN_WORLD)
@@ -336,7 +366,8 @@ def main(tap):
         device.fill()
         data = device.save()
     tap.ok(data, f"a VF is saved, {len(data)} bytes")
-    tap.run(test_next, test_same_rules, test_taken, test_left_behind, pf=pf, data=data)
+    tap.run(test_next, test_same_rules, test_taken, test_left_behind, test_not_quiesced,
+            pf=pf, data=data)
     tap.ok(until(lambda: not fails("ping", "-c", "1", "-W", "1", WORLD)),
            "the PF still answers")
     pf.close()

@@ -5,9 +5,11 @@
 #define _GNU_SOURCE
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "migrate.h"
@@ -20,6 +22,9 @@ struct obedient {
 	int fd;				/* of the transfer, by v2 */
 	struct vfio_client_region bar;
 	struct stream stream;
+	pthread_t mover;
+	__u32 *moving;		/* register that it writes to, or NULL */
+	bool moved;			/* it has begun */
 };
 
 static long access_bar(struct obedient *o, __u64 reg, __u32 *value, bool write)
@@ -80,6 +85,50 @@ static long load(struct obedient *o, const char *path)
 		write_parts(o->fd, stream->data, stream->size, 100);
 }
 
+/* Writes other values to a register all the time, as a hostile guest may. */
+static void *move_register(void *data)
+{
+	struct obedient *o = data;
+	__u32 *reg;
+	__u32 value = 0;
+
+	while ((reg = __atomic_load_n(&o->moving, __ATOMIC_RELAXED))) {
+		__atomic_store_n(reg, value, __ATOMIC_RELAXED);
+		value = (value + 1) & 0xfff;
+		__atomic_store_n(&o->moved, true, __ATOMIC_RELAXED);
+	}
+
+	return NULL;
+}
+
+static long move(struct obedient *o, __u64 reg)
+{
+	__u32 *moving = o->moving;
+	void *page = NULL;
+	long ret;
+
+	if (reg && moving)
+		return -EBUSY;
+	if (!reg) {
+		__atomic_store_n(&o->moving, NULL, __ATOMIC_RELAXED);
+		if (!moving)
+			return 0;
+		pthread_join(o->mover, NULL);
+		return munmap((void *)((unsigned long)moving & ~4095ul), 4096) ? -errno : 0;
+	}
+
+	ret = vfio_client_region_mmap(&o->m.dev, &o->bar, 4096, reg & ~4095ull, &page);
+	if (ret)
+		return ret;
+	o->moving = page + (reg & 4095);
+	o->moved = false;
+	ret = -pthread_create(&o->mover, NULL, move_register, o);
+	while (!ret && !__atomic_load_n(&o->moved, __ATOMIC_RELAXED))
+		usleep(100);
+
+	return ret;
+}
+
 static long obey_line(struct obedient *o, const char *word, const char *arg,
 		      const char *value)
 {
@@ -90,6 +139,8 @@ static long obey_line(struct obedient *o, const char *word, const char *arg,
 		return access_bar(o, reg, &number, false);
 	if (!strcmp(word, "write"))
 		return access_bar(o, reg, &number, true);
+	if (!strcmp(word, "move"))
+		return move(o, reg);
 	if (!strcmp(word, "reset"))
 		return vfio_client_ioctl(o->m.dev.device_fd, VFIO_DEVICE_RESET, NULL);
 	if (!strcmp(word, "state"))
@@ -169,6 +220,7 @@ static void print_help(FILE *file)
 	      "\n"
 	      "      read REG          register of BAR 0\n"
 	      "      write REG VALUE\n"
+	      "      move REG          write to it all the time; 0: no longer\n"
 	      "      reset\n"
 	      "      state             its number in the protocol\n"
 	      "      set STATE\n"
