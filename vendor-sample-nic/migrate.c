@@ -287,12 +287,12 @@ static int nic_save_vf(struct vfio_mediate_device *dev, struct nic_rec_vf *rec)
 
 	mutex_lock(&m->nic->vf_lock);
 	pending = m->nic->vf[m->n].mailbox;
-	unmasked = (nic_rd(m->nic, EIMS) & EIMS_VF(m->n)) >> __ffs(EIMS_VF(m->n));
+	unmasked = m->nic->vf[m->n].unmasked >> __ffs(EIMS_VF(m->n));
 	for (i = 0; i < NIC_MBX_WORDS; i++)
 		rec->message[i] = cpu_to_le32(nic_rd(m->nic, VMBMEM(m->n) + 4 * i));
 	mutex_unlock(&m->nic->vf_lock);
 
-	/* QEMU's model knows of VTEIMS only what was written last. */
+	/* They are masked now; and QEMU's model has in VTEIMS only what was written last. */
 	rec->reg[NIC_VF_REGS - 1] |= cpu_to_le32(unmasked);
 
 	val &= V2PMAILBOX_VFU;
@@ -528,6 +528,9 @@ static int nic_apply(struct vfio_mediate_device *dev)
 	mutex_unlock(&m->nic->vf_lock);
 	if (!ret)
 		ret = nic_apply_registers(dev, state);
+	mutex_lock(&m->nic->vf_lock);
+	nic_vf_mask(m->nic, m->n);
+	mutex_unlock(&m->nic->vf_lock);
 	if (!ret && state->have & BIT(NIC_REC_COUNTERS))
 		ret = nic_apply_counters(dev, &state->counters);
 

@@ -170,6 +170,7 @@ struct nic_vf_stats {
  * @stopped:	Its DMA has been stopped by nic_vf_stop().
  * @frozen:	Neither is its mailbox served.
  * @held:	Receives nothing for the moment, see nic_vf_hold().
+ * @unmasked:	Its bits of EIMS, which are masked while it is @frozen.
  * @mailbox:	What its driver is still to find in its mailbox: P2VMAILBOX_STS, _ACK.
  */
 struct nic_vf {
@@ -186,6 +187,7 @@ struct nic_vf {
 	bool stopped;
 	bool frozen;
 	bool held;
+	u32 unmasked;
 	u32 mailbox;
 };
 
@@ -332,6 +334,7 @@ void nic_vfs_link(struct nic *nic);
 void nic_vfs_restart(struct nic *nic);
 int nic_vf_stop(struct nic *nic, unsigned int n, bool freeze);
 int nic_vf_start(struct nic *nic, unsigned int n);
+void nic_vf_mask(struct nic *nic, unsigned int n);
 int nic_vf_hold(struct nic *nic, unsigned int n, bool on);
 void nic_vf_open(struct nic *nic, unsigned int n);
 void nic_vf_close(struct nic *nic, unsigned int n);

@@ -38,6 +38,7 @@ static void nic_replay_begin(struct nic *nic, unsigned int n, bool active)
 	if (!vf->admin_mac)
 		nic_pool_set_mac(nic, n, 0, none);
 	vf->active = active;
+	vf->unmasked = 0;
 	vf->mailbox = 0;
 }
 

@@ -79,6 +79,7 @@ void nic_vf_reset(struct nic *nic, unsigned int n, bool active)
 	if (!vf->stopped && nic_pool_resume(nic, n, false))
 		active = false;
 	vf->active = active;
+	vf->unmasked = 0;
 	vf->mailbox = 0;
 	nic_vf_write_dma(nic, n);
 }
@@ -105,12 +106,27 @@ void nic_vfs_restart(struct nic *nic)
 	nic_vfs_link(nic);
 }
 
+/**
+ * nic_vf_mask() - Mask the vectors of a VF until its mailbox is served again
+ * @nic:	The PF.
+ * @n:		The VF.
+ *
+ * Context: vf_lock is held.
+ */
+void nic_vf_mask(struct nic *nic, unsigned int n)
+{
+	nic->vf[n].unmasked |= nic_rd(nic, EIMS) & EIMS_VF(n);
+	nic_wr(nic, EIMC, EIMS_VF(n));
+}
+
 /* Serve the mailbox again. What the VF's driver has not seen yet, it finds again. */
 static void nic_thaw(struct nic *nic, unsigned int n)
 {
 	struct nic_vf *vf = &nic->vf[n];
 
 	vf->frozen = false;
+	nic_wr(nic, EIMS, vf->unmasked);
+	vf->unmasked = 0;
 	if (vf->mailbox)
 		nic_wr(nic, P2VMAILBOX(n), vf->mailbox);
 	else if (vf->active)
@@ -126,6 +142,8 @@ static int nic_vf_unstop(struct nic *nic, unsigned int n, bool stopped, bool fro
 
 	if (vf->frozen && !frozen)
 		nic_thaw(nic, n);
+	else if (!vf->frozen && frozen)
+		nic_vf_mask(nic, n);
 	vf->frozen = frozen;
 	if (stopped)
 		return 0;
@@ -142,7 +160,7 @@ static int nic_vf_unstop(struct nic *nic, unsigned int n, bool stopped, bool fro
  * nic_vf_stop() - Stop a VF's DMA
  * @nic:	The PF.
  * @n:		The VF.
- * @freeze:	Nor is its mailbox served any more, from now on.
+ * @freeze:	Nor is its mailbox served any more, nor an interrupt raised, from now on.
  *
  * Whatever its driver does, resets included, until nic_vf_start(). What it had queued
  * to be sent is sent then; frames for it are dropped in the meantime, unless another
@@ -165,10 +183,12 @@ int nic_vf_stop(struct nic *nic, unsigned int n, bool freeze)
 
 	stopped = vf->stopped;
 	frozen = vf->frozen;
-	if (freeze && !frozen)
+	if (freeze && !frozen) {
 		nic_serve_vf(nic, n);
-	else if (frozen && !freeze)
+		nic_vf_mask(nic, n);
+	} else if (frozen && !freeze) {
 		nic_thaw(nic, n);
+	}
 	vf->frozen = freeze;
 	vf->stopped = true;
 	nic_vf_write_dma(nic, n);

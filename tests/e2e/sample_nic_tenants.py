@@ -25,7 +25,7 @@ import signal
 import struct
 
 from labhost.net import PF_IN_WORLD, WORLD, set_address
-from labhost.nic import DEBUGFS, enabled, pool_state
+from labhost.nic import DEBUGFS, enabled, pool_state, registers
 from labhost.ports import GROUP, Port, octets, up
 from labhost.shell import fails, sh, until
 from labhost.sriov import DRIVER, PCI, PF, VFS, set_vf, vf_info
@@ -354,6 +354,28 @@ def test_not_quiesced(tap, pf):
                       f"it could not be stopped, {what}: after a reset it runs")
 
 
+def test_masked(tap, pf):
+    """Interrupts of a VF that is stopped."""
+    def unmasked():
+        return registers(pf.netdev)["EIMS"][0] >> 22 & 7
+
+    with Device(VFS[0]) as device:
+        device.fill()
+        running = unmasked()
+        device.set("STOP")
+        stopped, saved = unmasked(), device.save()
+        tap.equal((running, stopped), (7, 0), "stopped, its vectors are masked")
+        tap.equal(struct.unpack_from("<I", split(saved)[1][2], 32)[0], 7,
+                  "saved as they were")
+        device.set("RUNNING")
+        tap.equal(unmasked(), 7, "and unmasked when it runs again")
+        device.set("STOP")
+        device.must("reset")
+        tap.equal(unmasked(), 0, "but not when it was reset meanwhile")
+        tap.equal((device.load(saved), unmasked()), (0, 0), "loaded: masked")
+        tap.equal((device.set("RUNNING"), unmasked()), (0, 7), "until it runs")
+
+
 def main(tap):
     pf = Port(PF)
     set_address(pf.netdev, PF_IN_WORLD)
@@ -367,7 +389,7 @@ def main(tap):
         data = device.save()
     tap.ok(data, f"a VF is saved, {len(data)} bytes")
     tap.run(test_next, test_same_rules, test_taken, test_left_behind, test_not_quiesced,
-            pf=pf, data=data)
+            test_masked, pf=pf, data=data)
     tap.ok(until(lambda: not fails("ping", "-c", "1", "-W", "1", WORLD)),
            "the PF still answers")
     pf.close()
