@@ -297,7 +297,9 @@ void nic_hw_start(struct nic *nic)
 	nic_wr(nic, RXCSUM, RXCSUM_IPOFLD | RXCSUM_TUOFLD | RXCSUM_PCSD);
 	nic_wr(nic, RPLOLR, RPLOLR_STRVLAN | RPLOLR_STRCRC);
 	nic_wr(nic, RLPML, NIC_MAX_FRAME);
-	nic_wr(nic, TCTL, TCTL_EN | TCTL_PSP | TCTL_RTLC | FIELD_PREP(TCTL_CT, 15));
+	/* Half duplex may be negotiated. */
+	nic_wr(nic, TCTL, TCTL_EN | TCTL_PSP | TCTL_RTLC | FIELD_PREP(TCTL_CT, 15) |
+	       FIELD_PREP(TCTL_COLD, 64));
 	nic_wr(nic, RCTL, RCTL_RXEN | RCTL_LPE | RCTL_BAM | RCTL_VFE | RCTL_SECRC);
 
 	nic_start_interrupts(nic);

@@ -82,6 +82,7 @@
 #define TCTL_EN			BIT(1)
 #define TCTL_PSP		BIT(3)
 #define TCTL_CT			GENMASK(11, 4)
+#define TCTL_COLD		GENMASK(21, 12)	/* byte times */
 #define TCTL_RTLC		BIT(24)
 #define QDE			0x02408
 #define RXCSUM			0x05000
