@@ -259,8 +259,8 @@ struct vfio_mediate_record {
  *		user space asked for the state has come to &vfio_pci_mediate_ops.rw.
  * @size:	Bytes that all records of @save will have together, as far as can be
  *		said now; user space plans its downtime with it. In any state.
- * @save_as:	Optional. A stream is about to begin. @version is &vfio_mediate_migration_ops.version
- *		and @features are &vfio_mediate_device.migration_features: lower the
+ * @save_as:	Optional. A stream is about to begin. @version is the member of that name,
+ *		@features are &vfio_mediate_device.migration_features: lower the
  *		version, not below @min_version, so that an older destination can load
  *		the stream; set the features that the state makes use of now. Both hold
  *		for all records of the stream.
@@ -276,13 +276,13 @@ struct vfio_mediate_record {
  *		user space moves on when it wants to.
  * @pre_copy_size: How many bytes @pre_copy can give: at first, and, since it gave
  *		them, for changes.
- * @match:	Optional. A stream has come from a device whose PCI IDs are not the same:
- *		@ids are its vendor, device, subsystem vendor and subsystem. Return 0
- *		if this device can have its state, as where only the card's maker
- *		differs. Without it all four must be the same.
+ * @match:	Optional. A stream has come from a device whose PCI IDs are not the
+ *		same: @ids are its vendor, device, subsystem vendor and subsystem.
+ *		Return 0 if this device can have its state, as where only the card's
+ *		maker differs. Without it all four must be the same.
  * @load_begin:	A stream has come whose header suits: from the same ops' name, for a
- *		device that matches, with a version and features that can be loaded. Forget what was loaded before, if anything. The device is
- *		stopped.
+ *		device that matches, with a version and features that can be loaded.
+ *		Forget what was loaded before, if anything. The device is stopped.
  * @load:	Check one record, and put it aside. The hardware is not to be touched:
  *		the rest of the stream may be missing or wrong, or the device may be
  *		reset.
@@ -293,9 +293,9 @@ struct vfio_mediate_record {
  *
  * All but the optional ones are needed. Where one returns a negative errno:
  *
- * * @run, @quiesce, @stop, @save_as, @save_begin: user space gets the errno, and the device is expected to
- *   be as it was. If it is not, return -ENOTRECOVERABLE: the device is then in
- *   VFIO_DEVICE_STATE_ERROR until it is reset.
+ * * @run, @quiesce, @stop, @save_as, @save_begin: user space gets the errno, and the
+ *   device is expected to be as it was. If it is not, return -ENOTRECOVERABLE: the device
+ *   is then in VFIO_DEVICE_STATE_ERROR until it is reset.
  * * @save, @pre_copy: the stream cannot be continued, and user space gets the errno
  *   until it leaves the state. -EAGAIN and -ERESTARTSYS are not kept: the same
  *   record is asked for again.

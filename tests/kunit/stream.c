@@ -347,7 +347,8 @@ static void test_identity(struct kunit *test)
 
 	/* Another device's that the vendor takes, which alone makes it no better. */
 	id = identity;
-	id.ids[0] = got.matches = 0x1234;
+	id.ids[0] = 0x1234;
+	got.matches = 0x1234;
 	KUNIT_EXPECT_EQ(test, 0, parse_header_of(t, &id));
 	KUNIT_EXPECT_EQ(test, got.headers, 1);
 	id.version = 6;
