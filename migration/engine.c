@@ -57,12 +57,19 @@ static int begin_watch(struct vpm_mig *mig)
 	if (!mig->watch)
 		return 0;
 	if (mig->level == VPM_STOPPED)
-		return mig->watch->save_stopped(mig);
+		return mig->watch->check(mig);
 
 	ret = mig->watch->save(mig);
 	mig->watched = !ret;
 
 	return ret;
+}
+
+int vpm_mig_check(struct vpm_mig *mig)
+{
+	lockdep_assert_held(&mig->state_lock);
+
+	return mig->watched ? mig->watch->check(mig) : 0;
 }
 
 static void end_watch(struct vpm_mig *mig)

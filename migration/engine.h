@@ -45,7 +45,9 @@ enum vpm_level {
 /**
  * struct vpm_mig_watch - Who wants to know when a running device is saved
  * @save:	It is about to be. May return a negative errno.
- * @save_stopped: The same of a device that is stopped already.
+ * @check:	Return a negative errno when not all is known that the device has written.
+ *		Called when a stopped device is about to be saved, and while a running one
+ *		is.
  * @stopped:	It has been stopped, whether it is saved or not. Likewise, if it is.
  * @saved:	It has been, or will not be. Comes after @save, or several, returned 0.
  *		When it was reset, not before user space has it run or be saved.
@@ -54,7 +56,7 @@ enum vpm_level {
  */
 struct vpm_mig_watch {
 	int (*save)(struct vpm_mig *mig);
-	int (*save_stopped)(struct vpm_mig *mig);
+	int (*check)(struct vpm_mig *mig);
 	int (*stopped)(struct vpm_mig *mig);
 	void (*saved)(struct vpm_mig *mig);
 };
@@ -162,6 +164,17 @@ int vpm_mig_claim(struct vpm_mig *mig, enum vpm_protocol protocol);
  * VFIO_DEVICE_STATE_ERROR.
  */
 int vpm_mig_set_state(struct vpm_mig *mig, enum vfio_device_mig_state new);
+
+/**
+ * vpm_mig_check() - Can the migration of a running device still succeed?
+ * @mig:	The migration, saved while the device runs; locked.
+ *
+ * A VMM that gets an error in pre-copy goes back to RUNNING. One that gets it on the way
+ * to stop-copy resets the device.
+ *
+ * Return: 0, or a negative errno when not all is known that the device has written.
+ */
+int vpm_mig_check(struct vpm_mig *mig);
 
 /**
  * vpm_mig_lost() - Has a transfer ended without its VMM?

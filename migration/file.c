@@ -64,6 +64,10 @@ static int get_precopy_info(struct vpm_transfer *transfer,
 	if (transfer->ended)
 		return -ENODEV;
 
+	ret = vpm_mig_check(mig);
+	if (ret)
+		return ret;
+
 	ret = vpm_transfer_estimate(transfer, &initial, &changed);
 	info->initial_bytes = initial;
 	info->dirty_bytes = changed;

@@ -76,9 +76,9 @@ static int save(struct vpm_mig *mig)
 	return vpm_track_save(to_vpm(mig->vdev));
 }
 
-static int save_stopped(struct vpm_mig *mig)
+static int check(struct vpm_mig *mig)
 {
-	return vpm_track_stopped(to_vpm(mig->vdev));
+	return vpm_track_check(to_vpm(mig->vdev));
 }
 
 static int stopped(struct vpm_mig *mig)
@@ -93,7 +93,7 @@ static void saved(struct vpm_mig *mig)
 
 static const struct vpm_mig_watch watch = {
 	.save = save,
-	.save_stopped = save_stopped,
+	.check = check,
 	.stopped = stopped,
 	.saved = saved,
 };

@@ -311,7 +311,7 @@ void vpm_track_saved(struct vpm_device *vpm)
 	mutex_unlock(&track->lock);
 }
 
-int vpm_track_stopped(struct vpm_device *vpm)
+int vpm_track_check(struct vpm_device *vpm)
 {
 	struct vpm_track *track = &vpm->track;
 	int ret = 0;

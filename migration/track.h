@@ -119,13 +119,13 @@ int vpm_track_save(struct vpm_device *vpm);
 void vpm_track_saved(struct vpm_device *vpm);
 
 /**
- * vpm_track_stopped() - Can a device be saved that was stopped before?
- * @vpm:	The device; state_lock held.
+ * vpm_track_check() - Is all known that the device has written?
+ * @vpm:	The device, stopped or being saved while it runs; state_lock held.
  *
  * Return: 0, or a negative errno when a container that was told of pages has not been
  * told of all.
  */
-int vpm_track_stopped(struct vpm_device *vpm);
+int vpm_track_check(struct vpm_device *vpm);
 
 /**
  * vpm_track_suffices() - Does user space get to know what the device writes?

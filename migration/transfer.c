@@ -68,6 +68,12 @@ static int next_record(struct vpm_transfer *transfer)
 	};
 	int ret;
 
+	if (!from_stopped(transfer)) {
+		ret = vpm_mig_check(transfer->mig);
+		if (ret)
+			return give_up(transfer, ret, "what it writes is not known");
+	}
+
 	ret = ask_vendor(transfer, &record);
 	if (ret < 0)
 		return give_up(transfer, ret, NULL);

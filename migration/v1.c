@@ -139,8 +139,12 @@ static int read_pending(struct vpm_v1 *v1, u64 *value)
 	*value = 0;
 	vpm_mig_lock(mig);
 	ret = check_usable(mig);
-	if (!ret && mig->transfer && !mig->transfer->loading)
-		*value = vpm_transfer_pending(mig->transfer);
+	if (!ret && mig->transfer && !mig->transfer->loading) {
+		if (mig->state != VFIO_DEVICE_STATE_STOP_COPY)
+			ret = vpm_mig_check(mig);
+		if (!ret)
+			*value = vpm_transfer_pending(mig->transfer);
+	}
 	vpm_mig_unlock(mig);
 
 	return ret;

@@ -215,7 +215,7 @@ static int watch_save(struct vpm_mig *mig)
 	return 0;
 }
 
-static int watch_save_stopped(struct vpm_mig *mig)
+static int watch_check(struct vpm_mig *mig)
 {
 	strlcat(watched, "c", sizeof(watched));
 
@@ -236,7 +236,7 @@ static void watch_saved(struct vpm_mig *mig)
 
 static const struct vpm_mig_watch watch = {
 	.save = watch_save,
-	.save_stopped = watch_save_stopped,
+	.check = watch_check,
 	.stopped = watch_stopped,
 	.saved = watch_saved,
 };
@@ -259,6 +259,55 @@ static void test_watch_fails(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, watched, "tcst");
 	watch_error = 0;
 	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP_COPY));
+	fake_close_device(device);
+}
+
+/* It is told as soon as it is known, and not when the guest has been stopped. */
+static void test_watch_fails_early(struct kunit *test)
+{
+	struct fake_device *device = fake_open_device(test, true);
+	u8 buf[sizeof(struct vpm_format_header) + 1];
+	struct vpm_transfer *transfer;
+
+	device->mig->watch = &watch;
+	fake.pre_copies = 1;
+	watch_error = 0;
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_PRE_COPY));
+	transfer = fake_transfer(device);
+	KUNIT_ASSERT_NOT_NULL(test, transfer);
+	KUNIT_EXPECT_EQ(test, 0, fake_precopy_info(transfer));
+	KUNIT_EXPECT_EQ(test, 1, fake_read(transfer, buf, 1));
+
+	watch_error = -EIO;
+	KUNIT_EXPECT_EQ(test, -EIO, fake_precopy_info(transfer));
+	/* The rest of what is there already */
+	KUNIT_EXPECT_EQ(test, sizeof(buf) - 2, fake_read(transfer, buf, sizeof(buf)));
+	KUNIT_EXPECT_EQ(test, -EIO, fake_read(transfer, buf, sizeof(buf)));
+	KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_PRE_COPY, fake_state(device));
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_RUNNING));
+	watch_error = 0;
+	vpm_transfer_put(transfer);
+	fake_close_device(device);
+}
+
+/* The same by v1 */
+static void test_v1_watch_fails_early(struct kunit *test)
+{
+	struct fake_device *device = fake_open_device(test, true);
+	u64 value;
+
+	device->mig->watch = &watch;
+	watch_error = 0;
+	KUNIT_EXPECT_EQ(test, 0, fake_v1_write(device, V1_STATE,
+					       VFIO_DEVICE_STATE_V1_RUNNING |
+					       VFIO_DEVICE_STATE_V1_SAVING));
+	KUNIT_EXPECT_EQ(test, 0, fake_v1_read(device, V1_PENDING, &value));
+	watch_error = -EIO;
+	KUNIT_EXPECT_EQ(test, -EIO, fake_v1_read(device, V1_PENDING, &value));
+	KUNIT_EXPECT_EQ(test, 0, fake_v1_write(device, V1_STATE,
+					       VFIO_DEVICE_STATE_V1_RUNNING));
+	watch_error = 0;
+	KUNIT_EXPECT_EQ(test, 0, fake_v1_read(device, V1_PENDING, &value));
 	fake_close_device(device);
 }
 
@@ -518,6 +567,8 @@ static struct kunit_case state_cases[] = {
 	KUNIT_CASE(test_v1_ways),
 	KUNIT_CASE(test_reset),
 	KUNIT_CASE(test_watch_fails),
+	KUNIT_CASE(test_watch_fails_early),
+	KUNIT_CASE(test_v1_watch_fails_early),
 	KUNIT_CASE(test_reset_watched),
 	KUNIT_CASE(test_reset_is_first),
 	KUNIT_CASE(test_reset_fails),

@@ -94,6 +94,9 @@ enum vfio_device_mig_state fake_state(struct fake_device *device);
 /* The transfer, so that it stays when its state is left; NULL when there is none. */
 struct vpm_transfer *fake_transfer(struct fake_device *device);
 
+/* VFIO_MIG_GET_PRECOPY_INFO */
+int fake_precopy_info(struct vpm_transfer *transfer);
+
 ssize_t fake_read(struct vpm_transfer *transfer, void *to, size_t size);
 ssize_t fake_write(struct vpm_transfer *transfer, const void *from, size_t size);
 

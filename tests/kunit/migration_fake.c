@@ -292,6 +292,18 @@ struct vpm_transfer *fake_transfer(struct fake_device *device)
 	return transfer;
 }
 
+int fake_precopy_info(struct vpm_transfer *transfer)
+{
+	struct vfio_precopy_info info = {};
+	int ret;
+
+	vpm_mig_lock(transfer->mig);
+	ret = get_precopy_info(transfer, &info);
+	vpm_mig_unlock(transfer->mig);
+
+	return ret;
+}
+
 ssize_t fake_read(struct vpm_transfer *transfer, void *to, size_t size)
 {
 	struct kvec vec = { to, size };
