@@ -158,6 +158,7 @@ void vpm_migration_attached(struct vpm_device *vpm)
 	if (!vpm->mig)
 		return;
 
+	vpm_track_attached(vpm);
 	/* vfio does not expect that it is taken back: saving is refused then. */
 	if (vpm_track_suffices(vpm))
 		WRITE_ONCE(vpm->core.vdev.mig_ops, &mig_ops);

@@ -311,10 +311,37 @@ void vpm_track_saved(struct vpm_device *vpm)
 	mutex_unlock(&track->lock);
 }
 
+void vpm_track_attached(struct vpm_device *vpm)
+{
+	struct iommu_domain *domain = iommu_get_domain_for_dev(&vpm->core.pdev->dev);
+
+	mutex_lock(&vpm->trap.drain_lock);
+	vpm->track.iommu_tracks = domain && domain->dirty_ops;
+	mutex_unlock(&vpm->trap.drain_lock);
+}
+
+bool vpm_track_suffices(struct vpm_device *vpm)
+{
+	bool suffices;
+
+	if (compat_has_container(&vpm->core.vdev))
+		return true;
+
+	mutex_lock(&vpm->trap.drain_lock);
+	/* A log without memory reports everything. */
+	suffices = vpm->track.readable || vpm->track.iommu_tracks || vpm->track.log;
+	mutex_unlock(&vpm->trap.drain_lock);
+
+	return suffices;
+}
+
 int vpm_track_check(struct vpm_device *vpm)
 {
 	struct vpm_track *track = &vpm->track;
 	int ret = 0;
+
+	if (!vpm_track_suffices(vpm))
+		return -EOPNOTSUPP;
 
 	mutex_lock(&vpm->trap.drain_lock);
 	if (track->active && !track->log)
@@ -324,29 +351,13 @@ int vpm_track_check(struct vpm_device *vpm)
 	return ret;
 }
 
-bool vpm_track_suffices(struct vpm_device *vpm)
-{
-	struct iommu_domain *domain;
-	bool readable;
-
-	if (compat_has_container(&vpm->core.vdev))
-		return true;
-
-	mutex_lock(&vpm->trap.drain_lock);
-	readable = vpm->track.readable;
-	mutex_unlock(&vpm->trap.drain_lock);
-	if (readable)
-		return true;
-
-	domain = iommu_get_domain_for_dev(&vpm->core.pdev->dev);
-
-	return domain && domain->dirty_ops;
-}
-
 int vpm_track_scan(struct vpm_device *vpm)
 {
 	struct vpm_track *track = &vpm->track;
 	int ret = 0;
+
+	if (!vpm_track_suffices(vpm))
+		return -EOPNOTSUPP;
 
 	if (mutex_lock_killable(&vpm->trap.drain_lock))
 		return -EINTR;
@@ -546,6 +557,7 @@ void vpm_track_stop(struct vpm_device *vpm)
 	mutex_unlock(&track->lock);
 	vpm->core.vdev.log_ops = NULL;
 	track->readable = false;
+	track->iommu_tracks = false;
 	vpm_iommufd_teardown(vpm);
 	vpm_container_teardown(vpm);
 	track->ops = NULL;

@@ -30,6 +30,8 @@ struct vpm_dirty_log;
  *		drain_lock held. The latter, under which the vendor is called,
  *		protects all that follows, too.
  * @readable:	The device's memory can be read.
+ * @iommu_tracks: The IOMMU tracks what is written through the HWPT that the device was
+ *		attached to last.
  * @error:	Why it is not known what the device has written, or 0.
  * @log:	Who asks by VFIO_DEVICE_FEATURE_DMA_LOGGING_*, gets his answers from
  *		here; NULL when nobody does.
@@ -45,6 +47,7 @@ struct vpm_track {
 	struct iommufd_access *access;
 	bool active;
 	bool readable;
+	bool iommu_tracks;
 	int error;
 	struct vpm_dirty_log *log;
 	struct vpm_container container;
@@ -128,13 +131,19 @@ void vpm_track_saved(struct vpm_device *vpm);
 int vpm_track_check(struct vpm_device *vpm);
 
 /**
+ * vpm_track_attached() - The device has got memory by an iommufd
+ * @vpm:	The device, open; the lock of vfio's device set is held, so that its domain
+ *		stays.
+ */
+void vpm_track_attached(struct vpm_device *vpm);
+
+/**
  * vpm_track_suffices() - Does user space get to know what the device writes?
  * @vpm:	The device, open.
  *
  * A type1 container is told, or takes all for written. With an iommufd, there has to be
  * a log, or the IOMMU knows.
  *
- * Context: The lock of vfio's device set, or state_lock, is held.
  * Return: Whether it does.
  */
 bool vpm_track_suffices(struct vpm_device *vpm);

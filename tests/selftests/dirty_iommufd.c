@@ -161,7 +161,15 @@ TEST_F(iommufd, offer)
 		 "but not with an HWPT that it has got since");
 	CHECK_EQ(get_state(d), VFIO_DEVICE_STATE_RUNNING, "it runs");
 	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_STOP), 0, "it can be stopped");
+	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_STOP_COPY), -EOPNOTSUPP,
+		 "but not saved then, either");
 	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_RUNNING), 0, "and run again");
+	must(!attach(d, d->dev.ioas_id), "IOAS");
+	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_PRE_COPY), 0, "saved with an IOAS");
+	must(!attach(d, hwpt), "HWPT");
+	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_STOP_COPY), -EOPNOTSUPP,
+		 "not to its end with an HWPT that it gets meanwhile");
+	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_RUNNING), 0, "it runs on");
 	vfio_client_close(&d->dev);
 }
 
