@@ -198,6 +198,21 @@ static struct vpm_mig *get_mig(struct vpm_device *vpm)
 	return mig;
 }
 
+int vpm_migration_state(struct vpm_device *vpm, enum vfio_device_mig_state *state)
+{
+	struct vpm_mig *mig = get_mig(vpm);
+
+	if (!mig)
+		return -ENODEV;
+
+	vpm_mig_lock(mig);
+	*state = mig->state;
+	vpm_mig_unlock(mig);
+	vpm_mig_put(mig);
+
+	return 0;
+}
+
 bool vpm_migration_failed(struct vpm_device *vpm)
 {
 	enum vfio_device_mig_state state = VFIO_DEVICE_STATE_RUNNING;

@@ -7,6 +7,8 @@
 #ifndef VFIO_MEDIATE_MIGRATION_H
 #define VFIO_MEDIATE_MIGRATION_H
 
+#include <linux/vfio.h>
+
 struct vfio_mediate_device;
 struct vfio_pci_mediate_ops;
 struct vpm_device;
@@ -37,6 +39,23 @@ void vpm_migration_attached(struct vpm_device *vpm);
  * @vpm:	The device.
  */
 void vpm_migration_stop(struct vpm_device *vpm);
+
+/**
+ * vpm_migration_state() - The state of migration of a device
+ * @vpm:	The device, open or not.
+ * @state:	Where to put it.
+ *
+ * Context: Process context, sleeps, no lock held.
+ * Return: 0, or -ENODEV when the device is not open, or cannot be migrated.
+ */
+int vpm_migration_state(struct vpm_device *vpm, enum vfio_device_mig_state *state);
+
+/**
+ * vpm_migration_debugfs() - Offer the state and the features of migration in debugfs
+ * @vpm:	The device, registered with vfio, which removes the files when it is
+ *		unregistered.
+ */
+void vpm_migration_debugfs(struct vpm_device *vpm);
 
 /**
  * vpm_migration_failed() - Is the device not what its user takes it for?

@@ -420,6 +420,7 @@ static int vpm_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (ret)
 		goto err_put;
 
+	vpm_migration_debugfs(vpm);
 	vfio_mediate_probe(pdev);
 
 	return 0;

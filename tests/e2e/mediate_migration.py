@@ -20,6 +20,7 @@ results. Then all at once: with SECONDS only that, else for 8.
 # minutes = 3
 # ///
 
+import errno
 import os
 import pathlib
 import subprocess
@@ -31,6 +32,9 @@ from labhost.tap import program
 
 MODULE = "mediator_state"
 PARAMETERS = pathlib.Path(f"/sys/module/{MODULE}/parameters")
+
+DEBUGFS = pathlib.Path("/sys/kernel/debug/vfio")
+PRE_COPY = 6            # VFIO_DEVICE_STATE_PRE_COPY
 
 PROGRAMS = ("v2", "v1", "stream", "fail")
 # Of the tests: each is a set of the module's parameters.
@@ -62,6 +66,38 @@ def test_declaration(tap, vf):
         sh("modprobe", "-r", MODULE)
 
 
+def shown(vf, name):
+    """What a file of vfio in debugfs says of the migration of a VF."""
+    try:
+        return (DEBUGFS / vf / "migration" / name).read_text(encoding="utf-8").split()
+    except OSError as err:
+        return os.strerror(err.errno)
+
+
+def test_debugfs(tap, vf):
+    """What vfio's own drivers show in debugfs."""
+    if not DEBUGFS.exists():
+        tap.skip("debugfs", "this kernel has no vfio there")
+        return
+    closed = os.strerror(errno.ENODEV)
+    sh("modprobe", MODULE)
+    tap.equal((shown(vf, "state"), shown(vf, "features")), (closed, []),
+              "a VF that is not open has no state, and no features")
+    with subprocess.Popen(["./migrate", "--obey", "v2", vf], text=True,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as proc:
+        proc.stdout.readline()
+        tap.equal(shown(vf, "state"), ["RUNNING"], "debugfs has the state of an open VF")
+        tap.equal(shown(vf, "features"), ["stop-copy", "p2p", "pre-copy"],
+                  "and its features")
+        proc.stdin.write(f"set {PRE_COPY}\n")
+        proc.stdin.flush()
+        proc.stdout.readline()
+        tap.equal(shown(vf, "state"), ["PRE_COPY"], "the state changes")
+        proc.stdin.close()
+    tap.equal(shown(vf, "state"), closed, "and has gone when the VF is closed")
+    sh("modprobe", "-r", MODULE)
+
+
 def main(tap, seconds=None):
     def under(name, *runs, **env):
         tap.case(name, run_programs, tap, name, *runs, **env)
@@ -72,7 +108,7 @@ def main(tap, seconds=None):
     for vf in VFS[:2]:
         sh("vfctl", "bind", vf, DRIVER)
     if not seconds:
-        tap.run(test_declaration, vf=VFS[0])
+        tap.run(test_declaration, test_debugfs, vf=VFS[0])
         for variant in VARIANTS:
             under_variant(variant)
         under("golden", ("stream", "-f", "golden"))

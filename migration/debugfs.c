@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The files that vfio has in debugfs of a device that can be migrated. vfio makes them when
+ * a driver registers a device that has mig_ops by then. Ours has them from open to close,
+ * and only if it is mediated.
+ */
+
+#include <linux/debugfs.h>
+#include <linux/seq_file.h>
+#include <linux/vfio_pci_core.h>
+
+#include "device.h"
+#include "engine.h"
+#include "migration.h"
+
+#if IS_ENABLED(CONFIG_VFIO_DEBUGFS)
+static const char * const state_names[VFIO_DEVICE_STATE_NR] = {
+	[VFIO_DEVICE_STATE_ERROR]	 = "ERROR",
+	[VFIO_DEVICE_STATE_STOP]	 = "STOP",
+	[VFIO_DEVICE_STATE_RUNNING]	 = "RUNNING",
+	[VFIO_DEVICE_STATE_STOP_COPY]	 = "STOP_COPY",
+	[VFIO_DEVICE_STATE_RESUMING]	 = "RESUMING",
+	[VFIO_DEVICE_STATE_RUNNING_P2P]	 = "RUNNING_P2P",
+	[VFIO_DEVICE_STATE_PRE_COPY]	 = "PRE_COPY",
+	[VFIO_DEVICE_STATE_PRE_COPY_P2P] = "PRE_COPY_P2P",
+};
+
+static const struct {
+	u64 flag;
+	const char *name;
+} features[] = {
+	{ VFIO_MIGRATION_STOP_COPY, "stop-copy" },
+	{ VFIO_MIGRATION_P2P, "p2p" },
+	{ VFIO_MIGRATION_PRE_COPY, "pre-copy" },
+};
+
+static bool is_offered(struct vpm_device *vpm)
+{
+	return READ_ONCE(vpm->core.vdev.mig_ops);
+}
+
+static int state_show(struct seq_file *seq, void *unused)
+{
+	struct vpm_device *vpm = seq->private;
+	enum vfio_device_mig_state state;
+
+	if (!is_offered(vpm) || vpm_migration_state(vpm, &state))
+		return -ENODEV;
+	seq_printf(seq, "%s\n", state_names[state]);
+
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(state);
+
+static int features_show(struct seq_file *seq, void *unused)
+{
+	struct vpm_device *vpm = seq->private;
+	struct vfio_device *vdev = &vpm->core.vdev;
+	unsigned int i;
+
+	for (i = 0; is_offered(vpm) && i < ARRAY_SIZE(features); i++)
+		if (READ_ONCE(vdev->migration_flags) & features[i].flag)
+			seq_printf(seq, "%s\n", features[i].name);
+	if (READ_ONCE(vdev->log_ops))
+		seq_puts(seq, "dirty-tracking\n");
+
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(features);
+
+void vpm_migration_debugfs(struct vpm_device *vpm)
+{
+	struct dentry *root = vpm->core.vdev.debug_root, *dir;
+
+	if (!root)
+		return;
+
+	dir = debugfs_create_dir("migration", root);
+	debugfs_create_file("state", 0444, dir, vpm, &state_fops);
+	debugfs_create_file("features", 0444, dir, vpm, &features_fops);
+}
+#else
+void vpm_migration_debugfs(struct vpm_device *vpm)
+{
+}
+#endif
