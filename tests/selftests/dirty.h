@@ -152,6 +152,12 @@ bool vf_reset(struct dirty *d);
 void vf_start(struct dirty *d, const struct config *config);
 void vf_disable(struct dirty *d);
 
+/*
+ * Read the saved state until there is no more for now. Return: what read() ended with, an
+ * errno as a negative number.
+ */
+int read_saved(void);
+
 /* Have a receive ring where there is no memory, of which nothing is used */
 void vf_lost_ring(struct dirty *d);
 

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -200,6 +201,18 @@ int set_state(struct dirty *d, __u32 state)
 	}
 
 	return ret;
+}
+
+int read_saved(void)
+{
+	char buf[4096];
+	ssize_t ret;
+
+	do {
+		ret = read(mig_fd, buf, sizeof(buf));
+	} while (ret > 0);
+
+	return ret ? -errno : 0;
 }
 
 int container_dirty(struct dirty *d, __u32 flags)

@@ -138,7 +138,8 @@ int vfio_client_join_container(struct vfio_client *c)
 					&c->container_fd);
 	if (!ret)
 		ret = vfio_client_ioctl(c->container_fd, VFIO_SET_IOMMU,
-					(void *)(unsigned long)VFIO_TYPE1v2_IOMMU);
+					(void *)(unsigned long)(c->iommu_type ?:
+								VFIO_TYPE1v2_IOMMU));
 
 	return ret;
 }

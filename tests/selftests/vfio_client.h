@@ -49,6 +49,7 @@ struct vfio_client {
 	char cdev_path[64];
 	int group_id;
 	int container_fd;
+	__u32 iommu_type;	/* of the container, VFIO_TYPE1v2_IOMMU if 0 */
 	int group_fd;
 	int iommufd;
 	int device_fd;
