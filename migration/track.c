@@ -530,6 +530,7 @@ bool vpm_track_leave_memory(struct vpm_device *vpm)
 int vpm_track_setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev)
 {
 	const struct vfio_mediate_tracking_ops *ops = dev->tracking;
+	const void *domain;
 
 	if (!ops)
 		return 0;
@@ -540,6 +541,15 @@ int vpm_track_setup(struct vpm_device *vpm, const struct vfio_mediate_device *de
 	/* By an iommufd there is no memory before the device is attached to it. */
 	if (!compat_has_container(&vpm->core.vdev))
 		return vpm_iommufd_setup(vpm);
+
+	/*
+	 * A container has a domain for each of its devices until they leave it. Should another
+	 * one be at the same address, more is refused than need be.
+	 */
+	domain = iommu_get_domain_for_dev(&vpm->core.pdev->dev);
+	if (vpm->track.domain != domain)
+		vpm->track.narrowed = false;
+	vpm->track.domain = domain;
 
 	/* Nobody reads it yet. */
 	vpm->track.readable = true;

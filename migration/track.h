@@ -37,8 +37,10 @@ struct vpm_dirty_log;
  *		here; NULL when nobody does.
  * @container:	What is marked, and a type1 container has not been told of.
  * @narrowed:	Its container has been told of a page once: from then on until the
- *		device leaves it, it takes for written only what it is told of. Not
- *		reset when the device is closed, which may not leave the container.
+ *		device leaves it, it takes for written only what it is told of. Stays
+ *		when the device is closed, which need not leave the container.
+ * @domain:	What the device was attached to when it was opened last. Only compared: it
+ *		may be gone.
  * @scan_work:	Has the vendor look, every so often.
  */
 struct vpm_track {
@@ -52,6 +54,7 @@ struct vpm_track {
 	struct vpm_dirty_log *log;
 	struct vpm_container container;
 	bool narrowed;
+	const void *domain;
 	struct delayed_work scan_work;
 };
 
