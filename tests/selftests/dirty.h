@@ -158,8 +158,8 @@ void vf_disable(struct dirty *d);
  */
 int read_saved(void);
 
-/* Have a receive ring where there is no memory, of which nothing is used */
-void vf_lost_ring(struct dirty *d);
+/* Give back more than the receive ring has */
+void vf_bad_tail(struct dirty *d);
 
 /*
  * Begin a round: until the next, whatever becomes of the rings, buffers are posted but

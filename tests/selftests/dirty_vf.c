@@ -513,14 +513,9 @@ void vf_disable(struct dirty *d)
 	usleep(DISABLE_US);
 }
 
-void vf_lost_ring(struct dirty *d)
+void vf_bad_tail(struct dirty *d)
 {
-	wr_mapped(d, RX(0, BAL), 0x80000000);
-	wr_mapped(d, RX(0, BAH), 0);
-	wr_mapped(d, RX(0, LEN), PAGE_4K);
-	wr_mapped(d, RX(0, HEAD), 0);
-	wr_mapped(d, RX(0, XDCTL), ENABLE);
-	wr_mapped(d, RX(0, TAIL), 8);
+	wr_mapped(d, RX(0, TAIL), 0xffff);
 }
 
 static void start_rx(struct dirty *d, unsigned int queue)
