@@ -35,6 +35,9 @@ AWAY = {
         (phase(700, 200, 1900, 10, 1300), QUIET, IDLE, True),
     "292 of 912 lost, a gap of 1,949 ms, on a busy machine":
         (phase(912, 292, 1949, 97, 1500), phase(190, 5, 150), SLOW, True),
+    "much lost outside of a gap, and yet half of what virtio-net loses":
+        (phase(578, 129, 2476, 111, 1468), QUIET, (phase(867, 402, 7077, 30, 5332), QUIET),
+         True),
     "five seconds more than virtio-net":
         (phase(1000, 590, 5900, 0, 850), QUIET, IDLE, False),
     "five seconds more than virtio-net on a busy machine, where that is nothing":

@@ -44,10 +44,12 @@ def meanwhile(figures, quiet, other=None):
     text = "probe: {lost} of {sent} lost, longest gap {longest_gap_ms} ms".format(**figures)
     if other:
         across, before = other
+        no_worse = share(figures) <= share(across)
         text += " (virtio-net: {lost} of {sent}, {longest_gap_ms} ms)".format(**across)
         gap, lost = across["longest_gap_ms"], share(across, "lost_outside")
     else:
         before = quiet
+        no_worse = False
         gap, lost = figures["downtime_ms"], 0
     gap = TIMES * max(gap, quiet["longest_gap_ms"]) + SPARE_MS
     lost = round((TIMES * max(lost, share(quiet)) + SPARE_LOSS) * figures["sent"])
@@ -55,8 +57,9 @@ def meanwhile(figures, quiet, other=None):
         f"{text}; {figures['lost_outside']} lost outside of it",
         f"a gap of {gap} ms, and {lost} lost outside of it: {TIMES} times as much as "
         f"{'with virtio-net' if other else 'QEMU says'}, or as without a migration, "
-        f"and {SPARE_MS} ms, {SPARE_LOSS:.0%} of what was sent",
-        figures["longest_gap_ms"] <= gap and figures["lost_outside"] <= lost,
+        f"and {SPARE_MS} ms, {SPARE_LOSS:.0%} of what was sent"
+        f"{'; or no more lost in all than with virtio-net' if other else ''}",
+        figures["longest_gap_ms"] <= gap and (figures["lost_outside"] <= lost or no_worse),
         busy(quiet, before))
 
 
