@@ -181,6 +181,18 @@ static u64 swap_in(struct vpm_shadow *shadow,
 		le32_to_cpu(xchg((__le32 *)p, cpu_to_le32(value)));
 }
 
+/* Leaves value where there still is idle. */
+static void put_back(struct vpm_shadow *shadow, const struct vfio_mediate_reg *reg,
+		     u64 idle, u64 value)
+{
+	void *p = shadow->mem + reg->offset;
+
+	if (reg->width == 8)
+		cmpxchg((__le64 *)p, cpu_to_le64(idle), cpu_to_le64(value));
+	else
+		cmpxchg((__le32 *)p, cpu_to_le32(idle), cpu_to_le32(value));
+}
+
 static u64 truncated(const struct vfio_mediate_reg *reg, u64 value)
 {
 	return reg->width == 8 ? value : (u32)value;
@@ -195,10 +207,30 @@ static void refresh(struct vpm_shadow *shadow,
 		store(shadow, reg, value);
 }
 
-static void forward(struct vpm_shadow *shadow, unsigned int i, u64 value)
+/* What could not be written is tried again at the next drain. */
+static bool forward(struct vpm_shadow *shadow, unsigned int i, u64 value)
 {
+	u64 written = value;
+
+	if (shadow->rw(shadow, &shadow->regs[i], true, &written))
+		return false;
 	shadow->last[i] = value;
-	shadow->rw(shadow, &shadow->regs[i], true, &value);
+
+	return true;
+}
+
+/* Of several writes the last counts: one that has come meanwhile is newer. */
+static void kick(struct vpm_shadow *shadow, unsigned int i)
+{
+	const struct vfio_mediate_reg *reg = &shadow->regs[i];
+	u64 idle = truncated(reg, reg->value), value;
+
+	/* Locked operations on uncached memory are expensive. */
+	if (load(shadow, reg) == idle)
+		return;
+	value = swap_in(shadow, reg, idle);
+	if (!forward(shadow, i, value))
+		put_back(shadow, reg, idle, value);
 }
 
 void vpm_shadow_fill(struct vpm_shadow *shadow)
@@ -254,10 +286,7 @@ void vpm_shadow_drain(struct vpm_shadow *shadow, bool all)
 				forward(shadow, i, value);
 			break;
 		case VFIO_MEDIATE_KICK:
-			/* Locked operations on uncached memory are expensive. */
-			if (load(shadow, reg) == truncated(reg, reg->value))
-				break;
-			forward(shadow, i, swap_in(shadow, reg, reg->value));
+			kick(shadow, i);
 			break;
 		case VFIO_MEDIATE_CONTROL:
 			value = load(shadow, reg);
@@ -279,7 +308,7 @@ void vpm_shadow_written(struct vpm_shadow *shadow, unsigned int offset,
 			unsigned int width, u64 value)
 {
 	const struct vfio_mediate_reg *reg = shadow->regs;
-	__le64 raw = cpu_to_le64(value);
+	__le64 raw = cpu_to_le64(value), last;
 	unsigned int i, start, end;
 
 	for (i = 0; i < shadow->num_regs; i++, reg++) {
@@ -291,6 +320,10 @@ void vpm_shadow_written(struct vpm_shadow *shadow, unsigned int offset,
 			continue;
 		memcpy(shadow->mem + start, (void *)&raw + (start - offset),
 		       end - start);
-		shadow->last[i] = load(shadow, reg);
+		/* Not what is there now: a store of the guest's is still to be drained. */
+		last = cpu_to_le64(shadow->last[i]);
+		memcpy((void *)&last + (start - reg->offset),
+		       (void *)&raw + (start - offset), end - start);
+		shadow->last[i] = le64_to_cpu(last);
 	}
 }

@@ -32,7 +32,8 @@ typedef int (*vpm_shadow_rw)(struct vpm_shadow *shadow,
  * @mem:	The page.
  * @regs:	The vendor's table.
  * @num_regs:	Number of @regs.
- * @last:	For each of @regs, what the device has, as far as the guest goes.
+ * @last:	For each of @regs, what the device has, as far as the guest goes. What
+ *		could not be written to it is not in here.
  * @now:	For each of @regs, what was found in @mem; only during a drain.
  * @rw:		How to get at the device.
  *
@@ -88,7 +89,8 @@ void vpm_shadow_free(struct vpm_shadow *shadow);
 
 /**
  * vpm_shadow_fill() - Make a shadow look like the device
- * @shadow:	One that nobody has mapped.
+ * @shadow:	The shadow. What was written to it, and not drained, is dropped, and so is
+ *		what somebody who has it mapped writes meanwhile.
  *
  * Registers that cannot be read, as while memory is disabled, are 0.
  */

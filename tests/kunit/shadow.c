@@ -333,6 +333,67 @@ static void test_written(struct kunit *test)
 	EXPECT_LOG(test, TAIL, 2);
 }
 
+/* What the device did not take is written as soon as it does, in order. */
+static void test_broken(struct kunit *test)
+{
+	struct vpm_shadow *shadow = new_shadow(test);
+
+	set_up_queue(shadow);
+	guest_write(shadow, CONTROL, BIT(25));
+	guest_write(shadow, OTHER_TAIL, 7);
+	guest_write(shadow, KICK, 5);
+	device.broken = true;
+	vpm_shadow_drain(shadow, false);
+	EXPECT_LOG(test);
+	device.broken = false;
+	vpm_shadow_drain(shadow, false);
+	EXPECT_LOG(test, BASE, 0x4000, LENGTH, 0x100, CONTROL, BIT(25), TAIL, 0,
+		   OTHER_TAIL, 7, KICK, 5);
+	vpm_shadow_drain(shadow, true);
+	EXPECT_LOG(test);
+}
+
+/* A store since the last drain is not taken for a part of what is written past it. */
+static void test_written_store(struct kunit *test)
+{
+	struct vpm_shadow *shadow = new_shadow(test);
+
+	guest_write(shadow, TAIL, 0x50000);
+	vpm_shadow_written(shadow, table[TAIL].offset, 2, 31);
+	KUNIT_EXPECT_EQ(test, guest_read(shadow, TAIL), 0x5001f);
+	vpm_shadow_drain(shadow, false);
+	EXPECT_LOG(test, TAIL, 0x5001f);
+}
+
+/* A driver that resets its device enables its queue with the value that it had. */
+static void test_reset(struct kunit *test)
+{
+	struct vpm_shadow *shadow = new_shadow(test);
+
+	set_up_queue(shadow);
+	guest_write(shadow, CONTROL, BIT(25));
+	guest_write(shadow, TAIL, 15);
+	guest_write(shadow, BIG, 3);
+	vpm_shadow_drain(shadow, false);
+	device.writes = 0;
+
+	memset(device.value, 0, sizeof(device.value));
+	/* Before it was seen that it has reset it: of no use to the device. */
+	guest_write(shadow, TAIL, 16);
+	guest_write(shadow, KICK, 5);
+	vpm_shadow_fill(shadow);
+	KUNIT_EXPECT_EQ(test, guest_read(shadow, CONTROL), 0);
+	vpm_shadow_drain(shadow, true);
+	EXPECT_LOG(test);
+
+	set_up_queue(shadow);
+	guest_write(shadow, CONTROL, BIT(25));
+	guest_write(shadow, TAIL, 15);
+	guest_write(shadow, BIG, 3);
+	vpm_shadow_drain(shadow, false);
+	EXPECT_LOG(test, BASE, 0x4000, LENGTH, 0x100, CONTROL, BIT(25), TAIL, 15, BIG, 3);
+}
+
 static struct kunit_case shadow_cases[] = {
 	KUNIT_CASE(test_check),
 	KUNIT_CASE(test_fill),
@@ -343,6 +404,9 @@ static struct kunit_case shadow_cases[] = {
 	KUNIT_CASE(test_meanwhile),
 	KUNIT_CASE(test_last_drain),
 	KUNIT_CASE(test_written),
+	KUNIT_CASE(test_broken),
+	KUNIT_CASE(test_written_store),
+	KUNIT_CASE(test_reset),
 	{ }
 };
 
