@@ -246,7 +246,9 @@ struct vfio_mediate_record {
  *		A stream says which it uses; where it uses another it is refused.
  * @run:	Let the device operate. It was quiesced or stopped before; or was
  *		reset while it was, or after @run, @quiesce or @stop had failed, and
- *		has the state of a device that was reset.
+ *		has the state of a device that was reset. If it lost its state
+ *		meanwhile, see vfio_mediate_state_lost(), the guest does not know:
+ *		have its driver start anew.
  * @quiesce:	Optional; VFIO_MIGRATION_P2P is offered with it. Have no more DMA of
  *		the device's own begin, to other devices at least, and wait for what
  *		is under way. Accesses to registers are served as ever. It was
@@ -388,6 +390,8 @@ struct vfio_mediate_tracking_ops {
  * @signal:	See vfio_mediate_signal().
  * @read:	See vfio_mediate_read().
  * @mark:	See vfio_mediate_mark() and vfio_mediate_mark_all().
+ * @was_reset:	See vfio_mediate_was_reset().
+ * @state_lost:	See vfio_mediate_state_lost().
  */
 struct vfio_mediate_host_ops {
 	int (*rw)(struct vfio_mediate_device *dev,
@@ -398,6 +402,8 @@ struct vfio_mediate_host_ops {
 	int (*read)(struct vfio_mediate_device *dev, u64 iova, void *buf,
 		    size_t size);
 	void (*mark)(struct vfio_mediate_device *dev, u64 iova, u64 size);
+	int (*was_reset)(struct vfio_mediate_device *dev);
+	int (*state_lost)(struct vfio_mediate_device *dev);
 };
 
 /**
@@ -488,6 +494,14 @@ struct vfio_mediate_device {
  *		@release: vfree() takes care of that. For a BAR set *@pt, false
  *		on entry, to map the device's own. Or return a negative errno;
  *		what fits neither is -EINVAL.
+ * @reset_prepare: Optional. The PCI core is about to reset the function. Finish
+ *		what uses the device's registers. Do not access them by
+ *		vfio_mediate_default_rw() here, and take no lock that is held around
+ *		that call elsewhere: user space's reset holds the device's memory.
+ * @reset_done:	Optional. The device was reset: by the PCI core, or as the vendor has
+ *		said by vfio_mediate_was_reset(). Traps and tracking have started
+ *		anew. What the guest writes from now on reaches the device. Several
+ *		resets in a row may have one @reset_done in common.
  *
  * @open and @release are called in process context and may sleep. Unregistering and
  * vfio_pci_mediate_detach() wait for them: do neither from them, nor take a lock that is
@@ -514,6 +528,8 @@ struct vfio_pci_mediate_ops {
 		  struct vfio_mediate_access *access, bool *pt);
 	int (*mmap)(struct vfio_mediate_device *dev, u32 region, u64 offset,
 		    u64 size, void **memory, bool *pt);
+	void (*reset_prepare)(struct vfio_mediate_device *dev);
+	void (*reset_done)(struct vfio_mediate_device *dev);
 };
 
 /**
@@ -663,6 +679,47 @@ static inline int vfio_mediate_take_record(const struct vfio_mediate_record *rec
 	memset(to + known, 0, size - known);
 
 	return 0;
+}
+
+/**
+ * vfio_mediate_was_reset() - The device was reset, and not by the PCI core
+ * @dev:	The device.
+ *
+ * Call it when the guest's driver has reset the device by itself, as by a register or
+ * a mailbox, and when a loss of state is over, see vfio_mediate_state_lost(). Shadows of
+ * trapped pages then start anew with what the device has, tracking starts again, and
+ * &vfio_pci_mediate_ops.reset_done is called. A trap stays on.
+ *
+ * What the guest writes to a trapped page before @reset_done may be dropped. Let the
+ * guest's driver wait until then, as for the answer to its request.
+ *
+ * Context: Process context. Does not sleep; callbacks and the vendor's locks are allowed.
+ * Return: 0 when &vfio_pci_mediate_ops.reset_done follows, or -ENODEV before the open that
+ * @dev comes from is complete, while @dev is being closed, and after a detach.
+ */
+static inline int vfio_mediate_was_reset(struct vfio_mediate_device *dev)
+{
+	return dev->host->was_reset(dev);
+}
+
+/**
+ * vfio_mediate_state_lost() - The device loses its state, and nobody has reset it
+ * @dev:	The device.
+ *
+ * Call it before a reset of the PF that takes the device's registers with it, and
+ * vfio_mediate_was_reset() after that. In between nothing is drained to trapped pages.
+ * A transfer of a migration that is not complete ends in an error, whatever its
+ * callbacks have returned meanwhile. A state that was loaded completely, and has not run
+ * yet, is lost: &vfio_mediate_migration_ops.run comes as if it were not.
+ *
+ * Tell the guest's driver once the device runs, so that it starts anew.
+ *
+ * Context: As for vfio_mediate_was_reset().
+ * Return: 0 or -ENODEV, likewise.
+ */
+static inline int vfio_mediate_state_lost(struct vfio_mediate_device *dev)
+{
+	return dev->host->state_lost(dev);
 }
 
 /**

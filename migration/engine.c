@@ -115,12 +115,26 @@ static int tell_level(struct vpm_mig *mig, enum vpm_level level)
 	return min(ret, 0);
 }
 
+/*
+ * It runs. With the state that was loaded, or without: then the source has gone by now, and
+ * it is for the vendor to have the guest's driver start anew.
+ */
+static void forget_loaded(struct vpm_mig *mig)
+{
+	if (mig->loaded && READ_ONCE(mig->epoch) != mig->loaded_epoch)
+		pci_notice_ratelimited(mig->pdev,
+				       "its state was lost after it had been loaded: its driver has to start anew\n");
+	mig->loaded = false;
+}
+
 static int set_level(struct vpm_mig *mig, enum vpm_level level)
 {
 	enum vpm_level was = mig->level;
 	int ret;
 
 	ret = tell_level(mig, level);
+	if (!ret && level == VPM_RUNNING)
+		forget_loaded(mig);
 	if (ret || level != VPM_STOPPED || !mig->watch)
 		return ret;
 
@@ -196,6 +210,8 @@ static int do_arc(struct vpm_mig *mig, enum vfio_device_mig_state new)
 			to_error(mig);
 			return ret;
 		}
+		mig->loaded = true;
+		mig->loaded_epoch = mig->transfer->epoch;
 		end_transfer(mig);
 	} else {
 		end_transfer(mig);
@@ -281,6 +297,7 @@ static void after_reset(struct vpm_mig *mig)
 
 	/* Who sends memory need not know, and goes on: so does the watch. */
 	end_transfer(mig);
+	mig->loaded = false;
 	if (mig->level != VPM_RUNNING || mig->unsure)
 		ret = set_level(mig, VPM_RUNNING);
 	mig->state = ret ? VFIO_DEVICE_STATE_ERROR : VFIO_DEVICE_STATE_RUNNING;
@@ -301,19 +318,18 @@ void vpm_mig_unlock(struct vpm_mig *mig)
 	mutex_unlock(&mig->state_lock);
 }
 
-static void reset_work(struct work_struct *work)
-{
-	struct vpm_mig *mig = container_of(work, struct vpm_mig, reset_work);
-
-	vpm_mig_lock(mig);
-	vpm_mig_unlock(mig);
-}
-
 void vpm_mig_reset(struct vpm_mig *mig)
 {
-	/* Before the work is queued, which may find that somebody did its work. */
 	xchg(&mig->reset, true);
-	schedule_work(&mig->reset_work);
+}
+
+void vpm_mig_lose(struct vpm_mig *mig, bool begun)
+{
+	unsigned int epoch = mig->epoch;
+
+	WRITE_ONCE(mig->epoch, begun ? epoch | 1 : (epoch + 1) & ~1u);
+	/* The device does nothing yet that whoever read it would not know of. */
+	smp_mb();
 }
 
 bool vpm_mig_lost(const struct vpm_mig *mig)
@@ -341,7 +357,6 @@ void vpm_mig_detach(struct vpm_mig *mig)
 
 void vpm_mig_close(struct vpm_mig *mig)
 {
-	cancel_work_sync(&mig->reset_work);
 	vpm_mig_lock(mig);
 	end_transfer(mig);
 	end_watch(mig);
@@ -366,7 +381,6 @@ struct vpm_mig *vpm_mig_create(struct vfio_device *vdev, struct pci_dev *pdev,
 	mig->session = session;
 	mig->id = *id;
 	mig->state = VFIO_DEVICE_STATE_RUNNING;
-	INIT_WORK(&mig->reset_work, reset_work);
 
 	return mig;
 }

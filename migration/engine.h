@@ -10,7 +10,6 @@
 #include <linux/mutex.h>
 #include <linux/types.h>
 #include <linux/vfio.h>
-#include <linux/workqueue.h>
 
 #include "session.h"
 #include "stream.h"
@@ -64,7 +63,7 @@ struct vpm_mig_watch {
 /**
  * struct vpm_mig - Migration of a device, from open to close
  * @ref:	The device has one, and each transfer.
- * @state_lock:	Protects all below but @reset, and all calls into the vendor.
+ * @state_lock:	Protects all below but @reset and @epoch, and all calls into the vendor.
  *		User space's memory is not touched while it is held.
  * @pdev:	The device, for messages; while there is a @session.
  * @vdev:	Likewise, for what vfio knows of the states.
@@ -78,9 +77,12 @@ struct vpm_mig_watch {
  *		@level; the next reset calls &vfio_mediate_migration_ops.run in any case.
  * @protocol:	The first that was used.
  * @transfer:	The data transfer of the state, NULL when it has none.
+ * @loaded:	A state was loaded, at @loaded_epoch, with which it has not run yet.
+ * @loaded_epoch: See there.
  * @reset:	The device was reset and this has not been dealt with. vpm_mig_lock()
  *		does, and nobody looks at anything without it.
- * @reset_work:	Does so when nobody else comes.
+ * @epoch:	Changes when the device loses its state although nobody has reset it,
+ *		as when its PF is reset; odd while it does. Read without a lock.
  */
 struct vpm_mig {
 	struct kref ref;
@@ -96,8 +98,10 @@ struct vpm_mig {
 	bool unsure;
 	enum vpm_protocol protocol;
 	struct vpm_transfer *transfer;
+	bool loaded;
+	unsigned int loaded_epoch;
 	bool reset;
-	struct work_struct reset_work;
+	unsigned int epoch;
 };
 
 /**
@@ -196,11 +200,22 @@ void vpm_mig_detach(struct vpm_mig *mig);
 
 /**
  * vpm_mig_reset() - The device was reset
- * @mig:	The migration.
+ * @mig:	The migration. Whoever locks it next deals with that.
  *
- * Context: Any in which work can be scheduled.
+ * Context: Any.
  */
 void vpm_mig_reset(struct vpm_mig *mig);
+
+/**
+ * vpm_mig_lose() - The device loses its state, or has lost it
+ * @mig:	The migration.
+ * @begun:	The former. Otherwise a loss that has begun is over.
+ *
+ * What has been transferred only in part until then cannot be transferred any more.
+ *
+ * Context: One call at a time.
+ */
+void vpm_mig_lose(struct vpm_mig *mig, bool begun);
 
 /**
  * vpm_mig_size() - How many bytes a stream of the stopped device will have

@@ -23,6 +23,8 @@ static struct file *set_state(struct vfio_device *vdev,
 	struct file *file = NULL;
 	int ret;
 
+	/* What its driver has done to the device so far comes before. */
+	vpm_reset_flush(to_vpm(vdev));
 	vpm_trap_flush(to_vpm(vdev));
 
 	vpm_mig_lock(mig);
@@ -234,17 +236,31 @@ void vpm_migration_detach(struct vpm_device *vpm)
 	vpm_mig_put(mig);
 }
 
-void vpm_migration_reset_done(struct vpm_device *vpm)
+void vpm_migration_note_reset(struct vpm_device *vpm)
 {
-	/* With the lock, so that vpm_mig_close() finds the work. */
-	spin_lock(&vpm->reset_lock);
+	lockdep_assert_held(&vpm->reset_lock);
+
 	if (vpm->mig)
 		vpm_mig_reset(vpm->mig);
-	spin_unlock(&vpm->reset_lock);
 }
 
-void vpm_migration_settle(struct vpm_device *vpm)
+void vpm_migration_note_loss(struct vpm_device *vpm, bool begun)
 {
+	lockdep_assert_held(&vpm->reset_lock);
+
 	if (vpm->mig)
-		flush_work(&vpm->mig->reset_work);
+		vpm_mig_lose(vpm->mig, begun);
+}
+
+void vpm_migration_reset_done(struct vpm_device *vpm)
+{
+	struct vpm_mig *mig = get_mig(vpm);
+
+	if (!mig)
+		return;
+
+	/* Whoever takes the lock deals with it. */
+	vpm_mig_lock(mig);
+	vpm_mig_unlock(mig);
+	vpm_mig_put(mig);
 }

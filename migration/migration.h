@@ -73,17 +73,24 @@ bool vpm_migration_failed(struct vpm_device *vpm);
 void vpm_migration_detach(struct vpm_device *vpm);
 
 /**
- * vpm_migration_reset_done() - The device has been reset
- * @vpm:	The device.
- *
- * Context: Process context, memory_lock may be held.
+ * vpm_migration_note_reset() - The function has been reset
+ * @vpm:	The device; reset_lock held.
  */
-void vpm_migration_reset_done(struct vpm_device *vpm);
+void vpm_migration_note_reset(struct vpm_device *vpm);
 
 /**
- * vpm_migration_settle() - Wait until a reset has been dealt with
- * @vpm:	The device, open; no lock held.
+ * vpm_migration_note_loss() - The device's state is being lost, or has been
+ * @vpm:	The device; reset_lock held.
+ * @begun:	The former.
  */
-void vpm_migration_settle(struct vpm_device *vpm);
+void vpm_migration_note_loss(struct vpm_device *vpm, bool begun);
+
+/**
+ * vpm_migration_reset_done() - Deal with a reset of the function that was noted
+ * @vpm:	The device.
+ *
+ * Context: Process context, no lock held.
+ */
+void vpm_migration_reset_done(struct vpm_device *vpm);
 
 #endif /* VFIO_MEDIATE_MIGRATION_H */

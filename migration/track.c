@@ -126,7 +126,7 @@ static int scan_once(struct vpm_device *vpm)
 	int ret;
 
 	/* Of a device that was reset it is said again where it writes to. */
-	if (track->error || READ_ONCE(vpm->trap.reset))
+	if (track->error || vpm_reset_pending(vpm))
 		return track->error;
 
 	ret = call(vpm, call_scan);
@@ -155,7 +155,7 @@ static int scan(struct vpm_device *vpm, bool stopped)
 
 static void scan_later(struct vpm_track *track, unsigned int ms)
 {
-	queue_delayed_work(COMPAT_UNBOUND_WQ, &track->scan_work, msecs_to_jiffies(ms));
+	queue_delayed_work(vpm_wq, &track->scan_work, msecs_to_jiffies(ms));
 }
 
 static void scan_work(struct work_struct *work)

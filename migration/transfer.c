@@ -14,6 +14,8 @@
 #include "file.h"
 #include "transfer.h"
 
+#define LOST	"it was lost in a reset"
+
 /* Once for each transfer: from then on it has an error. */
 static void log_failure(struct vpm_transfer *transfer, int err, const char *why)
 {
@@ -30,6 +32,21 @@ static int give_up(struct vpm_transfer *transfer, int err, const char *why)
 	}
 
 	return err;
+}
+
+/*
+ * What comes from the device, or goes to it, is not to be relied on when this is true
+ * afterwards.
+ */
+static bool is_lost(struct vpm_transfer *transfer)
+{
+	unsigned int epoch;
+
+	/* After what was read from the device. Pairs with vpm_mig_lose(). */
+	smp_mb();
+	epoch = READ_ONCE(transfer->mig->epoch);
+
+	return epoch != transfer->epoch || epoch & 1;
 }
 
 static bool from_stopped(struct vpm_transfer *transfer)
@@ -75,6 +92,8 @@ static int next_record(struct vpm_transfer *transfer)
 	}
 
 	ret = ask_vendor(transfer, &record);
+	if (is_lost(transfer))
+		return give_up(transfer, -EIO, LOST);
 	if (ret < 0)
 		return give_up(transfer, ret, NULL);
 	if (!ret && !from_stopped(transfer))
@@ -243,15 +262,22 @@ static int apply(struct vpm_transfer *transfer)
 /* The transfer may end at any time, but not amid a step of the parser. */
 static int parse(struct vpm_transfer *transfer)
 {
+	bool complete;
 	int ret;
 
 	vpm_mig_lock(transfer->mig);
+	complete = transfer->complete;
 	ret = transfer->ended ? -ENODEV : transfer->error;
 	if (!ret) {
 		ret = vpm_parser_step(&transfer->parser);
-		if (!ret && transfer->parser.ended && !transfer->complete) {
+		if (!ret && transfer->parser.ended && !complete) {
 			transfer->complete = true;
 			ret = apply(transfer);
+		}
+		/* What was applied before is lost to the guest's driver alone. */
+		if (!complete && is_lost(transfer)) {
+			ret = -EIO;
+			transfer->parser.why = LOST;
 		}
 		if (ret) {
 			transfer->error = ret;
@@ -397,6 +423,7 @@ struct vpm_transfer *vpm_transfer_create(struct vpm_mig *mig, bool loading)
 	transfer->mig = mig;
 	transfer->loading = loading;
 	transfer->initial = U64_MAX;
+	transfer->epoch = READ_ONCE(mig->epoch);
 	ret = 0;
 	if (loading)
 		vpm_parser_init(&transfer->parser, &parser_ops, &mig->id,

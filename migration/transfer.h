@@ -31,6 +31,7 @@ struct vpm_mig;
  * @end:	Saving: bytes in @buf. Likewise.
  * @ended:	The state that it belongs to has been left. This and all below
  *		are under the migration's state_lock.
+ * @epoch:	&vpm_mig.epoch when it began.
  * @error:	Why it cannot go on, 0 while it can.
  * @complete:	Saving: the end is in @buf. Loading: it has come, and if there is no
  *		@error, all is in the device.
@@ -51,6 +52,7 @@ struct vpm_transfer {
 	size_t start;
 	size_t end;
 	bool ended;
+	unsigned int epoch;
 	int error;
 	bool complete;
 	u32 sequence;

@@ -240,13 +240,6 @@ static inline int compat_get_iomap(struct vfio_pci_core_device *core, unsigned i
 }
 #endif
 
-/* For work that may take its time, on any CPU; the old name makes 7.2 warn. */
-#ifdef COMPAT_HAS_DFL_WQ
-#define COMPAT_UNBOUND_WQ	system_dfl_wq
-#else
-#define COMPAT_UNBOUND_WQ	system_unbound_wq
-#endif
-
 /* Where iova_bitmap_set() is. */
 #ifdef COMPAT_HAS_UNQUOTED_NS
 #define COMPAT_NS_IOMMUFD	IOMMUFD

@@ -11,6 +11,7 @@
 #include <linux/vfio_pci_core.h>
 
 #include "ranges.h"
+#include "reset.h"
 #include "session.h"
 #include "track.h"
 #include "trap.h"
@@ -18,6 +19,13 @@
 
 struct vpm_irq;
 struct vpm_mig;
+struct workqueue_struct;
+
+/*
+ * For work on devices, on any CPU, that may take its time. Frozen while the system sleeps:
+ * the devices do then as well.
+ */
+extern struct workqueue_struct *vpm_wq;
 
 /**
  * struct vpm_region - One of the device's own regions, as it is mediated
@@ -49,8 +57,10 @@ struct vpm_region {
  * @irq_lock:	Protects the vectors of @irqs. Innermost; taken in hard interrupts.
  * @trap:	What can be trapped.
  * @track:	What is known of what it writes.
- * @reset_lock:	Protects @mig against those who do not have the device open: resets
- *		and detaches. Innermost, but for that of the work queue.
+ * @reset_lock:	Protects @reset, and @mig against those who do not have the device
+ *		open: resets and detaches. Innermost, but for that of the work queue.
+ *		Taken in process context.
+ * @reset:	Resets that have not been followed up.
  * @mig:	Its migration; NULL when it cannot be migrated.
  */
 struct vpm_device {
@@ -67,6 +77,7 @@ struct vpm_device {
 	struct vpm_trap trap;
 	struct vpm_track track;
 	spinlock_t reset_lock;	/* see above */
+	struct vpm_reset reset;
 	struct vpm_mig *mig;
 };
 

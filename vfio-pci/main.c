@@ -27,8 +27,11 @@
 #include "migration.h"
 #include "params.h"
 #include "regions.h"
+#include "reset.h"
 #include "track.h"
 #include "trap.h"
+
+struct workqueue_struct *vpm_wq;
 
 static int vpm_init_device(struct vfio_device *vdev)
 {
@@ -37,16 +40,11 @@ static int vpm_init_device(struct vfio_device *vdev)
 	vpm_params_apply_device(&vpm->core);
 	spin_lock_init(&vpm->irq_lock);
 	spin_lock_init(&vpm->reset_lock);
+	vpm_reset_init(vpm);
 	vpm_trap_init(vpm);
 	vpm_track_init(vpm);
 
 	return vfio_pci_core_init_dev(vdev);
-}
-
-static void vpm_release_device(struct vfio_device *vdev)
-{
-	vpm_trap_exit(to_vpm(vdev));
-	vfio_pci_core_release_dev(vdev);
 }
 
 /*
@@ -64,11 +62,13 @@ static void vpm_detached(void *data)
 }
 
 static const struct vfio_mediate_host_ops vpm_host_ops = {
-	.rw	= vpm_default_rw,
-	.trap	= vpm_trap_host,
-	.signal	= vpm_irqs_signal,
-	.read	= vpm_track_read,
-	.mark	= vpm_track_mark,
+	.rw		= vpm_default_rw,
+	.trap		= vpm_trap_host,
+	.signal		= vpm_irqs_signal,
+	.read		= vpm_track_read,
+	.mark		= vpm_track_mark,
+	.was_reset	= vpm_reset_by_driver,
+	.state_lost	= vpm_reset_lost,
 };
 
 static void vpm_unmediate(struct vpm_device *vpm)
@@ -159,6 +159,7 @@ static int vpm_open_device(struct vfio_device *vdev)
 		ret = vpm_mediate(vpm);
 		if (ret)
 			goto err_close;
+		vpm_reset_start(vpm);
 	}
 
 	vfio_pci_core_finish_enable(&vpm->core);
@@ -186,6 +187,7 @@ static void vpm_close_device(struct vfio_device *vdev)
 		return;
 	}
 
+	vpm_reset_stop(vpm);
 	vpm_migration_stop(vpm);
 	vpm_track_stop(vpm);
 	vpm_trap_stop(vpm);
@@ -207,14 +209,28 @@ static ssize_t vpm_read(struct vfio_device *vdev, char __user *buf,
 	return vpm_regions_rw(vpm, buf, count, ppos, false);
 }
 
-/* It may have reset the device. */
+/* Is it in a state of power from which it comes back as after a reset? */
+static bool sleeps(struct vpm_device *vpm)
+{
+	return vpm->core.needs_pm_restore && READ_ONCE(vpm->core.pdev->current_state) >= PCI_D3hot;
+}
+
+/*
+ * It may reset the device, and shut off its DMA: what the guest has written to shadows
+ * before comes first.
+ */
 static noinline ssize_t write_config(struct vpm_device *vpm, char __user *buf,
 				     size_t count, loff_t *ppos)
 {
-	ssize_t done = vpm_regions_rw(vpm, buf, count, ppos, true);
+	bool slept;
+	ssize_t done;
 
-	vpm_trap_settle(vpm);
-	vpm_migration_settle(vpm);
+	vpm_trap_flush(vpm);
+	slept = sleeps(vpm);
+	done = vpm_regions_rw(vpm, buf, count, ppos, true);
+	if (slept && !sleeps(vpm))
+		vpm_reset_done(vpm);
+	vpm_reset_flush(vpm);
 
 	return done;
 }
@@ -258,12 +274,21 @@ static long vpm_get_info(struct vpm_device *vpm,
 	return put_user(VFIO_PCI_NUM_IRQS + vpm->num_irqs, &arg->num_irqs);
 }
 
-static void vpm_reset_done(struct pci_dev *pdev)
+static struct vpm_device *vpm_of(struct pci_dev *pdev)
 {
 	struct vfio_pci_core_device *core = pci_get_drvdata(pdev);
 
-	vpm_trap_reset_done(to_vpm(&core->vdev));
-	vpm_migration_reset_done(to_vpm(&core->vdev));
+	return to_vpm(&core->vdev);
+}
+
+static void prepare_reset(struct pci_dev *pdev)
+{
+	vpm_reset_prepare(vpm_of(pdev));
+}
+
+static void reset_done(struct pci_dev *pdev)
+{
+	vpm_reset_done(vpm_of(pdev));
 }
 
 /*
@@ -296,7 +321,7 @@ static long reset_removed(struct vpm_device *vpm)
 	pci_restore_state(pdev);
 	pci_cfg_access_unlock(pdev);
 
-	vpm_reset_done(pdev);
+	vpm_reset_done(vpm);
 	up_write(&core->memory_lock);
 
 	return ret;
@@ -335,8 +360,7 @@ static noinline long ioctl_mediated(struct vpm_device *vpm, unsigned int cmd,
 	if (cmd == VFIO_DEVICE_RESET && ret == -EAGAIN && READ_ONCE(vpm->removing) &&
 	    !vpm_migration_failed(vpm))
 		ret = reset_removed(vpm);
-	vpm_trap_settle(vpm);
-	vpm_migration_settle(vpm);
+	vpm_reset_flush(vpm);
 
 	return ret;
 }
@@ -355,12 +379,22 @@ static long vpm_ioctl(struct vfio_device *vdev, unsigned int cmd,
 static int vpm_device_feature(struct vfio_device *vdev, u32 flags,
 			      void __user *arg, size_t argsz)
 {
+	struct vpm_device *vpm = to_vpm(vdev);
+	bool slept;
+	int ret;
+
 	/* A BAR in a dma-buf would be out of the vendor's reach. */
-	if (to_vpm(vdev)->mediated &&
-	    compat_feature_is_dmabuf(flags & VFIO_DEVICE_FEATURE_MASK))
+	if (vpm->mediated && compat_feature_is_dmabuf(flags & VFIO_DEVICE_FEATURE_MASK))
 		return -EOPNOTSUPP;
 
-	return vfio_pci_core_ioctl_feature(vdev, flags, arg, argsz);
+	slept = vpm->core.needs_pm_restore && READ_ONCE(vpm->core.pm_runtime_engaged);
+	ret = vfio_pci_core_ioctl_feature(vdev, flags, arg, argsz);
+	if (slept && !READ_ONCE(vpm->core.pm_runtime_engaged)) {
+		vpm_reset_done(vpm);
+		vpm_reset_flush(vpm);
+	}
+
+	return ret;
 }
 
 /* Type1 calls this, and no iommufd does, until none of its pages is pinned. */
@@ -382,7 +416,7 @@ static int vpm_attach_ioas(struct vfio_device *vdev, u32 *pt_id)
 /* .name is the driver's: vfio_pci_core binds VFs of its PFs to a driver of that name. */
 static struct vfio_device_ops vpm_ops __ro_after_init = {
 	.init		= vpm_init_device,
-	.release	= vpm_release_device,
+	.release	= vfio_pci_core_release_dev,
 	.open_device	= vpm_open_device,
 	.close_device	= vpm_close_device,
 	.ioctl		= vpm_ioctl,
@@ -432,16 +466,17 @@ err_put:
 
 static void vpm_remove(struct pci_dev *pdev)
 {
-	struct vfio_pci_core_device *core = pci_get_drvdata(pdev);
+	struct vpm_device *vpm = vpm_of(pdev);
 
-	WRITE_ONCE(to_vpm(&core->vdev)->removing, true);
-	vfio_pci_core_unregister_device(core);
-	vfio_put_device(&core->vdev);
+	WRITE_ONCE(vpm->removing, true);
+	vfio_pci_core_unregister_device(&vpm->core);
+	vfio_put_device(&vpm->core.vdev);
 }
 
 static const struct pci_error_handlers vpm_err_handlers = {
 	.error_detected	= vfio_pci_core_aer_err_detected,
-	.reset_done	= vpm_reset_done,
+	.reset_prepare	= prepare_reset,
+	.reset_done	= reset_done,
 };
 
 static int vpm_sriov_configure(struct pci_dev *pdev, int num_vfs)
@@ -484,9 +519,14 @@ static int __init vpm_init(void)
 {
 	int ret;
 
+	vpm_wq = alloc_workqueue("vfio_pci_mediate", WQ_UNBOUND | WQ_FREEZABLE, 0);
+	if (!vpm_wq)
+		return -ENOMEM;
 	ret = vpm_container_load();
-	if (ret)
+	if (ret) {
+		destroy_workqueue(vpm_wq);
 		return ret;
+	}
 
 	vpm_params_apply_global();
 
@@ -500,6 +540,7 @@ static int __init vpm_init(void)
 		       ": unload in-tree vfio-pci first, or load without drop_in");
 	if (ret) {
 		vpm_container_unload();
+		destroy_workqueue(vpm_wq);
 		return ret;
 	}
 
@@ -513,6 +554,7 @@ static void __exit vpm_exit(void)
 {
 	pci_unregister_driver(&vpm_driver);
 	vpm_container_unload();
+	destroy_workqueue(vpm_wq);
 }
 module_exit(vpm_exit);
 

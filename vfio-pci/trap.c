@@ -21,6 +21,7 @@
 #include "irqs.h"
 #include "params.h"
 #include "regions.h"
+#include "reset.h"
 #include "shadow.h"
 #include "track.h"
 #include "trap.h"
@@ -81,7 +82,7 @@ static int page_rw(struct vpm_shadow *shadow, const struct vfio_mediate_reg *reg
 		.width = reg->width,
 		.write = write,
 		.value = *value,
-		.stale = &page->vpm->trap.reset,
+		.stale = &page->vpm->reset.pending,
 	};
 	int ret;
 
@@ -117,7 +118,7 @@ void vpm_trap_drain(struct vpm_device *vpm)
 	lockdep_assert_held(&trap->drain_lock);
 
 	/* Otherwise nobody can have written, or reading would wake the device. */
-	if (trap->state == VPM_TRAP_SHADOW && !READ_ONCE(trap->reset) &&
+	if (trap->state == VPM_TRAP_SHADOW && !vpm_reset_pending(vpm) &&
 	    !READ_ONCE(vpm->core.pm_runtime_engaged))
 		drain(trap, false);
 }
@@ -164,6 +165,17 @@ static int start_drainer(struct vpm_device *vpm)
 	return 0;
 }
 
+/* With drain_lock alone: who has the pages mapped may go on to write to them. */
+static void fill(struct vpm_trap *trap)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&trap->drain_lock);
+
+	for (i = 0; i < trap->num_pages; i++)
+		vpm_shadow_fill(&trap->pages[i].shadow);
+}
+
 /*
  * Takes fault_lock for write, with all mappings of the pages gone: who touches one
  * waits in the fault handler.
@@ -193,7 +205,6 @@ static void set_state(struct vpm_device *vpm, enum vpm_trap_state state)
 {
 	struct vpm_trap *trap = &vpm->trap;
 	struct mm_struct *mm = READ_ONCE(trap->mm);
-	unsigned int i;
 	bool drained;
 
 	if (mm && !mmget_not_zero(mm))
@@ -206,12 +217,11 @@ static void set_state(struct vpm_device *vpm, enum vpm_trap_state state)
 	}
 
 	hold_faults(vpm, mm);
-	drained = trap->state != VPM_TRAP_SHADOW || READ_ONCE(trap->reset);
+	drained = trap->state != VPM_TRAP_SHADOW || vpm_reset_pending(vpm);
 	if (!drained && state == VPM_TRAP_OFF)
 		drain(trap, true);
 	if (state == VPM_TRAP_SHADOW)
-		for (i = 0; i < trap->num_pages; i++)
-			vpm_shadow_fill(&trap->pages[i].shadow);
+		fill(trap);
 	trap->state = state;
 	up_write(&trap->fault_lock);
 
@@ -345,7 +355,7 @@ void vpm_trap_flush(struct vpm_device *vpm)
 		return;
 
 	mutex_lock(&trap->drain_lock);
-	if (trap->state == VPM_TRAP_SHADOW && !READ_ONCE(trap->reset) &&
+	if (trap->state == VPM_TRAP_SHADOW && !vpm_reset_pending(vpm) &&
 	    !READ_ONCE(trap->gone) && !READ_ONCE(vpm->core.pm_runtime_engaged))
 		drain(trap, true);
 	mutex_unlock(&trap->drain_lock);
@@ -369,7 +379,7 @@ int vpm_trap_rw(struct vpm_device *vpm, struct vfio_mediate_access *access)
 
 	vpm_trap_enter_memory(trap);
 	/* What was written through the shadow was written earlier. */
-	if (page && !READ_ONCE(trap->reset) && !READ_ONCE(trap->gone))
+	if (page && !vpm_reset_pending(vpm) && !READ_ONCE(trap->gone))
 		vpm_shadow_drain(&page->shadow, true);
 	ret = vpm_vendor_rw(vpm, access);
 	if (page && access->write && !ret)
@@ -482,36 +492,22 @@ int vpm_trap_mmap(struct vpm_device *vpm, struct vm_area_struct *vma)
 	return 0;
 }
 
-void vpm_trap_reset_done(struct vpm_device *vpm)
+void vpm_trap_reset_done(struct vpm_device *vpm, bool off)
 {
 	struct vpm_trap *trap = &vpm->trap;
 
-	if (!READ_ONCE(trap->trapped) && !READ_ONCE(vpm->track.active))
-		return;
-
-	WRITE_ONCE(trap->reset, true);
-	schedule_work(&trap->reset_work);
-}
-
-static void reset_off(struct work_struct *work)
-{
-	struct vpm_trap *trap = container_of(work, struct vpm_trap, reset_work);
-	struct vpm_device *vpm = container_of(trap, struct vpm_device, trap);
-
 	mutex_lock(&trap->toggle_lock);
-	if (trap->held && !trap->gone)
-		set_state(vpm, trap->state);
-	else
+	if (off && !trap->held)
 		trap_set(vpm, VPM_TRAP_OFF);
-	vpm_track_again(vpm);
-	WRITE_ONCE(trap->reset, false);
-	mutex_unlock(&trap->toggle_lock);
-}
 
-void vpm_trap_settle(struct vpm_device *vpm)
-{
-	if (READ_ONCE(vpm->trap.reset))
-		flush_work(&vpm->trap.reset_work);
+	mutex_lock(&trap->drain_lock);
+	/* Those of a vendor that has gone are ones. */
+	if (trap->state == VPM_TRAP_SHADOW && !trap->gone)
+		fill(trap);
+	mutex_unlock(&trap->drain_lock);
+
+	vpm_track_again(vpm);
+	mutex_unlock(&trap->toggle_lock);
 }
 
 void vpm_trap_detach(struct vpm_device *vpm)
@@ -651,7 +647,6 @@ void vpm_trap_stop(struct vpm_device *vpm)
 	trap->gone = true;
 	stop_drainer(trap);
 	mutex_unlock(&trap->toggle_lock);
-	cancel_work_sync(&trap->reset_work);
 }
 
 void vpm_trap_teardown(struct vpm_device *vpm)
@@ -679,7 +674,6 @@ void vpm_trap_teardown(struct vpm_device *vpm)
 	trap->mm = NULL;
 	trap->state = VPM_TRAP_OFF;
 	trap->trapped = false;
-	trap->reset = false;
 }
 
 void vpm_trap_init(struct vpm_device *vpm)
@@ -689,12 +683,5 @@ void vpm_trap_init(struct vpm_device *vpm)
 	mutex_init(&trap->toggle_lock);
 	mutex_init(&trap->drain_lock);
 	init_rwsem(&trap->fault_lock);
-	INIT_WORK(&trap->reset_work, reset_off);
 	trap->gone = true;
-}
-
-void vpm_trap_exit(struct vpm_device *vpm)
-{
-	/* One that came too late for vpm_trap_stop() */
-	cancel_work_sync(&vpm->trap.reset_work);
 }

@@ -10,7 +10,6 @@
 #include <linux/rwsem.h>
 #include <linux/sched.h>
 #include <linux/types.h>
-#include <linux/workqueue.h>
 
 struct eventfd_ctx;
 struct mm_struct;
@@ -77,11 +76,9 @@ struct vpm_trap_area {
  * @mm:		First to have mapped a page that can be trapped.
  * @vm_ops:	What vfio_pci_core gave the mappings.
  * @eventfd:	Signalled when the state changes; under @toggle_lock.
- * @reset:	The device was reset: its shadows are worth nothing.
- * @reset_work:	Turns the trap off after that, unless it is held.
  *
  * Order of locks: @toggle_lock, @drain_lock, mmap_lock, @fault_lock, then
- * vfio_pci_core's memory_lock. A reset holds the last, hence @reset_work.
+ * vfio_pci_core's memory_lock. A reset holds the last: see reset.h.
  */
 struct vpm_trap {
 	struct mutex toggle_lock;	/* see above */
@@ -103,8 +100,6 @@ struct vpm_trap {
 	struct mm_struct *mm;
 	const struct vm_operations_struct *vm_ops;
 	struct eventfd_ctx *eventfd;
-	bool reset;
-	struct work_struct reset_work;
 };
 
 /**
@@ -142,12 +137,6 @@ static inline bool vpm_trap_in_memory(const struct vpm_trap *trap)
  * @vpm:	The device, not yet registered with vfio.
  */
 void vpm_trap_init(struct vpm_device *vpm);
-
-/**
- * vpm_trap_exit() - Undo vpm_trap_init()
- * @vpm:	The device, which nobody can reset any more.
- */
-void vpm_trap_exit(struct vpm_device *vpm);
 
 /**
  * vpm_trap_setup() - Take over what a vendor declares of traps
@@ -268,17 +257,14 @@ bool vpm_trap_can_shadow(struct vpm_device *vpm, u32 region, u64 offset);
 int vpm_trap_mmap(struct vpm_device *vpm, struct vm_area_struct *vma);
 
 /**
- * vpm_trap_reset_done() - The device has been reset
- * @vpm:	The device.
+ * vpm_trap_reset_done() - The device has been reset: shadows and tracking start anew
+ * @vpm:	The device, open, with the reset still pending.
+ * @off:	Whether that turns the trap off, unless it is held.
  *
- * Context: Process context, memory_lock may be held.
+ * What the guest has written to a shadow, and what it writes meanwhile, is dropped.
+ *
+ * Context: Process context, no lock held.
  */
-void vpm_trap_reset_done(struct vpm_device *vpm);
-
-/**
- * vpm_trap_settle() - Wait until a reset has turned the trap off
- * @vpm:	The device; no lock held.
- */
-void vpm_trap_settle(struct vpm_device *vpm);
+void vpm_trap_reset_done(struct vpm_device *vpm, bool off);
 
 #endif /* VFIO_PCI_MEDIATE_TRAP_H */

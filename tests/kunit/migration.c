@@ -185,7 +185,7 @@ static void test_reset(struct kunit *test)
 		fake_forget();
 
 		vpm_mig_reset(device->mig);
-		flush_work(&device->mig->reset_work);
+		fake_state(device);
 		KUNIT_EXPECT_STREQ_MSG(test, fake.log, stopped ? "r" : "", "%c",
 				       letters[state]);
 		KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_RUNNING,
@@ -335,7 +335,7 @@ static void test_reset_watched(struct kunit *test)
 		watched[0] = '\0';
 		KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_PRE_COPY));
 		vpm_mig_reset(device->mig);
-		flush_work(&device->mig->reset_work);
+		fake_state(device);
 		KUNIT_EXPECT_STREQ(test, watched, "s");
 		for (step = 0; step < 3 && ways[i].states[step]; step++)
 			KUNIT_EXPECT_EQ(test, 0, fake_set(device, ways[i].states[step]));
@@ -410,6 +410,96 @@ static void test_reset_after_failure(struct kunit *test)
 		KUNIT_EXPECT_STREQ(test, fake.log, "");
 		fake_close_device(device);
 	}
+}
+
+static int save_all(struct fake_device *device)
+{
+	struct vpm_transfer *transfer = fake_transfer(device);
+	ssize_t size;
+
+	do
+		size = fake_read(transfer, device->stream, sizeof(device->stream));
+	while (size > 0);
+	vpm_transfer_put(transfer);
+
+	return size;
+}
+
+/* What was saved is nothing when the device loses its state before all of it is read. */
+static void test_lost_saving(struct kunit *test)
+{
+	struct fake_device *device = fake_open_device(test, true);
+	unsigned int i;
+
+	for (i = 0; i < FAKE_RECORDS; i++) {
+		KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP_COPY));
+		fake.lose = device->mig;
+		fake.lose_index = i;
+		KUNIT_EXPECT_EQ_MSG(test, -EIO, save_all(device), "record %u", i);
+		fake.lose = NULL;
+		vpm_mig_lose(device->mig, false);
+		KUNIT_EXPECT_EQ_MSG(test, -EIO, save_all(device), "record %u, later", i);
+
+		/* It goes on, and may be saved anew. */
+		KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_RUNNING));
+		KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP_COPY));
+		KUNIT_EXPECT_EQ(test, 0, save_all(device));
+		KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_RUNNING));
+	}
+
+	/* Before it was stopped, and while it loses its state. */
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_PRE_COPY));
+	vpm_mig_lose(device->mig, true);
+	KUNIT_EXPECT_EQ(test, -EIO, save_all(device));
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_RUNNING));
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP_COPY));
+	KUNIT_EXPECT_EQ(test, -EIO, save_all(device));
+	vpm_mig_lose(device->mig, false);
+	KUNIT_EXPECT_EQ(test, -EIO, save_all(device));
+	/* When nothing was being lost, nothing is over. */
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP));
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP_COPY));
+	vpm_mig_lose(device->mig, false);
+	KUNIT_EXPECT_EQ(test, 0, save_all(device));
+	fake_close_device(device);
+}
+
+/* Nor is what was loaded in part. What was loaded and is lost then runs all the same. */
+static void test_lost_loading(struct kunit *test)
+{
+	struct fake_device *device = fake_open_device(test, true);
+	struct vpm_transfer *transfer;
+	unsigned int i;
+	size_t size;
+
+	size = fake_save(test, device);
+	for (i = 0; i <= FAKE_RECORDS + 1; i++) {
+		bool loaded = i > FAKE_RECORDS;
+		int ret = loaded ? 0 : -EIO;
+
+		KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_RESUMING));
+		fake.lose = device->mig;
+		fake.lose_index = i;
+		transfer = fake_transfer(device);
+		KUNIT_EXPECT_EQ_MSG(test, loaded ? size : -EIO,
+				    fake_write(transfer, device->stream, size), "record %u", i);
+		vpm_transfer_put(transfer);
+		fake.lose = NULL;
+		if (loaded)
+			vpm_mig_lose(device->mig, true);
+		vpm_mig_lose(device->mig, false);
+
+		KUNIT_EXPECT_EQ_MSG(test, ret, fake_set(device, VFIO_DEVICE_STATE_STOP),
+				    "record %u", i);
+		KUNIT_EXPECT_EQ(test, loaded ? VFIO_DEVICE_STATE_STOP : VFIO_DEVICE_STATE_ERROR,
+				fake_state(device));
+		fake_forget();
+		if (!loaded)
+			vpm_mig_reset(device->mig);
+		KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_RUNNING));
+		KUNIT_EXPECT_STREQ(test, fake.log, loaded ? "qr" : "r");
+	}
+	fake_close_device(device);
 }
 
 /* How far one comes on the way to RUNNING without a vendor */
@@ -573,6 +663,8 @@ static struct kunit_case state_cases[] = {
 	KUNIT_CASE(test_reset_is_first),
 	KUNIT_CASE(test_reset_fails),
 	KUNIT_CASE(test_reset_after_failure),
+	KUNIT_CASE(test_lost_saving),
+	KUNIT_CASE(test_lost_loading),
 	KUNIT_CASE(test_detach),
 	KUNIT_CASE(test_vendor_fails),
 	KUNIT_CASE(test_protocols),

@@ -38,6 +38,9 @@ struct kunit;
  * @loaded:	Records that were loaded, as bits.
  * @load_error:	What load_begin returns.
  * @apply_error: What apply returns.
+ * @lose:	Loses its state when record @lose_index is saved or loaded, or at apply if
+ *		that is FAKE_RECORDS; or NULL.
+ * @lose_index:	Which.
  * @applied:	Calls of apply.
  */
 struct fake_vendor {
@@ -57,6 +60,8 @@ struct fake_vendor {
 	unsigned int loaded;
 	int load_error;
 	int apply_error;
+	struct vpm_mig *lose;
+	unsigned int lose_index;
 	unsigned int applied;
 };
 

@@ -76,6 +76,13 @@ static void fake_save_end(struct vfio_mediate_device *dev)
 	fake.saving--;
 }
 
+/* As a reset of a PF may that nobody here waits for. */
+static void maybe_lose(unsigned int index)
+{
+	if (fake.lose && index == fake.lose_index)
+		vpm_mig_lose(fake.lose, true);
+}
+
 /* Record n has type n and n + 1 bytes. */
 static int fake_save_record(struct vfio_mediate_device *dev,
 			    struct vfio_mediate_record *record)
@@ -85,6 +92,7 @@ static int fake_save_record(struct vfio_mediate_device *dev,
 	if (record->index == FAKE_RECORDS)
 		return 0;
 
+	maybe_lose(record->index);
 	record->type = record->index;
 	record->length = record->index + 1;
 	memset(record->data, 'a' + record->index, record->length);
@@ -132,6 +140,7 @@ static int fake_load(struct vfio_mediate_device *dev,
 		return -EOPNOTSUPP;
 	if (record->length != record->type + 1 || *data != 'a' + record->type)
 		return -EINVAL;
+	maybe_lose(record->type);
 	fake.loaded |= BIT(record->type);
 
 	return 0;
@@ -139,6 +148,7 @@ static int fake_load(struct vfio_mediate_device *dev,
 
 static int fake_apply(struct vfio_mediate_device *dev)
 {
+	maybe_lose(FAKE_RECORDS);
 	fake.applied++;
 	if (fake.loaded != BIT(FAKE_RECORDS) - 1)
 		return -EINVAL;

@@ -202,6 +202,16 @@ static int demo_get_region_info(struct vfio_mediate_device *dev,
 	return demo_info_answer;
 }
 
+static void demo_reset_prepare(struct vfio_mediate_device *dev)
+{
+	demo_count_reset(dev->handle, false);
+}
+
+static void demo_reset_done(struct vfio_mediate_device *dev)
+{
+	demo_count_reset(dev->handle, true);
+}
+
 static const struct vfio_pci_mediate_ops demo_ops = {
 	.name = "demo",
 	.owner = THIS_MODULE,
@@ -210,6 +220,8 @@ static const struct vfio_pci_mediate_ops demo_ops = {
 	.get_region_info = demo_get_region_info,
 	.rw = demo_rw,
 	.mmap = demo_mmap,
+	.reset_prepare = demo_reset_prepare,
+	.reset_done = demo_reset_done,
 };
 
 /* Traps all open devices, or stops it; returns the first error. */

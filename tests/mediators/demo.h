@@ -74,6 +74,8 @@ struct demo {
 	u32 emulated;
 	u32 trapped;		/* accesses to trapped pages */
 	u32 widths[4];		/* accesses to mediated ranges of 1, 2, 4, 8 bytes */
+	u32 prepared;		/* calls of reset_prepare, reset_done */
+	u32 done;
 };
 
 /* demo_rw.c */
@@ -88,6 +90,9 @@ int demo_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access,
 	    bool *pt);
 int demo_mmap(struct vfio_mediate_device *dev, u32 region, u64 offset, u64 size,
 	      void **memory, bool *pt);
+
+/* Calls of reset_prepare, or of reset_done */
+void demo_count_reset(struct demo *demo, bool done);
 
 /* demo_trap.c */
 

@@ -214,6 +214,16 @@ bool demo_trap_access(struct demo *demo, struct vfio_mediate_access *access)
 	return true;
 }
 
+void demo_count_reset(struct demo *demo, bool done)
+{
+	spin_lock(&demo->lock);
+	if (done)
+		demo->done++;
+	else
+		demo->prepared++;
+	spin_unlock(&demo->lock);
+}
+
 static struct dentry *debugfs_dir;
 
 /*
@@ -244,6 +254,7 @@ static int doorbells_show(struct seq_file *file, void *unused)
 	}
 	seq_printf(file, "passed %u\nemulated %u\ntrapped %u\n", copy->passed,
 		   copy->emulated, copy->trapped);
+	seq_printf(file, "prepared %u\ndone %u\n", copy->prepared, copy->done);
 	for (i = 0; i < ARRAY_SIZE(copy->widths); i++)
 		seq_printf(file, "width%u %u\n", 1 << i, copy->widths[i]);
 	kfree(copy);
@@ -272,6 +283,8 @@ static ssize_t doorbells_write(struct file *file, const char __user *buf,
 	demo->passed = 0;
 	demo->emulated = 0;
 	demo->trapped = 0;
+	demo->prepared = 0;
+	demo->done = 0;
 	memset(demo->widths, 0, sizeof(demo->widths));
 	spin_unlock(&demo->lock);
 
@@ -286,6 +299,15 @@ static const struct file_operations doorbells_fops = {
 	.llseek = seq_lseek,
 	.release = single_release,
 };
+
+/* As if a vendor had seen that its device was reset (0), or loses its state (1). */
+static int demo_say(void *data, u64 lost)
+{
+	struct demo *demo = data;
+
+	return lost ? vfio_mediate_state_lost(demo->dev) : vfio_mediate_was_reset(demo->dev);
+}
+DEFINE_DEBUGFS_ATTRIBUTE(demo_say_fops, NULL, demo_say, "%llu\n");
 
 void demo_debugfs_init(void)
 {
@@ -304,6 +326,7 @@ void demo_debugfs_add(struct demo *demo)
 {
 	demo->dir = debugfs_create_dir(pci_name(demo->dev->pdev), debugfs_dir);
 	debugfs_create_file("doorbells", 0600, demo->dir, demo, &doorbells_fops);
+	debugfs_create_file_unsafe("lost", 0200, demo->dir, demo, &demo_say_fops);
 }
 
 void demo_debugfs_remove(struct demo *demo)

@@ -16,6 +16,8 @@
 #include <linux/vfio_mediate.h>
 
 /* Registers of BAR 0, of the device and of mediator_demo */
+#define REG_VTCTRL	0x0000
+#define VTCTRL_RST	0x04000000u
 #define REG_STATUS	0x0008
 #define REG_MAILBOX_MEM	0x0820	/* plain memory of the device, 32 bytes */
 #define DEMO_MAILBOX_MEM 0x0824	/* 8 bytes emulated amid it */
@@ -96,12 +98,16 @@ struct mediate {
  * @passed: accesses to mediated ranges that it passed through
  * @emulated: accesses that it served
  * @trapped: accesses to trapped pages
+ * @prepared: resets that were announced
+ * @done: resets that it was told of
  * @width: accesses to mediated ranges of 1, 2, 4, 8 bytes
  */
 struct mediate_counts {
 	unsigned int passed;
 	unsigned int emulated;
 	unsigned int trapped;
+	unsigned int prepared;
+	unsigned int done;
 	unsigned int width[4];
 };
 
@@ -154,6 +160,9 @@ void wait_drain(void);
 struct mediate_counts demo_counts(struct mediate *m);
 struct mediate_record demo_record(struct mediate *m, unsigned int offset);
 void demo_reset(struct mediate *m);
+
+/* Have it say that the device was reset, or loses its state */
+void demo_say(struct mediate *m, bool lost);
 
 /* An eventfd that does not block, and its counter, 0 when not signalled */
 int new_eventfd(void);

@@ -75,13 +75,12 @@ void wait_drain(void)
 	usleep(50 * param_number("mediator_demo", "drain_us"));
 }
 
-static FILE *demo_open(struct mediate *m, const char *how)
+static FILE *demo_open(struct mediate *m, const char *name, const char *how)
 {
 	char path[96];
 	FILE *file;
 
-	snprintf(path, sizeof(path), "/sys/kernel/debug/mediator_demo/%s/doorbells",
-		 m->dev.bdf);
+	snprintf(path, sizeof(path), "/sys/kernel/debug/mediator_demo/%s/%s", m->dev.bdf, name);
 	file = fopen(path, how);
 	if (!file)
 		die("%s: %s", path, strerror(errno));
@@ -92,7 +91,7 @@ static FILE *demo_open(struct mediate *m, const char *how)
 struct mediate_counts demo_counts(struct mediate *m)
 {
 	struct mediate_counts counts = {};
-	FILE *file = demo_open(m, "re");
+	FILE *file = demo_open(m, "doorbells", "re");
 	unsigned int val, width;
 	char line[128];
 
@@ -103,6 +102,10 @@ struct mediate_counts demo_counts(struct mediate *m)
 			counts.emulated = val;
 		else if (sscanf(line, "trapped %u", &val) == 1)
 			counts.trapped = val;
+		else if (sscanf(line, "prepared %u", &val) == 1)
+			counts.prepared = val;
+		else if (sscanf(line, "done %u", &val) == 1)
+			counts.done = val;
 		else if (sscanf(line, "width%u %u", &width, &val) == 2)
 			counts.width[__builtin_ctz(width)] = val;
 	}
@@ -114,7 +117,7 @@ struct mediate_counts demo_counts(struct mediate *m)
 struct mediate_record demo_record(struct mediate *m, unsigned int offset)
 {
 	struct mediate_record record = {}, got;
-	FILE *file = demo_open(m, "re");
+	FILE *file = demo_open(m, "doorbells", "re");
 	unsigned int found;
 	char line[128];
 
@@ -131,10 +134,19 @@ struct mediate_record demo_record(struct mediate *m, unsigned int offset)
 
 void demo_reset(struct mediate *m)
 {
-	FILE *file = demo_open(m, "we");
+	FILE *file = demo_open(m, "doorbells", "we");
 
 	fputs("0\n", file);
 	fclose(file);
+}
+
+void demo_say(struct mediate *m, bool lost)
+{
+	FILE *file = demo_open(m, "lost", "we");
+
+	fputs(lost ? "1\n" : "0\n", file);
+	if (fclose(file))
+		die("say that the device was reset: %s", strerror(errno));
 }
 
 static void find_regions(struct mediate *m)

@@ -266,6 +266,85 @@ TEST_F(mediate, interval)
 	munmap(map, 0x2000);
 }
 
+static bool wait_done(struct mediate *m, unsigned int done)
+{
+	int i;
+
+	for (i = 0; i < 500 && demo_counts(m).done < done; i++)
+		usleep(10000);
+
+	return demo_counts(m).done == done;
+}
+
+/* The guest's driver resets the device; only its vendor sees that. */
+static void test_driver_reset(struct __test_metadata *_metadata, struct mediate *m, __u8 *map)
+{
+	bar_write32(m, REG_RXDCTL, 0);
+	trap_set(m, TRAP_ON);
+	put(map, REG_RDBAL, 0x4000);
+	put(map, REG_RXDCTL, QUEUE_ENABLE);
+	put(map, REG_RDT, 3);
+	wait_drain();
+	CHECK_HEX(bar_read32(m, REG_RXDCTL) & QUEUE_ENABLE, QUEUE_ENABLE, "reset: enabled before");
+
+	demo_reset(m);
+	bar_write32(m, REG_VTCTRL, VTCTRL_RST);
+	CHECK_HEX(get(map, REG_RXDCTL) & QUEUE_ENABLE, QUEUE_ENABLE, "reset: not seen in a shadow");
+	demo_say(m, false);
+	CHECK(wait_done(m, 1), "reset by its driver: the vendor is told when that has been seen to");
+	CHECK_EQ(demo_counts(m).prepared, 0, "reset by its driver: but not that it begins");
+	CHECK_EQ(trap_get(m), TRAP_ON, "reset by its driver: the trap stays on");
+	CHECK_HEX(get(map, REG_RXDCTL) & QUEUE_ENABLE, 0, "reset by its driver: seen in a shadow");
+	put(map, REG_RXDCTL, QUEUE_ENABLE);
+	wait_drain();
+	CHECK_EQ(demo_record(m, REG_RXDCTL).writes, 1, "reset: enabled with the same value");
+	CHECK_HEX(bar_read32(m, REG_RXDCTL) & QUEUE_ENABLE, QUEUE_ENABLE,
+		  "reset: which reaches the device");
+
+	demo_reset(m);
+	demo_say(m, true);
+	put(map, REG_RDT, 5);
+	wait_drain();
+	CHECK_EQ(demo_record(m, REG_RDT).writes, 0, "state lost: nothing is drained");
+	demo_say(m, false);
+	CHECK(wait_done(m, 1), "state lost: the vendor is told when that is over");
+	wait_drain();
+	CHECK_EQ(demo_record(m, REG_RDT).writes, 0, "state lost: what was written is dropped");
+	put(map, REG_RDT, 6);
+	wait_drain();
+	CHECK_EQ(demo_record(m, REG_RDT).last, 6, "state lost: afterwards it is drained");
+	put(map, REG_RXDCTL, 0);
+	trap_set(m, TRAP_OFF);
+}
+
+TEST_F(mediate, resets)
+{
+	__u8 *map = bar_map(&self->m, RX_PAGE, 0x2000);
+	struct mediate *m = &self->m;
+	__u32 reg = doorbell(m);
+	__u8 latency = 0x40;
+
+	if (m->traps == TRAPS_NET)
+		test_driver_reset(_metadata, m, map);
+
+	demo_reset(m);
+	CHECK_EQ(vfio_client_ioctl(m->dev.device_fd, VFIO_DEVICE_RESET, NULL), 0, "reset");
+	CHECK(wait_done(m, 1) && demo_counts(m).prepared == 1,
+	      "reset: the vendor is told that it begins, and that it is done");
+
+	CHECK_EQ(param_set("vfio_pci_mediate", "drain_us", "900000"), 0,
+		 "config space: drain every 0.9 s");
+	trap_set(m, TRAP_ON);
+	demo_reset(m);
+	put(map, reg, 400);
+	CHECK_EQ(region_write(m, &m->region[VFIO_PCI_CONFIG_REGION_INDEX], 0x0d, &latency, 1), 1,
+		 "config space: a write");
+	CHECK_EQ(demo_record(m, reg).last, 400, "config space: does not overtake a doorbell");
+	trap_set(m, TRAP_OFF);
+	param_set("vfio_pci_mediate", "drain_us", "0");
+	munmap(map, 0x2000);
+}
+
 TEST_F(mediate, registers)
 {
 	__u8 *map = bar_map(&self->m, RX_PAGE, 0x2000);

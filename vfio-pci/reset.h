@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Resets of a device, whoever resets it: what follows from one, for each part.
+ */
+
+#ifndef VFIO_PCI_MEDIATE_RESET_H
+#define VFIO_PCI_MEDIATE_RESET_H
+
+#include <linux/mutex.h>
+#include <linux/types.h>
+#include <linux/workqueue.h>
+
+struct vfio_mediate_device;
+struct vpm_device;
+
+/**
+ * struct vpm_reset - Resets of a device
+ * @call_lock:	Held while the vendor is told that a reset begins. Inside of
+ *		vfio_pci_core's memory_lock. Protects @open as well.
+ * @open:	The device is open, so that resets are followed up. Written with
+ *		@call_lock and &vpm_device.reset_lock held; either suffices to read it.
+ *		All below is under &vpm_device.reset_lock.
+ * @by_core:	The PCI core is resetting the function.
+ * @lost:	The vendor has said that the state is being lost.
+ * @function:	The function was reset since the last follow-up: that ends a trap.
+ * @generation:	Number of resets.
+ * @pending:	A reset is under way, or has not been followed up. Until it has been,
+ *		shadows hold what was written to the device as it was: nothing of that
+ *		is written to it. Also read without a lock.
+ * @work:	Follows up.
+ */
+struct vpm_reset {
+	struct mutex call_lock;		/* see above */
+	bool open;
+	bool by_core;
+	bool lost;
+	bool function;
+	unsigned int generation;
+	bool pending;
+	struct work_struct work;
+};
+
+/**
+ * vpm_reset_init() - Prepare a device, once
+ * @vpm:	The device, not yet registered with vfio.
+ */
+void vpm_reset_init(struct vpm_device *vpm);
+
+/**
+ * vpm_reset_start() - From now on resets are followed up
+ * @vpm:	The device, with all of its parts set up.
+ */
+void vpm_reset_start(struct vpm_device *vpm);
+
+/**
+ * vpm_reset_stop() - The device is being closed: no follow-up runs any more
+ * @vpm:	The device, none of whose parts have been stopped.
+ */
+void vpm_reset_stop(struct vpm_device *vpm);
+
+/**
+ * vpm_reset_prepare() - The function is about to be reset
+ * @vpm:	The device, open or not.
+ *
+ * Context: Process context; the device's lock is held, memory_lock may be.
+ */
+void vpm_reset_prepare(struct vpm_device *vpm);
+
+/**
+ * vpm_reset_done() - The function has been reset
+ * @vpm:	The device, open or not.
+ *
+ * Context: Process context, memory_lock may be held.
+ */
+void vpm_reset_done(struct vpm_device *vpm);
+
+/**
+ * vpm_reset_pending() - Is a reset under way, or not followed up?
+ * @vpm:	The device.
+ *
+ * Return: Whether one is. With drain_lock held, a follow-up does not begin.
+ */
+bool vpm_reset_pending(struct vpm_device *vpm);
+
+/**
+ * vpm_reset_flush() - Wait until the resets up to now have been followed up
+ * @vpm:	The device, open; no lock held.
+ *
+ * One that is still under way is not waited for.
+ */
+void vpm_reset_flush(struct vpm_device *vpm);
+
+/**
+ * vpm_reset_by_driver() - The was_reset op of struct vfio_mediate_host_ops
+ * @dev:	The vendor's view of the device.
+ *
+ * Return: See vfio_mediate_was_reset().
+ */
+int vpm_reset_by_driver(struct vfio_mediate_device *dev);
+
+/**
+ * vpm_reset_lost() - The state_lost op of struct vfio_mediate_host_ops
+ * @dev:	The vendor's view of the device.
+ *
+ * Return: See vfio_mediate_state_lost().
+ */
+int vpm_reset_lost(struct vfio_mediate_device *dev);
+
+#endif /* VFIO_PCI_MEDIATE_RESET_H */
