@@ -16,6 +16,7 @@
 #include <linux/unaligned.h>
 
 #include "nic.h"
+#include "vfio_mediate.h"
 
 #define MBX_WORDS		16
 
@@ -120,7 +121,7 @@ void nic_vf_notify(struct nic *nic, unsigned int n)
 	else if (!vf->link_off)
 		msg |= MSG_CTS;
 
-	if (vf->frozen || nic_take_mailbox(nic, n))
+	if (vf->frozen || vf->answer || nic_take_mailbox(nic, n))
 		return;
 
 	/* What it has asked is still to be read, and about to be answered. */
@@ -130,15 +131,22 @@ void nic_vf_notify(struct nic *nic, unsigned int n)
 		nic_send(nic, n, &msg, 1);
 }
 
-static void nic_msg_reset(struct nic *nic, unsigned int n)
+/**
+ * nic_vf_answer() - Tell a VF's driver that its reset is complete, if it waits for that
+ * @nic:	The PF.
+ * @n:		The VF.
+ *
+ * Context: vf_lock is held.
+ */
+void nic_vf_answer(struct nic *nic, unsigned int n)
 {
 	const u8 *mac = nic->pool[n].mac[0];
 	u32 reply[3] = { VF_RESET };
 
-	/* Not mediated: the host's own driver, or in-tree vfio-pci */
-	if (!nic->vf[n].open)
-		nic_pool_set_guest(nic, n, NULL);
-	nic_vf_reset(nic, n, true);
+	if (!nic->vf[n].answer)
+		return;
+
+	nic->vf[n].answer = false;
 	if (is_zero_ether_addr(mac) || !nic->vf[n].active) {
 		reply[0] |= MSG_NACK;
 	} else {
@@ -148,6 +156,23 @@ static void nic_msg_reset(struct nic *nic, unsigned int n)
 	}
 	nic_clear_mailbox(nic, n);
 	nic_send(nic, n, reply, ARRAY_SIZE(reply));
+}
+
+/*
+ * The VF's driver then sets up its queues, by writing to pages that may be trapped: they
+ * must show the reset before.
+ */
+static void nic_msg_reset(struct nic *nic, unsigned int n)
+{
+	struct nic_vf *vf = &nic->vf[n];
+
+	/* Not mediated: the host's own driver, or in-tree vfio-pci */
+	if (!vf->open)
+		nic_pool_set_guest(nic, n, NULL);
+	nic_vf_reset(nic, n, true);
+	vf->answer = true;
+	if (!vf->dev || vfio_mediate_was_reset(vf->dev))
+		nic_vf_answer(nic, n);
 }
 
 static int nic_msg_mac(struct nic *nic, unsigned int n, const u32 *msg)

@@ -114,6 +114,9 @@ static int nic_mediate_open(struct pci_dev *pdev, struct vfio_mediate_device *de
 	nic_vf_open(nic, vf->n);
 	nic_begin_counters(vf);
 	dev->handle = vf;
+	mutex_lock(&nic->vf_lock);
+	nic->vf[vf->n].dev = dev;
+	mutex_unlock(&nic->vf_lock);
 	if (READ_ONCE(counters)) {
 		dev->regions = regions;
 		dev->num_regions = ARRAY_SIZE(regions);
@@ -158,6 +161,16 @@ static int nic_mediate_rw(struct vfio_mediate_device *dev, struct vfio_mediate_a
 	return 0;
 }
 
+/* Its pages can be written to again. */
+static void nic_mediate_reset_done(struct vfio_mediate_device *dev)
+{
+	struct nic_mediated *m = dev->handle;
+
+	mutex_lock(&m->nic->vf_lock);
+	nic_vf_answer(m->nic, m->n);
+	mutex_unlock(&m->nic->vf_lock);
+}
+
 static const struct pci_device_id nic_vf_ids[] = {
 	{ PCI_VDEVICE(INTEL, 0x10ca) },
 	{ }
@@ -170,6 +183,7 @@ static const struct vfio_pci_mediate_ops nic_mediate_ops = {
 	.open = nic_mediate_open,
 	.release = nic_mediate_release,
 	.rw = nic_mediate_rw,
+	.reset_done = nic_mediate_reset_done,
 };
 
 /* The PF is going: none of the above is called for its VFs after this. */

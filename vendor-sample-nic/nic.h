@@ -50,6 +50,7 @@
 
 struct nic;
 struct page_pool;
+struct vfio_mediate_device;
 
 /**
  * struct nic_ring - One direction of a queue
@@ -158,6 +159,7 @@ struct nic_vf_stats {
 /**
  * struct nic_vf - What the PF knows of a VF
  * @nic:	Its PF.
+ * @dev:	What it is to vfio-mediate; NULL while no VMM has it open.
  * @stats:	Since the VF was made.
  * @last:	The 32-bit counters as they were read last.
  * @tx_rate:	Limit in Mb/s, or 0.
@@ -172,9 +174,12 @@ struct nic_vf_stats {
  * @held:	Receives nothing for the moment, see nic_vf_hold().
  * @unmasked:	Its bits of EIMS, which are masked while it is @frozen.
  * @mailbox:	What its driver is still to find in its mailbox: P2VMAILBOX_STS, _ACK.
+ * @answer:	Its driver has said that it has reset the VF, and waits for the answer; the
+ *		PF owns its mailbox.
  */
 struct nic_vf {
 	struct nic *nic;
+	struct vfio_mediate_device *dev;
 	struct nic_vf_stats stats;
 	struct nic_vf_stats last;
 	unsigned int tx_rate;
@@ -189,6 +194,7 @@ struct nic_vf {
 	bool held;
 	u32 unmasked;
 	u32 mailbox;
+	bool answer;
 };
 
 /**
@@ -370,6 +376,7 @@ int nic_grant_promisc(struct nic *nic, unsigned int n, bool multicast, bool unic
 /* mailbox.c */
 void nic_forget_mailbox(struct nic *nic, unsigned int n);
 void nic_vf_notify(struct nic *nic, unsigned int n);
+void nic_vf_answer(struct nic *nic, unsigned int n);
 bool nic_serve_vf(struct nic *nic, unsigned int n);
 void nic_mailbox_work(struct work_struct *work);
 

@@ -101,8 +101,11 @@ void nic_vfs_restart(struct nic *nic)
 	unsigned int n;
 
 	nic_write_dtxswc(nic);
-	for (n = 0; n < nic->num_vfs; n++)
+	for (n = 0; n < nic->num_vfs; n++) {
+		/* The mailbox is as after a reset, too. */
+		nic->vf[n].answer = false;
 		nic_vf_reset(nic, n, false);
+	}
 	nic_vfs_link(nic);
 }
 
@@ -185,6 +188,7 @@ int nic_vf_stop(struct nic *nic, unsigned int n, bool freeze)
 	frozen = vf->frozen;
 	if (freeze && !frozen) {
 		nic_serve_vf(nic, n);
+		nic_vf_answer(nic, n);
 		nic_vf_mask(nic, n);
 	} else if (frozen && !freeze) {
 		nic_thaw(nic, n);
@@ -296,6 +300,8 @@ void nic_vf_close(struct nic *nic, unsigned int n)
 		return;
 
 	vf->open = false;
+	vf->dev = NULL;
+	vf->answer = false;
 	vf->stopped = false;
 	vf->frozen = false;
 	nic_vf_reset(nic, n, false);

@@ -152,6 +152,9 @@ bool vf_reset(struct dirty *d);
 void vf_start(struct dirty *d, const struct config *config);
 void vf_disable(struct dirty *d);
 
+/* Reset the VF with its queues enabled, and enable them again with the same values */
+void vf_restart(struct dirty *d);
+
 /*
  * Read the saved state until there is no more for now. Return: what read() ended with, an
  * errno as a negative number.

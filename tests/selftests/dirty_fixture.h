@@ -10,6 +10,7 @@
 #include "dirty.h"
 
 #define RATIO_GOAL	1.05
+#define RESTARTS	5
 #define PACKETS		env_number("PACKETS", 20000)
 /* Seconds; asked for when a test is registered */
 #define TIMEOUT		(300 + PACKETS / 50)
@@ -63,6 +64,37 @@ static inline void check_witness(struct __test_metadata *_metadata, struct dirty
 	d->blind = false;
 	CHECK_EQ(d->missed, 1, "that one page is not reported would be seen");
 	must(!sink->stop(d), "tracking does not end");
+}
+
+/* Resets by the VF's own driver, of which nothing is seen in pages that are trapped */
+static inline void check_restarts(struct __test_metadata *_metadata, struct dirty *d,
+				  const struct sink *sink)
+{
+	unsigned long long received;
+	unsigned int i, alive = 0;
+
+	must(vf_reset(d), "no handshake");
+	vf_start(d, &configs[RX_256]);
+	d->missed = 0;
+	start_tracking(d, sink);
+	pass(d, sink, 200, "before a restart");
+	for (i = 0; i < RESTARTS; i++) {
+		vf_traffic(d, below(d, 50));
+		vf_restart(d);
+		check(d, sink, false, "by a restart");
+		received = d->received;
+		pass(d, sink, 200, "after a restart");
+		alive += d->received > received + 20;
+	}
+	CHECK_EQ(alive, RESTARTS,
+		 "%s: reset with its queues enabled, then enabled with the same values: received",
+		 sink->name);
+	CHECK_EQ(d->missed, 0, "%s: nothing is missed by that", sink->name);
+	must(!sink->stop(d), "tracking does not end");
+	received = d->received;
+	vf_traffic(d, 200);
+	vf_quiet(d);
+	CHECK(d->received > received + 20, "%s: it goes on afterwards", sink->name);
 }
 
 #endif /* DIRTY_FIXTURE_H */

@@ -134,6 +134,11 @@ TEST_F_TIMEOUT(log, parts, TIMEOUT)
 	CHECK_EQ(log_get(d, 0, LOW_SIZE, PAGE_4K, one), -EINVAL, "log: report after stop");
 }
 
+TEST_F_TIMEOUT(log, restarts, TIMEOUT)
+{
+	check_restarts(_metadata, &self->d, &sinks[SINK_LOG]);
+}
+
 TEST_F_TIMEOUT(log, witness, TIMEOUT)
 {
 	check_witness(_metadata, &self->d, &sinks[SINK_LOG]);

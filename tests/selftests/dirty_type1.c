@@ -112,6 +112,11 @@ TEST_F_TIMEOUT(type1, witness, TIMEOUT)
 	check_witness(_metadata, &self->d, &sinks[SINK_TYPE1]);
 }
 
+TEST_F_TIMEOUT(type1, restarts, TIMEOUT)
+{
+	check_restarts(_metadata, &self->d, &sinks[SINK_TYPE1]);
+}
+
 /* In PRE_COPY, the device is reset: its state is not sent, but memory still is. */
 TEST_F_TIMEOUT(type1, reset, TIMEOUT)
 {

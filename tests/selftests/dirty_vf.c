@@ -581,12 +581,11 @@ static void write_frames(struct dirty *d)
 	}
 }
 
-void vf_start(struct dirty *d, const struct config *config)
+static void enable(struct dirty *d, const struct config *config)
 {
 	unsigned int queue;
 
 	d->config = config;
-	vf_disable(d);
 	fill_pool(d);
 	write_frames(d);
 	/* Tails may be drained late: what is refilled is not there at once. */
@@ -597,6 +596,18 @@ void vf_start(struct dirty *d, const struct config *config)
 	}
 	/* So that what was enabled is seen to be. */
 	usleep(DISABLE_US);
+}
+
+void vf_start(struct dirty *d, const struct config *config)
+{
+	vf_disable(d);
+	enable(d, config);
+}
+
+void vf_restart(struct dirty *d)
+{
+	must(vf_reset(d), "no handshake after VTCTRL.RST");
+	enable(d, d->config);
 }
 
 /* Half of them is IP, whose headers are split off. */
