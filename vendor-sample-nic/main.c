@@ -43,6 +43,7 @@ static void nic_service(struct work_struct *work)
 	struct nic *nic = container_of(work, struct nic, service.work);
 
 	nic_check_link(nic);
+	nic_vfs_tell(nic);
 	nic_update_stats(nic);
 	queue_delayed_work(nic->wq, &nic->service, NIC_SERVICE_PERIOD);
 }
@@ -68,9 +69,11 @@ static irqreturn_t nic_other_irq(int irq, void *data)
 static void nic_restart_hw(struct nic *nic)
 {
 	mutex_lock(&nic->vf_lock);
+	nic_vfs_lose(nic);
 	nic_hw_reset(nic);
 	nic_hw_start(nic);
 	nic_vfs_restart(nic);
+	nic_vfs_found(nic);
 	mutex_unlock(&nic->vf_lock);
 }
 
@@ -86,6 +89,7 @@ static void nic_halt(struct nic *nic)
 	rtnl_unlock();
 
 	mutex_lock(&nic->vf_lock);
+	nic_vfs_lose(nic);
 	nic_hw_reset(nic);
 	mutex_unlock(&nic->vf_lock);
 	cancel_work_sync(&nic->mailbox_work);
@@ -318,7 +322,10 @@ static DEFINE_SIMPLE_DEV_PM_OPS(nic_pm_ops, nic_suspend, nic_resume);
 
 static pci_ers_result_t nic_error_detected(struct pci_dev *pdev, pci_channel_state_t state)
 {
-	nic_halt(pci_get_drvdata(pdev));
+	struct nic *nic = pci_get_drvdata(pdev);
+
+	nic_vfs_save(nic);
+	nic_halt(nic);
 
 	switch (state) {
 	case pci_channel_io_normal:
@@ -335,6 +342,7 @@ static pci_ers_result_t nic_slot_reset(struct pci_dev *pdev)
 {
 	pci_restore_state(pdev);
 	pci_save_state(pdev);
+	nic_vfs_restore(pci_get_drvdata(pdev));
 
 	return PCI_ERS_RESULT_RECOVERED;
 }
@@ -348,7 +356,16 @@ static void nic_error_resume(struct pci_dev *pdev)
 /* A reset of the function by the administrator. */
 static void nic_reset_prepare(struct pci_dev *pdev)
 {
-	nic_halt(pci_get_drvdata(pdev));
+	struct nic *nic = pci_get_drvdata(pdev);
+
+	nic_vfs_save(nic);
+	nic_halt(nic);
+}
+
+static void nic_reset_done(struct pci_dev *pdev)
+{
+	nic_vfs_restore(pci_get_drvdata(pdev));
+	nic_error_resume(pdev);
 }
 
 static const struct pci_error_handlers nic_error_handlers = {
@@ -356,7 +373,7 @@ static const struct pci_error_handlers nic_error_handlers = {
 	.slot_reset = nic_slot_reset,
 	.resume = nic_error_resume,
 	.reset_prepare = nic_reset_prepare,
-	.reset_done = nic_error_resume,
+	.reset_done = nic_reset_done,
 };
 
 static const struct pci_device_id nic_ids[] = {

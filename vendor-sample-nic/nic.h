@@ -176,6 +176,9 @@ struct nic_vf_stats {
  * @mailbox:	What its driver is still to find in its mailbox: P2VMAILBOX_STS, _ACK.
  * @answer:	Its driver has said that it has reset the VF, and waits for the answer; the
  *		PF owns its mailbox.
+ * @news:	Times that its driver will be told, unless it says that it is there, that
+ *		the VF was reset by others.
+ * @pci_state:	Its PCI configuration, while the PF is reset, or NULL.
  */
 struct nic_vf {
 	struct nic *nic;
@@ -195,6 +198,8 @@ struct nic_vf {
 	u32 unmasked;
 	u32 mailbox;
 	bool answer;
+	unsigned int news;
+	struct pci_saved_state *pci_state;
 };
 
 /**
@@ -372,6 +377,15 @@ int nic_grant_vlan(struct nic *nic, unsigned int n, u32 vid, bool on);
 int nic_grant_vlan_tags(struct nic *nic, unsigned int n);
 int nic_grant_max_frame(struct nic *nic, unsigned int n, u32 size);
 int nic_grant_promisc(struct nic *nic, unsigned int n, bool multicast, bool unicast);
+
+/* reset.c */
+void nic_vfs_save(struct nic *nic);
+void nic_vfs_restore(struct nic *nic);
+void nic_vfs_lose(struct nic *nic);
+void nic_vfs_found(struct nic *nic);
+void nic_vf_note_reset(struct nic *nic, unsigned int n, bool active);
+void nic_vfs_announce(struct nic *nic);
+void nic_vfs_tell(struct nic *nic);
 
 /* mailbox.c */
 void nic_forget_mailbox(struct nic *nic, unsigned int n);

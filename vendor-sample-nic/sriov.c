@@ -5,6 +5,7 @@
  */
 
 #include <linux/ethtool.h>
+#include <linux/slab.h>
 
 #include "nic.h"
 
@@ -72,6 +73,7 @@ void nic_vf_reset(struct nic *nic, unsigned int n, bool active)
 	static const u8 none[ETH_ALEN];
 	struct nic_vf *vf = &nic->vf[n];
 
+	nic_vf_note_reset(nic, n, active);
 	nic_pool_reset(nic, n);
 	if (!active && !vf->admin_mac)
 		nic_pool_set_mac(nic, n, 0, none);
@@ -135,6 +137,8 @@ static void nic_thaw(struct nic *nic, unsigned int n)
 	else if (vf->active)
 		nic_vf_notify(nic, n);
 	vf->mailbox = 0;
+	if (vf->news)
+		nic_vfs_announce(nic);
 	queue_work(nic->wq, &nic->mailbox_work);
 }
 
@@ -307,6 +311,7 @@ void nic_vf_close(struct nic *nic, unsigned int n)
 	nic_vf_reset(nic, n, false);
 	nic_hw_forget_vf(nic, n);
 	nic_forget_mailbox(nic, n);
+	vf->news = 0;
 	mutex_unlock(&nic->vf_lock);
 }
 
@@ -329,6 +334,9 @@ static void nic_init_vf(struct nic *nic, unsigned int n)
 	nic_pool_set_mac(nic, n, 0, none);
 	nic_pool_set_port_vlan(nic, n, 0);
 	nic_vf_reset(nic, n, false);
+	nic->vf[n].news = 0;
+	kfree(nic->vf[n].pci_state);
+	nic->vf[n].pci_state = NULL;
 	nic_write_rate(nic, n);
 }
 

@@ -16,32 +16,23 @@ on the VF does when it is bound anew. Prints TAP.
 # minutes = 1
 # ///
 
-import pathlib
 import time
 
 from labhost.klog import Log
 from labhost.net import PF_IN_WORLD, WORLD, set_address
 from labhost.outer import Outer
+from labhost.pfreset import DELAY, MASTER, POWER, SERR, set_command
 from labhost.ports import Port, up
 from labhost.shell import fails, sh, until
 from labhost.sriov import PCI, PF, VFS, set_vf
 from labhost.tap import program
 from labhost.watch import Flood
 
-POWER = pathlib.Path("/sys/power")
-DELAY = pathlib.Path("/sys/module/suspend/parameters/pm_test_delay")
 VF_MAC = "52:54:00:76:00:10"
-COMMAND, MASTER, SERR = "COMMAND", 0x4, 0x100
 
 
 def answers():
     return not fails("ping", "-c", "1", "-W", "1", WORLD)
-
-
-def set_command(device, bits=0, clear=0):
-    """Of the PCI command register."""
-    command = int(sh("setpci", "-s", device, COMMAND), 16) & ~clear | bits
-    sh("setpci", "-s", device, f"{COMMAND}={command:04x}")
 
 
 def serves(tap, pf, vf, what):
