@@ -186,6 +186,16 @@ static inline bool compat_feature_is_dmabuf(u32 feature)
 #endif
 }
 
+/* Does somebody have a part of its BARs as a dma-buf? */
+static inline bool compat_has_dmabufs(struct vfio_pci_core_device *core)
+{
+#ifdef VFIO_DEVICE_FEATURE_DMA_BUF
+	return !list_empty(&core->dmabufs);
+#else
+	return false;
+#endif
+}
+
 /* Has user space asked for flags in struct vfio_precopy_info? */
 static inline bool compat_has_precopy_flags(struct vfio_device *vdev)
 {

@@ -31,6 +31,9 @@
 #include "track.h"
 #include "trap.h"
 
+/* As vfio's, between two requests to release a device */
+#define REQUEST_INTERVAL	(10 * HZ)
+
 struct workqueue_struct *vpm_wq;
 
 static int vpm_init_device(struct vfio_device *vdev)
@@ -292,39 +295,15 @@ static void reset_done(struct pci_dev *pdev)
 }
 
 /*
- * Resets a device that is being removed, as vfio_pci_core cannot: it tries to take the
- * device's lock. Whoever removes it holds that, and waits for the device to be closed.
- * A VMM whose migration has failed with its vendor may end if it cannot reset it; it
- * should if this is where the guest was to go.
+ * Comes from the task that removes the device, which waits for user space to close it.
+ * Until then it resets the device when user space asks for that, see
+ * vpm_reset_by_remover().
  */
-static long reset_removed(struct vpm_device *vpm)
+static void vpm_request(struct vfio_device *vdev, unsigned int count)
 {
-	struct vfio_pci_core_device *core = &vpm->core;
-	struct pci_dev *pdev = core->pdev;
-	int ret;
-
-	/* Nor can it be when it was pulled out. */
-	if (!pci_device_is_present(pdev))
-		return -EAGAIN;
-
-	down_write(&core->memory_lock);
-	unmap_mapping_range(core->vdev.inode->i_mapping,
-			    VFIO_PCI_INDEX_TO_OFFSET(VFIO_PCI_BAR0_REGION_INDEX),
-			    VFIO_PCI_INDEX_TO_OFFSET(VFIO_PCI_ROM_REGION_INDEX), true);
-	pci_set_power_state(pdev, PCI_D0);
-
-	pci_cfg_access_lock(pdev);
-	pci_save_state(pdev);
-	/* No DMA, and no interrupt from what is reset. */
-	pci_write_config_word(pdev, PCI_COMMAND, PCI_COMMAND_INTX_DISABLE);
-	ret = __pci_reset_function_locked(pdev);
-	pci_restore_state(pdev);
-	pci_cfg_access_unlock(pdev);
-
-	vpm_reset_done(vpm);
-	up_write(&core->memory_lock);
-
-	return ret;
+	do
+		vfio_pci_core_request(vdev, count++);
+	while (vpm_reset_serve(to_vpm(vdev), REQUEST_INTERVAL));
 }
 
 static noinline long ioctl_mediated(struct vpm_device *vpm, unsigned int cmd,
@@ -357,9 +336,13 @@ static noinline long ioctl_mediated(struct vpm_device *vpm, unsigned int cmd,
 		return ret;
 
 	ret = vfio_pci_core_ioctl(&vpm->core.vdev, cmd, arg);
+	/*
+	 * A VMM whose migration has failed with its vendor may end if it cannot reset the
+	 * device; it should if this is where the guest was to go.
+	 */
 	if (cmd == VFIO_DEVICE_RESET && ret == -EAGAIN && READ_ONCE(vpm->removing) &&
 	    !vpm_migration_failed(vpm))
-		ret = reset_removed(vpm);
+		ret = vpm_reset_by_remover(vpm);
 	vpm_reset_flush(vpm);
 
 	return ret;
@@ -424,7 +407,7 @@ static struct vfio_device_ops vpm_ops __ro_after_init = {
 	.read		= vpm_read,
 	.write		= vpm_write,
 	.mmap		= vpm_mmap,
-	.request	= vfio_pci_core_request,
+	.request	= vpm_request,
 	.match		= vfio_pci_core_match,
 	.dma_unmap	= vpm_dma_unmap,
 	.bind_iommufd	= vfio_iommufd_physical_bind,

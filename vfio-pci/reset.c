@@ -8,8 +8,11 @@
  * written to a shadow reaches the device.
  */
 
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/vfio_pci_core.h>
 
+#include "compat.h"
 #include "device.h"
 #include "migration.h"
 #include "reset.h"
@@ -165,6 +168,96 @@ int vpm_reset_lost(struct vfio_mediate_device *dev)
 	return ret;
 }
 
+/* What vfio_pci_core does, and what it needs that only the core can do: not then. */
+static int reset_removed(struct vpm_device *vpm)
+{
+	struct vfio_pci_core_device *core = &vpm->core;
+	struct pci_dev *pdev = core->pdev;
+	int ret = -EAGAIN;
+
+	device_lock_assert(&pdev->dev);
+
+	down_write(&core->memory_lock);
+	if (pdev->current_state == PCI_D0 && pci_device_is_present(pdev) &&
+	    !compat_has_dmabufs(core) && !pcie_reset_flr(pdev, PCI_RESET_PROBE)) {
+		unmap_mapping_range(core->vdev.inode->i_mapping,
+				    VFIO_PCI_INDEX_TO_OFFSET(VFIO_PCI_BAR0_REGION_INDEX),
+				    VFIO_PCI_INDEX_TO_OFFSET(VFIO_PCI_ROM_REGION_INDEX), true);
+		pci_cfg_access_lock(pdev);
+		ret = pci_reset_function_locked(pdev);
+		pci_cfg_access_unlock(pdev);
+	}
+	up_write(&core->memory_lock);
+
+	return ret;
+}
+
+static void set_server(struct vpm_device *vpm, bool server)
+{
+	struct vpm_reset *reset = &vpm->reset;
+
+	spin_lock(&vpm->reset_lock);
+	reset->server = server;
+	if (!server && reset->wanted) {
+		reset->wanted = false;
+		reset->result = -EAGAIN;
+	}
+	spin_unlock(&vpm->reset_lock);
+	wake_up_all(&reset->wait);
+}
+
+bool vpm_reset_serve(struct vpm_device *vpm, unsigned long timeout)
+{
+	struct vpm_reset *reset = &vpm->reset;
+	long left = timeout;
+	int ret;
+
+	if (!READ_ONCE(reset->open) || signal_pending(current))
+		return false;
+
+	set_server(vpm, true);
+	for (;;) {
+		left = wait_event_interruptible_timeout(reset->wait,
+							READ_ONCE(reset->wanted) ||
+							!READ_ONCE(reset->open), left);
+		if (left <= 0 || !READ_ONCE(reset->open))
+			break;
+		ret = reset_removed(vpm);
+		spin_lock(&vpm->reset_lock);
+		reset->result = ret;
+		reset->wanted = false;
+		spin_unlock(&vpm->reset_lock);
+		wake_up_all(&reset->wait);
+	}
+	set_server(vpm, false);
+
+	return !left && READ_ONCE(reset->open);
+}
+
+int vpm_reset_by_remover(struct vpm_device *vpm)
+{
+	struct vpm_reset *reset = &vpm->reset;
+	int ret = -EAGAIN;
+
+	/* It may not be there yet, or be about to come again. */
+	wait_event_timeout(reset->wait, READ_ONCE(reset->server), HZ);
+
+	spin_lock(&vpm->reset_lock);
+	if (reset->server && !reset->wanted) {
+		reset->wanted = true;
+		ret = 0;
+	}
+	spin_unlock(&vpm->reset_lock);
+	if (ret)
+		return ret;
+
+	wake_up_all(&reset->wait);
+	/* The server sees to that, or says that it goes. */
+	wait_event(reset->wait, !READ_ONCE(reset->wanted));
+
+	return READ_ONCE(reset->result);
+}
+
 static void set_open(struct vpm_device *vpm, bool open)
 {
 	struct vpm_reset *reset = &vpm->reset;
@@ -177,6 +270,7 @@ static void set_open(struct vpm_device *vpm, bool open)
 	update_pending(reset, true);
 	spin_unlock(&vpm->reset_lock);
 	mutex_unlock(&reset->call_lock);
+	wake_up_all(&reset->wait);
 }
 
 void vpm_reset_start(struct vpm_device *vpm)
@@ -193,5 +287,6 @@ void vpm_reset_stop(struct vpm_device *vpm)
 void vpm_reset_init(struct vpm_device *vpm)
 {
 	mutex_init(&vpm->reset.call_lock);
+	init_waitqueue_head(&vpm->reset.wait);
 	INIT_WORK(&vpm->reset.work, follow_up);
 }

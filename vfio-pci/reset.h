@@ -8,6 +8,7 @@
 
 #include <linux/mutex.h>
 #include <linux/types.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 
 struct vfio_mediate_device;
@@ -28,6 +29,10 @@ struct vpm_device;
  *		shadows hold what was written to the device as it was: nothing of that
  *		is written to it. Also read without a lock.
  * @work:	Follows up.
+ * @server:	A task that holds the device's lock resets the device on demand.
+ * @wanted:	It is asked to.
+ * @result:	What came of that.
+ * @wait:	Woken when one of the last three or @open has changed.
  */
 struct vpm_reset {
 	struct mutex call_lock;		/* see above */
@@ -38,6 +43,10 @@ struct vpm_reset {
 	unsigned int generation;
 	bool pending;
 	struct work_struct work;
+	bool server;
+	bool wanted;
+	int result;
+	wait_queue_head_t wait;
 };
 
 /**
@@ -105,5 +114,29 @@ int vpm_reset_by_driver(struct vfio_mediate_device *dev);
  * Return: See vfio_mediate_state_lost().
  */
 int vpm_reset_lost(struct vfio_mediate_device *dev);
+
+/**
+ * vpm_reset_serve() - Reset a device that is being removed, whenever that is asked for
+ * @vpm:	The device.
+ * @timeout:	For how long at most, in jiffies.
+ *
+ * Context: Process context, sleeps. The device's lock is held.
+ * Return: Whether the time is over; false when the device is not open any more, was not
+ * mediated, or a signal is pending.
+ */
+bool vpm_reset_serve(struct vpm_device *vpm, unsigned long timeout);
+
+/**
+ * vpm_reset_by_remover() - Have the task that removes a device reset it
+ * @vpm:	The device, open, which is being removed.
+ *
+ * vfio_pci_core can reset no such device: it would need the device's lock.
+ *
+ * Context: Process context, sleeps, no lock held.
+ * Return: 0 or a negative errno; -EAGAIN, as in-tree, when nobody does it, when it was
+ * pulled out, sleeps, has BARs exported as dma-bufs, or could only be reset along with
+ * others.
+ */
+int vpm_reset_by_remover(struct vpm_device *vpm);
 
 #endif /* VFIO_PCI_MEDIATE_RESET_H */
