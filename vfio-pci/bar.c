@@ -20,10 +20,10 @@ static bool in_msix_table(struct vfio_pci_core_device *core,
 	       access->offset + access->width > core->msix_offset;
 }
 
+/* Nor is one whose state nobody knows, as while the system sleeps. */
 static bool is_powered(struct pci_dev *pdev)
 {
-	return pdev->current_state != PCI_D3hot &&
-	       pdev->current_state != PCI_D3cold;
+	return pdev->current_state < PCI_D3hot;
 }
 
 bool vpm_memory_enabled(struct vfio_pci_core_device *core)

@@ -9,6 +9,7 @@
  */
 
 #include <linux/eventfd.h>
+#include <linux/freezer.h>
 #include <linux/hrtimer.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
@@ -129,7 +130,8 @@ static int drainer(void *data)
 	struct vpm_trap *trap = &vpm->trap;
 	ktime_t interval;
 
-	while (!kthread_should_stop()) {
+	set_freezable();
+	while (!kthread_freezable_should_stop(NULL)) {
 		interval = ns_to_ktime((u64)drain_us(trap) * NSEC_PER_USEC);
 		set_current_state(TASK_IDLE);
 		if (!kthread_should_stop())
