@@ -90,8 +90,10 @@ static ssize_t region_rw(struct vfio_pci_core_device *core, char __user *buf,
 		return -EINVAL;
 
 	/* It may be the state that is written. */
-	if (offset < VPM_V1_DATA_OFFSET && write)
+	if (offset < VPM_V1_DATA_OFFSET && write) {
+		vpm_reset_flush(to_vpm(&core->vdev));
 		vpm_trap_flush(to_vpm(&core->vdev));
+	}
 	if (offset < VPM_V1_DATA_OFFSET)
 		done = rw_member(v1, buf, count, offset, write);
 	else
