@@ -501,7 +501,9 @@ struct vfio_mediate_device {
  * @reset_done:	Optional. The device was reset: by the PCI core, or as the vendor has
  *		said by vfio_mediate_was_reset(). Traps and tracking have started
  *		anew. What the guest writes from now on reaches the device. Several
- *		resets in a row may have one @reset_done in common.
+ *		resets in a row may have one @reset_done in common. @unexpected: the
+ *		PCI core has reset it for the host, and not for the VMM or the guest:
+ *		have the guest's driver start anew.
  *
  * @open and @release are called in process context and may sleep. Unregistering and
  * vfio_pci_mediate_detach() wait for them: do neither from them, nor take a lock that is
@@ -529,7 +531,7 @@ struct vfio_pci_mediate_ops {
 	int (*mmap)(struct vfio_mediate_device *dev, u32 region, u64 offset,
 		    u64 size, void **memory, bool *pt);
 	void (*reset_prepare)(struct vfio_mediate_device *dev);
-	void (*reset_done)(struct vfio_mediate_device *dev);
+	void (*reset_done)(struct vfio_mediate_device *dev, bool unexpected);
 };
 
 /**

@@ -162,12 +162,16 @@ static int nic_mediate_rw(struct vfio_mediate_device *dev, struct vfio_mediate_a
 }
 
 /* Its pages can be written to again. */
-static void nic_mediate_reset_done(struct vfio_mediate_device *dev)
+static void nic_mediate_reset_done(struct vfio_mediate_device *dev, bool unexpected)
 {
 	struct nic_mediated *m = dev->handle;
 
 	mutex_lock(&m->nic->vf_lock);
 	nic_vf_answer(m->nic, m->n);
+	if (unexpected) {
+		nic_serve_vf(m->nic, m->n);
+		nic_vf_begin_news(m->nic, m->n);
+	}
 	mutex_unlock(&m->nic->vf_lock);
 }
 

@@ -176,8 +176,8 @@ struct nic_vf_stats {
  * @mailbox:	What its driver is still to find in its mailbox: P2VMAILBOX_STS, _ACK.
  * @answer:	Its driver has said that it has reset the VF, and waits for the answer; the
  *		PF owns its mailbox.
- * @news:	Times that its driver will be told, unless it says that it is there, that
- *		the VF was reset by others.
+ * @orphan:	It was reset since its driver last said that it is there.
+ * @news:	Times that its driver will be told, unless it says so again.
  * @pci_state:	Its PCI configuration, while the PF is reset, or NULL.
  */
 struct nic_vf {
@@ -198,6 +198,7 @@ struct nic_vf {
 	u32 unmasked;
 	u32 mailbox;
 	bool answer;
+	bool orphan;
 	unsigned int news;
 	struct pci_saved_state *pci_state;
 };
@@ -384,6 +385,7 @@ void nic_vfs_restore(struct nic *nic);
 void nic_vfs_lose(struct nic *nic);
 void nic_vfs_found(struct nic *nic);
 void nic_vf_note_reset(struct nic *nic, unsigned int n, bool active);
+void nic_vf_begin_news(struct nic *nic, unsigned int n);
 void nic_vfs_announce(struct nic *nic);
 void nic_vfs_tell(struct nic *nic);
 

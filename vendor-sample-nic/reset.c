@@ -10,7 +10,7 @@
 #include "nic.h"
 #include "vfio_mediate.h"
 
-/* Times that a driver is told, one each NIC_SERVICE_PERIOD, but not at first */
+/* Times that a driver is told, one each NIC_SERVICE_PERIOD */
 #define NIC_NEWS	10
 
 /* The next VF of the PF, after one that is let go of. */
@@ -105,21 +105,32 @@ void nic_vfs_found(struct nic *nic)
 			vfio_mediate_was_reset(nic->vf[n].dev);
 }
 
-/* A VF was reset, if not active by others than its driver. With vf_lock. */
+/*
+ * A VF was reset, by whoever; if it is active, its driver knows of that, and has started
+ * anew. With vf_lock.
+ */
 void nic_vf_note_reset(struct nic *nic, unsigned int n, bool active)
 {
 	struct nic_vf *vf = &nic->vf[n];
 
+	vf->orphan = !active && (vf->orphan || vf->active);
 	if (active)
 		vf->news = 0;
-	else if (vf->active)
+}
+
+/* Its driver cannot know, and is to be told. With vf_lock. */
+void nic_vf_begin_news(struct nic *nic, unsigned int n)
+{
+	struct nic_vf *vf = &nic->vf[n];
+
+	if (vf->orphan)
 		vf->news = NIC_NEWS;
 }
 
 /*
  * Have the VFs' drivers look into their mailboxes, also those whose interrupts are not set
  * up any more: whose VF was reset finds NACK there, the others how things stand, and go on.
- * With vf_lock.
+ * They are bothered for what the host has done, never for what another VF has. With vf_lock.
  */
 void nic_vfs_announce(struct nic *nic)
 {

@@ -107,6 +107,7 @@ void nic_vfs_restart(struct nic *nic)
 		/* The mailbox is as after a reset, too. */
 		nic->vf[n].answer = false;
 		nic_vf_reset(nic, n, false);
+		nic_vf_begin_news(nic, n);
 	}
 	nic_vfs_link(nic);
 }
@@ -311,6 +312,7 @@ void nic_vf_close(struct nic *nic, unsigned int n)
 	nic_vf_reset(nic, n, false);
 	nic_hw_forget_vf(nic, n);
 	nic_forget_mailbox(nic, n);
+	vf->orphan = false;
 	vf->news = 0;
 	mutex_unlock(&nic->vf_lock);
 }
@@ -334,6 +336,7 @@ static void nic_init_vf(struct nic *nic, unsigned int n)
 	nic_pool_set_mac(nic, n, 0, none);
 	nic_pool_set_port_vlan(nic, n, 0);
 	nic_vf_reset(nic, n, false);
+	nic->vf[n].orphan = false;
 	nic->vf[n].news = 0;
 	kfree(nic->vf[n].pci_state);
 	nic->vf[n].pci_state = NULL;

@@ -43,7 +43,7 @@ static bool note_reset(struct vpm_device *vpm)
 }
 
 /* Return: whether all resets that have begun are over, and have been followed up. */
-static bool end_follow_up(struct vpm_device *vpm, unsigned int generation)
+static bool end_follow_up(struct vpm_device *vpm, unsigned int generation, bool *unexpected)
 {
 	struct vpm_reset *reset = &vpm->reset;
 	bool all;
@@ -53,22 +53,35 @@ static bool end_follow_up(struct vpm_device *vpm, unsigned int generation)
 	all = reset->generation == generation;
 	update_pending(reset, all);
 	all = !reset->pending;
+	*unexpected = reset->unexpected;
+	if (all)
+		reset->unexpected = false;
 	spin_unlock(&vpm->reset_lock);
 
 	return all;
 }
 
-static void tell_vendor(struct vpm_device *vpm, bool done)
+static void call_prepare(struct vpm_device *vpm)
 {
 	const struct vfio_pci_mediate_ops *ops;
 	struct vfio_mediate_device *dev;
 	int cookie;
 
 	ops = vfio_mediate_enter(vpm->session, &dev, &cookie);
-	if (ops && done && ops->reset_done)
-		ops->reset_done(dev);
-	else if (ops && !done && ops->reset_prepare)
+	if (ops && ops->reset_prepare)
 		ops->reset_prepare(dev);
+	vfio_mediate_exit(vpm->session, cookie);
+}
+
+static void call_done(struct vpm_device *vpm, bool unexpected)
+{
+	const struct vfio_pci_mediate_ops *ops;
+	struct vfio_mediate_device *dev;
+	int cookie;
+
+	ops = vfio_mediate_enter(vpm->session, &dev, &cookie);
+	if (ops && ops->reset_done)
+		ops->reset_done(dev, unexpected);
 	vfio_mediate_exit(vpm->session, cookie);
 }
 
@@ -76,7 +89,7 @@ static void follow_up(struct work_struct *work)
 {
 	struct vpm_reset *reset = container_of(work, struct vpm_reset, work);
 	struct vpm_device *vpm = container_of(reset, struct vpm_device, reset);
-	bool function, under_way;
+	bool function, under_way, unexpected;
 	unsigned int generation;
 
 	vpm_migration_reset_done(vpm);
@@ -93,8 +106,8 @@ static void follow_up(struct work_struct *work)
 		return;
 
 	vpm_trap_reset_done(vpm, function);
-	if (end_follow_up(vpm, generation))
-		tell_vendor(vpm, true);
+	if (end_follow_up(vpm, generation, &unexpected))
+		call_done(vpm, unexpected);
 }
 
 bool vpm_reset_pending(struct vpm_device *vpm)
@@ -110,16 +123,24 @@ void vpm_reset_flush(struct vpm_device *vpm)
 
 void vpm_reset_prepare(struct vpm_device *vpm)
 {
+	struct rw_semaphore *memory_lock = &vpm->core.memory_lock;
 	struct vpm_reset *reset = &vpm->reset;
+	bool unexpected;
+
+	/* vfio_pci_core holds it for write when it is user space who resets. */
+	unexpected = down_read_trylock(memory_lock);
+	if (unexpected)
+		up_read(memory_lock);
 
 	spin_lock(&vpm->reset_lock);
 	reset->by_core = true;
+	reset->unexpected |= unexpected;
 	update_pending(reset, false);
 	spin_unlock(&vpm->reset_lock);
 
 	mutex_lock(&reset->call_lock);
 	if (reset->open)
-		tell_vendor(vpm, false);
+		call_prepare(vpm);
 	mutex_unlock(&reset->call_lock);
 }
 
@@ -267,6 +288,7 @@ static void set_open(struct vpm_device *vpm, bool open)
 	reset->open = open;
 	reset->lost = false;
 	reset->function = false;
+	reset->unexpected = false;
 	update_pending(reset, true);
 	spin_unlock(&vpm->reset_lock);
 	mutex_unlock(&reset->call_lock);

@@ -24,6 +24,7 @@ struct vpm_device;
  * @by_core:	The PCI core is resetting the function.
  * @lost:	The vendor has said that the state is being lost.
  * @function:	The function was reset since the last follow-up: that ends a trap.
+ * @unexpected:	And it was not user space who did.
  * @generation:	Number of resets.
  * @pending:	A reset is under way, or has not been followed up. Until it has been,
  *		shadows hold what was written to the device as it was: nothing of that
@@ -40,6 +41,7 @@ struct vpm_reset {
 	bool by_core;
 	bool lost;
 	bool function;
+	bool unexpected;
 	unsigned int generation;
 	bool pending;
 	struct work_struct work;

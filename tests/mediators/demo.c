@@ -204,12 +204,12 @@ static int demo_get_region_info(struct vfio_mediate_device *dev,
 
 static void demo_reset_prepare(struct vfio_mediate_device *dev)
 {
-	demo_count_reset(dev->handle, false);
+	demo_count_reset(dev->handle, false, false);
 }
 
-static void demo_reset_done(struct vfio_mediate_device *dev)
+static void demo_reset_done(struct vfio_mediate_device *dev, bool unexpected)
 {
-	demo_count_reset(dev->handle, true);
+	demo_count_reset(dev->handle, true, unexpected);
 }
 
 static const struct vfio_pci_mediate_ops demo_ops = {

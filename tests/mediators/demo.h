@@ -76,6 +76,7 @@ struct demo {
 	u32 widths[4];		/* accesses to mediated ranges of 1, 2, 4, 8 bytes */
 	u32 prepared;		/* calls of reset_prepare, reset_done */
 	u32 done;
+	u32 unexpected;		/* of the latter */
 };
 
 /* demo_rw.c */
@@ -92,7 +93,7 @@ int demo_mmap(struct vfio_mediate_device *dev, u32 region, u64 offset, u64 size,
 	      void **memory, bool *pt);
 
 /* Calls of reset_prepare, or of reset_done */
-void demo_count_reset(struct demo *demo, bool done);
+void demo_count_reset(struct demo *demo, bool done, bool unexpected);
 
 /* demo_trap.c */
 

@@ -214,13 +214,14 @@ bool demo_trap_access(struct demo *demo, struct vfio_mediate_access *access)
 	return true;
 }
 
-void demo_count_reset(struct demo *demo, bool done)
+void demo_count_reset(struct demo *demo, bool done, bool unexpected)
 {
 	spin_lock(&demo->lock);
 	if (done)
 		demo->done++;
 	else
 		demo->prepared++;
+	demo->unexpected += unexpected;
 	spin_unlock(&demo->lock);
 }
 
@@ -254,7 +255,8 @@ static int doorbells_show(struct seq_file *file, void *unused)
 	}
 	seq_printf(file, "passed %u\nemulated %u\ntrapped %u\n", copy->passed,
 		   copy->emulated, copy->trapped);
-	seq_printf(file, "prepared %u\ndone %u\n", copy->prepared, copy->done);
+	seq_printf(file, "prepared %u\ndone %u\nunexpected %u\n", copy->prepared,
+		   copy->done, copy->unexpected);
 	for (i = 0; i < ARRAY_SIZE(copy->widths); i++)
 		seq_printf(file, "width%u %u\n", 1 << i, copy->widths[i]);
 	kfree(copy);
@@ -285,6 +287,7 @@ static ssize_t doorbells_write(struct file *file, const char __user *buf,
 	demo->trapped = 0;
 	demo->prepared = 0;
 	demo->done = 0;
+	demo->unexpected = 0;
 	memset(demo->widths, 0, sizeof(demo->widths));
 	spin_unlock(&demo->lock);
 

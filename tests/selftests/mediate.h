@@ -100,6 +100,7 @@ struct mediate {
  * @trapped: accesses to trapped pages
  * @prepared: resets that were announced
  * @done: resets that it was told of
+ * @unexpected: how many of those nobody knew of
  * @width: accesses to mediated ranges of 1, 2, 4, 8 bytes
  */
 struct mediate_counts {
@@ -108,6 +109,7 @@ struct mediate_counts {
 	unsigned int trapped;
 	unsigned int prepared;
 	unsigned int done;
+	unsigned int unexpected;
 	unsigned int width[4];
 };
 

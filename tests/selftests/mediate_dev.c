@@ -106,6 +106,8 @@ struct mediate_counts demo_counts(struct mediate *m)
 			counts.prepared = val;
 		else if (sscanf(line, "done %u", &val) == 1)
 			counts.done = val;
+		else if (sscanf(line, "unexpected %u", &val) == 1)
+			counts.unexpected = val;
 		else if (sscanf(line, "width%u %u", &width, &val) == 2)
 			counts.width[__builtin_ctz(width)] = val;
 	}

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -266,6 +267,17 @@ TEST_F(mediate, interval)
 	munmap(map, 0x2000);
 }
 
+static void sysfs_reset(struct mediate *m)
+{
+	char path[96];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset", m->dev.bdf);
+	file = fopen(path, "we");
+	if (!file || fputs("1\n", file) < 0 || fclose(file))
+		die("%s: %s", path, strerror(errno));
+}
+
 static bool wait_done(struct mediate *m, unsigned int done)
 {
 	int i;
@@ -331,6 +343,10 @@ TEST_F(mediate, resets)
 	CHECK_EQ(vfio_client_ioctl(m->dev.device_fd, VFIO_DEVICE_RESET, NULL), 0, "reset");
 	CHECK(wait_done(m, 1) && demo_counts(m).prepared == 1,
 	      "reset: the vendor is told that it begins, and that it is done");
+	CHECK_EQ(demo_counts(m).unexpected, 0, "reset: by user space");
+	sysfs_reset(m);
+	CHECK(wait_done(m, 2) && demo_counts(m).prepared == 2, "reset by sysfs: likewise");
+	CHECK_EQ(demo_counts(m).unexpected, 1, "reset by sysfs: user space does not know");
 
 	CHECK_EQ(param_set("vfio_pci_mediate", "drain_us", "900000"), 0,
 		 "config space: drain every 0.9 s");
