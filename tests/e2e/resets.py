@@ -72,6 +72,24 @@ class Alone(Case):
         return False
 
 
+class ErrorOfPcie(Alone):
+    """One that is said of all behind the root port. QEMU stops a guest that has such a
+    device, in-tree vfio-pci or not, until it is reset."""
+
+    def run(self):
+        self.how(self.test)
+        sh("dmesg", "--clear")
+        guest = self.test.guest
+        if not until(lambda: guest.status() == "internal-error", 10):
+            raise Failed(f"the guest is {guest.status()}")
+        guest.qmp.call("system_reset")
+        guest.qmp.call("cont")
+        guest.wait_for_agent(120)
+        self.test.set_up()
+        reachable(self.test)
+        return False
+
+
 class TrappedAsleep(Case):
     """Its VF is trapped while the machine sleeps: nobody drains meanwhile."""
 
@@ -172,6 +190,9 @@ class Resets(Test):
                 self.tap.skip(what, "a kernel without pm_test")
             elif self.tap.wants(what):
                 self.survive(what, Alone, how)
+        what = "PF, by an error of PCIe"
+        if pfreset.sees_errors() and not wanted and self.tap.wants(what):
+            self.survive(what, ErrorOfPcie, lambda test: pfreset.by_error(pf_of(test)))
         what = "PF, asleep, trapped"
         if not wanted and pfreset.can_sleep() and self.tap.wants(what):
             self.survive(what, TrappedAsleep)

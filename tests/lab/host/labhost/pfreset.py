@@ -53,6 +53,11 @@ def by_error(pf):
         raise OSError("no recovery of an error")
 
 
+def sees_errors():
+    """Whether the kernel is told of errors of PCIe."""
+    return any(pathlib.Path("/sys/bus/pci_express/drivers/aer").glob("*pcie*"))
+
+
 def can_sleep():
     return (POWER / "pm_test").exists() and \
         "freeze" in (POWER / "state").read_text(encoding="utf-8").split()
