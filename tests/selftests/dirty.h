@@ -145,8 +145,14 @@ void close_vf(struct dirty *d);
 int set_state(struct dirty *d, __u32 state);
 int container_dirty(struct dirty *d, __u32 flags);
 
+/* Bytes of its state, of which all that is left is read; or a negative errno */
+long read_state(void);
+
 /* Reset the VF as its driver would, give it its address; whether the PF has agreed */
 bool vf_reset(struct dirty *d);
+
+/* Has its driver been told that others have reset it? */
+bool vf_told(struct dirty *d);
 
 /* Set up the rings, and fill them; without them, the device does nothing */
 void vf_start(struct dirty *d, const struct config *config);
@@ -154,12 +160,6 @@ void vf_disable(struct dirty *d);
 
 /* Reset the VF with its queues enabled, and enable them again with the same values */
 void vf_restart(struct dirty *d);
-
-/*
- * Read the saved state until there is no more for now. Return: what read() ended with, an
- * errno as a negative number.
- */
-int read_saved(void);
 
 /* Give back more than the receive ring has */
 void vf_bad_tail(struct dirty *d);

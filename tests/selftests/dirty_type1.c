@@ -5,6 +5,8 @@
 #define _GNU_SOURCE
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "dirty_fixture.h"
@@ -52,10 +54,10 @@ TEST_F_TIMEOUT(version1, migrated, TIMEOUT)
 		CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_PRE_COPY), 0,
 			 "VFIO_TYPE1_IOMMU: PRE_COPY");
 		vf_traffic(d, 100);
-		CHECK_EQ(read_saved(), -ENOMSG, "VFIO_TYPE1_IOMMU: no error");
+		CHECK_EQ(read_state(), -ENOMSG, "VFIO_TYPE1_IOMMU: no error");
 		CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_STOP_COPY), 0,
 			 "VFIO_TYPE1_IOMMU: STOP_COPY");
-		CHECK_EQ(read_saved(), 0, "VFIO_TYPE1_IOMMU: all of its state");
+		CHECK_EQ(read_state(), 0, "VFIO_TYPE1_IOMMU: all of its state");
 		CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_RUNNING), 0,
 			 "VFIO_TYPE1_IOMMU: it runs on");
 	}
@@ -186,11 +188,11 @@ TEST_F_TIMEOUT(type1, fails_in_pre_copy, TIMEOUT)
 	must(vf_reset(d), "no handshake");
 	vf_start(d, &configs[0]);
 	start_tracking(d, sink);
-	CHECK_EQ(read_saved(), -ENOMSG, "type1: nothing more for now in PRE_COPY");
+	CHECK_EQ(read_state(), -ENOMSG, "type1: nothing more for now in PRE_COPY");
 
 	vf_bad_tail(d);
 	end = now() + FAILS_MS;
-	while ((ret = read_saved()) == -ENOMSG && now() < end)
+	while ((ret = read_state()) == -ENOMSG && now() < end)
 		usleep(10000);
 	CHECK_EQ(ret, -ERANGE, "type1: what makes tracking fail can be read in PRE_COPY");
 	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_RUNNING), 0, "type1: back to RUNNING");
@@ -203,6 +205,62 @@ TEST_F_TIMEOUT(type1, fails_in_pre_copy, TIMEOUT)
 	pass(d, sink, 400, "after tracking has failed");
 	CHECK_EQ(d->missed, 0, "type1: the next migration misses nothing");
 	CHECK_EQ(sink->stop(d), 0, "type1: tracking ends");
+}
+
+static void reset_pf(void)
+{
+	char path[96];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset", getenv("LAB_PF"));
+	file = fopen(path, "we");
+	must(file && fputs("1\n", file) >= 0 && !fclose(file), "the PF cannot be reset");
+}
+
+/* Its PF is reset: nothing is left of its state, which must not be sent as if it were. */
+TEST_F_TIMEOUT(type1, pf_reset, TIMEOUT)
+{
+	static const struct {
+		__u32 before, after;
+		const char *name;
+	} phases[] = {
+		{ VFIO_DEVICE_STATE_PRE_COPY, VFIO_DEVICE_STATE_PRE_COPY, "in PRE_COPY" },
+		{ VFIO_DEVICE_STATE_PRE_COPY, VFIO_DEVICE_STATE_STOP_COPY, "before STOP_COPY" },
+		{ VFIO_DEVICE_STATE_STOP_COPY, VFIO_DEVICE_STATE_STOP_COPY, "in STOP_COPY" },
+	};
+	struct dirty *d = &self->d;
+	unsigned long long received;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(phases); i++) {
+		must(vf_reset(d), "no handshake");
+		vf_start(d, &configs[RX_256]);
+		vf_traffic(d, 50);
+		CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_PRE_COPY), 0, "PRE_COPY");
+		CHECK_EQ(set_state(d, phases[i].before), 0, "%s: state", phases[i].name);
+		reset_pf();
+		CHECK_EQ(set_state(d, phases[i].after), 0, "%s: state after", phases[i].name);
+		CHECK_EQ(read_state(), -EIO, "%s: its state is lost", phases[i].name);
+		CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_RUNNING), 0, "%s: RUNNING",
+			 phases[i].name);
+		CHECK(vf_told(d), "%s: its driver is told", phases[i].name);
+
+		/* Without writing to its config space */
+		must(vf_reset(d), "no handshake after a reset of the PF");
+		vf_start(d, &configs[RX_256]);
+		received = d->received;
+		vf_traffic(d, 200);
+		vf_quiet(d);
+		CHECK(d->received > received + 20, "%s: it receives", phases[i].name);
+	}
+
+	/* All of it was read before. */
+	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_STOP_COPY), 0, "STOP_COPY");
+	CHECK(read_state() > 0, "its state is read");
+	reset_pf();
+	CHECK_EQ(read_state(), 0, "and was: it has an end");
+	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_RUNNING), 0, "RUNNING at the end");
+	must(vf_reset(d), "no handshake at the end");
 }
 
 /* The same for each way to set up the rings. Half of them is what a guest's driver has. */

@@ -178,6 +178,17 @@ bool vf_reset(struct dirty *d)
 	return false;
 }
 
+bool vf_told(struct dirty *d)
+{
+	double end = now() + PATIENCE_MS;
+
+	while (!(rd(d, V2PMAILBOX) & (RSTI | RSTD)))
+		if (now() > end)
+			return false;
+
+	return rd(d, VMBMEM) & MSG_NACK;
+}
+
 void vf_bus_master(struct dirty *d)
 {
 	__u16 command = 0x6;
@@ -203,16 +214,19 @@ int set_state(struct dirty *d, __u32 state)
 	return ret;
 }
 
-int read_saved(void)
+long read_state(void)
 {
-	char buf[4096];
-	ssize_t ret;
+	static __u8 buf[65536];
+	long size = 0, part;
 
 	do {
-		ret = read(mig_fd, buf, sizeof(buf));
-	} while (ret > 0);
+		part = read(mig_fd, buf, sizeof(buf));
+		if (part < 0)
+			return -errno;
+		size += part;
+	} while (part);
 
-	return ret ? -errno : 0;
+	return size;
 }
 
 int container_dirty(struct dirty *d, __u32 flags)

@@ -14,6 +14,8 @@
 #define  ACK		0x02
 #define  VFU		0x04
 #define  PFSTS		0x10
+#define  RSTI		0x40
+#define  RSTD		0x80
 
 #define MSG_ACK		0x80000000
 #define MSG_NACK	0x40000000
