@@ -232,7 +232,7 @@ static noinline ssize_t write_config(struct vpm_device *vpm, char __user *buf,
 	slept = sleeps(vpm);
 	done = vpm_regions_rw(vpm, buf, count, ppos, true);
 	if (slept && !sleeps(vpm))
-		vpm_reset_done(vpm);
+		vpm_reset_by_power(vpm);
 	vpm_reset_flush(vpm);
 
 	return done;
@@ -373,7 +373,7 @@ static int vpm_device_feature(struct vfio_device *vdev, u32 flags,
 	slept = vpm->core.needs_pm_restore && READ_ONCE(vpm->core.pm_runtime_engaged);
 	ret = vfio_pci_core_ioctl_feature(vdev, flags, arg, argsz);
 	if (slept && !READ_ONCE(vpm->core.pm_runtime_engaged)) {
-		vpm_reset_done(vpm);
+		vpm_reset_by_power(vpm);
 		vpm_reset_flush(vpm);
 	}
 

@@ -42,6 +42,13 @@ static bool note_reset(struct vpm_device *vpm)
 	return reset->open;
 }
 
+static void note_function_reset(struct vpm_device *vpm)
+{
+	vpm->reset.function = true;
+	vpm_migration_note_reset(vpm);
+	note_reset(vpm);
+}
+
 /* Return: whether all resets that have begun are over, and have been followed up. */
 static bool end_follow_up(struct vpm_device *vpm, unsigned int generation, bool *unexpected)
 {
@@ -150,9 +157,14 @@ void vpm_reset_done(struct vpm_device *vpm)
 
 	spin_lock(&vpm->reset_lock);
 	reset->by_core = false;
-	reset->function = true;
-	vpm_migration_note_reset(vpm);
-	note_reset(vpm);
+	note_function_reset(vpm);
+	spin_unlock(&vpm->reset_lock);
+}
+
+void vpm_reset_by_power(struct vpm_device *vpm)
+{
+	spin_lock(&vpm->reset_lock);
+	note_function_reset(vpm);
 	spin_unlock(&vpm->reset_lock);
 }
 

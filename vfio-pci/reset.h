@@ -86,6 +86,14 @@ void vpm_reset_prepare(struct vpm_device *vpm);
 void vpm_reset_done(struct vpm_device *vpm);
 
 /**
+ * vpm_reset_by_power() - The function has woken up as after a reset
+ * @vpm:	The device, open.
+ *
+ * Context: As for vpm_reset_done().
+ */
+void vpm_reset_by_power(struct vpm_device *vpm);
+
+/**
  * vpm_reset_pending() - Is a reset under way, or not followed up?
  * @vpm:	The device.
  *

@@ -16,6 +16,7 @@
 #include "demo.h"
 #include "registered.h"
 
+#define DEMO_DEVICE_82576	0x10c9
 #define DEMO_DEVICE_82576_VF	0x10ca
 #define DEMO_TYPE		(VFIO_REGION_TYPE_PCI_VENDOR_TYPE | PCI_VENDOR_ID_INTEL)
 
@@ -38,6 +39,10 @@ MODULE_PARM_DESC(traps, "Pages that can be trapped: none, net, hammer, noshadow"
 static unsigned int drain_us;
 module_param(drain_us, uint, 0644);
 MODULE_PARM_DESC(drain_us, "Microseconds between drains, from the next open on");
+
+static bool pf;
+module_param(pf, bool, 0444);
+MODULE_PARM_DESC(pf, "Claim PFs and not VFs: they have states of power");
 
 static unsigned int opens;
 module_param(opens, uint, 0444);
@@ -133,7 +138,7 @@ static int demo_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)
 	struct demo *demo;
 
 	if (pdev->vendor != PCI_VENDOR_ID_INTEL ||
-	    pdev->device != DEMO_DEVICE_82576_VF)
+	    pdev->device != (pf ? DEMO_DEVICE_82576 : DEMO_DEVICE_82576_VF))
 		return -ENODEV;
 
 	demo = kzalloc(sizeof(*demo), GFP_KERNEL_ACCOUNT);

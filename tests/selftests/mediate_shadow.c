@@ -297,13 +297,15 @@ static void test_driver_reset(struct __test_metadata *_metadata, struct mediate 
 	put(map, REG_RXDCTL, QUEUE_ENABLE);
 	put(map, REG_RDT, 3);
 	wait_drain();
-	CHECK_HEX(bar_read32(m, REG_RXDCTL) & QUEUE_ENABLE, QUEUE_ENABLE, "reset: enabled before");
+	CHECK_HEX(bar_read32(m, REG_RXDCTL) & QUEUE_ENABLE, QUEUE_ENABLE,
+		  "reset: enabled before");
 
 	demo_reset(m);
 	bar_write32(m, REG_VTCTRL, VTCTRL_RST);
-	CHECK_HEX(get(map, REG_RXDCTL) & QUEUE_ENABLE, QUEUE_ENABLE, "reset: not seen in a shadow");
+	CHECK_HEX(get(map, REG_RXDCTL) & QUEUE_ENABLE, QUEUE_ENABLE,
+		  "reset: not seen in a shadow");
 	demo_say(m, false);
-	CHECK(wait_done(m, 1), "reset by its driver: the vendor is told when that has been seen to");
+	CHECK(wait_done(m, 1), "reset by its driver: the vendor is told when it is followed up");
 	CHECK_EQ(demo_counts(m).prepared, 0, "reset by its driver: but not that it begins");
 	CHECK_EQ(trap_get(m), TRAP_ON, "reset by its driver: the trap stays on");
 	CHECK_HEX(get(map, REG_RXDCTL) & QUEUE_ENABLE, 0, "reset by its driver: seen in a shadow");

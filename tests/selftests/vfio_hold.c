@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 
 #include <errno.h>
+#include <linux/pci_regs.h>
 #include <linux/vfio_mediate.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -30,7 +31,8 @@ static void print_help(FILE *file)
 	      "Lines of standard input are commands, answered with a value or an\n"
 	      "errno: \"reset\"; \"trap N\" writes N to the dynamic trap region,\n"
 	      "\"state\" reads it; \"read OFFSET\" reads 4 bytes of BAR 0,\n"
-	      "\"touch OFFSET\" does so by a mapping, after writing them back.\n",
+	      "\"touch OFFSET\" does so by a mapping, after writing them back;\n"
+	      "\"power N\" has the device go to the state of power DN.\n",
 	      file);
 }
 
@@ -109,6 +111,28 @@ static int access_bar(struct vfio_client *client, __u64 offset, bool map,
 	return 0;
 }
 
+static int set_power(struct vfio_client *client, __u32 state)
+{
+	struct vfio_client_region region;
+	__u8 at = PCI_CAPABILITY_LIST, cap[2];
+	ssize_t ret;
+
+	ret = vfio_client_get_region(client, VFIO_PCI_CONFIG_REGION_INDEX, &region);
+	if (!ret)
+		ret = vfio_client_region_read(client, &region, &at, 1, at);
+	while (ret >= 0 && at) {
+		ret = vfio_client_region_read(client, &region, cap, 2, at);
+		if (ret >= 0 && cap[0] == PCI_CAP_ID_PM) {
+			ret = vfio_client_region_write(client, &region, &state, 2,
+						       at + PCI_PM_CTRL);
+			return ret < 0 ? ret : 0;
+		}
+		at = cap[1];
+	}
+
+	return ret < 0 ? ret : -ENXIO;
+}
+
 static void obey(struct vfio_client *client, const char *line)
 {
 	unsigned long long number = 0;
@@ -130,6 +154,8 @@ static void obey(struct vfio_client *client, const char *line)
 		ret = access_bar(client, number, false, &value);
 	else if (!strcmp(word, "touch"))
 		ret = access_bar(client, number, true, &value);
+	else if (!strcmp(word, "power"))
+		ret = set_power(client, value);
 	else
 		ret = -EINVAL;
 
