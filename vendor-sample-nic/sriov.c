@@ -306,6 +306,9 @@ void nic_vf_close(struct nic *nic, unsigned int n)
 
 	vf->open = false;
 	vf->dev = NULL;
+	/* Nobody waits for it any more: the mailbox is the next user's. */
+	if (vf->answer)
+		nic_wr(nic, P2VMAILBOX(n), 0);
 	vf->answer = false;
 	vf->stopped = false;
 	vf->frozen = false;
