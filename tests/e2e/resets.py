@@ -34,7 +34,7 @@ import pathlib
 import re
 import time
 
-from failures import Case, Failed, Test
+from failures import RUNNING, Case, Failed, Test
 from labhost import pfreset
 from labhost.net import GUEST_ADDRESS, PF_ADDRESS, ping
 from labhost.relay import POINTS, phases
@@ -127,7 +127,12 @@ def drains():
 
 
 class PfReset(Case):
-    """The PF of the source, or that of the destination, amid a migration."""
+    """The PF of the source, or that of the destination, amid a migration.
+
+    The migration fails, and the source's guest is reachable, when the source's PF is
+    reset while its guest runs. The destination's guest is when its PF is reset once all
+    has been loaded. In between, it depends on how much of the VF's state is on its way.
+    """
 
     transparent = False
 
@@ -145,6 +150,10 @@ class PfReset(Case):
 
     def end(self):
         moved = super().end()
+        if moved and self.at_source and self.point in RUNNING:
+            raise Failed("what the VF has lost was migrated")
+        if not moved and self.point == "answer":
+            raise Failed("the source has it, although all had been loaded")
         reachable(self.test)
         return moved
 
