@@ -20,10 +20,9 @@ static bool in_msix_table(struct vfio_pci_core_device *core,
 	       access->offset + access->width > core->msix_offset;
 }
 
-/* Nor is one whose state nobody knows, as while the system sleeps. */
-static bool is_powered(struct pci_dev *pdev)
+bool vpm_is_powered(struct pci_dev *pdev)
 {
-	return pdev->current_state < PCI_D3hot;
+	return (__force int)READ_ONCE(pdev->current_state) < (__force int)PCI_D3hot;
 }
 
 bool vpm_memory_enabled(struct vfio_pci_core_device *core)
@@ -33,7 +32,7 @@ bool vpm_memory_enabled(struct vfio_pci_core_device *core)
 
 	lockdep_assert_held(&core->memory_lock);
 
-	return is_powered(pdev) &&
+	return vpm_is_powered(pdev) &&
 	       (pdev->no_command_memory || command & PCI_COMMAND_MEMORY);
 }
 
@@ -100,7 +99,7 @@ static noinline int own_rw(struct vfio_pci_core_device *core, void __iomem *io,
 	u16 command;
 
 	down_write(&core->memory_lock);
-	if (is_powered(pdev)) {
+	if (vpm_is_powered(pdev)) {
 		pci_read_config_word(pdev, PCI_COMMAND, &command);
 		if (!(command & PCI_COMMAND_MEMORY))
 			pci_write_config_word(pdev, PCI_COMMAND,

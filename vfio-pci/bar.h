@@ -9,6 +9,7 @@
 
 #include <linux/types.h>
 
+struct pci_dev;
 struct vfio_mediate_access;
 struct vfio_pci_core_device;
 
@@ -26,6 +27,15 @@ struct vfio_pci_core_device;
  */
 int vpm_bar_rw(struct vfio_pci_core_device *core,
 	       struct vfio_mediate_access *access);
+
+/**
+ * vpm_is_powered() - Are the device's registers where they should be?
+ * @pdev:	The device.
+ *
+ * Return: Whether it is neither in D3 nor in a state that nobody knows, as while the
+ * system sleeps.
+ */
+bool vpm_is_powered(struct pci_dev *pdev);
 
 /**
  * vpm_memory_enabled() - Does the device answer to accesses to its BARs?

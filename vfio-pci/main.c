@@ -18,6 +18,7 @@
 #include <linux/pci.h>
 #include <linux/vfio_pci_core.h>
 
+#include "bar.h"
 #include "compat.h"
 #include "container.h"
 #include "device.h"
@@ -215,7 +216,7 @@ static ssize_t vpm_read(struct vfio_device *vdev, char __user *buf,
 /* Is it in a state of power from which it comes back as after a reset? */
 static bool sleeps(struct vpm_device *vpm)
 {
-	return vpm->core.needs_pm_restore && READ_ONCE(vpm->core.pdev->current_state) >= PCI_D3hot;
+	return vpm->core.needs_pm_restore && !vpm_is_powered(vpm->core.pdev);
 }
 
 /*
