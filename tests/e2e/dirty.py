@@ -42,7 +42,8 @@ UNKNOWN = ["it is attached to no IOAS: what it writes cannot be known",
 
 # The same with a container
 UNTRACKED = ["what it writes cannot be known: ", "what it writes is not known any more: ",
-             "state cannot be saved: what it writes is not known "]
+             "state cannot be saved: what it writes is not known ",
+             "state cannot be saved: it was lost in a reset"]
 
 
 def said(log):
