@@ -6,7 +6,6 @@
 #define _GNU_SOURCE
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -194,46 +193,6 @@ void vf_bus_master(struct dirty *d)
 	__u16 command = 0x6;
 
 	vfio_client_region_write(&d->dev, &d->config_space, &command, sizeof(command), 4);
-}
-
-static int mig_fd = -1;
-
-int set_state(struct dirty *d, __u32 state)
-{
-	struct vfio_device_feature_mig_state arg = { .device_state = state };
-	int ret;
-
-	ret = vfio_client_feature(&d->dev, VFIO_DEVICE_FEATURE_SET |
-				  VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE, &arg, sizeof(arg));
-	if (!ret && arg.data_fd >= 0) {
-		if (mig_fd >= 0)
-			close(mig_fd);
-		mig_fd = arg.data_fd;
-	}
-
-	return ret;
-}
-
-long read_state(void)
-{
-	static __u8 buf[65536];
-	long size = 0, part;
-
-	do {
-		part = read(mig_fd, buf, sizeof(buf));
-		if (part < 0)
-			return -errno;
-		size += part;
-	} while (part);
-
-	return size;
-}
-
-int container_dirty(struct dirty *d, __u32 flags)
-{
-	struct vfio_iommu_type1_dirty_bitmap arg = { .argsz = sizeof(arg), .flags = flags };
-
-	return vfio_client_ioctl(d->dev.container_fd, VFIO_IOMMU_DIRTY_PAGES, &arg);
 }
 
 void make_memory(struct dirty *d)
