@@ -49,6 +49,10 @@ static bool p2p = true;
 module_param(p2p, bool, 0644);
 MODULE_PARM_DESC(p2p, "Whether devices can be quiesced, likewise");
 
+static bool tracked;
+module_param(tracked, bool, 0644);
+MODULE_PARM_DESC(tracked, "Whether it can be known what devices write, which is nothing, likewise");
+
 static unsigned int hints;
 module_param(hints, uint, 0644);
 MODULE_PARM_DESC(hints, "Records to be sent before the device is stopped");
@@ -280,6 +284,26 @@ static int state_apply(struct vfio_mediate_device *dev)
 	return leave(state, ret);
 }
 
+static int state_track_start(struct vfio_mediate_device *dev)
+{
+	return 0;
+}
+
+static void state_track_stop(struct vfio_mediate_device *dev)
+{
+}
+
+static int state_track_scan(struct vfio_mediate_device *dev)
+{
+	return 0;
+}
+
+static const struct vfio_mediate_tracking_ops state_tracking = {
+	.start = state_track_start,
+	.stop = state_track_stop,
+	.scan = state_track_scan,
+};
+
 static void state_free(struct state *state)
 {
 	vfree(state->shadow);
@@ -334,6 +358,7 @@ static int state_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)
 	dev->num_extra_regions = 1;
 	dev->migration = &state->ops;
 	dev->migration_features = used_features;
+	dev->tracking = tracked ? &state_tracking : NULL;
 	running++;
 
 	return 0;

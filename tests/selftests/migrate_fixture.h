@@ -11,7 +11,8 @@
 
 #define STATE_BIG	 "size=1048576 p2p=Y hints=0 features=3 used_features=2"
 #define STATE_SMALL	 "size=4096 p2p=N hints=0"
-#define STATE_CDEV	 "size=65536 p2p=Y hints=0"
+/* By an iommufd it is migrated only if it is known what it writes. */
+#define STATE_CDEV	 "size=65536 p2p=Y hints=0 tracked=Y"
 #define STATE_CONCURRENT "size=262144 p2p=Y hints=2"
 
 FIXTURE(migrate) {
