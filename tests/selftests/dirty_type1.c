@@ -57,7 +57,7 @@ TEST_F_TIMEOUT(version1, migrated, TIMEOUT)
 		CHECK_EQ(read_state(), -ENOMSG, "VFIO_TYPE1_IOMMU: no error");
 		CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_STOP_COPY), 0,
 			 "VFIO_TYPE1_IOMMU: STOP_COPY");
-		CHECK_EQ(read_state(), 0, "VFIO_TYPE1_IOMMU: all of its state");
+		CHECK(read_state() > 0, "VFIO_TYPE1_IOMMU: all of its state");
 		CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_RUNNING), 0,
 			 "VFIO_TYPE1_IOMMU: it runs on");
 	}
