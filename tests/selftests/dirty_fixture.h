@@ -9,7 +9,8 @@
 #include "check.h"
 #include "dirty.h"
 
-#define RATIO_GOAL	1.05
+/* Reports come some milliseconds late. Of few packets, what is late weighs more. */
+#define RATIO_GOAL	(PACKETS < 100000 ? 1.15 : 1.05)
 #define RESTARTS	5
 #define PACKETS		env_number("PACKETS", 20000)
 /* Seconds; asked for when a test is registered */
