@@ -43,13 +43,7 @@ static struct file *set_state(struct vfio_device *vdev,
 
 static int get_state(struct vfio_device *vdev, enum vfio_device_mig_state *state)
 {
-	struct vpm_mig *mig = to_vpm(vdev)->mig;
-
-	vpm_mig_lock(mig);
-	*state = mig->state;
-	vpm_mig_unlock(mig);
-
-	return 0;
+	return vpm_migration_state(to_vpm(vdev), state);
 }
 
 static int get_data_size(struct vfio_device *vdev, unsigned long *length)
@@ -219,8 +213,7 @@ bool vpm_migration_failed(struct vpm_device *vpm)
 {
 	enum vfio_device_mig_state state = VFIO_DEVICE_STATE_RUNNING;
 
-	if (vpm->mig)
-		get_state(&vpm->core.vdev, &state);
+	vpm_migration_state(vpm, &state);
 
 	return state == VFIO_DEVICE_STATE_ERROR;
 }

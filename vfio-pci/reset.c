@@ -21,10 +21,7 @@
 
 static void update_pending(struct vpm_reset *reset, bool followed_up)
 {
-	if (reset->by_core || reset->lost || !followed_up)
-		WRITE_ONCE(reset->pending, true);
-	else
-		WRITE_ONCE(reset->pending, false);
+	WRITE_ONCE(reset->pending, reset->by_core || reset->lost || !followed_up);
 }
 
 /* A reset is over. Whether somebody will follow it up. */
