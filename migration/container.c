@@ -18,11 +18,10 @@
  *   and nothing is pinned in nearly all of that time.
  */
 
+#include <linux/hash.h>
 #include <linux/iommu.h>
 #include <linux/jiffies.h>
-#include <linux/sizes.h>
 #include <linux/slab.h>
-#include <linux/sort.h>
 #include <linux/vfio.h>
 
 #include "container.h"
@@ -30,8 +29,8 @@
 
 /* More than the buffers of an ordinary NIC's rings: a vendor rarely waits for room. */
 #define MAX_MARKS	16384
-/* Of a part: some milliseconds, for which doorbells have to wait. */
-#define PART_PAGES	(SZ_64M >> PAGE_SHIFT)
+/* Of a part: doorbells have to wait for it. */
+#define PART_PAGES	VFIO_PIN_PAGES_MAX_ENTRIES
 #define UNPIN_JIFFIES	HZ
 #define BACKOFF_MS	10
 #define MAX_BACKOFF	7	/* 1.28 s */
@@ -90,35 +89,11 @@ static int report_range(struct vpm_device *vpm, struct vpm_pages *range,
 		} else {
 			range->first++;
 		}
-		*budget -= n;
+		*budget -= ret > 0 ? ret : 1;
 		cond_resched();
 	}
 
 	return 0;
-}
-
-static int compare(const void *one, const void *two)
-{
-	const struct vpm_pages *a = one, *b = two;
-
-	if (a->first < b->first)
-		return -1;
-
-	return a->first > b->first;
-}
-
-/* Neighbours can be pinned together, and a page that was marked twice once. */
-static void merge(struct vpm_container *container)
-{
-	struct vpm_pages *to = container->marks, *from;
-
-	sort(container->marks, container->count, sizeof(*to), compare, NULL);
-	for (from = to + 1; from < container->marks + container->count; from++)
-		if (from->first <= to->last + 1)
-			to->last = max(to->last, from->last);
-		else
-			*++to = *from;
-	container->count = to + 1 - container->marks;
 }
 
 static int report_part(struct vpm_device *vpm)
@@ -127,7 +102,6 @@ static int report_part(struct vpm_device *vpm)
 	unsigned int budget = PART_PAGES, done;
 	int ret = 0;
 
-	merge(container);
 	for (done = 0; done < container->count && budget; done++) {
 		ret = report_range(vpm, &container->marks[done], &budget);
 		if (ret || container->marks[done].first <= container->marks[done].last)
@@ -201,10 +175,16 @@ static int make_room(struct vpm_device *vpm)
 	return min(ret, 0);
 }
 
+static bool covers(const struct vpm_pages *mark, const struct vpm_pages *range)
+{
+	return mark->first <= range->first && mark->last >= range->last;
+}
+
 int vpm_container_mark(struct vpm_device *vpm, u64 first, u64 last)
 {
 	struct vpm_container *container = &vpm->track.container;
-	struct vpm_pages range = { first >> PAGE_SHIFT, last >> PAGE_SHIFT }, *before;
+	struct vpm_pages range = { first >> PAGE_SHIFT, last >> PAGE_SHIFT }, *mark;
+	u16 *place;
 	int ret;
 
 	lockdep_assert_held(&vpm->trap.drain_lock);
@@ -212,17 +192,24 @@ int vpm_container_mark(struct vpm_device *vpm, u64 first, u64 last)
 	if (last - first >= VFIO_MEDIATE_MARK_MAX)
 		return -E2BIG;
 
-	/* Most often it is the same page again, or the next one. */
-	before = container->marks + container->count - 1;
-	if (container->count && range.first >= before->first &&
-	    range.first <= before->last + 1) {
-		before->last = max(before->last, range.last);
+	/* A ring has the same pages used again and again, in the same order. */
+	place = &container->places[hash_64(range.first, VPM_CONTAINER_PLACES)];
+	mark = container->marks + *place;
+	if (*place < container->count && covers(mark, &range))
+		return 0;
+
+	mark = container->marks + container->count - 1;
+	if (container->count && range.first >= mark->first &&
+	    range.first <= mark->last + 1) {
+		mark->last = max(mark->last, range.last);
+		*place = container->count - 1;
 		return 0;
 	}
 
 	ret = make_room(vpm);
 	if (ret)
 		return ret;
+	*place = container->count;
 	container->marks[container->count++] = range;
 
 	return 0;

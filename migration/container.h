@@ -24,11 +24,16 @@ struct vpm_pages {
 	u64 last;
 };
 
+/* Bits of the hash of a page */
+#define VPM_CONTAINER_PLACES	10
+
 /**
  * struct vpm_container - Pages that a type1 container has yet to be told of
  * @marks:	The pages, ranges in any order. Allocated from the first time that the
  *		device is tracked until it is closed.
  * @count:	Number of @marks.
+ * @places:	By the hash of a page: where in @marks it may be. Only a hint: marks
+ *		that were reported make room for others.
  * @pages:	What vfio_pin_pages() returns.
  * @work:	Reports a part of @marks for a task of user space.
  * @result:	What @work returns: see vpm_container_report().
@@ -45,6 +50,7 @@ struct vpm_pages {
 struct vpm_container {
 	struct vpm_pages *marks;
 	unsigned int count;
+	u16 places[1 << VPM_CONTAINER_PLACES];
 	struct page **pages;
 	struct work_struct work;
 	int result;
