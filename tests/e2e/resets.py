@@ -34,8 +34,8 @@ import pathlib
 import re
 import time
 
-from failures import RUNNING, Case, Failed, Test
 from labhost import pfreset
+from labhost.faults import RUNNING, Case, Failed, Test
 from labhost.net import GUEST_ADDRESS, PF_ADDRESS, ping
 from labhost.relay import POINTS, phases
 from labhost.shell import sh, until
