@@ -238,6 +238,12 @@ static unsigned int count_different(struct dirty *d)
 	return n;
 }
 
+/* Whether a page was passed over: that one differs for good. */
+static bool is_passed_over(struct dirty *d)
+{
+	return d->blind && d->passed_over && differs(d, d->passed_over);
+}
+
 /* The device is quiet: all that it has written must be reported, now or soon. */
 void check(struct dirty *d, const struct sink *sink, bool stopped, const char *when)
 {
@@ -250,7 +256,7 @@ void check(struct dirty *d, const struct sink *sink, bool stopped, const char *w
 	/* That it has stopped must be enough: no time is left for what comes by itself. */
 	query(d, sink);
 	n = count_different(d);
-	while (n && !sink->exact && !stopped && now() < end) {
+	while (n > is_passed_over(d) && !sink->exact && !stopped && now() < end) {
 		late = n;
 		usleep(20000);
 		query(d, sink);
