@@ -8,6 +8,7 @@ import kernels
 import supported
 from cache import BUILD, LAB, REPO, LabError, run, say
 from ksources import kernel_scripts
+from programs import build_programs
 from tap import Tap
 from trees import inside
 
@@ -47,7 +48,9 @@ def run_lint(work, files, check):
 
 
 def lint_files(work, log):
-    """All checks of the files, on the default kernel; only what has changed is compiled."""
+    """All checks of the files, on the default kernel; only what has changed is compiled.
+    Programs that no suite runs can be built."""
+    build_programs("tests/bench")
     kern = kernels.kernel(supported.DEFAULT)
     sources = kernels.copy_sources(work / f"modules-{kern.name}")
     scripts = kernel_scripts()

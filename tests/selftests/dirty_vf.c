@@ -621,7 +621,7 @@ static void send_frames(struct dirty *d, int sock)
 	unsigned long long lost = 0, seen;
 	struct sender *s = d->sender;
 	unsigned int i, size;
-	double since = 0;
+	double since = 0, idle = 0;
 
 	for (i = 0; i < sizeof(noise); i++)
 		noise[i] = below(d, 256);
@@ -629,9 +629,14 @@ static void send_frames(struct dirty *d, int sock)
 	while (!load(&s->end)) {
 		seen = load(&s->seen);
 		if (s->sent >= load(&s->target)) {
+			if (!idle)
+				idle = now();
+			if (now() > idle + LOST_MS)
+				lost = s->sent - seen;
 			usleep(500);
 			continue;
 		}
+		idle = 0;
 		/* What was taken for lost was only late. */
 		if (seen + lost > s->sent)
 			lost = s->sent - seen;
