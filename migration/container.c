@@ -21,7 +21,9 @@
 #include <linux/hash.h>
 #include <linux/iommu.h>
 #include <linux/jiffies.h>
+#include <linux/pci.h>
 #include <linux/slab.h>
+#include <linux/sort.h>
 #include <linux/vfio.h>
 
 #include "container.h"
@@ -35,10 +37,15 @@
 #define BACKOFF_MS	10
 #define MAX_BACKOFF	7	/* 1.28 s */
 #define FORGET_JIFFIES	(10 * HZ)
+/* How often it is looked whether a device that is closed has left its container */
+#define LEFT_MS		100
 /* For how long marks may wait for room in the list */
 #define ROOM_JIFFIES	(10 * HZ)
 
 static struct workqueue_struct *report_wq;
+
+/* Innermost, not taken in interrupts: see struct vpm_container. */
+static DEFINE_SPINLOCK(container_lock);
 
 /* Return: What vfio_pin_pages() does; -EAGAIN when nothing may be pinned now. */
 static int pin_and_unpin(struct vpm_device *vpm, u64 page, unsigned int n)
@@ -48,9 +55,9 @@ static int pin_and_unpin(struct vpm_device *vpm, u64 page, unsigned int n)
 	u64 iova = page << PAGE_SHIFT;
 	int ret;
 
-	spin_lock(&container->lock);
+	spin_lock(&container_lock);
 	container->pinning = !time_before64(get_jiffies_64(), container->resume);
-	spin_unlock(&container->lock);
+	spin_unlock(&container_lock);
 	if (!container->pinning)
 		return -EAGAIN;
 
@@ -59,9 +66,9 @@ static int pin_and_unpin(struct vpm_device *vpm, u64 page, unsigned int n)
 	if (ret > 0)
 		vfio_unpin_pages(vdev, iova, ret);
 
-	spin_lock(&container->lock);
+	spin_lock(&container_lock);
 	container->pinning = false;
-	spin_unlock(&container->lock);
+	spin_unlock(&container_lock);
 	wake_up(&container->unpinned);
 
 	return ret;
@@ -80,7 +87,7 @@ static int report_range(struct vpm_device *vpm, struct vpm_pages *range,
 		if (ret < 0 && ret != -EINVAL && ret != -EPERM)
 			return ret;
 		if (ret > 0) {
-			vpm->track.narrowed = true;
+			vpm->track.container.narrowed = true;
 			range->first += ret;
 			batch = min(2 * n, VFIO_PIN_PAGES_MAX_ENTRIES);
 		} else if (n > 1) {
@@ -157,12 +164,38 @@ void vpm_container_forget(struct vpm_device *vpm)
 	vpm->track.container.count = 0;
 }
 
+static int compare(const void *one, const void *two)
+{
+	const struct vpm_pages *a = one, *b = two;
+
+	if (a->first < b->first)
+		return -1;
+
+	return a->first > b->first;
+}
+
+/* Neighbours as one, and what was marked twice once */
+static void merge(struct vpm_container *container)
+{
+	struct vpm_pages *to = container->marks, *from;
+
+	sort(container->marks, container->count, sizeof(*to), compare, NULL);
+	for (from = to + 1; from < container->marks + container->count; from++)
+		if (from->first <= to->last + 1)
+			to->last = max(to->last, from->last);
+		else
+			*++to = *from;
+	container->count = to + 1 - container->marks;
+}
+
 static int make_room(struct vpm_device *vpm)
 {
 	struct vpm_container *container = &vpm->track.container;
 	u64 end = get_jiffies_64() + ROOM_JIFFIES;
 	int ret = 0;
 
+	if (container->count == MAX_MARKS)
+		merge(container);
 	while (container->count == MAX_MARKS && ret >= 0) {
 		if (time_after64(get_jiffies_64(), end))
 			return -EBUSY;
@@ -178,6 +211,16 @@ static int make_room(struct vpm_device *vpm)
 static bool covers(const struct vpm_pages *mark, const struct vpm_pages *range)
 {
 	return mark->first <= range->first && mark->last >= range->last;
+}
+
+/* Of the last page of a mark, or the next one */
+static bool extend(struct vpm_pages *mark, const struct vpm_pages *range)
+{
+	if (range->first < mark->first || range->first > mark->last + 1)
+		return false;
+	mark->last = max(mark->last, range->last);
+
+	return true;
 }
 
 int vpm_container_mark(struct vpm_device *vpm, u64 first, u64 last)
@@ -198,10 +241,7 @@ int vpm_container_mark(struct vpm_device *vpm, u64 first, u64 last)
 	if (*place < container->count && covers(mark, &range))
 		return 0;
 
-	mark = container->marks + container->count - 1;
-	if (container->count && range.first >= mark->first &&
-	    range.first <= mark->last + 1) {
-		mark->last = max(mark->last, range.last);
+	if (container->count && extend(&container->marks[container->count - 1], &range)) {
 		*place = container->count - 1;
 		return 0;
 	}
@@ -221,20 +261,73 @@ void vpm_container_unmap(struct vpm_device *vpm)
 	struct vpm_container *container = &vpm->track.container;
 	unsigned long off;
 
-	spin_lock(&container->lock);
+	spin_lock(&container_lock);
 	if (time_after64(get_jiffies_64(), container->resume + FORGET_JIFFIES))
 		container->backoff = 0;
 	off = msecs_to_jiffies(BACKOFF_MS << container->backoff);
 	container->backoff = min(container->backoff + 1, MAX_BACKOFF);
 	container->resume = get_jiffies_64() + UNPIN_JIFFIES + off;
-	spin_unlock(&container->lock);
+	spin_unlock(&container_lock);
 
 	wait_event_timeout(container->unpinned, !READ_ONCE(container->pinning),
 			   UNPIN_JIFFIES);
 
-	spin_lock(&container->lock);
+	spin_lock(&container_lock);
 	container->resume = get_jiffies_64() + off;
-	spin_unlock(&container->lock);
+	spin_unlock(&container_lock);
+}
+
+/*
+ * type1 attaches a device to a domain until it leaves the container. The next one may be at the
+ * same address: so that is looked at while the device is closed, too.
+ */
+static bool has_left(struct vpm_device *vpm)
+{
+	return vpm->track.container.domain !=
+	       iommu_get_domain_for_dev(&vpm->core.pdev->dev);
+}
+
+static void leave(struct vpm_container *container)
+{
+	container->narrowed = false;
+	container->domain = NULL;
+}
+
+static void left_work(struct work_struct *work)
+{
+	struct vpm_container *container = container_of(to_delayed_work(work),
+						       struct vpm_container, left_work);
+	struct vpm_device *vpm = container_of(container, struct vpm_device,
+					      track.container);
+
+	if (has_left(vpm))
+		leave(container);
+	else
+		vpm_container_close(vpm);
+}
+
+void vpm_container_enter(struct vpm_device *vpm)
+{
+	struct vpm_container *container = &vpm->track.container;
+
+	cancel_delayed_work_sync(&container->left_work);
+	if (has_left(vpm))
+		leave(container);
+	container->domain = iommu_get_domain_for_dev(&vpm->core.pdev->dev);
+}
+
+void vpm_container_close(struct vpm_device *vpm)
+{
+	if (!vpm->track.container.domain)
+		return;
+
+	queue_delayed_work(vpm_wq, &vpm->track.container.left_work,
+			   msecs_to_jiffies(LEFT_MS));
+}
+
+void vpm_container_release(struct vpm_device *vpm)
+{
+	cancel_delayed_work_sync(&vpm->track.container.left_work);
 }
 
 void vpm_container_teardown(struct vpm_device *vpm)
@@ -268,8 +361,8 @@ void vpm_container_init(struct vpm_device *vpm)
 {
 	struct vpm_container *container = &vpm->track.container;
 
-	spin_lock_init(&container->lock);
 	init_waitqueue_head(&container->unpinned);
+	INIT_DELAYED_WORK(&container->left_work, left_work);
 	INIT_WORK(&container->work, report_work);
 }
 

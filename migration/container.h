@@ -6,7 +6,6 @@
 #ifndef VFIO_MEDIATE_CONTAINER_H
 #define VFIO_MEDIATE_CONTAINER_H
 
-#include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
@@ -37,15 +36,21 @@ struct vpm_pages {
  * @pages:	What vfio_pin_pages() returns.
  * @work:	Reports a part of @marks for a task of user space.
  * @result:	What @work returns: see vpm_container_report().
- * @lock:	Protects @pinning, @resume and @backoff. Innermost, not taken in
- *		interrupts.
+ * @narrowed:	The container has been told of a page once: from then on until the device
+ *		leaves it, it takes for written only what it is told of. Stays when the
+ *		device is closed, which need not leave the container.
+ * @domain:	What the device was attached to when it was opened last. Only compared: it
+ *		may be gone.
+ * @left_work:	Looks whether the device has left the container while it is closed.
  * @pinning:	Pages are pinned, or are about to be.
  * @resume:	In jiffies: no page is pinned before.
  * @backoff:	How often type1 has waited for pages to be unpinned of late.
  * @unpinned:	Woken when @pinning becomes false.
  *
- * The trap's drain_lock protects all but what @lock does. @work runs only while a task
- * that holds drain_lock waits for it.
+ * A spinlock in container.c, the innermost of all, protects @pinning, @resume and
+ * @backoff. @domain and @left_work belong to open and close, and @narrowed does while the
+ * device is closed. The trap's drain_lock protects the rest. @work runs only while a task that
+ * holds drain_lock waits for it.
  */
 struct vpm_container {
 	struct vpm_pages *marks;
@@ -54,7 +59,9 @@ struct vpm_container {
 	struct page **pages;
 	struct work_struct work;
 	int result;
-	spinlock_t lock;	/* see above */
+	bool narrowed;
+	const void *domain;
+	struct delayed_work left_work;
 	bool pinning;
 	u64 resume;
 	unsigned int backoff;
@@ -66,6 +73,24 @@ struct vpm_container {
  * @vpm:	The device, not yet registered with vfio.
  */
 void vpm_container_init(struct vpm_device *vpm);
+
+/**
+ * vpm_container_release() - Undo vpm_container_init()
+ * @vpm:	The device, which cannot be opened any more.
+ */
+void vpm_container_release(struct vpm_device *vpm);
+
+/**
+ * vpm_container_enter() - The device is being opened
+ * @vpm:	The device, in a container, the last one or another, or in none.
+ */
+void vpm_container_enter(struct vpm_device *vpm);
+
+/**
+ * vpm_container_close() - The device is being closed
+ * @vpm:	The device, not tracked.
+ */
+void vpm_container_close(struct vpm_device *vpm);
 
 /**
  * vpm_container_setup() - Prepare for marks
@@ -103,7 +128,8 @@ int vpm_container_mark(struct vpm_device *vpm, u64 first, u64 last);
  * @vpm:	The device; drain_lock held.
  *
  * Pages that are not mapped, or not for writing, are dropped: the device cannot write
- * to them.
+ * to them. So are such that have no struct page: type1 can pin none, and does not tell them
+ * from those that are not mapped.
  *
  * Return: 1 when there is more to be reported, 0 when there is not, or not now, or the
  * negative errno of vfio_pin_pages().

@@ -139,8 +139,8 @@ static int set_level(struct vpm_mig *mig, enum vpm_level level)
 		return ret;
 
 	ret = mig->watch->stopped(mig);
-	/* Who only stops it need not know. */
-	if (!mig->watched)
+	/* Who only stops it need not know, unless it can be looked at when he tries again. */
+	if (!mig->watched && ret != -EAGAIN)
 		return 0;
 	if (ret && tell_level(mig, was))
 		return -ENOTRECOVERABLE;

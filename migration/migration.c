@@ -15,17 +15,16 @@
 #include "transfer.h"
 #include "v1.h"
 
-static struct file *set_state(struct vfio_device *vdev,
-			      enum vfio_device_mig_state new)
+static int change_state(struct vpm_device *vpm, enum vfio_device_mig_state new,
+			struct file **file)
 {
-	struct vpm_mig *mig = to_vpm(vdev)->mig;
+	struct vpm_mig *mig = vpm->mig;
 	struct vpm_transfer *transfer;
-	struct file *file = NULL;
 	int ret;
 
 	/* What its driver has done to the device so far comes before. */
-	vpm_reset_flush(to_vpm(vdev));
-	vpm_trap_flush(to_vpm(vdev));
+	vpm_reset_flush(vpm);
+	vpm_trap_flush(vpm);
 
 	vpm_mig_lock(mig);
 	ret = vpm_mig_claim(mig, VPM_PROTOCOL_V2);
@@ -33,10 +32,25 @@ static struct file *set_state(struct vfio_device *vdev,
 		ret = vpm_mig_set_state(mig, new);
 	transfer = mig->transfer;
 	if (!ret && transfer) {
-		file = transfer->filp;
+		*file = transfer->filp;
 		transfer->filp = NULL;
 	}
 	vpm_mig_unlock(mig);
+
+	return ret;
+}
+
+static struct file *set_state(struct vfio_device *vdev,
+			      enum vfio_device_mig_state new)
+{
+	struct vpm_device *vpm = to_vpm(vdev);
+	struct file *file = NULL;
+	int ret;
+
+	ret = change_state(vpm, new, &file);
+	/* It was reset meanwhile by its driver, which does not go on doing that. */
+	if (ret == -EAGAIN)
+		ret = change_state(vpm, new, &file);
 
 	return ret ? ERR_PTR(ret) : file;
 }

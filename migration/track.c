@@ -36,7 +36,13 @@ static void fail(struct vpm_device *vpm, int error)
 		pci_notice_ratelimited(vpm->core.pdev,
 				       "what it writes is not known any more: %pe\n",
 				       ERR_PTR(error));
+	/* For user space these two have a meaning of their own. */
+	if (error == -ENOMSG || error == -ENOTRECOVERABLE)
+		error = -EIO;
 	track->error = track->error ?: error;
+	/* A log is told that it was everything; a container is not told of any more. */
+	if (!track->log)
+		vpm_container_forget(vpm);
 }
 
 static void mark(struct vpm_device *vpm, u64 first, u64 last)
@@ -47,7 +53,7 @@ static void mark(struct vpm_device *vpm, u64 first, u64 last)
 
 	if (vpm->track.log)
 		vpm_dirty_log_mark(vpm->track.log, first, last);
-	else
+	else if (!vpm->track.error)
 		ret = vpm_container_mark(vpm, first, last);
 	if (ret)
 		fail(vpm, ret);
@@ -253,7 +259,8 @@ unlock:
 	return ret;
 }
 
-static void stop(struct vpm_device *vpm)
+/* Unless @narrowed, only when the container still takes all for written. */
+static void stop(struct vpm_device *vpm, bool narrowed)
 {
 	struct vpm_track *track = &vpm->track;
 	struct vpm_dirty_log *log;
@@ -265,6 +272,11 @@ static void stop(struct vpm_device *vpm)
 
 	cancel_delayed_work_sync(&track->scan_work);
 	mutex_lock(&vpm->trap.drain_lock);
+	if (!narrowed && track->container.narrowed) {
+		mutex_unlock(&vpm->trap.drain_lock);
+		scan_later(track, SCAN_MS);
+		return;
+	}
 	call(vpm, call_stop);
 	WRITE_ONCE(track->active, false);
 	log = track->log;
@@ -283,22 +295,25 @@ int vpm_track_save(struct vpm_device *vpm)
 
 	if (!compat_has_container(&vpm->core.vdev))
 		return vpm_track_suffices(vpm) ? 0 : -EOPNOTSUPP;
-	if (!track->ops)
-		return 0;
 
+	track->interrupted = false;
 	mutex_lock(&track->lock);
 	/* All memory is going to be sent: what was not known before does not matter. */
 	if (track->active && !track->log && track->error)
-		stop(vpm);
-	if (!track->active)
+		stop(vpm, true);
+	if (track->ops && !track->active)
 		ret = start(vpm, NULL);
 	mutex_unlock(&track->lock);
-	if (ret)
+	if (ret) {
 		pci_notice_ratelimited(vpm->core.pdev,
 				       "what it writes cannot be known: %pe\n",
 				       ERR_PTR(ret));
+		mutex_lock(&vpm->trap.drain_lock);
+		track->error = ret;
+		mutex_unlock(&vpm->trap.drain_lock);
+	}
 
-	return track->narrowed ? ret : 0;
+	return vpm_track_check(vpm);
 }
 
 void vpm_track_saved(struct vpm_device *vpm)
@@ -306,8 +321,8 @@ void vpm_track_saved(struct vpm_device *vpm)
 	struct vpm_track *track = &vpm->track;
 
 	mutex_lock(&track->lock);
-	if (!track->log && !track->narrowed)
-		stop(vpm);
+	if (!track->log)
+		stop(vpm, false);
 	mutex_unlock(&track->lock);
 }
 
@@ -335,18 +350,60 @@ bool vpm_track_suffices(struct vpm_device *vpm)
 	return suffices;
 }
 
-int vpm_track_check(struct vpm_device *vpm)
+/*
+ * Has a container that was told of a page once been told of all since? Otherwise it takes
+ * all for written.
+ */
+static int told_all(struct vpm_device *vpm, bool alone)
 {
 	struct vpm_track *track = &vpm->track;
-	int ret = 0;
+
+	lockdep_assert_held(&vpm->trap.drain_lock);
+
+	if (track->log || !compat_has_container(&vpm->core.vdev))
+		return 0;
+	if (track->active && !alone)
+		fail(vpm, -EOPNOTSUPP);
+	if (!track->container.narrowed)
+		return 0;
+	if (track->error || !track->active)
+		return track->error ?: -ESTALE;
+
+	return track->interrupted ? -EINTR : 0;
+}
+
+int vpm_track_check(struct vpm_device *vpm)
+{
+	bool alone = is_alone(vpm);
+	int ret;
 
 	if (!vpm_track_suffices(vpm))
 		return -EOPNOTSUPP;
 
 	mutex_lock(&vpm->trap.drain_lock);
-	if (track->active && !track->log)
-		ret = track->error;
+	ret = told_all(vpm, alone);
 	mutex_unlock(&vpm->trap.drain_lock);
+
+	return ret;
+}
+
+static int scan_stopped(struct vpm_device *vpm)
+{
+	int ret;
+
+	if (!vpm->track.active)
+		return 0;
+
+	ret = scan(vpm, true);
+	/* What it wrote before a reset is marked when that is followed up. */
+	if (!ret && vpm_reset_pending(vpm))
+		ret = -EAGAIN;
+
+	/* The log can still say that it was everything, and a container says it by itself. */
+	if (vpm->track.log)
+		return ret == -EINTR ? ret : 0;
+	if (vpm->track.error && !vpm->track.container.narrowed)
+		return 0;
 
 	return ret;
 }
@@ -354,20 +411,18 @@ int vpm_track_check(struct vpm_device *vpm)
 int vpm_track_scan(struct vpm_device *vpm)
 {
 	struct vpm_track *track = &vpm->track;
-	int ret = 0;
+	bool alone = is_alone(vpm);
+	int ret = -EINTR;
 
 	if (!vpm_track_suffices(vpm))
 		return -EOPNOTSUPP;
 
-	if (mutex_lock_killable(&vpm->trap.drain_lock))
-		return -EINTR;
-	if (track->active) {
-		ret = scan(vpm, true);
-		/* The log can still say that it was everything. */
-		if (track->log)
-			ret = 0;
+	track->interrupted = false;
+	if (!mutex_lock_killable(&vpm->trap.drain_lock)) {
+		ret = scan_stopped(vpm) ?: told_all(vpm, alone);
+		mutex_unlock(&vpm->trap.drain_lock);
 	}
-	mutex_unlock(&vpm->trap.drain_lock);
+	track->interrupted = ret == -EINTR;
 
 	return ret;
 }
@@ -461,7 +516,7 @@ static int log_stop(struct vfio_device *vdev)
 
 	mutex_lock(&track->lock);
 	if (track->log)
-		stop(vpm);
+		stop(vpm, true);
 	mutex_unlock(&track->lock);
 
 	return 0;
@@ -478,7 +533,7 @@ static int log_read_and_clear(struct vfio_device *vdev, unsigned long iova,
 		ret = -EINVAL;
 	else if (!length)
 		ret = 0;
-	else if (scan(vpm, false))
+	else if (scan(vpm, false) || vpm_reset_pending(vpm))
 		iova_bitmap_set(dirty, iova, length);
 	else
 		vpm_dirty_log_report(vpm->track.log, iova, iova + length - 1, dirty);
@@ -530,8 +585,12 @@ bool vpm_track_leave_memory(struct vpm_device *vpm)
 int vpm_track_setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev)
 {
 	const struct vfio_mediate_tracking_ops *ops = dev->tracking;
-	const void *domain;
 
+	if (!ops && !dev->migration)
+		return 0;
+
+	vpm->track.error = 0;
+	vpm_container_enter(vpm);
 	if (!ops)
 		return 0;
 	if (!ops->start || !ops->stop || !ops->scan)
@@ -541,15 +600,6 @@ int vpm_track_setup(struct vpm_device *vpm, const struct vfio_mediate_device *de
 	/* By an iommufd there is no memory before the device is attached to it. */
 	if (!compat_has_container(&vpm->core.vdev))
 		return vpm_iommufd_setup(vpm);
-
-	/*
-	 * A container has a domain for each of its devices until they leave it. Should another
-	 * one be at the same address, more is refused than need be.
-	 */
-	domain = iommu_get_domain_for_dev(&vpm->core.pdev->dev);
-	if (vpm->track.domain != domain)
-		vpm->track.narrowed = false;
-	vpm->track.domain = domain;
 
 	/* Nobody reads it yet. */
 	vpm->track.readable = true;
@@ -563,7 +613,7 @@ void vpm_track_stop(struct vpm_device *vpm)
 	struct vpm_track *track = &vpm->track;
 
 	mutex_lock(&track->lock);
-	stop(vpm);
+	stop(vpm, true);
 	mutex_unlock(&track->lock);
 	vpm->core.vdev.log_ops = NULL;
 	track->readable = false;
@@ -571,6 +621,7 @@ void vpm_track_stop(struct vpm_device *vpm)
 	vpm_iommufd_teardown(vpm);
 	vpm_container_teardown(vpm);
 	track->ops = NULL;
+	vpm_container_close(vpm);
 }
 
 void vpm_track_init(struct vpm_device *vpm)
@@ -578,4 +629,9 @@ void vpm_track_init(struct vpm_device *vpm)
 	mutex_init(&vpm->track.lock);
 	vpm_container_init(vpm);
 	INIT_DELAYED_WORK(&vpm->track.scan_work, scan_work);
+}
+
+void vpm_track_release(struct vpm_device *vpm)
+{
+	vpm_container_release(vpm);
 }

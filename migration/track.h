@@ -33,14 +33,11 @@ struct vpm_dirty_log;
  * @iommu_tracks: The IOMMU tracks what is written through the HWPT that the device was
  *		attached to last.
  * @error:	Why it is not known what the device has written, or 0.
+ * @interrupted: The device has been stopped, and the last look at it was not brought to its
+ *		end. Under the migration's state_lock.
  * @log:	Who asks by VFIO_DEVICE_FEATURE_DMA_LOGGING_*, gets his answers from
  *		here; NULL when nobody does.
  * @container:	What is marked, and a type1 container has not been told of.
- * @narrowed:	Its container has been told of a page once: from then on until the
- *		device leaves it, it takes for written only what it is told of. Stays
- *		when the device is closed, which need not leave the container.
- * @domain:	What the device was attached to when it was opened last. Only compared: it
- *		may be gone.
  * @scan_work:	Has the vendor look, every so often.
  */
 struct vpm_track {
@@ -51,10 +48,9 @@ struct vpm_track {
 	bool readable;
 	bool iommu_tracks;
 	int error;
+	bool interrupted;
 	struct vpm_dirty_log *log;
 	struct vpm_container container;
-	bool narrowed;
-	const void *domain;
 	struct delayed_work scan_work;
 };
 
@@ -63,6 +59,12 @@ struct vpm_track {
  * @vpm:	The device, not yet registered with vfio.
  */
 void vpm_track_init(struct vpm_device *vpm);
+
+/**
+ * vpm_track_release() - Undo vpm_track_init()
+ * @vpm:	The device, which cannot be opened any more.
+ */
+void vpm_track_release(struct vpm_device *vpm);
 
 /**
  * vpm_track_setup() - Take over what a vendor declares of tracking
@@ -110,7 +112,10 @@ bool vpm_track_leave_memory(struct vpm_device *vpm);
  * Who logs is told by the log; otherwise a type1 container is. When that cannot be, it
  * goes on to take all for written.
  *
- * Return: 0, or a negative errno when it would no longer do so, or nobody does.
+ * Return: 0, or a negative errno when it would no longer do so, or nobody does:
+ * -EOPNOTSUPP: nobody does, or the device shares its IOMMU group.
+ * -ESTALE: the container was told of pages once, and the vendor does not track.
+ * Others: those of vpm_trap_hold(), of the vendor's start, and of pinning pages.
  */
 int vpm_track_save(struct vpm_device *vpm);
 
@@ -129,7 +134,8 @@ void vpm_track_saved(struct vpm_device *vpm);
  * @vpm:	The device, stopped or being saved while it runs; state_lock held.
  *
  * Return: 0, or a negative errno when a container that was told of pages has not been
- * told of all.
+ * told of all: what has made tracking fail, -ESTALE when the device ran without being
+ * tracked, or -EINTR.
  */
 int vpm_track_check(struct vpm_device *vpm);
 
@@ -156,7 +162,10 @@ bool vpm_track_suffices(struct vpm_device *vpm);
  * @vpm:	The device; state_lock held.
  *
  * Return: 0 when all that it has written is marked, or can be; otherwise a negative
- * errno.
+ * errno:
+ * -EAGAIN: it was reset, and what it wrote before will be marked soon.
+ * -EINTR: the task is being killed.
+ * Others: see vpm_track_check().
  */
 int vpm_track_scan(struct vpm_device *vpm);
 

@@ -76,6 +76,24 @@ static ssize_t rw_data(struct vpm_v1 *v1, char __user *buf, size_t count,
 	return left ? -EFAULT : count;
 }
 
+/* It may be the state that is written: what was done to the device before comes first. */
+static ssize_t write_member(struct vfio_pci_core_device *core, struct vpm_v1 *v1,
+			    char __user *buf, size_t count, u64 offset)
+{
+	struct vpm_device *vpm = to_vpm(&core->vdev);
+	unsigned int tries = 2;
+	ssize_t done;
+
+	/* Once more when it was reset meanwhile. */
+	do {
+		vpm_reset_flush(vpm);
+		vpm_trap_flush(vpm);
+		done = rw_member(v1, buf, count, offset, true);
+	} while (done == -EAGAIN && --tries);
+
+	return done;
+}
+
 static ssize_t region_rw(struct vfio_pci_core_device *core, char __user *buf,
 			 size_t count, loff_t *ppos, bool write)
 {
@@ -89,15 +107,12 @@ static ssize_t region_rw(struct vfio_pci_core_device *core, char __user *buf,
 	if (offset >= REGION_SIZE)
 		return -EINVAL;
 
-	/* It may be the state that is written. */
-	if (offset < VPM_V1_DATA_OFFSET && write) {
-		vpm_reset_flush(to_vpm(&core->vdev));
-		vpm_trap_flush(to_vpm(&core->vdev));
-	}
-	if (offset < VPM_V1_DATA_OFFSET)
-		done = rw_member(v1, buf, count, offset, write);
-	else
+	if (offset >= VPM_V1_DATA_OFFSET)
 		done = rw_data(v1, buf, count, offset, write);
+	else if (write)
+		done = write_member(core, v1, buf, count, offset);
+	else
+		done = rw_member(v1, buf, count, offset, false);
 	if (done > 0)
 		*ppos += done;
 

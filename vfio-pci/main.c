@@ -454,6 +454,7 @@ static void vpm_remove(struct pci_dev *pdev)
 
 	WRITE_ONCE(vpm->removing, true);
 	vfio_pci_core_unregister_device(&vpm->core);
+	vpm_track_release(vpm);
 	vfio_put_device(&vpm->core.vdev);
 }
 

@@ -259,6 +259,14 @@ static void test_watch_fails(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, watched, "tcst");
 	watch_error = 0;
 	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP_COPY));
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_RUNNING));
+
+	/* This is not for good: whoever stops it is to try again, though he saves nothing. */
+	watch_error = -EAGAIN;
+	KUNIT_EXPECT_EQ(test, -EAGAIN, fake_set(device, VFIO_DEVICE_STATE_STOP));
+	KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_RUNNING_P2P, fake_state(device));
+	watch_error = 0;
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP));
 	fake_close_device(device);
 }
 

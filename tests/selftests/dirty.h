@@ -141,6 +141,9 @@ int map_memory(struct dirty *d);
 void use_vf(struct dirty *d);
 void close_vf(struct dirty *d);
 
+/* Close it and open it again: its group stays in the container, which keeps its mappings. */
+void reopen_vf(struct dirty *d);
+
 /* Ask for a state of migration; tell the container to note what is written, or not to */
 int set_state(struct dirty *d, __u32 state);
 int container_dirty(struct dirty *d, __u32 flags);

@@ -93,6 +93,19 @@ static void track_anew(struct dirty *d, const char *when)
 	pass(d, sink, 400, when);
 }
 
+/* In PRE_COPY: a tail beyond the ring. Return: what is read, once that has been seen. */
+static int break_tracking(struct dirty *d)
+{
+	double end = now() + FAILS_MS;
+	int ret;
+
+	vf_bad_tail(d);
+	while ((ret = read_state()) == -ENOMSG && now() < end)
+		usleep(10000);
+
+	return ret;
+}
+
 /* The vendor finds a ring that makes no sense: all memory counts as written, this time. */
 TEST_F_TIMEOUT(type1, start_fails, TIMEOUT)
 {
@@ -177,24 +190,97 @@ TEST_F_TIMEOUT(type1, without_pre_copy, TIMEOUT)
 	CHECK_EQ(sink->stop(d), 0, "type1: tracking ends");
 }
 
+/* The container has been told of pages, and expects to be told of all others. */
+TEST_F_TIMEOUT(type1, reopened, TIMEOUT)
+{
+	const struct sink *sink = &sinks[SINK_TYPE1];
+	struct dirty *d = &self->d;
+
+	track_anew(d, "before it is closed");
+	CHECK_EQ(sink->stop(d), 0, "type1: a migration is cancelled");
+	reopen_vf(d);
+	must(vf_reset(d), "no handshake");
+	vf_start(d, &configs[0]);
+	vf_traffic(d, 100);
+	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_STOP), 0, "type1: reopened: it can be stopped");
+	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_STOP_COPY), -ESTALE,
+		 "type1: reopened: what it wrote before it was tracked was not reported");
+	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_RUNNING), 0, "type1: reopened: it runs again");
+
+	track_anew(d, "reopened");
+	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_STOP_COPY), 0, "type1: reopened: STOP_COPY");
+	check(d, sink, true, "reopened, stopped");
+	CHECK_EQ(d->missed, 0, "type1: reopened: nothing is missed");
+	CHECK_EQ(sink->stop(d), 0, "type1: tracking ends");
+}
+
+/* The same, with a vendor that does not track it any more. */
+TEST_F_TIMEOUT(type1, untracked, TIMEOUT)
+{
+	const struct sink *sink = &sinks[SINK_TYPE1];
+	struct dirty *d = &self->d;
+
+	track_anew(d, "before its vendor gives up tracking");
+	CHECK_EQ(sink->stop(d), 0, "type1: a migration is cancelled");
+	must(!param_set("sample_nic", "tracking", "0"), "tracking=0");
+	reopen_vf(d);
+	must(!param_set("sample_nic", "tracking", "1"), "tracking=1");
+	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_PRE_COPY), -ESTALE,
+		 "type1: without tracking: PRE_COPY");
+	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_STOP_COPY), -ESTALE,
+		 "type1: without tracking: STOP_COPY");
+	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_RUNNING), 0, "type1: without tracking: RUNNING");
+}
+
+/* Another container takes all for written again, also of a device that is never tracked. */
+TEST_F_TIMEOUT(type1, left, TIMEOUT)
+{
+	struct dirty *d = &self->d;
+
+	track_anew(d, "before it leaves its container");
+	close_vf(d);
+	/* As fast as another VMM may come */
+	usleep(300000);
+	must(!open_device(&d->dev, lab_vf(0), VFIO_CLIENT_GROUP), "open it in another");
+	use_vf(d);
+	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_STOP_COPY), 0,
+		 "type1: in another container: STOP_COPY");
+	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_RUNNING), 0, "type1: in another: RUNNING");
+}
+
+/* Tracking fails in PRE_COPY, then when it is to start anew: nothing is known any more. */
+TEST_F_TIMEOUT(type1, start_fails_again, TIMEOUT)
+{
+	const struct sink *sink = &sinks[SINK_TYPE1];
+	struct dirty *d = &self->d;
+
+	track_anew(d, "before it fails");
+	must(break_tracking(d) == -ERANGE, "tracking does not fail");
+	CHECK_EQ(sink->stop(d), 0, "type1: a migration is cancelled");
+	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_PRE_COPY), -ERANGE,
+		 "type1: it cannot be tracked any more: PRE_COPY");
+	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_STOP), 0, "type1: nor then: STOP");
+	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_STOP_COPY), -ERANGE, "type1: nor then: STOP_COPY");
+	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_RUNNING), 0, "type1: nor then: RUNNING");
+
+	track_anew(d, "after its rings make sense again");
+	CHECK_EQ(d->missed, 0, "type1: then nothing is missed");
+	CHECK_EQ(sink->stop(d), 0, "type1: tracking ends");
+}
+
 /* What cannot be tracked any more is known while the guest still runs. */
 TEST_F_TIMEOUT(type1, fails_in_pre_copy, TIMEOUT)
 {
 	const struct sink *sink = &sinks[SINK_TYPE1];
 	struct dirty *d = &self->d;
-	double end;
-	int ret;
 
 	must(vf_reset(d), "no handshake");
 	vf_start(d, &configs[0]);
 	start_tracking(d, sink);
 	CHECK_EQ(read_state(), -ENOMSG, "type1: nothing more for now in PRE_COPY");
 
-	vf_bad_tail(d);
-	end = now() + FAILS_MS;
-	while ((ret = read_state()) == -ENOMSG && now() < end)
-		usleep(10000);
-	CHECK_EQ(ret, -ERANGE, "type1: what makes tracking fail can be read in PRE_COPY");
+	CHECK_EQ(break_tracking(d), -ERANGE,
+		 "type1: what makes tracking fail can be read in PRE_COPY");
 	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_RUNNING), 0, "type1: back to RUNNING");
 	must(!container_dirty(d, VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP), "STOP");
 

@@ -213,7 +213,7 @@ int map_memory(struct dirty *d)
 	return ret ?: vfio_client_dma_map(&d->dev, d->mem + LOW_SIZE, HIGH_IOVA, HIGH_SIZE);
 }
 
-void use_vf(struct dirty *d)
+static int use_regs(struct dirty *d)
 {
 	void *regs;
 	int ret;
@@ -225,10 +225,30 @@ void use_vf(struct dirty *d)
 	if (!ret)
 		ret = vfio_client_region_mmap(&d->dev, &d->bar, MAPPED_SIZE, MAPPED, &regs);
 	if (!ret)
-		ret = map_memory(d);
+		d->regs = regs;
+
+	return ret;
+}
+
+void use_vf(struct dirty *d)
+{
+	int ret = use_regs(d) ?: map_memory(d);
+
 	if (ret)
 		die("use %s: %s", d->dev.bdf, strerror(-ret));
-	d->regs = regs;
+	vf_bus_master(d);
+}
+
+void reopen_vf(struct dirty *d)
+{
+	int ret;
+
+	munmap(d->regs, MAPPED_SIZE);
+	close(d->dev.device_fd);
+	d->dev.device_fd = -1;
+	ret = vfio_client_get_device(&d->dev) ?: use_regs(d);
+	if (ret)
+		die("open %s again: %s", d->dev.bdf, strerror(-ret));
 	vf_bus_master(d);
 }
 
