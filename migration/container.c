@@ -15,7 +15,11 @@
  *   queued for the lock ahead of the next attempt;
  * - after dma_unmap() nothing is pinned for some time, which is longer each time that
  *   it is called again soon: the attempts of one unmap last for seconds in all,
- *   and nothing is pinned in nearly all of that time.
+ *   and nothing is pinned in nearly all of that time;
+ * - a task that gets no time on a CPU may be so late with each attempt that it meets a page
+ *   again. How many attempts a task has made is not to be seen, so all that are made in a
+ *   container are counted, by each of its devices, and one is forgotten each day. While there
+ *   are eight, nothing is pinned, and tracking fails.
  */
 
 #include <linux/hash.h>
@@ -35,8 +39,9 @@
 #define PART_PAGES	VFIO_PIN_PAGES_MAX_ENTRIES
 #define UNPIN_JIFFIES	HZ
 #define BACKOFF_MS	10
-#define MAX_BACKOFF	7	/* 1.28 s */
-#define FORGET_JIFFIES	(10 * HZ)
+/* Fewer than type1's ten attempts: what is pinned already may take some more. */
+#define MAX_UNMAPS	8
+#define FORGET_JIFFIES	(24 * 60 * 60 * HZ)
 /* How often it is looked whether a device that is closed has left its container */
 #define LEFT_MS		100
 /* For how long marks may wait for room in the list */
@@ -44,22 +49,41 @@
 
 static struct workqueue_struct *report_wq;
 
+/* Of all containers' devices */
+static LIST_HEAD(entered);
 /* Innermost, not taken in interrupts: see struct vpm_container. */
 static DEFINE_SPINLOCK(container_lock);
 
-/* Return: What vfio_pin_pages() does; -EAGAIN when nothing may be pinned now. */
+/* Of type1's attempts: how many are not forgotten. */
+static unsigned int count_unmaps(const struct vpm_container *container, u64 now)
+{
+	if (now >= container->forgotten)
+		return 0;
+
+	return DIV_ROUND_UP_ULL(container->forgotten - now, FORGET_JIFFIES);
+}
+
+/*
+ * Return: What vfio_pin_pages() does; -EAGAIN when nothing may be pinned now, -EBUSY when
+ * not for hours.
+ */
 static int pin_and_unpin(struct vpm_device *vpm, u64 page, unsigned int n)
 {
 	struct vpm_container *container = &vpm->track.container;
 	struct vfio_device *vdev = &vpm->core.vdev;
-	u64 iova = page << PAGE_SHIFT;
-	int ret;
+	u64 iova = page << PAGE_SHIFT, now;
+	int ret = 0;
 
 	spin_lock(&container_lock);
-	container->pinning = !time_before64(get_jiffies_64(), container->resume);
+	now = get_jiffies_64();
+	if (count_unmaps(container, now) >= MAX_UNMAPS)
+		ret = -EBUSY;
+	else if (now < container->resume)
+		ret = -EAGAIN;
+	container->pinning = !ret;
 	spin_unlock(&container_lock);
-	if (!container->pinning)
-		return -EAGAIN;
+	if (ret)
+		return ret;
 
 	/* What the device may only write it may have written as well. */
 	ret = vfio_pin_pages(vdev, iova, n, IOMMU_WRITE, container->pages);
@@ -260,13 +284,14 @@ void vpm_container_unmap(struct vpm_device *vpm)
 {
 	struct vpm_container *container = &vpm->track.container;
 	unsigned long off;
+	u64 now;
 
 	spin_lock(&container_lock);
-	if (time_after64(get_jiffies_64(), container->resume + FORGET_JIFFIES))
-		container->backoff = 0;
-	off = msecs_to_jiffies(BACKOFF_MS << container->backoff);
-	container->backoff = min(container->backoff + 1, MAX_BACKOFF);
-	container->resume = get_jiffies_64() + UNPIN_JIFFIES + off;
+	now = get_jiffies_64();
+	off = msecs_to_jiffies(BACKOFF_MS << count_unmaps(container, now));
+	container->forgotten = min(max(container->forgotten, now) + FORGET_JIFFIES,
+				   now + (u64)MAX_UNMAPS * FORGET_JIFFIES);
+	container->resume = now + UNPIN_JIFFIES + off;
 	spin_unlock(&container_lock);
 
 	wait_event_timeout(container->unpinned, !READ_ONCE(container->pinning),
@@ -291,6 +316,24 @@ static void leave(struct vpm_container *container)
 {
 	container->narrowed = false;
 	container->domain = NULL;
+	spin_lock(&container_lock);
+	list_del_init(&container->entry);
+	container->forgotten = 0;
+	spin_unlock(&container_lock);
+}
+
+/* Unless more than one domain had to be made for it, all of a container have the same. */
+static void join(struct vpm_container *container, const void *domain)
+{
+	struct vpm_container *other;
+
+	spin_lock(&container_lock);
+	list_for_each_entry(other, &entered, entry)
+		if (other->domain == domain)
+			container->forgotten = max(container->forgotten, other->forgotten);
+	container->domain = domain;
+	list_move(&container->entry, &entered);
+	spin_unlock(&container_lock);
 }
 
 static void left_work(struct work_struct *work)
@@ -313,7 +356,7 @@ void vpm_container_enter(struct vpm_device *vpm)
 	cancel_delayed_work_sync(&container->left_work);
 	if (has_left(vpm))
 		leave(container);
-	container->domain = iommu_get_domain_for_dev(&vpm->core.pdev->dev);
+	join(container, iommu_get_domain_for_dev(&vpm->core.pdev->dev));
 }
 
 void vpm_container_close(struct vpm_device *vpm)
@@ -328,6 +371,7 @@ void vpm_container_close(struct vpm_device *vpm)
 void vpm_container_release(struct vpm_device *vpm)
 {
 	cancel_delayed_work_sync(&vpm->track.container.left_work);
+	leave(&vpm->track.container);
 }
 
 void vpm_container_teardown(struct vpm_device *vpm)
@@ -362,6 +406,7 @@ void vpm_container_init(struct vpm_device *vpm)
 	struct vpm_container *container = &vpm->track.container;
 
 	init_waitqueue_head(&container->unpinned);
+	INIT_LIST_HEAD(&container->entry);
 	INIT_DELAYED_WORK(&container->left_work, left_work);
 	INIT_WORK(&container->work, report_work);
 }

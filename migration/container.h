@@ -6,6 +6,7 @@
 #ifndef VFIO_MEDIATE_CONTAINER_H
 #define VFIO_MEDIATE_CONTAINER_H
 
+#include <linux/list.h>
 #include <linux/types.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
@@ -42,13 +43,14 @@ struct vpm_pages {
  * @domain:	What the device was attached to when it was opened last. Only compared: it
  *		may be gone.
  * @left_work:	Looks whether the device has left the container while it is closed.
+ * @entry:	Links the devices of all containers.
  * @pinning:	Pages are pinned, or are about to be.
  * @resume:	In jiffies: no page is pinned before.
- * @backoff:	How often type1 has waited for pages to be unpinned of late.
+ * @forgotten:	In jiffies: when all of type1's attempts to unmap are forgotten.
  * @unpinned:	Woken when @pinning becomes false.
  *
- * A spinlock in container.c, the innermost of all, protects @pinning, @resume and
- * @backoff. @domain and @left_work belong to open and close, and @narrowed does while the
+ * A spinlock in container.c, the innermost of all, protects @entry, @pinning, @resume and
+ * @forgotten. @domain and @left_work belong to open and close, and @narrowed does while the
  * device is closed. The trap's drain_lock protects the rest. @work runs only while a task that
  * holds drain_lock waits for it.
  */
@@ -62,9 +64,10 @@ struct vpm_container {
 	bool narrowed;
 	const void *domain;
 	struct delayed_work left_work;
+	struct list_head entry;
 	bool pinning;
 	u64 resume;
-	unsigned int backoff;
+	u64 forgotten;
 	wait_queue_head_t unpinned;
 };
 
@@ -131,8 +134,9 @@ int vpm_container_mark(struct vpm_device *vpm, u64 first, u64 last);
  * to them. So are such that have no struct page: type1 can pin none, and does not tell them
  * from those that are not mapped.
  *
- * Return: 1 when there is more to be reported, 0 when there is not, or not now, or the
- * negative errno of vfio_pin_pages().
+ * Return: 1 when there is more to be reported, 0 when there is not, or not now, or a
+ * negative errno: -EBUSY when no page may be pinned for hours, otherwise that of
+ * vfio_pin_pages().
  */
 int vpm_container_report(struct vpm_device *vpm);
 
@@ -155,7 +159,8 @@ void vpm_container_forget(struct vpm_device *vpm);
  * @vpm:	The device, open or not.
  *
  * When it returns no page is pinned, unless that takes longer than a second, and no page
- * will be for some time.
+ * will be for some time: after eight calls not for hours, so that tracking fails. A call is
+ * forgotten each day, and all are once the device has left its container.
  *
  * Context: &vfio_device_ops.dma_unmap: type1's device_list_lock is held.
  */

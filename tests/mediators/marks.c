@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mediator_marks: VFs of an 82576 that are said to write what the module's parameters
- * say. A region that it adds asks for guest memory outside of tracking. It has no alias,
- * so that it is loaded only where a test wants it.
+ * mediator_marks: VFs of an 82576, and a SATA controller, that are said to write what the
+ * module's parameters say. A region that it adds asks for guest memory outside of tracking.
+ * It has no alias, so that it is loaded only where a test wants it.
  */
 
 #include <linux/module.h>
@@ -14,6 +14,7 @@
 #include "vfio_mediate.h"
 
 #define MARKS_DEVICE_82576_VF	0x10ca
+#define MARKS_DEVICE_ICH9_AHCI	0x2922	/* shares its IOMMU group with others */
 #define MARKS_TYPE	(VFIO_REGION_TYPE_PCI_VENDOR_TYPE | PCI_VENDOR_ID_INTEL)
 
 /* Registers of the region that is added: an IOVA is written to them. */
@@ -36,6 +37,18 @@ static unsigned long long mark_each = 1;
 module_param(mark_each, ullong, 0644);
 MODULE_PARM_DESC(mark_each, "Bytes that it marks there");
 
+static int start_error;
+module_param(start_error, int, 0644);
+MODULE_PARM_DESC(start_error, "What start returns, unless 0: it marks as a scan does, too");
+
+static int scan_error;
+module_param(scan_error, int, 0644);
+MODULE_PARM_DESC(scan_error, "What a scan returns, unless 0: it marks nothing then");
+
+static unsigned int resets;
+module_param(resets, uint, 0644);
+MODULE_PARM_DESC(resets, "How often a device that is being stopped is reset by its driver");
+
 static unsigned int scans;
 module_param(scans, uint, 0644);
 MODULE_PARM_DESC(scans, "Scans that have ended");
@@ -47,16 +60,7 @@ static const struct vfio_mediate_extra_region marks_region = {
 	.flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE,
 };
 
-static int marks_start(struct vfio_mediate_device *dev)
-{
-	return 0;
-}
-
-static void marks_stop(struct vfio_mediate_device *dev)
-{
-}
-
-static int marks_scan(struct vfio_mediate_device *dev)
+static void marks_mark(struct vfio_mediate_device *dev)
 {
 	u64 at, stride = mark_stride;
 
@@ -66,9 +70,27 @@ static int marks_scan(struct vfio_mediate_device *dev)
 		vfio_mediate_mark(dev, mark_iova, mark_size);
 	for (at = 0; stride && at < mark_size; at += stride)
 		vfio_mediate_mark(dev, mark_iova + at, mark_each);
+}
+
+static int marks_start(struct vfio_mediate_device *dev)
+{
+	if (start_error)
+		marks_mark(dev);
+
+	return start_error;
+}
+
+static void marks_stop(struct vfio_mediate_device *dev)
+{
+}
+
+static int marks_scan(struct vfio_mediate_device *dev)
+{
+	if (!scan_error)
+		marks_mark(dev);
 	scans++;
 
-	return 0;
+	return scan_error;
 }
 
 static const struct vfio_mediate_tracking_ops marks_tracking = {
@@ -81,6 +103,15 @@ static const struct vfio_mediate_tracking_ops marks_tracking = {
 static int marks_nothing(struct vfio_mediate_device *dev)
 {
 	return 0;
+}
+
+static int marks_stopped(struct vfio_mediate_device *dev)
+{
+	if (!resets)
+		return 0;
+	resets--;
+
+	return vfio_mediate_was_reset(dev);
 }
 
 static u64 marks_size(struct vfio_mediate_device *dev)
@@ -110,7 +141,7 @@ static const struct vfio_mediate_migration_ops marks_migration = {
 	.version = 1,
 	.min_version = 1,
 	.run = marks_nothing,
-	.stop = marks_nothing,
+	.stop = marks_stopped,
 	.size = marks_size,
 	.save = marks_save,
 	.load_begin = marks_load_begin,
@@ -123,7 +154,7 @@ static int marks_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)
 	int *result;
 
 	if (pdev->vendor != PCI_VENDOR_ID_INTEL ||
-	    pdev->device != MARKS_DEVICE_82576_VF)
+	    (pdev->device != MARKS_DEVICE_82576_VF && pdev->device != MARKS_DEVICE_ICH9_AHCI))
 		return -ENODEV;
 
 	result = kzalloc(sizeof(*result), GFP_KERNEL_ACCOUNT);
