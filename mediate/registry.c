@@ -11,7 +11,6 @@
 #include <linux/debugfs.h>
 #include <linux/hash.h>
 #include <linux/klist.h>
-#include <linux/kmod.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/module.h>
@@ -23,6 +22,7 @@
 #include <linux/string.h>
 #include <linux/workqueue.h>
 
+#include "load.h"
 #include "session.h"
 #include "vfio_mediate.h"
 
@@ -461,13 +461,6 @@ static int ask_all(struct request *request, struct klist *list)
 	return ret;
 }
 
-void vfio_mediate_probe(struct pci_dev *pdev)
-{
-	request_module_nowait("vfio-mediate:v%08Xd%08X", pdev->vendor,
-			      pdev->device);
-}
-EXPORT_SYMBOL_GPL(vfio_mediate_probe);
-
 struct vfio_mediate_session *
 vfio_mediate_open(struct pci_dev *pdev, const struct vfio_mediate_host_ops *host,
 		  void (*detached)(void *data), void *data)
@@ -583,6 +576,7 @@ DEFINE_SHOW_ATTRIBUTE(ops);
 static int __init vfio_mediate_init(void)
 {
 	struct klist *list;
+	int ret;
 
 	for (list = named_offers; list < named_offers + ARRAY_SIZE(named_offers); list++)
 		klist_init(list, NULL, NULL);
@@ -590,6 +584,11 @@ static int __init vfio_mediate_init(void)
 	detach_wq = alloc_workqueue("vfio_mediate", WQ_UNBOUND, 0);
 	if (!detach_wq)
 		return -ENOMEM;
+	ret = vfio_mediate_load_init();
+	if (ret) {
+		destroy_workqueue(detach_wq);
+		return ret;
+	}
 
 	debugfs_dir = debugfs_create_dir("vfio_mediate", NULL);
 	debugfs_create_file("ops", 0400, debugfs_dir, NULL, &ops_fops);
@@ -601,6 +600,7 @@ module_init(vfio_mediate_init);
 static void __exit vfio_mediate_exit_module(void)
 {
 	debugfs_remove(debugfs_dir);
+	vfio_mediate_load_exit();
 	destroy_workqueue(detach_wq);
 }
 module_exit(vfio_mediate_exit_module);

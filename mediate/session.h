@@ -17,6 +17,7 @@
 #include "vfio_mediate.h"
 
 struct pci_dev;
+struct vfio_mediate_load;
 
 /**
  * struct vfio_mediate_session - An open device that is mediated
@@ -51,15 +52,41 @@ struct vfio_mediate_session {
 };
 
 /**
- * vfio_mediate_probe() - Load the module that mediates a device, if there is one
+ * vfio_mediate_load_start() - Request the module that mediates a device, if there is one
  * @pdev:	Device that is being bound.
  *
  * Requests the module alias "vfio-mediate:v...d...", and does not wait for it. Not at an
  * open, which any user who has the device may repeat at will.
  *
  * Context: Process context.
+ * Return: The request, for vfio_mediate_load_put(), or NULL when there is no memory.
  */
-void vfio_mediate_probe(struct pci_dev *pdev);
+struct vfio_mediate_load *vfio_mediate_load_start(struct pci_dev *pdev);
+
+/**
+ * vfio_mediate_load_wait() - Wait for the end of a request
+ * @load:	The request.
+ * @removing:	Set before vfio_mediate_load_wake().
+ *
+ * Context: Process context, sleeps. Under no lock that a vendor's module takes when it is
+ * loaded, as it does when it binds a PF; vfio's locks of an open are none of these.
+ * Return: 0 when the module, if there is one, has registered its ops or will not;
+ * -ENODEV when the device is being removed; -EAGAIN when it has taken a minute;
+ * -ERESTARTSYS when the caller is being killed.
+ */
+int vfio_mediate_load_wait(struct vfio_mediate_load *load, const bool *removing);
+
+/**
+ * vfio_mediate_load_wake() - A device is being removed
+ * @load:	Its request.
+ */
+void vfio_mediate_load_wake(struct vfio_mediate_load *load);
+
+/**
+ * vfio_mediate_load_put() - A device needs its request no longer
+ * @load:	The request, which goes on if it is under way.
+ */
+void vfio_mediate_load_put(struct vfio_mediate_load *load);
 
 /**
  * vfio_mediate_open() - Ask the registered ops who mediates a device

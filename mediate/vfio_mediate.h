@@ -732,7 +732,8 @@ static inline int vfio_mediate_state_lost(struct vfio_mediate_device *dev)
  *
  * A module that is to be loaded when a device is bound to vfio-pci-mediate has
  * MODULE_ALIAS("vfio-mediate:vVVVVVVVVdDDDDDDDD"), with the PCI vendor and
- * device ID in eight upper-case hex digits each.
+ * device ID in eight upper-case hex digits each. Opens of the device wait until the
+ * module's init has returned.
  *
  * Context: Process context, may sleep.
  * Return: 0, -EINVAL when a member of @ops is missing or @name is not one word,

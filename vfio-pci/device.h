@@ -45,6 +45,7 @@ struct vpm_region {
  * struct vpm_device - A device bound to vfio-pci-mediate
  * @core:	What vfio_pci_core knows of it.
  * @removing:	It is being removed: the device's lock is held until nobody has it open.
+ * @load:	Request for the module that mediates it. From probe to remove.
  * @session:	Who mediates it; NULL when nobody does. From open to close, like
  *		all that follows but for @trap and @track.
  * @mediated:	Bit n: region n is the vendor's business. The one test that an
@@ -66,6 +67,7 @@ struct vpm_region {
 struct vpm_device {
 	struct vfio_pci_core_device core;
 	bool removing;
+	struct vfio_mediate_load *load;
 	struct vfio_mediate_session *session;
 	u64 mediated;
 	struct vpm_region region[VFIO_PCI_NUM_REGIONS];

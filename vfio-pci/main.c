@@ -148,6 +148,10 @@ static int vpm_open_device(struct vfio_device *vdev)
 	struct vpm_device *vpm = to_vpm(vdev);
 	int ret;
 
+	ret = vfio_mediate_load_wait(vpm->load, &vpm->removing);
+	if (ret)
+		return ret;
+
 	ret = vfio_pci_core_enable(&vpm->core);
 	if (ret)
 		return ret;
@@ -434,15 +438,22 @@ static int vpm_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	pci_set_drvdata(pdev, &vpm->core);
 	compat_set_pci_ops(&vpm->core);
 
+	/* Once it is registered, it may be opened. */
+	vpm->load = vfio_mediate_load_start(pdev);
+	if (!vpm->load) {
+		ret = -ENOMEM;
+		goto err_put;
+	}
 	ret = vfio_pci_core_register_device(&vpm->core);
 	if (ret)
-		goto err_put;
+		goto err_load;
 
 	vpm_migration_debugfs(vpm);
-	vfio_mediate_probe(pdev);
 
 	return 0;
 
+err_load:
+	vfio_mediate_load_put(vpm->load);
 err_put:
 	vfio_put_device(&vpm->core.vdev);
 	return ret;
@@ -453,8 +464,10 @@ static void vpm_remove(struct pci_dev *pdev)
 	struct vpm_device *vpm = vpm_of(pdev);
 
 	WRITE_ONCE(vpm->removing, true);
+	vfio_mediate_load_wake(vpm->load);
 	vfio_pci_core_unregister_device(&vpm->core);
 	vpm_track_release(vpm);
+	vfio_mediate_load_put(vpm->load);
 	vfio_put_device(&vpm->core.vdev);
 }
 

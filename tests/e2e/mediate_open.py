@@ -29,6 +29,8 @@ MODULE = "mediator_claims"
 PARAMETERS = pathlib.Path(f"/sys/module/{MODULE}/parameters")
 ALIAS = pathlib.Path("/etc/modprobe.d/alias.conf")
 OPS = pathlib.Path("/sys/kernel/debug/vfio_mediate/ops")
+ALIASES = f"alias vfio-mediate:v00008086d000010CA {MODULE}\n"
+SLOW = 5        # seconds
 STRESS = 20     # seconds
 
 
@@ -53,6 +55,10 @@ def counters():
                  for name in ("opens", "releases"))
 
 
+def rebind(vf):
+    sh("vfctl", "bind", vf, "vfio-pci-mediate")
+
+
 def set_parameter(name, value):
     (PARAMETERS / name).write_text(str(value))
 
@@ -65,12 +71,10 @@ def test_loading(tap, vf):
     ALIAS.parent.mkdir(exist_ok=True)
     tap.equal(mediated_by(vf), "none", "bound and closed: mediated by none")
     tap.equal(opened_by(vf), "none", "nobody to ask: as in-tree")
-    ALIAS.write_text(f"alias vfio-mediate:v00008086d000010CA {MODULE}\n",
-                     encoding="utf-8")
+    ALIAS.write_text(ALIASES, encoding="utf-8")
     tap.equal((opened_by(vf), until(PARAMETERS.exists, 2)), ("none", False),
               "an open nobody claims loads no module")
-    sh("vfctl", "unbind", vf)
-    sh("vfctl", "bind", vf, "vfio-pci-mediate")
+    rebind(vf)
     tap.ok(until(PARAMETERS.exists, 20), "binding the device loads the one with its alias")
     tap.equal(opened_by(vf), "claims-0", "which mediates it")
     unload()
@@ -89,6 +93,42 @@ def test_loading(tap, vf):
                "a mediator in use cannot be unloaded", done)
     unload()
     tap.ok(not PARAMETERS.exists(), "once the VF is closed, it can")
+
+
+def test_slow_module(tap, vf):
+    """A device is opened while the module that mediates it is being loaded."""
+    unload()
+    ALIAS.write_text(f"{ALIASES}install {MODULE} sleep {SLOW}; modprobe -i {MODULE}\n",
+                     encoding="utf-8")
+    rebind(vf)
+    tap.equal(opened_by(vf), "claims-0", "an open right after the bind waits for the module")
+    tap.equal(opened_by(vf), "claims-0", "and the next one finds it loaded")
+
+    unload()
+    rebind(vf)
+    with subprocess.Popen([Hold.program, vf], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as hold:
+        time.sleep(0.5)
+        hold.kill()
+        said = hold.stdout.read()
+    tap.equal((said, PARAMETERS.exists()), (b"", False), "an open that waits can be killed")
+    until(PARAMETERS.exists, 20)
+
+    unload()
+    rebind(vf)
+    said = []
+    thread = threading.Thread(target=lambda: said.append(opened_by(vf)))
+    thread.start()
+    time.sleep(0.5)
+    sh("vfctl", "unbind", vf)
+    thread.join(20)
+    tap.equal((said, PARAMETERS.exists()), (["open: ENODEV"], False),
+              "the device is unbound: an open that waits ends, and neither waits")
+    tap.ok(until(PARAMETERS.exists, 20), "the module is loaded all the same")
+    rebind(vf)
+    tap.equal(opened_by(vf), "claims-0", "and mediates the device when it is bound again")
+    unload()
+    ALIAS.unlink()
 
 
 def test_verdicts(tap, vfs):
@@ -151,7 +191,7 @@ def test_going(tap, vf):
         tap.equal((hold.said, hold.line()), ("open", "requested"),
                   "unbinding the VF asks it back, then unbinds it")
     tap.equal(counters(), (3, 3), "and the mediator is told")
-    sh("vfctl", "bind", vf, "vfio-pci-mediate")
+    rebind(vf)
     tap.equal(opened_by(vf), "claims-0", "bound again: mediated again")
 
 
@@ -213,14 +253,11 @@ def test_stress(tap, vfs):
         set_parameter("registered", 0)
         set_parameter("registered", 1)
 
-    def rebind():
-        sh("vfctl", "bind", vfs[1], "vfio-pci-mediate")
-
     load()
     threads = [threading.Thread(target=loop, args=args) for args in (
         ("open", lambda: opened_by(vfs[0]), 0),
         ("open", lambda: Hold(vfs[1], "--until-requested").close(), 0),
-        ("switch", switch, 0.2), ("bind", rebind, 0.5))]
+        ("switch", switch, 0.2), ("bind", lambda: rebind(vfs[1]), 0.5))]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -238,7 +275,7 @@ def test_stress(tap, vfs):
 
 def main(tap, hold):
     Hold.program = hold
-    tap.run(test_loading, test_verdicts, test_named, test_going, test_unloading,
+    tap.run(test_loading, test_slow_module, test_verdicts, test_named, test_going, test_unloading,
             test_bars, test_stress, vf=VFS[0], vfs=VFS)
 
 
