@@ -241,7 +241,8 @@ static int nic_dirty_scan(struct vfio_mediate_device *dev)
 	struct nic_mediated *m = dev->handle;
 	struct nic_dirty *dirty = m->dirty;
 	struct nic *nic = m->nic;
-	bool stopped = READ_ONCE(nic->vf[m->n].stopped);
+	/* Looked at after the heads: what it goes on to write is behind them. */
+	const bool *quiet = &nic->vf[m->n].quiet;
 	struct nic_dirty_ring *rx, *tx;
 	unsigned int queue;
 	bool more = false;
@@ -257,7 +258,8 @@ static int nic_dirty_scan(struct vfio_mediate_device *dev)
 		if (!nic_queue_enabled(nic, false, q)) {
 			nic_end(dev, dirty, false, queue);
 		} else if (rx->on) {
-			ret = nic_dirty_rx_scan(dev, rx, dirty->desc, head, stopped);
+			ret = nic_dirty_rx_scan(dev, rx, dirty->desc, head,
+						READ_ONCE(*quiet));
 			dirty->error = min(ret, 0);
 			more |= ret > 0;
 		}
@@ -267,7 +269,8 @@ static int nic_dirty_scan(struct vfio_mediate_device *dev)
 			nic_end(dev, dirty, true, queue);
 		} else if (tx->on) {
 			ret = nic_dirty_tx_scan(dev, tx, head,
-						nic_rd64(nic, TDWBAL(q), TDWBAH(q)), stopped);
+						nic_rd64(nic, TDWBAL(q), TDWBAH(q)),
+						READ_ONCE(*quiet));
 			dirty->error = dirty->error ?: ret;
 		}
 		more |= nic_dirty_ring_end(dev, &dirty->old[queue]) > 0;

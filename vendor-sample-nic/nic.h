@@ -169,7 +169,9 @@ struct nic_vf_stats {
  * @link_off:	The administrator has taken its link away.
  * @open:	A VMM has it open, and it is mediated.
  * @active:	Its driver has completed the reset handshake.
- * @stopped:	Its DMA has been stopped by nic_vf_stop().
+ * @stopped:	It may do no DMA, by nic_vf_stop().
+ * @quiet:	Nor is any under way from before: what it has written is in memory. Read
+ *		without a lock.
  * @frozen:	Neither is its mailbox served.
  * @held:	Receives nothing for the moment, see nic_vf_hold().
  * @unmasked:	Its bits of EIMS, which are masked while it is @frozen.
@@ -193,6 +195,7 @@ struct nic_vf {
 	bool open;
 	bool active;
 	bool stopped;
+	bool quiet;
 	bool frozen;
 	bool held;
 	u32 unmasked;

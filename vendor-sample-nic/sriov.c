@@ -57,6 +57,8 @@ static void nic_vf_write_dma(struct nic *nic, unsigned int n)
 	struct nic_vf *vf = &nic->vf[n];
 	bool on = vf->active && !vf->link_off && !vf->stopped;
 
+	if (!vf->stopped)
+		WRITE_ONCE(vf->quiet, false);
 	nic_pool_enable(nic, n, on && !vf->held, on);
 }
 
@@ -205,6 +207,7 @@ int nic_vf_stop(struct nic *nic, unsigned int n, bool freeze)
 	ret = nic_pool_drain(nic, n, true);
 	if (nic_gone(nic))
 		ret = -ENODEV;
+	WRITE_ONCE(vf->quiet, !ret);
 	if (ret)
 		ret = nic_vf_unstop(nic, n, stopped, frozen) ?: ret;
 	mutex_unlock(&nic->vf_lock);
