@@ -399,37 +399,40 @@ static int nic_load(struct vfio_mediate_device *dev, const struct vfio_mediate_r
 {
 	struct nic_mediated *m = dev->handle;
 	struct nic_state *state = m->state;
-	u32 length;
+	size_t size;
 	void *to;
+	int ret;
 
 	switch (record->type) {
 	case NIC_REC_QUEUES:
 		to = &state->queues;
-		length = sizeof(state->queues);
+		size = sizeof(state->queues);
 		break;
 	case NIC_REC_VF:
 		to = &state->vf;
-		length = sizeof(state->vf);
+		size = sizeof(state->vf);
 		break;
 	case NIC_REC_FILTERS:
 		to = &state->filters;
-		length = sizeof(state->filters);
+		size = sizeof(state->filters);
 		break;
 	case NIC_REC_COUNTERS:
 		to = &state->counters;
-		length = sizeof(state->counters);
+		size = sizeof(state->counters);
 		break;
 	case NIC_REC_GUEST:
 		to = &state->guest;
-		length = sizeof(state->guest);
+		size = sizeof(state->guest);
 		break;
 	default:
 		return -EOPNOTSUPP;
 	}
 
-	if (state->have & BIT(record->type) || record->length != length)
+	if (state->have & BIT(record->type))
 		return -EINVAL;
-	memcpy(to, record->data, length);
+	ret = vfio_mediate_take_record(record, to, size, size);
+	if (ret)
+		return ret;
 	state->have |= BIT(record->type);
 
 	return record->type == NIC_REC_FILTERS ? nic_replay_check(to) : 0;

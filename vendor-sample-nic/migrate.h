@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The state of a VF as it is migrated: records of version 1, all numbers in
- * little-endian. Documentation/migration.rst lists what is in none of them.
+ * little-endian. Newer ones may have more at their end. Documentation/migration.rst lists
+ * what is in none of them.
  */
 
 #ifndef SAMPLE_NIC_MIGRATE_H
