@@ -13,7 +13,6 @@
 #include <linux/hrtimer.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
-#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/vfio_pci_core.h>
 
@@ -93,15 +92,20 @@ static int page_rw(struct vpm_shadow *shadow, const struct vfio_mediate_reg *reg
 	return ret;
 }
 
-static void drain(struct vpm_trap *trap, bool all)
+static void drain_pages(struct vpm_trap *trap, bool all)
 {
 	unsigned int i;
 
-	vpm_trap_enter_memory(trap);
 	for (i = 0; i < trap->num_pages; i++) {
 		vpm_shadow_drain(&trap->pages[i].shadow, all);
 		cond_resched();
 	}
+}
+
+static void drain(struct vpm_trap *trap, bool all)
+{
+	vpm_trap_enter_memory(trap);
+	drain_pages(trap, all);
 	vpm_trap_leave_memory(trap);
 }
 
@@ -185,13 +189,12 @@ static void fill(struct vpm_trap *trap)
  * KVM faults a page in, then looks up what it got, and has the VMM fail when that
  * is gone in between. It holds mmap_lock meanwhile: so must who takes it away.
  */
-static void hold_faults(struct vpm_device *vpm, struct mm_struct *mm)
+static void hold_faults(struct vpm_device *vpm)
 {
 	struct vpm_trap *trap = &vpm->trap;
+	struct mm_struct *mm = vpm_mapper_lock(&trap->mapper);
 	struct vpm_trap_area *area;
 
-	if (mm)
-		mmap_write_lock(mm);
 	down_write(&trap->fault_lock);
 
 	for (area = trap->areas; area < trap->areas + trap->num_areas; area++)
@@ -199,18 +202,13 @@ static void hold_faults(struct vpm_device *vpm, struct mm_struct *mm)
 				    VFIO_PCI_INDEX_TO_OFFSET(area->region) +
 				    area->offset, area->size, true);
 
-	if (mm)
-		mmap_write_unlock(mm);
+	vpm_mapper_unlock(mm);
 }
 
 static void set_state(struct vpm_device *vpm, enum vpm_trap_state state)
 {
 	struct vpm_trap *trap = &vpm->trap;
-	struct mm_struct *mm = READ_ONCE(trap->mm);
 	bool drained;
-
-	if (mm && !mmget_not_zero(mm))
-		mm = NULL;
 
 	mutex_lock(&trap->drain_lock);
 	if (state != VPM_TRAP_OFF && !trap->trapped) {
@@ -218,24 +216,22 @@ static void set_state(struct vpm_device *vpm, enum vpm_trap_state state)
 		vfio_mediate_synchronize(vpm->session);
 	}
 
-	hold_faults(vpm, mm);
+	hold_faults(vpm);
 	drained = trap->state != VPM_TRAP_SHADOW || vpm_reset_pending(vpm);
+	/* It is not tracked then, so no memory need be read under fault_lock. */
 	if (!drained && state == VPM_TRAP_OFF)
-		drain(trap, true);
+		drain_pages(trap, true);
 	if (state == VPM_TRAP_SHADOW)
 		fill(trap);
 	trap->state = state;
 	up_write(&trap->fault_lock);
 
-	/* With drain_lock alone: a vendor who notes what is written reads memory. */
+	/* Without fault_lock: a vendor who notes what is written reads memory. */
 	if (!drained && state == VPM_TRAP_EXACT)
 		drain(trap, true);
 	if (state == VPM_TRAP_OFF)
 		WRITE_ONCE(trap->trapped, false);
 	mutex_unlock(&trap->drain_lock);
-
-	if (mm)
-		mmput_async(mm);
 }
 
 static void tell(struct vpm_device *vpm)
@@ -481,15 +477,10 @@ int vpm_trap_mmap(struct vpm_device *vpm, struct vm_area_struct *vma)
 	if (refused)
 		return -EBUSY;
 
-	/*
-	 * The same for each mapping, unlike the mm; but who runs a guest maps the
-	 * device first.
-	 */
+	/* The same for each mapping */
 	WRITE_ONCE(trap->vm_ops, vma->vm_ops);
 	vma->vm_ops = &trap_vm_ops;
-	mmgrab(vma->vm_mm);
-	if (cmpxchg(&trap->mm, NULL, vma->vm_mm))
-		mmdrop(vma->vm_mm);
+	vpm_mapper_note(&trap->mapper, vma->vm_mm);
 
 	return 0;
 }
@@ -671,9 +662,7 @@ void vpm_trap_teardown(struct vpm_device *vpm)
 	if (trap->eventfd)
 		eventfd_ctx_put(trap->eventfd);
 	trap->eventfd = NULL;
-	if (trap->mm)
-		mmdrop(trap->mm);
-	trap->mm = NULL;
+	vpm_mapper_forget(&trap->mapper);
 	trap->state = VPM_TRAP_OFF;
 	trap->trapped = false;
 }
@@ -685,5 +674,6 @@ void vpm_trap_init(struct vpm_device *vpm)
 	mutex_init(&trap->toggle_lock);
 	mutex_init(&trap->drain_lock);
 	init_rwsem(&trap->fault_lock);
+	vpm_mapper_init(&trap->mapper);
 	trap->gone = true;
 }

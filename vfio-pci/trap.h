@@ -11,8 +11,9 @@
 #include <linux/sched.h>
 #include <linux/types.h>
 
+#include "mapper.h"
+
 struct eventfd_ctx;
-struct mm_struct;
 struct task_struct;
 struct vfio_mediate_access;
 struct vfio_mediate_device;
@@ -73,7 +74,7 @@ struct vpm_trap_area {
  * @shadowable:	Whether all @areas can be shadowed.
  * @drain_us:	Interval that the vendor asks for, or 0.
  * @drainer:	Thread that drains, while there are shadows; under @toggle_lock.
- * @mm:		First to have mapped a page that can be trapped.
+ * @mapper:	Who has mapped a page that can be trapped.
  * @vm_ops:	What vfio_pci_core gave the mappings.
  * @eventfd:	Signalled when the state changes; under @toggle_lock.
  *
@@ -97,14 +98,15 @@ struct vpm_trap {
 	bool shadowable;
 	unsigned int drain_us;
 	struct task_struct *drainer;
-	struct mm_struct *mm;
+	struct vpm_mapper mapper;
 	const struct vm_operations_struct *vm_ops;
 	struct eventfd_ctx *eventfd;
 };
 
 /**
  * vpm_trap_enter_memory() - The vendor is about to be called, and may read memory
- * @trap:	The device's, with its drain_lock held and no other.
+ * @trap:	The device's, with its drain_lock held, and without its fault_lock: memory may
+ *		have to be faulted in.
  */
 static inline void vpm_trap_enter_memory(struct vpm_trap *trap)
 {

@@ -81,7 +81,7 @@ struct demo {
 
 /* demo_rw.c */
 
-/* Accesses to DEMO_SCRATCH take for as long as this is set. */
+/* Accesses to DEMO_SCRATCH, and mmap() of the memory, take for as long as this is set. */
 extern bool demo_stall;
 
 /* What get_region_info returns. */

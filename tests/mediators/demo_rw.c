@@ -282,6 +282,8 @@ int demo_mmap(struct vfio_mediate_device *dev, u32 region, u64 offset, u64 size,
 		*pt = true;
 		return 0;
 	case VFIO_PCI_NUM_REGIONS:
+		while (READ_ONCE(demo_stall))
+			msleep(20);
 		*memory = demo->memory;
 		return 0;
 	}

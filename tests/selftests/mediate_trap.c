@@ -7,10 +7,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "mediate_fixture.h"
@@ -419,6 +421,74 @@ TEST_F(mediate, reset)
 	munmap(map, PAGE_4K);
 	set_dt_fd(m, -1);
 	close(fd);
+}
+
+/* A process that maps a page of the device; with @go, it then waits for the vendor. */
+static pid_t start_mapper(struct mediate *m, int mapped, int go)
+{
+	pid_t pid = fork();
+	char c = 0;
+
+	if (pid)
+		return pid;
+	bar_map(m, RX_PAGE, PAGE_4K);
+	if (go < 0)
+		_exit(0);
+	if (write(mapped, &c, 1) != 1 || read(go, &c, 1) != 1)
+		_exit(1);
+	_exit(!!try_map(m, m->memory, 0, PAGE_4K, MAP_SHARED, NULL));
+}
+
+static void *trap_off(void *arg)
+{
+	trap_set(arg, TRAP_OFF);
+
+	return NULL;
+}
+
+/*
+ * The device was handed over by a process that had mapped it, and is gone. Its mappings
+ * are taken away under mmap_lock of the one that has it now: KVM holds that lock while it
+ * faults a page in. Here a call of mmap() holds it.
+ */
+TEST_F(mediate, handed_over)
+{
+	struct mediate *m = &self->m;
+	struct timespec deadline;
+	int mapped[2], go[2], status = 1;
+	pthread_t thread;
+	bool waits;
+	pid_t pid;
+	char c = 0;
+
+	ASSERT_EQ(0, pipe(mapped));
+	ASSERT_EQ(0, pipe(go));
+	pid = start_mapper(m, -1, -1);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	CHECK_EQ(status, 0, "handed over: mapped by one that goes");
+
+	pid = start_mapper(m, mapped[1], go[0]);
+	ASSERT_EQ(1, read(mapped[0], &c, 1));
+	CHECK_EQ(trap_set(m, m->traps == TRAPS_NOSHADOW ? TRAP_EXACT : TRAP_ON), 0,
+		 "handed over: trapped");
+	demo_debugfs_set("stall", "1");
+	ASSERT_EQ(1, write(go[1], &c, 1));
+	usleep(500000);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, trap_off, m));
+	clock_gettime(CLOCK_REALTIME, &deadline);
+	deadline.tv_sec++;
+	waits = pthread_timedjoin_np(thread, NULL, &deadline);
+	CHECK(waits, "handed over: the trap's end waits for mmap_lock of the one that has it");
+	demo_debugfs_set("stall", "0");
+	if (waits)
+		pthread_join(thread, NULL);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	CHECK_EQ(status, 0, "handed over: which comes to its end");
+	CHECK_EQ(trap_get(m), TRAP_OFF, "handed over: the trap is off");
+	close(mapped[0]);
+	close(mapped[1]);
+	close(go[0]);
+	close(go[1]);
 }
 
 /* The vendor has gone: nothing is acknowledged any more. */
