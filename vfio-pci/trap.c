@@ -549,17 +549,12 @@ static int setup_area(struct vpm_device *vpm, const struct vfio_mediate_trap *fr
 	struct vpm_trap_area *area = &trap->areas[trap->num_areas];
 	struct vpm_region *region;
 	bool inside;
-	int ret;
 
 	if (from->region > VFIO_PCI_BAR5_REGION_INDEX || !from->pages.size ||
 	    !PAGE_ALIGNED(from->pages.offset | from->pages.size))
 		return -EINVAL;
 
 	region = &vpm->region[from->region];
-	ret = vpm_ranges_add(&region->trappable, &from->pages, 1,
-			     pci_resource_len(vpm->core.pdev, from->region));
-	if (ret)
-		return ret;
 	if (vpm_ranges_span(&region->mediated, from->pages.offset,
 			    from->pages.size, &inside) < from->pages.size ||
 	    inside)
@@ -590,6 +585,29 @@ static int setup_area(struct vpm_device *vpm, const struct vfio_mediate_trap *fr
 	return setup_pages(vpm, area, from->num_regs);
 }
 
+/* All of a BAR at once: adding to a set takes as long as what is in it. */
+static int setup_ranges(struct vpm_device *vpm, const struct vfio_mediate_device *dev)
+{
+	struct vfio_mediate_range *pages;
+	unsigned int bar, i, n;
+	int ret = 0;
+
+	pages = kvcalloc(dev->num_traps, sizeof(*pages), GFP_KERNEL);
+	if (!pages)
+		return -ENOMEM;
+
+	for (bar = 0; bar < PCI_STD_NUM_BARS && !ret; bar++) {
+		for (i = 0, n = 0; i < dev->num_traps; i++)
+			if (dev->traps[i].region == bar)
+				pages[n++] = dev->traps[i].pages;
+		ret = vpm_ranges_add(&vpm->region[bar].trappable, pages, n,
+				     pci_resource_len(vpm->core.pdev, bar));
+	}
+	kvfree(pages);
+
+	return ret;
+}
+
 int vpm_trap_setup(struct vpm_device *vpm,
 		   const struct vfio_mediate_device *dev)
 {
@@ -617,6 +635,9 @@ int vpm_trap_setup(struct vpm_device *vpm,
 	if (!trap->areas || !trap->pages)
 		return -ENOMEM;
 
+	ret = setup_ranges(vpm, dev);
+	if (ret)
+		return ret;
 	for (i = 0; i < dev->num_traps; i++) {
 		ret = setup_area(vpm, &dev->traps[i]);
 		if (ret)
