@@ -92,6 +92,12 @@ def test_opening(tap, vf):
     sh("modprobe", "-r", MODULE)
 
 
+def test_fill(tap):
+    """A vendor that reads guest memory whenever a register of a trapped page is read."""
+    kselftest(tap, "./mark_fill")
+    sh("modprobe", "-r", "mediator_marks")
+
+
 def test_parameters(tap):
     """What mediator_demo itself refuses."""
     done = subprocess.run(["modprobe", MODULE, "traps=nonsense"], text=True,
@@ -120,7 +126,7 @@ def main(tap, option=None, toggles=0):
     tap.case("dense", run_variant, tap, "dense", "dense", "info")
     for variant in ("net", "none"):
         under(f"concurrent, {variant}", variant, "concurrent")
-    tap.run(test_opening, vf=VFS[0])
+    tap.run(test_opening, test_fill, vf=VFS[0])
 
 
 if __name__ == "__main__":

@@ -21,6 +21,11 @@
 #define READ_MEMORY	0	/* gives what vfio_mediate_read() returned last */
 #define MARK_PAGE	8
 
+/* In BAR 0 */
+#define RX_PAGE		0x2000
+#define RDBAH		0x2804
+#define RXDCTL		0x2828
+
 static unsigned long long mark_iova;
 module_param(mark_iova, ullong, 0644);
 MODULE_PARM_DESC(mark_iova, "First byte that each scan marks");
@@ -52,6 +57,31 @@ MODULE_PARM_DESC(resets, "How often a device that is being stopped is reset by i
 static unsigned int scans;
 module_param(scans, uint, 0644);
 MODULE_PARM_DESC(scans, "Scans that have ended");
+
+static bool trap;
+module_param(trap, bool, 0444);
+MODULE_PARM_DESC(trap, "A page can be trapped; its reads come with one of guest memory at IOVA 0");
+
+static int filled;
+module_param(filled, int, 0644);
+MODULE_PARM_DESC(filled, "What the latter gave when its shadow was filled last");
+
+static int drained;
+module_param(drained, int, 0644);
+MODULE_PARM_DESC(drained, "What it gave for a mirror, which drains read as well");
+
+/* Of the first receive queue */
+static const struct vfio_mediate_reg marks_regs[] = {
+	{ .offset = RDBAH - RX_PAGE, .width = 4, .kind = VFIO_MEDIATE_DOORBELL },
+	{ .offset = RXDCTL - RX_PAGE, .width = 4, .kind = VFIO_MEDIATE_MIRROR },
+};
+
+static const struct vfio_mediate_trap marks_trap = {
+	.region = VFIO_PCI_BAR0_REGION_INDEX,
+	.pages = { RX_PAGE, 0x1000 },
+	.regs = marks_regs,
+	.num_regs = ARRAY_SIZE(marks_regs),
+};
 
 static const struct vfio_mediate_extra_region marks_region = {
 	.type = MARKS_TYPE,
@@ -166,6 +196,8 @@ static int marks_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)
 	dev->num_extra_regions = 1;
 	dev->migration = &marks_migration;
 	dev->tracking = &marks_tracking;
+	dev->traps = &marks_trap;
+	dev->num_traps = trap;
 
 	return 0;
 }
@@ -175,12 +207,31 @@ static void marks_release(struct vfio_mediate_device *dev)
 	kfree(dev->handle);
 }
 
-/* It is always mediated, and so no access to a trapped page. */
+static void read_trapped(struct vfio_mediate_device *dev,
+			 const struct vfio_mediate_access *access)
+{
+	u32 word;
+	int ret = vfio_mediate_read(dev, 0, &word, sizeof(word));
+
+	if (access->offset == RDBAH)
+		filled = ret;
+	else if (access->offset == RXDCTL)
+		drained = ret;
+}
+
+/* The region that is added is always mediated, and so no trapped page. */
 static int marks_rw(struct vfio_mediate_device *dev,
 		    struct vfio_mediate_access *access, bool *pt)
 {
 	int *result = dev->handle;
 	u32 word;
+
+	if (access->region == VFIO_PCI_BAR0_REGION_INDEX) {
+		if (!access->write)
+			read_trapped(dev, access);
+		*pt = true;
+		return 0;
+	}
 
 	if (!access->write)
 		access->value = access->offset == READ_MEMORY ? *result : 0;
