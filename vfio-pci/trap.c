@@ -31,34 +31,26 @@
 #define DRAIN_US	200
 #define MAX_DRAIN_US	USEC_PER_SEC
 
-struct vpm_shadow_page {
-	struct vpm_shadow shadow;
-	struct vpm_device *vpm;
-	u32 region;
-	u64 offset;
-};
-
-static bool overlaps(const struct vpm_trap_area *area, u64 region, u64 offset,
-		     u64 size)
+bool vpm_trap_overlaps(const struct vpm_trap_area *area, u64 region, u64 offset, u64 size)
 {
 	return area->region == region && offset < area->offset + area->size &&
 	       area->offset < offset + size;
 }
 
-static struct vpm_trap_area *find_area(struct vpm_device *vpm, u64 region,
-				       u64 offset, u64 size)
+struct vpm_trap_area *vpm_trap_find_area(struct vpm_device *vpm, u64 region, u64 offset,
+					 u64 size)
 {
 	struct vpm_trap *trap = &vpm->trap;
 	struct vpm_trap_area *area;
 
 	for (area = trap->areas; area < trap->areas + trap->num_areas; area++)
-		if (overlaps(area, region, offset, size))
+		if (vpm_trap_overlaps(area, region, offset, size))
 			return area;
 
 	return NULL;
 }
 
-static struct vpm_shadow_page *find_page(struct vpm_trap_area *area, u64 offset)
+struct vpm_shadow_page *vpm_trap_find_page(struct vpm_trap_area *area, u64 offset)
 {
 	if (!area->pages)
 		return NULL;
@@ -68,7 +60,7 @@ static struct vpm_shadow_page *find_page(struct vpm_trap_area *area, u64 offset)
 
 bool vpm_trap_can_shadow(struct vpm_device *vpm, u32 region, u64 offset)
 {
-	return find_area(vpm, region, offset, 1)->pages;
+	return vpm_trap_find_area(vpm, region, offset, 1)->pages;
 }
 
 static int page_rw(struct vpm_shadow *shadow, const struct vfio_mediate_reg *reg,
@@ -370,9 +362,9 @@ int vpm_trap_rw(struct vpm_device *vpm, struct vfio_mediate_access *access)
 	if (trap->state == VPM_TRAP_OFF)
 		goto out;
 	if (trap->state == VPM_TRAP_SHADOW) {
-		area = find_area(vpm, access->region, access->offset,
-				 access->width);
-		page = find_page(area, access->offset);
+		area = vpm_trap_find_area(vpm, access->region, access->offset,
+					  access->width);
+		page = vpm_trap_find_page(area, access->offset);
 	}
 
 	vpm_trap_enter_memory(trap);
@@ -388,101 +380,6 @@ out:
 	mutex_unlock(&trap->drain_lock);
 
 	return ret;
-}
-
-static vm_fault_t fault_in_shadow(struct vm_fault *vmf, struct vpm_device *vpm,
-				  struct vpm_shadow_page *page)
-{
-	vm_fault_t ret = VM_FAULT_SIGBUS;
-
-	down_read(&vpm->core.memory_lock);
-	if (!vpm->core.pm_runtime_engaged && vpm_memory_enabled(&vpm->core))
-		ret = vmf_insert_pfn(vmf->vma, vmf->address,
-				     PHYS_PFN(virt_to_phys(page->shadow.mem)));
-	up_read(&vpm->core.memory_lock);
-
-	return ret;
-}
-
-static vm_fault_t trap_huge_fault(struct vm_fault *vmf, unsigned int order)
-{
-	struct vm_area_struct *vma = vmf->vma;
-	struct vpm_device *vpm = container_of(vma->vm_private_data,
-					      struct vpm_device, core);
-	u64 address = ALIGN_DOWN(vmf->address, PAGE_SIZE << order);
-	struct vpm_trap *trap = &vpm->trap;
-	struct vpm_shadow_page *page;
-	struct vpm_trap_area *area;
-	vm_fault_t ret;
-	u64 pos;
-
-	/* Below the start of the mapping it does not matter: no such fault fits. */
-	pos = ((u64)vma->vm_pgoff << PAGE_SHIFT) + address - vma->vm_start;
-	area = find_area(vpm, VFIO_PCI_OFFSET_TO_INDEX(pos),
-			 pos & VFIO_PCI_OFFSET_MASK, PAGE_SIZE << order);
-
-	/* A page that can be trapped must go without its neighbours. */
-	if (order && area)
-		return VM_FAULT_FALLBACK;
-	if (order)
-		return trap->vm_ops->huge_fault(vmf, order);
-	if (!area)
-		return trap->vm_ops->fault(vmf);
-
-	down_read(&trap->fault_lock);
-	page = find_page(area, pos & VFIO_PCI_OFFSET_MASK);
-	if (trap->state == VPM_TRAP_OFF)
-		ret = trap->vm_ops->fault(vmf);
-	else if (trap->state == VPM_TRAP_SHADOW && page)
-		ret = fault_in_shadow(vmf, vpm, page);
-	else
-		ret = VM_FAULT_SIGBUS;
-	up_read(&trap->fault_lock);
-
-	return ret;
-}
-
-static vm_fault_t trap_fault(struct vm_fault *vmf)
-{
-	return trap_huge_fault(vmf, 0);
-}
-
-static const struct vm_operations_struct trap_vm_ops = {
-	.fault = trap_fault,
-#ifdef CONFIG_ARCH_SUPPORTS_HUGE_PFNMAP
-	.huge_fault = trap_huge_fault,
-#endif
-};
-
-int vpm_trap_mmap(struct vpm_device *vpm, struct vm_area_struct *vma)
-{
-	u64 pos = (u64)vma->vm_pgoff << PAGE_SHIFT;
-	u64 region = VFIO_PCI_OFFSET_TO_INDEX(pos);
-	u64 offset = pos & VFIO_PCI_OFFSET_MASK;
-	u64 size = vma->vm_end - vma->vm_start;
-	struct vpm_trap *trap = &vpm->trap;
-	struct vpm_trap_area *area;
-	bool refused = false;
-
-	if (!find_area(vpm, region, offset, size))
-		return 0;
-
-	down_read(&trap->fault_lock);
-	for (area = trap->areas; area < trap->areas + trap->num_areas; area++)
-		if (overlaps(area, region, offset, size))
-			refused |= trap->state == VPM_TRAP_EXACT ||
-				   (trap->state == VPM_TRAP_SHADOW &&
-				    !area->pages);
-	up_read(&trap->fault_lock);
-	if (refused)
-		return -EBUSY;
-
-	/* The same for each mapping */
-	WRITE_ONCE(trap->vm_ops, vma->vm_ops);
-	vma->vm_ops = &trap_vm_ops;
-	vpm_mapper_note(&trap->mapper, vma->vm_mm);
-
-	return 0;
 }
 
 void vpm_trap_reset_done(struct vpm_device *vpm, bool off)

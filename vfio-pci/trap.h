@@ -12,6 +12,7 @@
 #include <linux/types.h>
 
 #include "mapper.h"
+#include "shadow.h"
 
 struct eventfd_ctx;
 struct task_struct;
@@ -20,7 +21,6 @@ struct vfio_mediate_device;
 struct vfio_mediate_reg;
 struct vm_area_struct;
 struct vpm_device;
-struct vpm_shadow_page;
 
 /**
  * enum vpm_trap_state - How far pages are trapped
@@ -32,6 +32,20 @@ enum vpm_trap_state {
 	VPM_TRAP_OFF,
 	VPM_TRAP_SHADOW,
 	VPM_TRAP_EXACT,
+};
+
+/**
+ * struct vpm_shadow_page - A page that can be trapped, and has a shadow
+ * @shadow:	The shadow.
+ * @vpm:	The device.
+ * @region:	Index of the BAR.
+ * @offset:	Of the page.
+ */
+struct vpm_shadow_page {
+	struct vpm_shadow shadow;
+	struct vpm_device *vpm;
+	u32 region;
+	u64 offset;
 };
 
 /**
@@ -238,6 +252,38 @@ int vpm_trap_hold(struct vpm_device *vpm);
  * Who had trapped before, or has since, finds them trapped.
  */
 void vpm_trap_release(struct vpm_device *vpm);
+
+/**
+ * vpm_trap_overlaps() - Are some bytes in pages that can be trapped?
+ * @area:	The pages.
+ * @region:	Index of a region.
+ * @offset:	The first byte.
+ * @size:	Bytes, not 0.
+ *
+ * Return: Whether one is.
+ */
+bool vpm_trap_overlaps(const struct vpm_trap_area *area, u64 region, u64 offset, u64 size);
+
+/**
+ * vpm_trap_find_area() - Find pages that can be trapped
+ * @vpm:	The device.
+ * @region:	Index of a region.
+ * @offset:	The first byte.
+ * @size:	Bytes, not 0.
+ *
+ * Return: An area that has one of the bytes, or NULL.
+ */
+struct vpm_trap_area *vpm_trap_find_area(struct vpm_device *vpm, u64 region, u64 offset,
+					 u64 size);
+
+/**
+ * vpm_trap_find_page() - Find a page's shadow
+ * @area:	The page's area.
+ * @offset:	Of a byte of the page.
+ *
+ * Return: The page, or NULL when it can have no shadow.
+ */
+struct vpm_shadow_page *vpm_trap_find_page(struct vpm_trap_area *area, u64 offset);
 
 /**
  * vpm_trap_can_shadow() - Can a page have a shadow?
