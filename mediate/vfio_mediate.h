@@ -420,6 +420,11 @@ struct vfio_mediate_host_ops {
  * @traps:		Pages that can be trapped, at most 1024 in all, in the order
  *			in which they are drained.
  * @num_traps:		Number of @traps.
+ * @no_p2p:		Pages that can be trapped, and what is mapped together with them,
+ *			cannot be mapped for DMA of other devices. To be set where these
+ *			might write to them, as to ring a doorbell: a trap does not see
+ *			that, nor does who tracks the device. User space that maps BARs
+ *			for others by type1 gets EFAULT; QEMU warns, and goes on.
  * @drain_us:		Microseconds between two drains of the shadows, unless the
  *			drain_us parameter of vfio_pci_mediate says otherwise. 0 for
  *			that module's default.
@@ -446,6 +451,7 @@ struct vfio_mediate_device {
 	unsigned int num_irqs;
 	const struct vfio_mediate_trap *traps;
 	unsigned int num_traps;
+	bool no_p2p;
 	unsigned int drain_us;
 	const struct vfio_mediate_migration_ops *migration;
 	u64 migration_features;

@@ -37,6 +37,21 @@ static inline int compat_pasid_attach_ioas(struct vfio_device *vdev, u32 pasid,
 #define COMPAT_PASID_OPS
 #endif
 
+/* A page frame of any kind, for a mapping with VM_MIXEDMAP. */
+#ifdef COMPAT_HAS_PFN_T
+#include <linux/pfn_t.h>
+
+static inline vm_fault_t compat_insert_mixed(struct vm_fault *vmf, unsigned long pfn)
+{
+	return vmf_insert_mixed(vmf->vma, vmf->address, __pfn_to_pfn_t(pfn, 0));
+}
+#else
+static inline vm_fault_t compat_insert_mixed(struct vm_fault *vmf, unsigned long pfn)
+{
+	return vmf_insert_mixed(vmf->vma, vmf->address, pfn);
+}
+#endif
+
 /* VF token for cdev users. */
 #ifdef COMPAT_HAS_TOKEN
 #define COMPAT_TOKEN_OPS						\

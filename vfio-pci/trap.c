@@ -514,6 +514,7 @@ int vpm_trap_setup(struct vpm_device *vpm,
 	int ret;
 
 	trap->shadowable = true;
+	trap->no_p2p = dev->no_p2p;
 	trap->drain_us = dev->drain_us;
 	if (!dev->num_traps)
 		return 0;

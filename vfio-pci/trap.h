@@ -86,6 +86,7 @@ struct vpm_trap_area {
  * @pages:	The shadows of all @areas.
  * @num_pages:	Number of @pages.
  * @shadowable:	Whether all @areas can be shadowed.
+ * @no_p2p:	Mappings of pages in @areas cannot be mapped for DMA.
  * @drain_us:	Interval that the vendor asks for, or 0.
  * @drainer:	Thread that drains, while there are shadows; under @toggle_lock.
  * @mapper:	Who has mapped a page that can be trapped.
@@ -110,6 +111,7 @@ struct vpm_trap {
 	struct vpm_shadow_page *pages;
 	unsigned int num_pages;
 	bool shadowable;
+	bool no_p2p;
 	unsigned int drain_us;
 	struct task_struct *drainer;
 	struct vpm_mapper mapper;

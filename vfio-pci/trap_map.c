@@ -7,21 +7,38 @@
 #include <linux/vfio_pci_core.h>
 
 #include "bar.h"
+#include "compat.h"
 #include "device.h"
 #include "trap.h"
 
-static vm_fault_t fault_in_shadow(struct vm_fault *vmf, struct vpm_device *vpm,
-				  struct vpm_shadow_page *page)
+static bool is_mixed(const struct vm_area_struct *vma)
+{
+	return vma->vm_flags & VM_MIXEDMAP;
+}
+
+static vm_fault_t fault_in(struct vm_fault *vmf, struct vpm_device *vpm, phys_addr_t addr)
 {
 	vm_fault_t ret = VM_FAULT_SIGBUS;
 
 	down_read(&vpm->core.memory_lock);
 	if (!vpm->core.pm_runtime_engaged && vpm_memory_enabled(&vpm->core))
-		ret = vmf_insert_pfn(vmf->vma, vmf->address,
-				     PHYS_PFN(virt_to_phys(page->shadow.mem)));
+		ret = is_mixed(vmf->vma) ?
+		      compat_insert_mixed(vmf, PHYS_PFN(addr)) :
+		      vmf_insert_pfn(vmf->vma, vmf->address, PHYS_PFN(addr));
 	up_read(&vpm->core.memory_lock);
 
 	return ret;
+}
+
+/* vfio_pci_core only knows how to do it in its own mappings. */
+static vm_fault_t fault_in_device(struct vm_fault *vmf, struct vpm_device *vpm, u64 pos)
+{
+	if (!is_mixed(vmf->vma))
+		return vpm->trap.vm_ops->fault(vmf);
+
+	return fault_in(vmf, vpm, pci_resource_start(vpm->core.pdev,
+						     VFIO_PCI_OFFSET_TO_INDEX(pos)) +
+				  (pos & VFIO_PCI_OFFSET_MASK));
 }
 
 static vm_fault_t trap_huge_fault(struct vm_fault *vmf, unsigned int order)
@@ -42,19 +59,19 @@ static vm_fault_t trap_huge_fault(struct vm_fault *vmf, unsigned int order)
 				  pos & VFIO_PCI_OFFSET_MASK, PAGE_SIZE << order);
 
 	/* A page that can be trapped must go without its neighbours. */
-	if (order && area)
+	if (order && (area || is_mixed(vma)))
 		return VM_FAULT_FALLBACK;
 	if (order)
 		return trap->vm_ops->huge_fault(vmf, order);
 	if (!area)
-		return trap->vm_ops->fault(vmf);
+		return fault_in_device(vmf, vpm, pos);
 
 	down_read(&trap->fault_lock);
 	page = vpm_trap_find_page(area, pos & VFIO_PCI_OFFSET_MASK);
 	if (trap->state == VPM_TRAP_OFF)
-		ret = trap->vm_ops->fault(vmf);
+		ret = fault_in_device(vmf, vpm, pos);
 	else if (trap->state == VPM_TRAP_SHADOW && page)
-		ret = fault_in_shadow(vmf, vpm, page);
+		ret = fault_in(vmf, vpm, virt_to_phys(page->shadow.mem));
 	else
 		ret = VM_FAULT_SIGBUS;
 	up_read(&trap->fault_lock);
@@ -100,6 +117,9 @@ int vpm_trap_mmap(struct vpm_device *vpm, struct vm_area_struct *vma)
 	/* The same for each mapping */
 	WRITE_ONCE(trap->vm_ops, vma->vm_ops);
 	vma->vm_ops = &trap_vm_ops;
+	/* Type1 maps for DMA what has page frames of its own, or VM_PFNMAP. */
+	if (trap->no_p2p)
+		vm_flags_mod(vma, VM_MIXEDMAP, VM_PFNMAP);
 	vpm_mapper_note(&trap->mapper, vma->vm_mm);
 
 	return 0;

@@ -38,7 +38,7 @@ OPENS = 10
 
 PROGRAMS = ("info", "rw", "mmap", "irq", "trap", "shadow", "stuck")
 # Of the tests: each is a set of the module's parameters.
-VARIANTS = ("net", "none", "noshadow", "sparse", "hammer")
+VARIANTS = ("net", "none", "noshadow", "sparse", "hammer", "no_p2p")
 
 
 def counter(name):

@@ -40,6 +40,10 @@ static unsigned int drain_us;
 module_param(drain_us, uint, 0644);
 MODULE_PARM_DESC(drain_us, "Microseconds between drains, from the next open on");
 
+static bool no_p2p;
+module_param(no_p2p, bool, 0444);
+MODULE_PARM_DESC(no_p2p, "Pages that can be trapped cannot be mapped for DMA");
+
 static bool pf;
 module_param(pf, bool, 0444);
 MODULE_PARM_DESC(pf, "Claim PFs and not VFs: they have states of power");
@@ -166,6 +170,7 @@ static int demo_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)
 	dev->irqs = irqs;
 	dev->num_irqs = ARRAY_SIZE(irqs);
 	dev->drain_us = drain_us;
+	dev->no_p2p = no_p2p;
 	demo_traps_set(demo, traps);
 	demo_debugfs_add(demo);
 

@@ -9,13 +9,15 @@
 #include "check.h"
 #include "mediate.h"
 
-#define DEMO		"drain_us=1000 dense=N "
+#define DEMO_ALL	"drain_us=1000 dense=N "
+#define DEMO		DEMO_ALL "no_p2p=N "
 #define DEMO_NET	DEMO "traps=net rom=N sparse=N"
 #define DEMO_NONE	DEMO "traps=none rom=Y sparse=N"
 #define DEMO_NOSHADOW	DEMO "traps=noshadow rom=N sparse=N"
 #define DEMO_SPARSE	DEMO "traps=noshadow rom=N sparse=Y"
 #define DEMO_HAMMER	DEMO "traps=hammer rom=Y sparse=Y"
 #define DEMO_NET_ROM	DEMO "traps=net rom=Y sparse=N"
+#define DEMO_NO_P2P	DEMO_ALL "no_p2p=Y traps=net rom=N sparse=N"
 
 FIXTURE(mediate) {
 	struct mediate m;

@@ -16,6 +16,7 @@ FIXTURE_VARIANT_ADD(mediate, none) { .parameters = DEMO_NONE };
 FIXTURE_VARIANT_ADD(mediate, noshadow) { .parameters = DEMO_NOSHADOW };
 FIXTURE_VARIANT_ADD(mediate, sparse) { .parameters = DEMO_SPARSE };
 FIXTURE_VARIANT_ADD(mediate, hammer) { .parameters = DEMO_HAMMER };
+FIXTURE_VARIANT_ADD(mediate, no_p2p) { .parameters = DEMO_NO_P2P };
 FIXTURE_VARIANT_ADD(mediate, cdev) { .parameters = DEMO_NET_ROM, .mode = VFIO_CLIENT_CDEV };
 
 TEST_F(mediate, bar)
@@ -67,6 +68,46 @@ TEST_F(mediate, bar)
 	      "BAR 0: and the other way round");
 	bar_write32(m, REG_VTIVAR, 0);
 	munmap(map, 0x1000);
+}
+
+/* For the DMA of another device, once it is there and once it is not */
+static int map_for_dma(struct mediate *m, const struct vfio_client_region *region, __u64 off)
+{
+	static __u64 iova = 0x10000000;
+	int ret, again;
+	void *map;
+	__u32 val;
+
+	if (try_map(m, region, off, PAGE_4K, MAP_SHARED, &map))
+		return -ENXIO;
+	ret = vfio_client_dma_map(&m->dev, map, iova, PAGE_4K);
+	if (!load32(map, &val))
+		return -ENXIO;
+	again = vfio_client_dma_map(&m->dev, map, iova + PAGE_4K, PAGE_4K);
+	iova += 2 * PAGE_4K;
+	munmap(map, PAGE_4K);
+
+	return ret == again ? ret : -ENOTUNIQ;
+}
+
+TEST_F(mediate, p2p)
+{
+	bool type1 = variant->mode == VFIO_CLIENT_GROUP;
+	struct mediate *m = &self->m;
+	char refused[4];
+
+	ASSERT_TRUE(param_get("mediator_demo", "no_p2p", refused, sizeof(refused)));
+	/* An iommufd maps BARs by dma-bufs alone. */
+	CHECK_EQ(map_for_dma(m, &m->region[3], 0), type1 ? 0 : -EFAULT,
+		 "p2p: a page of another BAR");
+	CHECK_EQ(map_for_dma(m, &m->region[0], RX_PAGE),
+		 type1 && *refused == 'N' ? 0 : -EFAULT,
+		 "p2p: a page that can be trapped, the vendor minds: %s", refused);
+	if (m->traps != TRAPS_NET)
+		return;
+	trap_set(m, TRAP_ON);
+	CHECK_EQ(map_for_dma(m, &m->region[0], RX_PAGE), -EFAULT, "p2p: a page that is trapped");
+	trap_set(m, TRAP_OFF);
 }
 
 TEST_F(mediate, memory)

@@ -15,6 +15,7 @@
 
 FIXTURE_VARIANT_ADD(mediate, net) { .parameters = DEMO_NET };
 FIXTURE_VARIANT_ADD(mediate, hammer) { .parameters = DEMO_HAMMER };
+FIXTURE_VARIANT_ADD(mediate, no_p2p) { .parameters = DEMO_NO_P2P };
 FIXTURE_VARIANT_ADD(mediate, cdev) { .parameters = DEMO_NET_ROM, .mode = VFIO_CLIENT_CDEV };
 
 /* Registers of an RX queue in the order in which they are to be written */

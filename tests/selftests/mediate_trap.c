@@ -21,6 +21,7 @@ FIXTURE_VARIANT_ADD(mediate, net) { .parameters = DEMO_NET };
 FIXTURE_VARIANT_ADD(mediate, noshadow) { .parameters = DEMO_NOSHADOW };
 FIXTURE_VARIANT_ADD(mediate, sparse) { .parameters = DEMO_SPARSE };
 FIXTURE_VARIANT_ADD(mediate, hammer) { .parameters = DEMO_HAMMER };
+FIXTURE_VARIANT_ADD(mediate, no_p2p) { .parameters = DEMO_NO_P2P };
 FIXTURE_VARIANT_ADD(mediate, cdev) { .parameters = DEMO_NET_ROM, .mode = VFIO_CLIENT_CDEV };
 
 static int listen_irq(struct mediate *m, int fd)
