@@ -23,6 +23,7 @@ Nothing is to be seen in the log meanwhile.
 # ///
 
 import os
+import pathlib
 import subprocess
 import time
 
@@ -34,6 +35,8 @@ from labhost.sriov import DRIVER, PF, VFS
 from labhost.tap import program
 
 SAMPLE_NIC = "/sys/bus/pci/drivers/sample_nic"
+
+SLOW = pathlib.Path("/sys/module/slow_drain/parameters")
 
 # What is said once it cannot be known any more what a VF writes
 UNKNOWN = ["it is attached to no IOAS: what it writes cannot be known",
@@ -100,13 +103,35 @@ def test_going(tap, pf):
            f"{tracked} {ended}")
 
 
+def test_stopping(tap, vf):
+    """A VF that is tracked is stopped, which takes its time."""
+    if subprocess.run(["modprobe", "slow_drain"], check=False).returncode:
+        tap.skip("stopping", "no kretprobes in this kernel")
+        return
+    stop = pathlib.Path(f"/sys/kernel/debug/sample_nic/{PF}/vf{VFS.index(vf)}_stop")
+    with subprocess.Popen(["./dirty_hold"], text=True,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as proc:
+        tracked = any(line == "tracked\n" for line in proc.stdout)
+        for _ in range(5):
+            stop.write_text("1")
+            time.sleep(0.1)
+            stop.write_text("0")
+        proc.stdin.close()
+        ended = proc.wait(30)
+    hits, early, last = (int((SLOW / name).read_text()) for name in ("hits", "early", "last"))
+    sh("modprobe", "-r", "slow_drain")
+    tap.ok(tracked and not ended and hits and last,
+           f"its rings are looked at {hits} times meanwhile, {last} times afterwards", ended)
+    tap.equal(early, 0, "it counts as stopped only when none of its DMA is under way")
+
+
 def main(tap, packets="20000", seed="1"):
     pf = Port(PF)
     tap.ok(up(pf), "the PF has a link")
     pf.close()
     sh("vfctl", "bind", VFS[0], DRIVER)
-    tap.run(test_type1, test_log, test_iommufd, test_going, pf=PF,
-            env={"PACKETS": packets, "SEED": seed})
+    tap.run(test_type1, test_log, test_iommufd, test_stopping, test_going, pf=PF,
+            vf=VFS[0], env={"PACKETS": packets, "SEED": seed})
 
 
 if __name__ == "__main__":
