@@ -21,6 +21,8 @@
 #define PAGES		(MEM_SIZE / PAGE_4K)
 #define QUEUES		2
 #define MAPPED_SIZE	(2 * PAGE_4K)	/* of BAR 0 */
+#define ETHERTYPE	0x88b5
+#define MAX_FRAME	1514
 
 /* What others read or write at the same time */
 #define load(p)		__atomic_load_n(p, __ATOMIC_ACQUIRE)
