@@ -66,7 +66,7 @@ class Migration:
     source is the guest."""
 
     def __init__(self, source, *vfs, qemu=None, downtime_limit=DOWNTIME_LIMIT,
-                 bandwidth=BANDWIDTH, destination=None):
+                 bandwidth=BANDWIDTH, destination=None, incoming=True):
         self.source = source
         self.limits = {"downtime-limit": int(downtime_limit * 1000),
                        "max-bandwidth": bandwidth}
@@ -75,7 +75,7 @@ class Migration:
         if qemu:
             settings["qemu"] = qemu
         self.destination = destination or Guest(
-            *vfs, name=f"{name}@{int(count or 0) + 1}", incoming=True, **settings)
+            *vfs, name=f"{name}@{int(count or 0) + 1}", incoming=incoming, **settings)
         try:
             self.destination.connect()
         except GuestError:

@@ -2,6 +2,7 @@
 """Guests that receive while they are migrated, with what their VF writes tracked or not."""
 
 import hashlib
+import itertools
 import multiprocessing
 import os
 import pathlib
@@ -38,13 +39,15 @@ UNMARKED = "what the VF writes and nobody marks as dirty: vendor-sample-nic/dirt
     "dirty_ring.c, migration/track.c"
 
 
-def flood(rate, stop):
-    """UDP packets to the guest."""
+def flood(rate, stop, addresses):
+    """UDP packets to each of the guest's addresses in turn."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         upcoming = time.monotonic()
-        while not stop.is_set():
+        for address in itertools.cycle(addresses):
+            if stop.is_set():
+                break
             try:
-                sock.sendto(os.urandom(PAYLOAD), (GUEST_ADDRESS, PORT))
+                sock.sendto(os.urandom(PAYLOAD), (address, PORT))
             except OSError:
                 pass
             upcoming += 1 / rate
@@ -54,11 +57,11 @@ def flood(rate, stop):
 class Load:
     """The guest receives so many packets a second, of any size."""
 
-    def __init__(self, rate):
+    def __init__(self, rate, *addresses):
         self.rate = rate
         self.stop = multiprocessing.Event()
-        self.process = multiprocessing.Process(target=flood, daemon=True,
-                                               args=(rate, self.stop))
+        self.process = multiprocessing.Process(
+            target=flood, daemon=True, args=(rate, self.stop, addresses or [GUEST_ADDRESS]))
 
     def __enter__(self):
         if self.rate:

@@ -18,7 +18,7 @@ from .sriov import NETDEV
 from .view import VECTORS, View, interrupts_of
 
 MEMORY = "192M"         # half of it holds the initrd, and what is transferred
-PROGRAMS = [f"/lab/job/{name}" for name in ("echo", "exchange", "poke")]
+PROGRAMS = [f"/lab/job/{name}" for name in ("echo", "exchange", "poke", "vfdrive")]
 TRIES = 3               # of pings
 QUIET = 2               # s of traffic before and after
 # Where to look when bytes are not what they were
@@ -42,10 +42,10 @@ def private_network():
     atexit.register(outer.call, "set_link", name="world", up=True)
 
 
-def guest_on(vf, migratable=True, options=(), **settings):
+def guest_on(*vfs, migratable=True, options=(), **settings):
     if settings.get("qemu") == "7.2":
         options = [*options, "-trace", STATE_TRACE]
-    return Guest(vf, memory=MEMORY, migratable=migratable, options=options,
+    return Guest(*vfs, memory=MEMORY, migratable=migratable, options=options,
                  programs=PROGRAMS, **settings)
 
 
