@@ -56,6 +56,7 @@ static int nic_tx_begin(struct vfio_mediate_device *dev, struct nic_dirty_ring *
 		.count = (nic_rd(nic, TDLEN(q)) & XDLEN) / sizeof(struct nic_tx_desc),
 		.tail = nic_rd(nic, TDT(q)),
 		.clean = nic_rd(nic, TDH(q)),
+		.head_copy = nic_rd64(nic, TDWBAL(q), TDWBAH(q)),
 	};
 
 	return nic_dirty_tx_begin(ring);

@@ -208,6 +208,12 @@ int nic_dirty_tx_post(struct nic_dirty_ring *ring, u32 tail)
 	return 0;
 }
 
+static void nic_mark_head(struct vfio_mediate_device *dev, const struct nic_dirty_ring *ring)
+{
+	if (ring->head_copy & TDWB_ENABLE)
+		vfio_mediate_mark(dev, ring->head_copy & ~(u64)TDWB_ENABLE, sizeof(u32));
+}
+
 /* The device writes to those that it has sent, at some time before it is stopped. */
 int nic_dirty_tx_scan(struct vfio_mediate_device *dev, struct nic_dirty_ring *ring, u32 head,
 		      u64 head_copy, bool stopped)
@@ -223,8 +229,11 @@ int nic_dirty_tx_scan(struct vfio_mediate_device *dev, struct nic_dirty_ring *ri
 		vfio_mediate_mark(dev, ring->base, ring->count * DESC_SIZE);
 	else
 		nic_mark_descs(dev, ring, ring->clean, head);
-	if (head_copy & TDWB_ENABLE && (stopped || sent))
-		vfio_mediate_mark(dev, head_copy & ~(u64)TDWB_ENABLE, sizeof(u32));
+	if (ring->head_copy != head_copy)
+		nic_mark_head(dev, ring);
+	ring->head_copy = head_copy;
+	if (stopped || sent)
+		nic_mark_head(dev, ring);
 	ring->clean = head;
 	ring->given = left;
 
@@ -244,6 +253,7 @@ int nic_dirty_ring_end(struct vfio_mediate_device *dev, struct nic_dirty_ring *r
 		nic_rx_back(dev, ring, U32_MAX);
 	}
 	vfio_mediate_mark(dev, ring->base, ring->count * DESC_SIZE);
+	nic_mark_head(dev, ring);
 	kvfree(ring->posted);
 	*ring = (struct nic_dirty_ring){};
 

@@ -37,6 +37,8 @@ struct nic_posted {
  * @seen:	Receive: up to here the device was seen to have got, and what it may have
  *		written until then is marked; where it is ahead of @clean, not for good.
  * @given:	Transmit: how many it has been given since @clean was found.
+ * @head_copy:	Transmit: where the device writes its head to, as it was seen last, and in
+ *		the lowest bit whether it does.
  * @posted:	Receive: buffers of those from @clean to @tail.
  */
 struct nic_dirty_ring {
@@ -48,6 +50,7 @@ struct nic_dirty_ring {
 	u32 clean;
 	u32 seen;
 	u32 given;
+	u64 head_copy;
 	struct nic_posted *posted;
 };
 
@@ -97,7 +100,8 @@ int nic_dirty_rx_scan(struct vfio_mediate_device *dev, struct nic_dirty_ring *ri
 
 /**
  * nic_dirty_tx_begin() - A transmit ring is in use, or about to be
- * @ring:	All zero but for base, count, the device's tail, and its head as clean.
+ * @ring:	All zero but for base, count, the device's tail, its head as clean, and
+ *		head_copy.
  *
  * A ring of no descriptors stays off.
  *
@@ -119,7 +123,7 @@ int nic_dirty_tx_post(struct nic_dirty_ring *ring, u32 tail);
  * @dev:	The VF.
  * @ring:	Its ring, on.
  * @head:	The device's.
- * @head_copy:	Where the device writes its head to, and in the lowest bit whether it does.
+ * @head_copy:	See struct nic_dirty_ring: as it is now.
  * @stopped:	It writes no more: mark all that it may have written.
  *
  * Return: 0, or -EINVAL for a head that is not in the ring.

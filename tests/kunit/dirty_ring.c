@@ -510,6 +510,10 @@ static void test_tx(struct kunit *test)
 	w->tail = after(w, w->tail, 1);
 	KUNIT_EXPECT_EQ(test, 0, nic_dirty_tx_post(&w->ring, w->tail));
 	send_some(w, 1);
+	KUNIT_EXPECT_EQ(test, 0, tx_scan(w, false, false));
+	/* Until just now it was. */
+	KUNIT_EXPECT_TRUE(test, test_bit(HEAD_COPY >> PAGE_SHIFT, w->marked));
+	bitmap_zero(w->marked, PAGES);
 	KUNIT_EXPECT_EQ(test, 0, tx_scan(w, false, true));
 	KUNIT_EXPECT_FALSE(test, test_bit(HEAD_COPY >> PAGE_SHIFT, w->marked));
 	write_back(w, 1, true);
@@ -520,6 +524,17 @@ static void test_tx(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EINVAL, nic_dirty_tx_scan(&w->dev, &w->ring, 640, 0, false));
 	KUNIT_EXPECT_EQ(test, -EINVAL, nic_dirty_tx_scan(&w->dev, &w->ring, U32_MAX, 0, true));
 	end(w);
+
+	/* It is disabled, or reset, before it was looked at again. */
+	new_ring(w, 64, 0, 0);
+	w->ring.head_copy = HEAD_COPY | TDWB_ENABLE;
+	KUNIT_EXPECT_EQ(test, 0, nic_dirty_tx_begin(&w->ring));
+	w->tail = 5;
+	KUNIT_EXPECT_EQ(test, 0, nic_dirty_tx_post(&w->ring, w->tail));
+	send_some(w, 5);
+	write_back(w, 5, true);
+	end(w);
+	expect_all_marked(test, "ended");
 
 	new_ring(w, 0, 0, 0);
 	KUNIT_EXPECT_EQ(test, 0, nic_dirty_tx_begin(&w->ring));
