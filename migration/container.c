@@ -65,7 +65,7 @@ static unsigned int count_unmaps(const struct vpm_container *container, u64 now)
 
 /*
  * Return: What vfio_pin_pages() does; -EAGAIN when nothing may be pinned now, -EBUSY when
- * not for hours.
+ * not for hours, -ESRCH when the user has ended.
  */
 static int pin_and_unpin(struct vpm_device *vpm, u64 page, unsigned int n)
 {
@@ -95,7 +95,8 @@ static int pin_and_unpin(struct vpm_device *vpm, u64 page, unsigned int n)
 	spin_unlock(&container_lock);
 	wake_up(&container->unpinned);
 
-	return ret;
+	/* So type1 says that whoever has mapped the memory has ended. */
+	return ret == -ENODEV ? -ESRCH : ret;
 }
 
 /* Return: 0 when all is done, or as much as there is @budget for. */

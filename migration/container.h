@@ -135,8 +135,8 @@ int vpm_container_mark(struct vpm_device *vpm, u64 first, u64 last);
  * from those that are not mapped.
  *
  * Return: 1 when there is more to be reported, 0 when there is not, or not now, or a
- * negative errno: -EBUSY when no page may be pinned for hours, otherwise that of
- * vfio_pin_pages().
+ * negative errno: -EBUSY when no page may be pinned for hours, -ESRCH when the user has ended,
+ * otherwise that of vfio_pin_pages().
  */
 int vpm_container_report(struct vpm_device *vpm);
 

@@ -32,7 +32,8 @@ static void fail(struct vpm_device *vpm, int error)
 
 	lockdep_assert_held(&vpm->trap.drain_lock);
 
-	if (!track->error)
+	/* Of a VMM that is ending nobody wants to know. */
+	if (!track->error && error != -ESRCH)
 		pci_notice_ratelimited(vpm->core.pdev,
 				       "what it writes is not known any more: %pe\n",
 				       ERR_PTR(error));
