@@ -165,7 +165,9 @@ struct vfio_mediate_trap {
  * @write:	Whether it is a write.
  * @own:	False in what the vendor is called with. When it calls
  *		vfio_mediate_default_rw(): not on behalf of user space, so also when
- *		that has disabled the device's memory.
+ *		that has disabled the device's memory. It is then switched on for this
+ *		access; or once, from before &vfio_mediate_migration_ops.quiesce or @stop
+ *		until @run has returned. VFs by the standard have no such switch.
  * @value:	What is written, or where to put what is read, in the CPU's byte
  *		order of the little-endian register. Upper bytes are zero in a
  *		write and ignored in a read.

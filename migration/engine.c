@@ -92,12 +92,20 @@ static void end_transfer(struct vpm_mig *mig)
 	vpm_transfer_end(transfer);
 }
 
+static void tell_running(struct vpm_mig *mig, bool running)
+{
+	if (mig->watch)
+		mig->watch->running(mig, running);
+}
+
 static int tell_level(struct vpm_mig *mig, enum vpm_level level)
 {
 	const struct vfio_mediate_migration_ops *ops;
 	struct vfio_mediate_device *dev;
 	int cookie, ret;
 
+	if (level != VPM_RUNNING)
+		tell_running(mig, false);
 	ops = vpm_mig_enter(mig, &dev, &cookie);
 	if (!ops)
 		ret = -ENODEV;
@@ -111,6 +119,8 @@ static int tell_level(struct vpm_mig *mig, enum vpm_level level)
 	mig->unsure = ops && ret < 0;
 	if (ret >= 0)
 		mig->level = level;
+	if (mig->level == VPM_RUNNING)
+		tell_running(mig, true);
 
 	return min(ret, 0);
 }
@@ -352,6 +362,7 @@ void vpm_mig_detach(struct vpm_mig *mig)
 	/* Not for a reset to change: nobody can. */
 	mig->level = VPM_RUNNING;
 	mig->unsure = false;
+	tell_running(mig, true);
 	vpm_mig_unlock(mig);
 }
 
@@ -360,6 +371,7 @@ void vpm_mig_close(struct vpm_mig *mig)
 	vpm_mig_lock(mig);
 	end_transfer(mig);
 	end_watch(mig);
+	tell_running(mig, true);
 	mig->session = NULL;
 	vpm_mig_unlock(mig);
 }

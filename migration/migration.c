@@ -8,6 +8,7 @@
 #include <linux/pci.h>
 #include <linux/vfio_pci_core.h>
 
+#include "bar.h"
 #include "compat.h"
 #include "device.h"
 #include "engine.h"
@@ -101,7 +102,16 @@ static void saved(struct vpm_mig *mig)
 	vpm_track_saved(to_vpm(mig->vdev));
 }
 
+static void running(struct vpm_mig *mig, bool running)
+{
+	if (running)
+		vpm_decode_release(to_vpm(mig->vdev));
+	else
+		vpm_decode_hold(to_vpm(mig->vdev));
+}
+
 static const struct vpm_mig_watch watch = {
+	.running = running,
 	.save = save,
 	.check = check,
 	.stopped = stopped,
@@ -149,6 +159,8 @@ int vpm_migration_setup(struct vpm_device *vpm,
 		return -ENOMEM;
 
 	mig->watch = &watch;
+	/* User space may switch memory decoding there while the vendor needs it. */
+	vpm->mediated |= BIT_ULL(VFIO_PCI_CONFIG_REGION_INDEX);
 	vdev->migration_flags = VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_PRE_COPY;
 	if (dev->migration->quiesce)
 		vdev->migration_flags |= VFIO_MIGRATION_P2P;

@@ -10,6 +10,7 @@
 
 #include "bar.h"
 #include "compat.h"
+#include "device.h"
 #include "vfio_mediate.h"
 
 static bool in_msix_table(struct vfio_pci_core_device *core,
@@ -25,15 +26,18 @@ bool vpm_is_powered(struct pci_dev *pdev)
 	return (__force int)READ_ONCE(pdev->current_state) < (__force int)PCI_D3hot;
 }
 
+static bool user_enabled(struct vfio_pci_core_device *core)
+{
+	return le16_to_cpu(*(__le16 *)&core->vconfig[PCI_COMMAND]) & PCI_COMMAND_MEMORY;
+}
+
 bool vpm_memory_enabled(struct vfio_pci_core_device *core)
 {
 	struct pci_dev *pdev = core->pdev;
-	u16 command = le16_to_cpu(*(__le16 *)&core->vconfig[PCI_COMMAND]);
 
 	lockdep_assert_held(&core->memory_lock);
 
-	return vpm_is_powered(pdev) &&
-	       (pdev->no_command_memory || command & PCI_COMMAND_MEMORY);
+	return vpm_is_powered(pdev) && (pdev->no_command_memory || user_enabled(core));
 }
 
 static int bar_read(void __iomem *io, unsigned int width, u64 *value)
@@ -87,30 +91,202 @@ static __always_inline int do_rw(void __iomem *io, struct vfio_mediate_access *a
 	return bar_write(io, access->width, access->value);
 }
 
-/*
- * Whatever user space has done to the command register; VFs have no such bit by the
- * standard, but QEMU's do.
- */
-static noinline int own_rw(struct vfio_pci_core_device *core, void __iomem *io,
-			   struct vfio_mediate_access *access)
+/* User space's bit in vfio_pci_core's copy is the device's, if no reset came between. */
+static bool decodes(struct vpm_device *vpm)
 {
-	struct pci_dev *pdev = core->pdev;
-	int ret = -EIO;
+	struct vpm_decode *decode = &vpm->decode;
+
+	lockdep_assert_held(&vpm->core.memory_lock);
+
+	if (decode->hardwired)
+		return true;
+	if (READ_ONCE(decode->unsure))
+		return false;
+
+	return user_enabled(&vpm->core) || (decode->on && !decode->writers);
+}
+
+/* Return: whether it was on already. */
+static bool switch_on(struct vpm_device *vpm)
+{
+	struct pci_dev *pdev = vpm->core.pdev;
 	u16 command;
 
+	/* A reset that comes after this is seen by the next access. */
+	xchg(&vpm->decode.unsure, false);
+	pci_read_config_word(pdev, PCI_COMMAND, &command);
+	if (command & PCI_COMMAND_MEMORY)
+		return true;
+	pci_write_config_word(pdev, PCI_COMMAND, command | PCI_COMMAND_MEMORY);
+
+	return false;
+}
+
+static void switch_off(struct vpm_device *vpm)
+{
+	struct pci_dev *pdev = vpm->core.pdev;
+	u16 command;
+
+	pci_read_config_word(pdev, PCI_COMMAND, &command);
+	pci_write_config_word(pdev, PCI_COMMAND, command & ~PCI_COMMAND_MEMORY);
+}
+
+/* Memory decoding is on when it returns. Return: whether to switch it off after use. */
+static bool begin_decode(struct vpm_device *vpm)
+{
+	struct vpm_decode *decode = &vpm->decode;
+	bool was_on;
+
+	lockdep_assert_held_write(&vpm->core.memory_lock);
+
+	if (decodes(vpm))
+		return false;
+
+	was_on = switch_on(vpm);
+	decode->on = READ_ONCE(decode->held) && !decode->writers;
+
+	return !was_on && !decode->on;
+}
+
+static void end_decode(struct vpm_device *vpm)
+{
+	switch_off(vpm);
+	/* A reset has switched it off, of which user space does not know. */
+	if (user_enabled(&vpm->core))
+		vpm_decode_note_reset(vpm);
+}
+
+static noinline int own_rw_switched(struct vpm_device *vpm, void __iomem *io,
+				    struct vfio_mediate_access *access)
+{
+	struct vfio_pci_core_device *core = &vpm->core;
+	int ret = -EIO;
+	bool off;
+
 	down_write(&core->memory_lock);
-	if (vpm_is_powered(pdev)) {
-		pci_read_config_word(pdev, PCI_COMMAND, &command);
-		if (!(command & PCI_COMMAND_MEMORY))
-			pci_write_config_word(pdev, PCI_COMMAND,
-					      command | PCI_COMMAND_MEMORY);
+	if (vpm_is_powered(core->pdev)) {
+		off = begin_decode(vpm);
 		ret = do_rw(io, access);
-		if (!(command & PCI_COMMAND_MEMORY))
-			pci_write_config_word(pdev, PCI_COMMAND, command);
+		if (off)
+			end_decode(vpm);
 	}
 	up_write(&core->memory_lock);
 
 	return ret;
+}
+
+/* Whatever user space has done to PCI_COMMAND */
+static noinline int own_rw(struct vpm_device *vpm, void __iomem *io,
+			   struct vfio_mediate_access *access)
+{
+	struct vfio_pci_core_device *core = &vpm->core;
+	int ret = -EIO;
+	bool on;
+
+	down_read(&core->memory_lock);
+	on = decodes(vpm);
+	if (on && vpm_is_powered(core->pdev))
+		ret = do_rw(io, access);
+	up_read(&core->memory_lock);
+
+	return on ? ret : own_rw_switched(vpm, io, access);
+}
+
+void vpm_decode_start(struct vpm_device *vpm)
+{
+	struct pci_dev *pdev = vpm->core.pdev;
+	u16 command;
+
+	vpm->decode = (struct vpm_decode){};
+	if (!pdev->no_command_memory)
+		return;
+
+	/* The PCI core has tried to set it. QEMU's VFs have it, and need it. */
+	pci_read_config_word(pdev, PCI_COMMAND, &command);
+	vpm->decode.hardwired = !(command & PCI_COMMAND_MEMORY);
+}
+
+void vpm_decode_hold(struct vpm_device *vpm)
+{
+	struct vfio_pci_core_device *core = &vpm->core;
+	struct device *dev = &core->pdev->dev;
+	bool on;
+
+	WRITE_ONCE(vpm->decode.held, true);
+	/* Most often there is nothing to be done, and those who access BARs do not wait. */
+	down_read(&core->memory_lock);
+	on = decodes(vpm);
+	up_read(&core->memory_lock);
+	/* A device that does not wake up is left as it is, and so are its registers. */
+	if (on || pm_runtime_resume_and_get(dev) < 0)
+		return;
+
+	down_write(&core->memory_lock);
+	if (vpm_is_powered(core->pdev) && begin_decode(vpm))
+		end_decode(vpm);
+	up_write(&core->memory_lock);
+	pm_runtime_put(dev);
+}
+
+void vpm_decode_release(struct vpm_device *vpm)
+{
+	struct vfio_pci_core_device *core = &vpm->core;
+	struct vpm_decode *decode = &vpm->decode;
+	struct device *dev = &core->pdev->dev;
+	bool on, awake;
+
+	WRITE_ONCE(decode->held, false);
+	/* Who switches it on from now on switches it off again. */
+	down_read(&core->memory_lock);
+	on = decode->on;
+	up_read(&core->memory_lock);
+	if (!on)
+		return;
+
+	awake = pm_runtime_resume_and_get(dev) >= 0;
+	down_write(&core->memory_lock);
+	if (decode->on && awake && vpm_is_powered(core->pdev)) {
+		if (!user_enabled(core))
+			switch_off(vpm);
+		decode->on = false;
+	}
+	up_write(&core->memory_lock);
+	if (awake)
+		pm_runtime_put(dev);
+}
+
+/*
+ * vfio_pci_core is going to write what user space wants, which may be anything: until it has,
+ * an access of the vendor's switches memory decoding on and off by itself.
+ */
+void vpm_decode_begin_write(struct vpm_device *vpm)
+{
+	down_write(&vpm->core.memory_lock);
+	vpm->decode.writers++;
+	up_write(&vpm->core.memory_lock);
+}
+
+void vpm_decode_end_write(struct vpm_device *vpm)
+{
+	down_write(&vpm->core.memory_lock);
+	vpm->decode.writers--;
+	vpm->decode.on = false;
+	up_write(&vpm->core.memory_lock);
+}
+
+void vpm_decode_note_reset(struct vpm_device *vpm)
+{
+	WRITE_ONCE(vpm->decode.unsure, true);
+}
+
+void vpm_decode_reset_done(struct vpm_device *vpm)
+{
+	struct vfio_pci_core_device *core = &vpm->core;
+
+	down_write(&core->memory_lock);
+	if (user_enabled(core) && vpm_is_powered(core->pdev) && begin_decode(vpm))
+		end_decode(vpm);
+	up_write(&core->memory_lock);
 }
 
 int vpm_bar_rw(struct vfio_pci_core_device *core,
@@ -139,7 +315,7 @@ int vpm_bar_rw(struct vfio_pci_core_device *core,
 		return -EIO;
 
 	if (unlikely(access->own) && res->flags & IORESOURCE_MEM) {
-		ret = own_rw(core, io, access);
+		ret = own_rw(to_vpm(&core->vdev), io, access);
 		goto put;
 	}
 

@@ -12,6 +12,88 @@
 struct pci_dev;
 struct vfio_mediate_access;
 struct vfio_pci_core_device;
+struct vpm_device;
+
+/**
+ * struct vpm_decode - Memory decoding for the vendor's own accesses
+ * @hardwired:	PCI_COMMAND_MEMORY cannot be set, as of VFs by the standard: their memory is
+ *		decoded as the PF's SR-IOV capability says. The bit is left alone.
+ * @held:	The vendor has the device quiesced or stopped, or loads its state. Decoding
+ *		that was switched on stays on until this ends. Also written without the
+ *		lock, by those whom the migration's state_lock has one at a time.
+ * @on:		It was switched on for the vendor. User space may have it off.
+ * @writers:	Writes of user space to PCI_COMMAND that are under way. What is switched on
+ *		meanwhile does not stay on.
+ * @unsure:	The device was reset since somebody has looked at its bit. Also written
+ *		without the lock.
+ *
+ * vfio_pci_core's memory_lock protects it.
+ */
+struct vpm_decode {
+	bool hardwired;
+	bool held;
+	bool on;
+	unsigned int writers;
+	bool unsure;
+};
+
+/**
+ * vpm_decode_start() - Find out whether a device has PCI_COMMAND_MEMORY
+ * @vpm:	The device, just enabled.
+ */
+void vpm_decode_start(struct vpm_device *vpm);
+
+/**
+ * vpm_decode_hold() - Switch memory decoding on for the vendor's own accesses
+ * @vpm:	The device, open. Nothing changes where its memory is decoded anyway.
+ *
+ * Until vpm_decode_release() the vendor's own accesses leave PCI_COMMAND alone, unless user
+ * space writes to it. User space reads PCI_COMMAND_MEMORY as set meanwhile where the device
+ * has that bit. Its own accesses to BARs depend on what it has written there, as ever.
+ *
+ * Context: Process context, sleeps; memory_lock not held.
+ */
+void vpm_decode_hold(struct vpm_device *vpm);
+
+/**
+ * vpm_decode_release() - Leave memory decoding to user space again
+ * @vpm:	The device, open, whether it is held or not.
+ *
+ * Context: As for vpm_decode_hold().
+ */
+void vpm_decode_release(struct vpm_device *vpm);
+
+/**
+ * vpm_decode_begin_write() - User space is about to write to PCI_COMMAND
+ * @vpm:	The device, open.
+ *
+ * Context: As for vpm_decode_hold().
+ */
+void vpm_decode_begin_write(struct vpm_device *vpm);
+
+/**
+ * vpm_decode_end_write() - It has written
+ * @vpm:	The device, open.
+ *
+ * Context: As for vpm_decode_hold().
+ */
+void vpm_decode_end_write(struct vpm_device *vpm);
+
+/**
+ * vpm_decode_note_reset() - The device was reset, whoever has reset it
+ * @vpm:	The device, open or not.
+ *
+ * Context: Any.
+ */
+void vpm_decode_note_reset(struct vpm_device *vpm);
+
+/**
+ * vpm_decode_reset_done() - Look at the bit after a reset, so that no access has to
+ * @vpm:	The device, open.
+ *
+ * Context: As for vpm_decode_hold().
+ */
+void vpm_decode_reset_done(struct vpm_device *vpm);
 
 /**
  * vpm_bar_rw() - Access a register in a BAR

@@ -10,6 +10,7 @@
 #include <linux/spinlock.h>
 #include <linux/vfio_pci_core.h>
 
+#include "bar.h"
 #include "ranges.h"
 #include "reset.h"
 #include "session.h"
@@ -50,6 +51,7 @@ struct vpm_region {
  *		all that follows but for @trap and @track.
  * @mediated:	Bit n: region n is the vendor's business. The one test that an
  *		access to any other region pays.
+ * @decode:	Memory decoding for the vendor's own accesses.
  * @region:	The device's own regions.
  * @first_extra: Index of the first region that the vendor added.
  * @num_extra:	Number of regions that the vendor added.
@@ -70,6 +72,7 @@ struct vpm_device {
 	struct vfio_mediate_load *load;
 	struct vfio_mediate_session *session;
 	u64 mediated;
+	struct vpm_decode decode;
 	struct vpm_region region[VFIO_PCI_NUM_REGIONS];
 	unsigned int first_extra;
 	unsigned int num_extra;

@@ -164,6 +164,7 @@ static int vpm_open_device(struct vfio_device *vdev)
 		goto err_disable;
 	}
 	if (vpm->session) {
+		vpm_decode_start(vpm);
 		ret = vpm_mediate(vpm);
 		if (ret)
 			goto err_close;
@@ -230,12 +231,18 @@ static bool sleeps(struct vpm_device *vpm)
 static noinline ssize_t write_config(struct vpm_device *vpm, char __user *buf,
 				     size_t count, loff_t *ppos)
 {
-	bool slept;
+	u64 offset = *ppos & VFIO_PCI_OFFSET_MASK;
+	bool slept, command;
 	ssize_t done;
 
 	vpm_trap_flush(vpm);
 	slept = sleeps(vpm);
+	command = offset < PCI_COMMAND + 2 && offset + count > PCI_COMMAND;
+	if (command)
+		vpm_decode_begin_write(vpm);
 	done = vpm_regions_rw(vpm, buf, count, ppos, true);
+	if (command)
+		vpm_decode_end_write(vpm);
 	if (slept && !sleeps(vpm))
 		vpm_reset_by_power(vpm);
 	vpm_reset_flush(vpm);

@@ -12,6 +12,7 @@
 #include <linux/sched/signal.h>
 #include <linux/vfio_pci_core.h>
 
+#include "bar.h"
 #include "compat.h"
 #include "device.h"
 #include "migration.h"
@@ -31,6 +32,7 @@ static bool note_reset(struct vpm_device *vpm)
 
 	lockdep_assert_held(&vpm->reset_lock);
 
+	vpm_decode_note_reset(vpm);
 	reset->generation++;
 	update_pending(reset, !reset->open);
 	if (reset->open)
@@ -109,6 +111,7 @@ static void follow_up(struct work_struct *work)
 	if (under_way)
 		return;
 
+	vpm_decode_reset_done(vpm);
 	vpm_trap_reset_done(vpm, function);
 	if (end_follow_up(vpm, generation, &unexpected))
 		call_done(vpm, unexpected);

@@ -234,7 +234,15 @@ static void watch_saved(struct vpm_mig *mig)
 	strlcat(watched, "d", sizeof(watched));
 }
 
+static bool watch_says_running;
+
+static void watch_running(struct vpm_mig *mig, bool running)
+{
+	watch_says_running = running;
+}
+
 static const struct vpm_mig_watch watch = {
+	.running = watch_running,
 	.save = watch_save,
 	.check = watch_check,
 	.stopped = watch_stopped,
@@ -250,10 +258,13 @@ static void test_watch_fails(struct kunit *test)
 	watched[0] = '\0';
 	watch_error = -EIO;
 	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP));
+	KUNIT_EXPECT_FALSE(test, watch_says_running);
 	KUNIT_EXPECT_EQ(test, -EIO, fake_set(device, VFIO_DEVICE_STATE_STOP_COPY));
 	KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_STOP, fake_state(device));
 	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_RUNNING));
+	KUNIT_EXPECT_TRUE(test, watch_says_running);
 	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_PRE_COPY));
+	KUNIT_EXPECT_TRUE(test, watch_says_running);
 	KUNIT_EXPECT_EQ(test, -EIO, fake_set(device, VFIO_DEVICE_STATE_STOP_COPY));
 	KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_PRE_COPY_P2P, fake_state(device));
 	KUNIT_EXPECT_STREQ(test, watched, "tcst");

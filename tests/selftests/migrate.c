@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 
 #include <errno.h>
+#include <linux/pci_regs.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@ struct obedient {
 	bool v1;
 	int fd;				/* of the transfer, by v2 */
 	struct vfio_client_region bar;
+	struct vfio_client_region config;
 	struct stream stream;
 	pthread_t mover;
 	__u32 *moving;		/* register that it writes to, or NULL */
@@ -34,6 +36,24 @@ static long access_bar(struct obedient *o, __u64 reg, __u32 *value, bool write)
 		vfio_client_region_read(&o->m.dev, &o->bar, value, 4, reg);
 
 	return ret < 0 || write ? ret : *value;
+}
+
+/* Memory decoding, as a VMM switches it for the guest's PCI core or by itself */
+static long set_memory(struct obedient *o, bool on)
+{
+	__u16 command;
+	long ret;
+
+	ret = vfio_client_region_read(&o->m.dev, &o->config, &command, 2, PCI_COMMAND);
+	if (ret < 0)
+		return ret;
+	if (on)
+		command |= PCI_COMMAND_MEMORY;
+	else
+		command &= ~PCI_COMMAND_MEMORY;
+	ret = vfio_client_region_write(&o->m.dev, &o->config, &command, 2, PCI_COMMAND);
+
+	return ret < 0 ? ret : 0;
 }
 
 static long change_state(struct obedient *o, __u32 state)
@@ -139,6 +159,8 @@ static long obey_line(struct obedient *o, const char *word, const char *arg,
 		return access_bar(o, reg, &number, false);
 	if (!strcmp(word, "write"))
 		return access_bar(o, reg, &number, true);
+	if (!strcmp(word, "memory"))
+		return set_memory(o, reg);
 	if (!strcmp(word, "move"))
 		return move(o, reg);
 	if (!strcmp(word, "reset"))
@@ -164,7 +186,8 @@ static int obey(const char *bdf, bool v1)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	o.stream.data = malloc(MAX_SIZE);
 	migrate_open(&o.m, bdf, VFIO_CLIENT_GROUP);
-	if (!o.stream.data || vfio_client_get_region(&o.m.dev, 0, &o.bar))
+	if (!o.stream.data || vfio_client_get_region(&o.m.dev, 0, &o.bar) ||
+	    vfio_client_get_region(&o.m.dev, VFIO_PCI_CONFIG_REGION_INDEX, &o.config))
 		die("%s: no BAR 0", bdf);
 
 	puts("open");
@@ -220,6 +243,7 @@ static void print_help(FILE *file)
 	      "\n"
 	      "      read REG          register of BAR 0\n"
 	      "      write REG VALUE\n"
+	      "      memory 0|1        switch memory decoding in config space\n"
 	      "      move REG          write to it all the time; 0: no longer\n"
 	      "      reset\n"
 	      "      state             its number in the protocol\n"

@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""sample_nic_downtime.py: what is not done while a guest stands still.
+
+QEMU's VFs have PCI_COMMAND_MEMORY, which VFs by the standard do not. A VMM has it off while
+it loads a state, and sample_nic needs the VF's registers all the same. Accesses to config
+space are counted, as each takes long: there are none while a guest stands still.
+"""
+
+# /// suite
+# [sample_nic_downtime]
+# about = "while a guest stands still: no access to config space"
+# run = "./sample_nic_downtime.py"
+# daily = ["6.12"]
+# pf = "sample_nic"
+# minutes = 0.2
+# but = { debug = "has no kprobes" }
+# ///
+
+from labhost.kprobes import Configs
+from labhost.sriov import VFS
+from labhost.tap import program
+from sample_nic_stream import FILE, GOLDEN, REGISTERS, Device
+
+
+
+def counted(configs, action):
+    """What an action returns, and the accesses to config space meanwhile."""
+    configs.clear()
+    result = action()
+    return result, configs.read()
+
+
+def load(device, data):
+    """0, or the name of an errno: of a device that is RESUMING, and is stopped then."""
+    FILE.write_bytes(data)
+    answer = device.ask(f"load {FILE}")
+    return answer if isinstance(answer, str) else device.set("STOP")
+
+
+def test_save(tap, configs):
+    """Of a VF whose memory is decoded, and of one whose is not."""
+    for protocol in ("v2", "v1"):
+        with Device(VFS[0], protocol) as device:
+            device.fill()
+            for on, most in ((1, 0), (0, 3)):
+                device.must(f"memory {on}")
+                data, accesses = counted(configs, device.save)
+                tap.ok(data and len(accesses) <= most,
+                       f"{protocol}, memory {on}: stopped and saved with "
+                       f"{len(accesses)} accesses to config space", "\n".join(accesses))
+                device.must("set %d" % device.states["RUNNING"])
+
+
+def test_load(tap, configs):
+    """As QEMU does: with memory off, until the state is loaded."""
+    data = GOLDEN.read_bytes()
+    for protocol in ("v2", "v1"):
+        with Device(VFS[1], protocol) as device:
+            device.must("memory 0")
+            # Its guest is not stopped before a destination is there.
+            _, accesses = counted(configs, lambda: device.set("RESUMING"))
+            tap.ok(len(accesses) <= 3, f"{protocol}: ready to load after {len(accesses)} "
+                   "accesses to config space", "\n".join(accesses))
+            answer, accesses = counted(configs, lambda: load(device, data))
+            tap.equal((answer, accesses), (0, []),
+                      f"{protocol}: loaded, without an access to config space")
+            device.must("memory 1")
+            answer, accesses = counted(configs, lambda: device.set("RUNNING"))
+            tap.equal((answer, accesses), (0, []),
+                      f"{protocol}: runs, without an access to config space")
+            tap.equal(dict(zip(REGISTERS, device.view())), REGISTERS,
+                      f"{protocol}: its registers are in the VF")
+
+
+def test_switched(tap, configs):
+    """User space switches memory decoding meanwhile: nothing of the state is lost."""
+    data = GOLDEN.read_bytes()
+    with Device(VFS[1]) as device:
+        device.must("memory 0")
+        device.set("RESUMING")
+        device.must("memory 1")
+        device.must("memory 0")
+        tap.equal(load(device, data), 0, "loaded, after memory was switched on and off")
+        tap.equal(device.set("RUNNING"), 0, "runs with memory off")
+        _, accesses = counted(configs, lambda: device.must("state"))
+        tap.equal(accesses, [], "nothing is left to be done")
+        device.must("memory 1")
+        tap.equal(dict(zip(REGISTERS, device.view())), REGISTERS, "and goes on with it on")
+    with Device(VFS[1]) as device:
+        device.must("memory 0")
+        device.set("RESUMING")
+        tap.equal((device.must("reset"), device.state()), (0, "RUNNING"),
+                  "a reset with memory off, and it runs")
+        tap.equal(device.load(data), 0, "loaded after the reset")
+        device.must("memory 1")
+        tap.equal((device.set("RUNNING"), dict(zip(REGISTERS, device.view()))),
+                  (0, REGISTERS), "its registers are in the VF, and it runs")
+    with Device(VFS[1]) as device:
+        tap.equal(device.load(data), 0, "closed while memory was off: opens, and loads")
+
+
+def main(tap):
+    with Configs(VFS) as configs:
+        tap.run(test_save, test_load, test_switched, configs=configs)
+    FILE.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    program(main)
