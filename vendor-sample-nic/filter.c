@@ -93,8 +93,11 @@ static void nic_write_vlan(struct nic *nic, unsigned int n)
 	nic_wr(nic, VFTA(vid / 32), vfta);
 }
 
-/* There is one multicast table for all pools: what any of them wants. */
-static void nic_write_hashes(struct nic *nic)
+/*
+ * There is one multicast table for all pools: what any of them wants. What the device has
+ * already is not written again, unless it was reset.
+ */
+static void nic_write_hashes(struct nic *nic, bool all)
 {
 	DECLARE_BITMAP(mta, NIC_MTA_BITS) = {};
 	u32 words[NIC_MTA_BITS / 32];
@@ -109,10 +112,14 @@ static void nic_write_hashes(struct nic *nic)
 	}
 
 	bitmap_to_arr32(words, mta, NIC_MTA_BITS);
-	for (i = 0; i < ARRAY_SIZE(words); i++) {
-		nic_wr(nic, MTA(i), words[i]);
+	for (i = 0; i < ARRAY_SIZE(words); i++)
+		if (all || words[i] != nic->mta[i])
+			nic_wr(nic, MTA(i), words[i]);
+	memcpy(nic->mta, words, sizeof(words));
+
+	for (i = 0; i < ARRAY_SIZE(words) && (all || unicast != nic->uta_full); i++)
 		nic_wr(nic, UTA(i), unicast ? ~0 : 0);
-	}
+	nic->uta_full = unicast;
 }
 
 static void nic_write_pool(struct nic *nic, unsigned int pool)
@@ -151,7 +158,7 @@ void nic_filters_write(struct nic *nic)
 	}
 	for (i = 0; i < NIC_NUM_VLANS; i++)
 		nic_write_vlan(nic, i);
-	nic_write_hashes(nic);
+	nic_write_hashes(nic, true);
 	spin_unlock_bh(&nic->filter_lock);
 }
 
@@ -171,7 +178,7 @@ void nic_pool_write(struct nic *nic, unsigned int pool)
 	lockdep_assert_held(&nic->filter_lock);
 
 	nic_write_pool(nic, pool);
-	nic_write_hashes(nic);
+	nic_write_hashes(nic, false);
 }
 
 /* What is received with a priority but without a VLAN has VLAN 0. */

@@ -12,13 +12,13 @@
  */
 
 #include <linux/delay.h>
-#include <linux/iopoll.h>
 #include <linux/unaligned.h>
 
 #include "nic.h"
 #include "vfio_mediate.h"
 
 #define MBX_WORDS		16
+#define MBX_TRIES		5	/* until it is taken from a VF that keeps it */
 
 /* First word of a message */
 #define MSG_ACK			BIT(31)
@@ -47,13 +47,21 @@ static u32 nic_try_mailbox(struct nic *nic, unsigned int n)
 	return nic_rd(nic, P2VMAILBOX(n));
 }
 
-/* Own the memory of a mailbox. */
+/*
+ * Own the memory of a mailbox. A driver has it for a moment, to write a message. It is not
+ * waited for, as vf_lock is held: after -EAGAIN the work item comes again, after its pause.
+ */
 static int nic_take_mailbox(struct nic *nic, unsigned int n)
 {
-	u32 val;
+	struct nic_vf *vf = &nic->vf[n];
+	bool owned = nic_try_mailbox(nic, n) & P2VMAILBOX_PFU;
 
-	return read_poll_timeout(nic_try_mailbox, val, val & P2VMAILBOX_PFU, 200, 5000, false,
-				 nic, n);
+	if (owned || ++vf->waits == MBX_TRIES)
+		vf->waits = 0;
+	if (owned)
+		return 0;
+
+	return vf->waits ? -EAGAIN : -ETIMEDOUT;
 }
 
 /* The mailbox is owned, and is no longer after this. */
@@ -83,6 +91,8 @@ static void nic_clear_mailbox(struct nic *nic, unsigned int n)
  */
 void nic_forget_mailbox(struct nic *nic, unsigned int n)
 {
+	nic->vf[n].waits = 0;
+	nic->vf[n].untold = false;
 	nic_wr(nic, P2VMAILBOX(n), P2VMAILBOX_RVFU);
 	nic_wr(nic, MBVFICR, MBVFICR_REQ(n) | MBVFICR_ACK(n));
 	nic_clear_mailbox(nic, n);
@@ -115,13 +125,22 @@ void nic_vf_notify(struct nic *nic, unsigned int n)
 {
 	struct nic_vf *vf = &nic->vf[n];
 	u32 msg = PF_CONTROL_MSG;
+	int ret;
 
 	if (!vf->active)
 		msg |= MSG_NACK;
 	else if (!vf->link_off)
 		msg |= MSG_CTS;
 
-	if (vf->frozen || vf->answer || nic_take_mailbox(nic, n))
+	vf->untold = false;
+	if (vf->frozen || vf->answer)
+		return;
+	ret = nic_take_mailbox(nic, n);
+	if (ret == -EAGAIN) {
+		vf->untold = true;
+		queue_work(nic->wq, &nic->mailbox_work);
+	}
+	if (ret)
 		return;
 
 	/* What it has asked is still to be read, and about to be answered. */
@@ -262,6 +281,7 @@ static int nic_msg_request(struct nic *nic, unsigned int n, const u32 *msg)
 	}
 }
 
+/* The mailbox is owned. */
 static void nic_serve_message(struct nic *nic, unsigned int n)
 {
 	struct nic_vf *vf = &nic->vf[n];
@@ -269,11 +289,6 @@ static void nic_serve_message(struct nic *nic, unsigned int n)
 	unsigned int i;
 	int ret;
 
-	if (nic_take_mailbox(nic, n)) {
-		/* The VF does not let go of it: no message, then. */
-		nic_wr(nic, P2VMAILBOX(n), P2VMAILBOX_RVFU);
-		return;
-	}
 	for (i = 0; i < MBX_WORDS; i++)
 		msg[i] = nic_rd(nic, VMBMEM(n) + 4 * i);
 	nic_wr(nic, P2VMAILBOX(n), P2VMAILBOX_ACK | P2VMAILBOX_PFU);
@@ -296,6 +311,7 @@ static void nic_serve_message(struct nic *nic, unsigned int n)
 /* Whether there was something to do. Context: vf_lock is held. */
 bool nic_serve_vf(struct nic *nic, unsigned int n)
 {
+	int taken = -EAGAIN;
 	u32 flr, mail = 0;
 
 	/* A reset comes before the message that follows it, so look for it last. */
@@ -306,10 +322,16 @@ bool nic_serve_vf(struct nic *nic, unsigned int n)
 		nic_wr(nic, VFLRE, flr);
 		nic_vf_flr(nic, n);
 	}
-	if (mail)
-		nic_wr(nic, MBVFICR, mail);
 	if (mail & MBVFICR_REQ(n))
+		taken = nic_take_mailbox(nic, n);
+	/* A message that cannot be read yet is found again. */
+	if (mail)
+		nic_wr(nic, MBVFICR, taken == -EAGAIN ? mail & ~MBVFICR_REQ(n) : mail);
+	if (!taken)
 		nic_serve_message(nic, n);
+	else if (taken == -ETIMEDOUT)
+		/* The VF does not let go of it: no message, then. */
+		nic_wr(nic, P2VMAILBOX(n), P2VMAILBOX_RVFU);
 
 	return flr || mail;
 }
@@ -321,8 +343,12 @@ void nic_mailbox_work(struct work_struct *work)
 	unsigned int n;
 
 	mutex_lock(&nic->vf_lock);
-	for (n = 0; n < nic->num_vfs && !nic_gone(nic); n++)
+	for (n = 0; n < nic->num_vfs && !nic_gone(nic); n++) {
 		more |= nic_serve_vf(nic, n);
+		if (nic->vf[n].untold)
+			nic_vf_notify(nic, n);
+		more |= nic->vf[n].untold;
+	}
 	mutex_unlock(&nic->vf_lock);
 
 	if (more) {

@@ -176,6 +176,8 @@ struct nic_vf_stats {
  * @held:	Receives nothing for the moment, see nic_vf_hold().
  * @unmasked:	Its bits of EIMS, which are masked while it is @frozen.
  * @mailbox:	What its driver is still to find in its mailbox: P2VMAILBOX_STS, _ACK.
+ * @waits:	How often in a row its mailbox was not to be had.
+ * @untold:	It is yet to be told how things stand: its mailbox was not to be had.
  * @answer:	Its driver has said that it has reset the VF, and waits for the answer; the
  *		PF owns its mailbox.
  * @orphan:	It was reset since its driver last said that it is there.
@@ -200,6 +202,8 @@ struct nic_vf {
 	bool held;
 	u32 unmasked;
 	u32 mailbox;
+	u8 waits;
+	bool untold;
 	bool answer;
 	bool orphan;
 	unsigned int news;
@@ -230,6 +234,8 @@ struct nic_vf {
  *			made of them, VFRE and VFTE. Taken with bottom halves off.
  * @pool:		The pools: VFs, then the PF.
  * @takings:		How often an address was taken.
+ * @mta:		The multicast table, as it was written.
+ * @uta_full:		All bits of the unicast table were written.
  * @vlan_id:		VLANs of VLVF.
  * @vlan_pools:		The pools in each, 0 if the entry is free.
  * @vf_lock:		Protects @vf, @num_vfs and the mailboxes. Sleeps.
@@ -261,6 +267,8 @@ struct nic {
 	spinlock_t filter_lock;		/* what goes to which pool */
 	struct nic_pool pool[NIC_NUM_POOLS];
 	u64 takings;
+	u32 mta[NIC_MTA_BITS / 32];
+	bool uta_full;
 	u16 vlan_id[NIC_NUM_VLANS];
 	u8 vlan_pools[NIC_NUM_VLANS];
 

@@ -185,8 +185,8 @@ static int nic_vf_unstop(struct nic *nic, unsigned int n, bool stopped, bool fro
 int nic_vf_stop(struct nic *nic, unsigned int n, bool freeze)
 {
 	struct nic_vf *vf = nic_lock_vf(nic, n);
-	bool stopped, frozen;
-	int ret;
+	bool stopped, frozen, quiet;
+	int ret = 0;
 
 	if (!vf)
 		return -ENODEV;
@@ -204,7 +204,14 @@ int nic_vf_stop(struct nic *nic, unsigned int n, bool freeze)
 	vf->stopped = true;
 	nic_vf_write_dma(nic, n);
 	nic_pool_suspend(nic, n);
-	ret = nic_pool_drain(nic, n, true);
+	quiet = vf->quiet;
+	mutex_unlock(&nic->vf_lock);
+
+	/* Others need not wait for it. Nobody but the caller has it start again. */
+	if (!quiet)
+		ret = nic_pool_drain(nic, n, true);
+
+	mutex_lock(&nic->vf_lock);
 	if (nic_gone(nic))
 		ret = -ENODEV;
 	WRITE_ONCE(vf->quiet, !ret);
@@ -277,13 +284,12 @@ int nic_vf_hold(struct nic *nic, unsigned int n, bool on)
 
 	vf->held = on;
 	nic_vf_write_dma(nic, n);
-	if (on)
-		ret = nic_pool_drain(nic, n, false);
-	if (nic_gone(nic))
-		ret = -ENODEV;
 	mutex_unlock(&nic->vf_lock);
 
-	return ret;
+	if (on)
+		ret = nic_pool_drain(nic, n, false);
+
+	return nic_gone(nic) ? -ENODEV : ret;
 }
 
 /* A VMM opens a VF: it serves a new guest. */
@@ -338,6 +344,8 @@ static void nic_init_vf(struct nic *nic, unsigned int n)
 	nic->vf[n].link_off = false;
 	nic->vf[n].stopped = false;
 	nic->vf[n].frozen = false;
+	nic->vf[n].waits = 0;
+	nic->vf[n].untold = false;
 	nic_pool_set_guest(nic, n, NULL);
 	nic_pool_set_mac(nic, n, 0, none);
 	nic_pool_set_port_vlan(nic, n, 0);

@@ -4,24 +4,32 @@
 
 QEMU's VFs have PCI_COMMAND_MEMORY, which VFs by the standard do not. A VMM has it off while
 it loads a state, and sample_nic needs the VF's registers all the same. Accesses to config
-space are counted, as each takes long: there are none while a guest stands still.
+space are counted, as each takes long: there are none while a guest stands still. And VFs
+of a PF do not wait for each other.
 """
 
 # /// suite
 # [sample_nic_downtime]
-# about = "while a guest stands still: no access to config space"
+# about = "while a guest stands still: no access to config space, no wait for other VFs"
 # run = "./sample_nic_downtime.py"
 # daily = ["6.12"]
 # pf = "sample_nic"
+# vfs = 4
 # minutes = 0.2
 # but = { debug = "has no kprobes" }
 # ///
 
-from labhost.kprobes import Configs
+import contextlib
+import time
+
+from labhost.ends import together
+from labhost.kprobes import Configs, Kprobes
 from labhost.sriov import VFS
 from labhost.tap import program
 from sample_nic_stream import FILE, GOLDEN, REGISTERS, Device
 
+TIMES = 20
+DRAINS = {"begins": "p nic_pool_drain", "ends": "r nic_pool_drain"}
 
 
 def counted(configs, action):
@@ -100,9 +108,45 @@ def test_switched(tap, configs):
         tap.equal(device.load(data), 0, "closed while memory was off: opens, and loads")
 
 
+def at_once(drains):
+    """How many VFs have waited at the same time for their DMA to end."""
+    most = now = 0
+    for line in drains.read():
+        now += 1 if " begins: " in line else -1
+        most = max(most, now)
+    return most
+
+
+def test_together(tap):
+    """All VFs are stopped at once."""
+    with contextlib.ExitStack() as stack:
+        devices = [stack.enter_context(Device(vf)) for vf in VFS]
+        drains = stack.enter_context(Kprobes("lab_drain", DRAINS))
+
+        def all_to(state):
+            start = time.monotonic()
+            together(*(lambda device=device: device.set(state) for device in devices))
+            return time.monotonic() - start
+
+        took = []
+        for _ in range(TIMES):
+            took.append(all_to("STOP"))
+            all_to("RUNNING")
+        most = at_once(drains)
+        tap.ok(most > 1, f"{len(devices)} VFs are stopped at once, {TIMES} times, in "
+               f"{min(took) * 1000:.1f} to {max(took) * 1000:.1f} ms: up to {most} wait at "
+               "the same time for their DMA to end", "\n".join(drains.read()[:20]))
+        drains.clear()
+        devices[0].set("STOP")
+        devices[0].set("STOP_COPY")
+        devices[0].set("STOP")
+        tap.equal(sum(" begins: " in line for line in drains.read()), 1,
+                  "one that is stopped and saved waits for that once")
+
+
 def main(tap):
     with Configs(VFS) as configs:
-        tap.run(test_save, test_load, test_switched, configs=configs)
+        tap.run(test_save, test_load, test_switched, test_together, configs=configs)
     FILE.unlink(missing_ok=True)
 
 
