@@ -49,7 +49,8 @@ new-test:
 	@$(LAB) new-test $(NAME)
 
 bench:
-	@$(LAB) bench $(if $(SUITE),--suite '$(SUITE)') $(if $(KERNEL),--kernel '$(KERNEL)')
+	@$(LAB) bench $(if $(SUITE),--suite '$(SUITE)') $(if $(KERNEL),--kernel '$(KERNEL)') \
+		$(if $(QEMU),--qemu '$(QEMU)') $(if $(N),--times '$(N)') $(if $(MEMORY),--memory '$(MEMORY)')
 
 host_args = $(if $(FILES),--files '$(FILES)') $(if $(KERNEL),--kernel '$(KERNEL)') \
 	$(if $(VFS),--vfs '$(VFS)') $(if $(PF),--pf '$(PF)') $(if $(PFS),--pfs '$(PFS)') \
@@ -85,6 +86,8 @@ help:
 	@echo 'make bench [SUITE=access|dirty] [KERNEL=...]'
 	@echo '                                        count instructions: our driver against vfio-pci, and'
 	@echo '                                        a VF that is tracked against one that is not'
+	@echo 'make bench SUITE=migration [QEMU=10|7.2|11] [N=3] [MEMORY=256M] [KERNEL=...]'
+	@echo '                                        how long guests are away, with virtio-net and with a VF'
 	@echo 'make run SCRIPT=path [FILES=dir] [KERNEL=...] [VFS=n] [PF=igb|sample_nic] [PFS=1|2] [TIMEOUT=s]'
 	@echo '         [QEMUS="7.2 11"]               run a script on the lab host, return its exit status'
 	@echo 'make shell [FILES=dir] [KERNEL=...] [VFS=n] [PF=...] [PFS=...] [QEMUS=...]'

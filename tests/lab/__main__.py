@@ -88,7 +88,8 @@ def cmd_new_test(args):
 
 
 def cmd_bench(args):
-    return bench.bench(args.suite, args.kernel or supported.DEFAULT, build_lab)
+    return bench.bench(args.suite, args.kernel or supported.DEFAULT, build_lab,
+                       args.qemu, args.times, args.memory)
 
 
 def cmd_run(args):
@@ -156,10 +157,12 @@ def arguments():
             sub.add_argument("--tap", action="store_true")
             sub.add_argument("--changed", action="store_true",
                              help="only what differs from the main branch")
-        if name == "demo":
+        if name in ("demo", "bench"):
             sub.add_argument("--qemu", choices=qemus.NAMES, default=qemus.OWN)
         if name == "bench":
             sub.add_argument("--suite", choices=bench.SUITES)
+            sub.add_argument("--times", type=int, default=3)
+            sub.add_argument("--memory", default="256M")
         if name in ("run", "shell"):
             sub.add_argument("--qemus", nargs="*", choices=qemus.TREES, default=[])
             sub.add_argument("--files", metavar="DIR")

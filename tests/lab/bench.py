@@ -6,8 +6,9 @@ import json
 
 import host
 import kernels
+import qemus
 from cache import BUILD, REPO, say
-from programs import build_programs
+from programs import build_programs, job_files
 from results import report
 from session import run_one
 
@@ -26,30 +27,45 @@ def dirty_files():
             "dirty_cost": work / "dirty_cost"}
 
 
+def migration_files():
+    return {**job_files(), "migration.py": REPO / "tests" / "bench" / "migration.py"}
+
+
 @dataclasses.dataclass
 class Suite:
-    """A job on the lab host, which leaves NAME.json in /out."""
+    """A job on the lab host, which leaves NAME.json in /out. What it is told by make bench
+    is put into its command line by name."""
     job: str
     files: object               # function: what the job finds beside it
     pf: str = "igb"             # who drives the PF
+    threads: str = "icount"     # see host.Machine
+    asked: bool = False         # it is run only where it is named
+    timeout: int = 600          # s, for each time that it measures
 
 
 SUITES = {"access": Suite("./access.py ./access", access_files),
-          "dirty": Suite("./dirty_cost.py ./dirty_cost", dirty_files, "sample_nic")}
+          "dirty": Suite("./dirty_cost.py ./dirty_cost", dirty_files, "sample_nic"),
+          "migration": Suite("./migration.py {qemu} {times} {memory}", migration_files,
+                             "sample_nic", "multi", asked=True)}
 
 
-def bench(only, kernel, build_lab):
+def bench(only, kernel, build_lab, qemu, times, memory):
     """Returns the exit status of make bench: 1 when a target was missed, or
     when something went wrong."""
     build_lab([kernel])
+    others = [] if qemu == qemus.OWN else [qemu]
     figures = {"kernel": kernels.kernel(kernel).version}
     failed = False
     for name, suite in SUITES.items():
-        if only not in (None, name):
+        if only != name and (only or suite.asked):
             continue
-        outcome = run_one(host.Machine(kernel, "icount"),
-                          host.Job(f"bench-{name}", suite.job, suite.pf, last=True),
-                          suite.files(), echo=lambda line: print(line, flush=True))
+        job = suite.job.format(qemu=qemu, times=times, memory=memory)
+        outcome = run_one(host.Machine(kernel, suite.threads),
+                          host.Job(f"bench-{name}", job, suite.pf, last=True,
+                                   timeout=suite.timeout * times if suite.asked else
+                                   suite.timeout),
+                          suite.files(), echo=lambda line: print(line, flush=True),
+                          qemus=others if suite.asked else [])
         measured = outcome.out / f"{name}.json"
         if measured.exists():
             figures[name] = json.loads(measured.read_text())

@@ -71,6 +71,7 @@ class Channel:
                 time.sleep(0.05)
         self.lines = self.sock.makefile("rb")
         self.events = []    # those that came before answers to calls
+        self.when = {}      # s since 1970 of each, the last time
 
     def receive(self, timeout):
         self.sock.settimeout(timeout)
@@ -93,6 +94,8 @@ class Channel:
                 return reply["return"]
             if "event" in reply:
                 self.events.append(reply["event"])
+                stamp = reply["timestamp"]
+                self.when[reply["event"]] = stamp["seconds"] + stamp["microseconds"] / 1e6
 
     def close(self):
         self.lines.close()
@@ -123,7 +126,7 @@ class Guest:
 
     It finds programs, paths of files on the lab host, in its root directory.
     With incoming, it is nothing yet but where another one is to go: True, or what
-    QEMU calls an URI. With shared, others can read its memory. With slots, its VFs can
+    QEMU calls an URI; with autostart, it runs as soon as that one has arrived. With shared, others can read its memory. With slots, its VFs can
     be unplugged: each has a root port, slot0 and so on, and a name, vf0. With iommufd they
     have their memory by one of these.
     """
@@ -131,7 +134,7 @@ class Guest:
     def __init__(self, *vfs, name="guest", memory="256M", options=(),
                  reboots=False, programs=(), qemu=OWN, machine="q35",
                  migratable=False, incoming=False, slots=False,
-                 shared=False, agent="virtio", iommufd=False):
+                 shared=False, agent="virtio", iommufd=False, autostart=False):
         self.dir = tempfile.mkdtemp(prefix=f"{name}-")
         self.name = name
         self.console = f"/out/{name}.console"
@@ -144,7 +147,8 @@ class Guest:
                          "reboots": reboots, "programs": programs,
                          "qemu": qemu, "machine": machine,
                          "migratable": migratable, "slots": slots,
-                         "shared": shared, "agent": agent, "iommufd": iommufd}
+                         "shared": shared, "agent": agent, "iommufd": iommufd,
+                         "autostart": autostart}
         if shared:
             reserve(int(memory.removesuffix("M")))
             machine += ",memory-backend=memory"
@@ -177,8 +181,10 @@ class Guest:
                         f"chassis={number + 1},slot={number + 1}"]
             cmd += ["-device", device]
         if incoming:
+            cmd += ["-incoming", self.incoming]
+        if incoming and not autostart:
             # Nor does it run before the source says that all has arrived.
-            cmd += ["-incoming", self.incoming, "-S"]
+            cmd += ["-S"]
         with open(self.log, "wb") as log:
             self.proc = subprocess.Popen([*cmd, *options],
                                          stdin=subprocess.DEVNULL,

@@ -42,10 +42,10 @@ def private_network():
     atexit.register(outer.call, "set_link", name="world", up=True)
 
 
-def guest_on(*vfs, migratable=True, options=(), **settings):
+def guest_on(*vfs, migratable=True, options=(), memory=MEMORY, **settings):
     if settings.get("qemu") == "7.2":
         options = [*options, "-trace", STATE_TRACE]
-    return Guest(*vfs, memory=MEMORY, migratable=migratable, options=options,
+    return Guest(*vfs, memory=memory, migratable=migratable, options=options,
                  programs=PROGRAMS, **settings)
 
 

@@ -31,11 +31,11 @@ class Virtio(Trip):
     """Such a guest, otherwise the equal of one with a VF."""
     address = GUEST_ADDRESS
 
-    def __init__(self, tap, qemu):
+    def __init__(self, tap, qemu, memory=MEMORY, options=(), **settings):
         super().__init__(tap, f"virtio-net, QEMU {qemu}", Guest(
-            name="virtio", memory=MEMORY, qemu=qemu, shared=True, programs=PROGRAMS,
+            name="virtio", memory=memory, qemu=qemu, shared=True, programs=PROGRAMS,
             options=["-netdev", f"tap,id=net,script={SCRIPT},downscript=no",
-                     "-device", f"virtio-net-pci,netdev=net,mac={MAC}"]))
+                     "-device", f"virtio-net-pci,netdev=net,mac={MAC}", *options], **settings))
 
     def set_up(self):
         self.guest.run("modprobe virtio_net")
