@@ -177,7 +177,7 @@ struct nic_vf_stats {
  * @unmasked:	Its bits of EIMS, which are masked while it is @frozen.
  * @mailbox:	What its driver is still to find in its mailbox: P2VMAILBOX_STS, _ACK.
  * @waits:	How often in a row its mailbox was not to be had.
- * @untold:	It is yet to be told how things stand: its mailbox was not to be had.
+ * @untold:	It is yet to be told how things stand, by the work item.
  * @answer:	Its driver has said that it has reset the VF, and waits for the answer; the
  *		PF owns its mailbox.
  * @orphan:	It was reset since its driver last said that it is there.

@@ -138,7 +138,7 @@ static void nic_thaw(struct nic *nic, unsigned int n)
 	if (vf->mailbox)
 		nic_wr(nic, P2VMAILBOX(n), vf->mailbox);
 	else if (vf->active)
-		nic_vf_notify(nic, n);
+		vf->untold = true;	/* told by the work item, as its guest waits to run */
 	vf->mailbox = 0;
 	if (vf->news)
 		nic_vfs_announce(nic);
