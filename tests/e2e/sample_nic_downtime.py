@@ -24,9 +24,9 @@ import time
 
 from labhost.ends import together
 from labhost.kprobes import Configs, Kprobes
+from labhost.nicstate import FILE, GOLDEN, REGISTERS, Device
 from labhost.sriov import VFS
 from labhost.tap import program
-from sample_nic_stream import FILE, GOLDEN, REGISTERS, Device
 
 TIMES = 20
 DRAINS = {"begins": "p nic_pool_drain", "ends": "r nic_pool_drain"}

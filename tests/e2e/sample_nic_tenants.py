@@ -26,14 +26,14 @@ import struct
 
 from labhost.net import PF_IN_WORLD, WORLD, set_address
 from labhost.nic import DEBUGFS, enabled, pool_state, registers
+from labhost.nicstate import (
+    FILE, FILTERS, FLAGS, GUEST, HASHES, HEADER, MAC, MAX_FRAME, NUM_VLANS, OTHER,
+    OTHERS_MAC, PFSTS, PORT_VLAN, SECOND_MAC, V2PMAILBOX, VFU, VLANS, VMBMEM, Device, join,
+    split)
 from labhost.ports import GROUP, Port, octets, up
 from labhost.shell import fails, sh, until
 from labhost.sriov import DRIVER, PCI, PF, VFS, set_vf, vf_info
 from labhost.tap import program
-from sample_nic_stream import (
-    FILE, FILTERS, FLAGS, GUEST, HASHES, HEADER, MAC, MAX_FRAME, NUM_VLANS, OTHER,
-    OTHERS_MAC, PFSTS, PORT_VLAN, SECOND_MAC, V2PMAILBOX, VFU, VLANS, VMBMEM, Device, join,
-    split)
 
 NOBODY = "00:00:00:00:00:00"
 HANDSHAKE, SET_MAC, ADD_MAC, HASH, VLAN, FRAME, PROMISC = \
