@@ -126,9 +126,10 @@ class Guest:
 
     It finds programs, paths of files on the lab host, in its root directory.
     With incoming, it is nothing yet but where another one is to go: True, or what
-    QEMU calls an URI; with autostart, it runs as soon as that one has arrived. With shared, others can read its memory. With slots, its VFs can
-    be unplugged: each has a root port, slot0 and so on, and a name, vf0. With iommufd they
-    have their memory by one of these.
+    QEMU calls an URI; with autostart, it runs as soon as that one has arrived. With
+    shared, others can read its memory. With slots, its VFs can be unplugged: each has a
+    root port, slot0 and so on, and a name, vf0. With iommufd they have their memory by
+    one of these.
     """
 
     def __init__(self, *vfs, name="guest", memory="256M", options=(),
