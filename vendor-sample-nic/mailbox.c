@@ -18,7 +18,7 @@
 #include "vfio_mediate.h"
 
 #define MBX_WORDS		16
-#define MBX_TRIES		5	/* until it is taken from a VF that keeps it */
+#define MBX_PATIENCE_US		5000	/* until it is taken from a VF that keeps it */
 
 /* First word of a message */
 #define MSG_ACK			BIT(31)
@@ -54,14 +54,18 @@ static u32 nic_try_mailbox(struct nic *nic, unsigned int n)
 static int nic_take_mailbox(struct nic *nic, unsigned int n)
 {
 	struct nic_vf *vf = &nic->vf[n];
-	bool owned = nic_try_mailbox(nic, n) & P2VMAILBOX_PFU;
+	ktime_t now = ktime_get();
 
-	if (owned || ++vf->waits == MBX_TRIES)
-		vf->waits = 0;
-	if (owned)
+	if (nic_try_mailbox(nic, n) & P2VMAILBOX_PFU) {
+		vf->busy_since = 0;
 		return 0;
+	}
+	vf->busy_since = vf->busy_since ?: now;
+	if (ktime_us_delta(now, vf->busy_since) < MBX_PATIENCE_US)
+		return -EAGAIN;
+	vf->busy_since = 0;
 
-	return vf->waits ? -EAGAIN : -ETIMEDOUT;
+	return -ETIMEDOUT;
 }
 
 /* The mailbox is owned, and is no longer after this. */
@@ -91,7 +95,7 @@ static void nic_clear_mailbox(struct nic *nic, unsigned int n)
  */
 void nic_forget_mailbox(struct nic *nic, unsigned int n)
 {
-	nic->vf[n].waits = 0;
+	nic->vf[n].busy_since = 0;
 	nic->vf[n].untold = false;
 	nic_wr(nic, P2VMAILBOX(n), P2VMAILBOX_RVFU);
 	nic_wr(nic, MBVFICR, MBVFICR_REQ(n) | MBVFICR_ACK(n));
@@ -289,6 +293,8 @@ static void nic_serve_message(struct nic *nic, unsigned int n)
 	unsigned int i;
 	int ret;
 
+	/* The answer tells it, and is not to be overwritten before it was read. */
+	vf->untold = false;
 	for (i = 0; i < MBX_WORDS; i++)
 		msg[i] = nic_rd(nic, VMBMEM(n) + 4 * i);
 	nic_wr(nic, P2VMAILBOX(n), P2VMAILBOX_ACK | P2VMAILBOX_PFU);

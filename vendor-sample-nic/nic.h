@@ -176,7 +176,7 @@ struct nic_vf_stats {
  * @held:	Receives nothing for the moment, see nic_vf_hold().
  * @unmasked:	Its bits of EIMS, which are masked while it is @frozen.
  * @mailbox:	What its driver is still to find in its mailbox: P2VMAILBOX_STS, _ACK.
- * @waits:	How often in a row its mailbox was not to be had.
+ * @busy_since:	Since when its mailbox has not been to be had; 0 when it was the last time.
  * @untold:	It is yet to be told how things stand, by the work item.
  * @answer:	Its driver has said that it has reset the VF, and waits for the answer; the
  *		PF owns its mailbox.
@@ -202,7 +202,7 @@ struct nic_vf {
 	bool held;
 	u32 unmasked;
 	u32 mailbox;
-	u8 waits;
+	ktime_t busy_since;
 	bool untold;
 	bool answer;
 	bool orphan;
