@@ -106,18 +106,21 @@ static bool decodes(struct vpm_device *vpm)
 	return user_enabled(&vpm->core) || (decode->on && !decode->writers);
 }
 
-/* Return: whether it was on already. */
+/*
+ * The upper byte is left to those who mask INTx, and do not take memory_lock.
+ * Return: whether it was on already.
+ */
 static bool switch_on(struct vpm_device *vpm)
 {
 	struct pci_dev *pdev = vpm->core.pdev;
-	u16 command;
+	u8 command;
 
 	/* A reset that comes after this is seen by the next access. */
 	xchg(&vpm->decode.unsure, false);
-	pci_read_config_word(pdev, PCI_COMMAND, &command);
+	pci_read_config_byte(pdev, PCI_COMMAND, &command);
 	if (command & PCI_COMMAND_MEMORY)
 		return true;
-	pci_write_config_word(pdev, PCI_COMMAND, command | PCI_COMMAND_MEMORY);
+	pci_write_config_byte(pdev, PCI_COMMAND, command | PCI_COMMAND_MEMORY);
 
 	return false;
 }
@@ -125,10 +128,10 @@ static bool switch_on(struct vpm_device *vpm)
 static void switch_off(struct vpm_device *vpm)
 {
 	struct pci_dev *pdev = vpm->core.pdev;
-	u16 command;
+	u8 command;
 
-	pci_read_config_word(pdev, PCI_COMMAND, &command);
-	pci_write_config_word(pdev, PCI_COMMAND, command & ~PCI_COMMAND_MEMORY);
+	pci_read_config_byte(pdev, PCI_COMMAND, &command);
+	pci_write_config_byte(pdev, PCI_COMMAND, command & ~PCI_COMMAND_MEMORY);
 }
 
 /* Memory decoding is on when it returns. Return: whether to switch it off after use. */
@@ -284,8 +287,17 @@ void vpm_decode_reset_done(struct vpm_device *vpm)
 	struct vfio_pci_core_device *core = &vpm->core;
 
 	down_write(&core->memory_lock);
-	if (user_enabled(core) && vpm_is_powered(core->pdev) && begin_decode(vpm))
-		end_decode(vpm);
+	if (!vpm_is_powered(core->pdev) || vpm->decode.hardwired)
+		goto unlock;
+	if (user_enabled(core)) {
+		if (begin_decode(vpm))
+			end_decode(vpm);
+	} else if (!READ_ONCE(vpm->decode.held)) {
+		/* The PCI core may have restored what it was while that was held. */
+		switch_off(vpm);
+		vpm->decode.on = false;
+	}
+unlock:
 	up_write(&core->memory_lock);
 }
 

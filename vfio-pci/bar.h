@@ -49,7 +49,8 @@ void vpm_decode_start(struct vpm_device *vpm);
  *
  * Until vpm_decode_release() the vendor's own accesses leave PCI_COMMAND alone, unless user
  * space writes to it. User space reads PCI_COMMAND_MEMORY as set meanwhile where the device
- * has that bit. Its own accesses to BARs depend on what it has written there, as ever.
+ * has that bit. Its own accesses to BARs depend on what it has written there, but for VFs, of
+ * which vfio_pci_core asks nobody: they reach registers meanwhile that read as ones before.
  *
  * Context: Process context, sleeps; memory_lock not held.
  */

@@ -104,6 +104,17 @@ static inline bool vpm_is_mediated(struct vpm_device *vpm, u64 index)
 }
 
 /**
+ * vpm_mediates_bars() - Is any region but the config space the vendor's business?
+ * @vpm: The device, open.
+ *
+ * Return: Whether one is.
+ */
+static inline bool vpm_mediates_bars(const struct vpm_device *vpm)
+{
+	return vpm->mediated & ~BIT_ULL(VFIO_PCI_CONFIG_REGION_INDEX);
+}
+
+/**
  * vpm_extra_region() - A region that the vendor added
  * @vpm: The device, open.
  * @index: Index that user space knows it by.

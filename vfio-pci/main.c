@@ -340,7 +340,7 @@ static noinline long ioctl_mediated(struct vpm_device *vpm, unsigned int cmd,
 		break;
 	case VFIO_DEVICE_IOEVENTFD:
 		/* It would write to registers past the vendor. */
-		if (vpm->mediated)
+		if (vpm_mediates_bars(vpm))
 			return -EOPNOTSUPP;
 		break;
 	}
@@ -379,7 +379,8 @@ static int vpm_device_feature(struct vfio_device *vdev, u32 flags,
 	int ret;
 
 	/* A BAR in a dma-buf would be out of the vendor's reach. */
-	if (vpm->mediated && compat_feature_is_dmabuf(flags & VFIO_DEVICE_FEATURE_MASK))
+	if (vpm_mediates_bars(vpm) &&
+	    compat_feature_is_dmabuf(flags & VFIO_DEVICE_FEATURE_MASK))
 		return -EOPNOTSUPP;
 
 	slept = vpm->core.needs_pm_restore && READ_ONCE(vpm->core.pm_runtime_engaged);
