@@ -59,8 +59,13 @@ static void run_modprobe(struct work_struct *work)
 {
 	struct vfio_mediate_load *load =
 		container_of(work, struct vfio_mediate_load, work);
+	int ret;
 
-	request_module("vfio-mediate:v%08Xd%08X", load->vendor, load->device);
+	ret = request_module("vfio-mediate:v%08Xd%08X", load->vendor, load->device);
+	/* A positive one is modprobe's: there is no such module. This one: no modprobe. */
+	if (ret < 0 && ret != -ENOENT)
+		pr_notice_ratelimited("vfio_mediate: no module was looked for to mediate %04x:%04x: %pe\n",
+				      load->vendor, load->device, ERR_PTR(ret));
 
 	mutex_lock(&load_lock);
 	list_del(&load->node);
