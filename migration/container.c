@@ -19,7 +19,8 @@
  * - a task that gets no time on a CPU may be so late with each attempt that it meets a page
  *   again. How many attempts a task has made is not to be seen, so all that are made in a
  *   container are counted, by each of its devices, and one is forgotten each day. While there
- *   are eight, nothing is pinned, and tracking fails.
+ *   are eight, nothing is pinned, and tracking fails. What a device knows of that ends when it
+ *   leaves the container.
  */
 
 #include <linux/hash.h>
