@@ -22,11 +22,11 @@ TAP.
 from labhost.guest import GuestError, has_qemu
 from labhost.klog import Log
 from labhost.migration import Migration
-from labhost.net import GUEST_ADDRESS, PINGS, link_up, ping
+from labhost.net import GUEST_ADDRESS, PF_ADDRESS, PINGS, link_up, ping
 from labhost.sriov import VFS
 from labhost.tap import program
 from labhost.tracking import set_tracking
-from labhost.trip import guest_on, host_run, private_network
+from labhost.trip import guest_on, private_network
 
 WHY = "cannot be migrated: neither the IOMMU nor a log of an IOAS tells what it writes"
 BOOT = 300
@@ -62,7 +62,8 @@ def by_itself(tap, name, qemu):
         tap.ok("igration" in answer or answer == "failed",
                f"{name}: QEMU, left to itself, does not migrate it", answer)
         tap.equal(guest.status(), "running", f"{name}: the guest runs")
-        tap.equal(ping(host_run, GUEST_ADDRESS), PINGS, f"{name}: and answers")
+        # The host may still know the address of the guest before this one.
+        tap.equal(ping(guest.run, PF_ADDRESS), PINGS, f"{name}: and is answered")
 
 
 def main(tap, *qemus):
