@@ -13,7 +13,6 @@ migration. Prints TAP.
 # [migrate_drivers]
 # about = "the guest's driver goes away and comes back while it is tracked"
 # run = "./migrate_ways.py 10 drivers"
-# daily = ["6.12"]
 # pf = "sample_nic"
 # guests = true
 # minutes = 3
