@@ -20,16 +20,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../selftests/mailbox.h"
+
 /* BAR 0 */
 #define BAR_SIZE	0x4000
-#define VTCTRL		0x0000
-#define  VTCTRL_RST	0x04000000
-#define VMBMEM		0x0800
-#define V2PMAILBOX	0x0c40
-#define  REQ		0x01
-#define  ACK		0x02
-#define  VFU		0x04
-#define  PFSTS		0x10
 #define RX		0x2800
 #define TX		0x3800
 #define  BAL		0x00
@@ -42,12 +36,6 @@
 #define  XDCTL		0x28
 #define   ENABLE	0x02000000
 
-/* Messages */
-#define MSG_ACK		0x80000000
-#define MSG_NACK	0x40000000
-#define MSG_TYPE	0xffff
-#define VF_RESET	1
-#define VF_SET_MAC	2
 #define MAILBOX_WORDS	16
 
 /* Descriptors */
@@ -121,8 +109,8 @@ static uint32_t ask(const uint32_t *msg)
 
 static void reset(void)
 {
-	uint32_t msg[MAILBOX_WORDS] = { VF_RESET };
-	uint32_t set[MAILBOX_WORDS] = { VF_SET_MAC };
+	uint32_t msg[MAILBOX_WORDS] = { TYPE_RESET };
+	uint32_t set[MAILBOX_WORDS] = { TYPE_MAC };
 
 	wr(VTCTRL, VTCTRL_RST);
 	usleep(10000);
