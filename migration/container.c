@@ -43,7 +43,8 @@
 /* Fewer than type1's ten attempts: what is pinned already may take some more. */
 #define MAX_UNMAPS	8
 #define FORGET_JIFFIES	(24 * 60 * 60 * HZ)
-/* How often it is looked whether a device that is closed has left its container */
+/* How often it is looked whether a device that is closed has left its container: mostly at once */
+#define LEFT_FIRST_MS	1
 #define LEFT_MS		100
 /* For how long marks may wait for room in the list */
 #define ROOM_JIFFIES	(10 * HZ)
@@ -338,6 +339,11 @@ static void join(struct vpm_container *container, const void *domain)
 	spin_unlock(&container_lock);
 }
 
+static void left_later(struct vpm_container *container, unsigned int ms)
+{
+	queue_delayed_work(vpm_wq, &container->left_work, msecs_to_jiffies(ms));
+}
+
 static void left_work(struct work_struct *work)
 {
 	struct vpm_container *container = container_of(to_delayed_work(work),
@@ -348,7 +354,7 @@ static void left_work(struct work_struct *work)
 	if (has_left(vpm))
 		leave(container);
 	else
-		vpm_container_close(vpm);
+		left_later(container, LEFT_MS);
 }
 
 void vpm_container_enter(struct vpm_device *vpm)
@@ -363,11 +369,8 @@ void vpm_container_enter(struct vpm_device *vpm)
 
 void vpm_container_close(struct vpm_device *vpm)
 {
-	if (!vpm->track.container.domain)
-		return;
-
-	queue_delayed_work(vpm_wq, &vpm->track.container.left_work,
-			   msecs_to_jiffies(LEFT_MS));
+	if (vpm->track.container.domain)
+		left_later(&vpm->track.container, LEFT_FIRST_MS);
 }
 
 void vpm_container_release(struct vpm_device *vpm)
