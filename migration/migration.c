@@ -104,10 +104,14 @@ static void saved(struct vpm_mig *mig)
 
 static void running(struct vpm_mig *mig, bool running)
 {
+	struct vpm_device *vpm = to_vpm(mig->vdev);
+
 	if (running)
-		vpm_decode_release(to_vpm(mig->vdev));
+		vpm_decode_release(vpm);
 	else
-		vpm_decode_hold(to_vpm(mig->vdev));
+		vpm_decode_hold(vpm);
+	vpm_trap_pause(vpm, !running);
+	vpm_track_pause(vpm, !running);
 }
 
 static const struct vpm_mig_watch watch = {

@@ -170,18 +170,20 @@ static void scan_work(struct work_struct *work)
 	struct vpm_track *track = container_of(to_delayed_work(work),
 					       struct vpm_track, scan_work);
 	struct vpm_device *vpm = container_of(track, struct vpm_device, track);
-	int more = 0;
+	int more;
 
 	/* In parts, so that doorbells are seen in between. */
-	mutex_lock(&vpm->trap.drain_lock);
-	if (track->active) {
-		more = report(vpm);
-		if (!more)
-			more = scan_once(vpm) ?: report(vpm);
-	}
-	mutex_unlock(&vpm->trap.drain_lock);
+	guard(mutex)(&vpm->trap.drain_lock);
+	if (!track->active)
+		return;
 
-	scan_later(track, more > 0 ? 0 : SCAN_MS);
+	more = report(vpm);
+	if (!more && !track->paused)
+		more = scan_once(vpm) ?: report(vpm);
+	if (more > 0)
+		scan_later(track, 0);
+	else if (!track->paused)
+		scan_later(track, SCAN_MS);
 }
 
 static int count_one(struct device *dev, void *data)
@@ -248,14 +250,14 @@ static int start(struct vpm_device *vpm, struct vpm_dirty_log *log)
 		vpm_container_forget(vpm);
 		WRITE_ONCE(track->active, false);
 		track->log = NULL;
+	} else {
+		scan_later(track, SCAN_MS);
 	}
 unlock:
 	mutex_unlock(&vpm->trap.drain_lock);
 
 	if (ret)
 		vpm_trap_release(vpm);
-	else
-		scan_later(track, SCAN_MS);
 
 	return ret;
 }
@@ -271,11 +273,9 @@ static void stop(struct vpm_device *vpm, bool narrowed)
 	if (!track->active)
 		return;
 
-	cancel_delayed_work_sync(&track->scan_work);
 	mutex_lock(&vpm->trap.drain_lock);
 	if (!narrowed && track->container.narrowed) {
 		mutex_unlock(&vpm->trap.drain_lock);
-		scan_later(track, SCAN_MS);
 		return;
 	}
 	call(vpm, call_stop);
@@ -285,8 +285,20 @@ static void stop(struct vpm_device *vpm, bool narrowed)
 	vpm_container_forget(vpm);
 	mutex_unlock(&vpm->trap.drain_lock);
 
+	cancel_delayed_work_sync(&track->scan_work);
 	vpm_trap_release(vpm);
 	vpm_dirty_log_free(log);
+}
+
+void vpm_track_pause(struct vpm_device *vpm, bool paused)
+{
+	struct vpm_track *track = &vpm->track;
+
+	mutex_lock(&vpm->trap.drain_lock);
+	track->paused = paused;
+	if (track->active && !paused)
+		scan_later(track, SCAN_MS);
+	mutex_unlock(&vpm->trap.drain_lock);
 }
 
 int vpm_track_save(struct vpm_device *vpm)

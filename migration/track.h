@@ -38,7 +38,8 @@ struct vpm_dirty_log;
  * @log:	Who asks by VFIO_DEVICE_FEATURE_DMA_LOGGING_*, gets his answers from
  *		here; NULL when nobody does.
  * @container:	What is marked, and a type1 container has not been told of.
- * @scan_work:	Has the vendor look, every so often.
+ * @paused:	The device is stopped: the vendor need not look.
+ * @scan_work:	Has the vendor look, every so often; queued while @active only.
  */
 struct vpm_track {
 	struct mutex lock;	/* see above */
@@ -51,6 +52,7 @@ struct vpm_track {
 	bool interrupted;
 	struct vpm_dirty_log *log;
 	struct vpm_container container;
+	bool paused;
 	struct delayed_work scan_work;
 };
 
@@ -128,6 +130,13 @@ int vpm_track_save(struct vpm_device *vpm);
  * closed.
  */
 void vpm_track_saved(struct vpm_device *vpm);
+
+/**
+ * vpm_track_pause() - The vendor need not look at the device any more, or again
+ * @vpm:	The device; state_lock held.
+ * @paused:	Whether it is being stopped: vpm_track_scan() looks once more then.
+ */
+void vpm_track_pause(struct vpm_device *vpm, bool paused);
 
 /**
  * vpm_track_check() - Is all known that the device has written?

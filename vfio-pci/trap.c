@@ -128,6 +128,8 @@ static int drainer(void *data)
 
 	set_freezable();
 	while (!kthread_freezable_should_stop(NULL)) {
+		wait_event_freezable(trap->resumed,
+				     !READ_ONCE(trap->paused) || kthread_should_stop());
 		interval = ns_to_ktime((u64)drain_us(trap) * NSEC_PER_USEC);
 		set_current_state(TASK_IDLE);
 		if (!kthread_should_stop())
@@ -141,6 +143,12 @@ static int drainer(void *data)
 	}
 
 	return 0;
+}
+
+void vpm_trap_pause(struct vpm_device *vpm, bool paused)
+{
+	WRITE_ONCE(vpm->trap.paused, paused);
+	wake_up(&vpm->trap.resumed);
 }
 
 static void stop_drainer(struct vpm_trap *trap)
@@ -593,6 +601,7 @@ void vpm_trap_init(struct vpm_device *vpm)
 	mutex_init(&trap->toggle_lock);
 	mutex_init(&trap->drain_lock);
 	init_rwsem(&trap->fault_lock);
+	init_waitqueue_head(&trap->resumed);
 	vpm_mapper_init(&trap->mapper);
 	trap->gone = true;
 }

@@ -89,6 +89,8 @@ struct vpm_trap_area {
  * @no_p2p:	Mappings of pages in @areas cannot be mapped for DMA.
  * @drain_us:	Interval that the vendor asks for, or 0.
  * @drainer:	Thread that drains, while there are shadows; under @toggle_lock.
+ * @paused:	@drainer sleeps: the device does nothing with what it would bring.
+ * @resumed:	Where @drainer sleeps then.
  * @mapper:	Who has mapped a page that can be trapped.
  * @vm_ops:	What vfio_pci_core gave the mappings.
  * @eventfd:	Signalled when the state changes; under @toggle_lock.
@@ -114,6 +116,8 @@ struct vpm_trap {
 	bool no_p2p;
 	unsigned int drain_us;
 	struct task_struct *drainer;
+	bool paused;
+	wait_queue_head_t resumed;
 	struct vpm_mapper mapper;
 	const struct vm_operations_struct *vm_ops;
 	struct eventfd_ctx *eventfd;
@@ -236,6 +240,15 @@ void vpm_trap_drain(struct vpm_device *vpm);
  * Controls of queues that are not enabled included.
  */
 void vpm_trap_flush(struct vpm_device *vpm);
+
+/**
+ * vpm_trap_pause() - Nothing need be brought to the device by itself, or again
+ * @vpm:	The device.
+ * @paused:	Whether it does nothing with it: then what is written to shadows may wait for
+ *		vpm_trap_flush(), for an access through the device file, or for the end of
+ *		the pause.
+ */
+void vpm_trap_pause(struct vpm_device *vpm, bool paused);
 
 /**
  * vpm_trap_hold() - Trap, and go on to do so whatever user space and vendor want

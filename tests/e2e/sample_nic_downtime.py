@@ -4,8 +4,8 @@
 
 QEMU's VFs have PCI_COMMAND_MEMORY, which VFs by the standard do not. A VMM has it off while
 it loads a state, and sample_nic needs the VF's registers all the same. Accesses to config
-space are counted, as each takes long: there are none while a guest stands still. And VFs
-of a PF do not wait for each other.
+space are counted, as each takes long: there are none while a guest stands still. VFs of a
+PF do not wait for each other. And nobody looks at a VF every so often that is stopped.
 """
 
 # /// suite
@@ -27,9 +27,11 @@ from labhost.kprobes import Configs, Kprobes
 from labhost.nicstate import FILE, GOLDEN, REGISTERS, Device
 from labhost.sriov import VFS
 from labhost.tap import program
+from labhost.tracking import set_tracking
 
 TIMES = 20
 DRAINS = {"begins": "p nic_pool_drain", "ends": "r nic_pool_drain"}
+LOOKS = {"shadow": "p vpm_shadow_drain", "rings": "p nic_dirty_scan"}
 
 
 def counted(configs, action):
@@ -144,9 +146,34 @@ def test_together(tap):
                   "one that is stopped and saved waits for that once")
 
 
+def test_idle(tap):
+    """A VF that is tracked is stopped, and goes on."""
+    def looks(device, state):
+        device.must(f"set {device.states[state]}")
+        found.clear()
+        time.sleep(0.5)
+        lines = found.read()
+        return [sum(f" {name}: " in line for line in lines) for name in LOOKS]
+
+    set_tracking(True)
+    for protocol in ("v2", "v1"):
+        with Device(VFS[0], protocol) as device, Kprobes("lab_looks", LOOKS) as found:
+            running = looks(device, "PRE_COPY")
+            if protocol == "v2":
+                quiet = looks(device, "PRE_COPY_P2P")
+                tap.ok(not any(quiet), f"quiesced: they are looked at {quiet} times")
+                running = looks(device, "PRE_COPY")
+            stopped = looks(device, "STOP_COPY")
+            device.set("RUNNING")
+            again = looks(device, "PRE_COPY")
+        tap.ok(all(running) and not any(stopped) and all(again),
+               f"{protocol}: in 0.5 s its shadow and its rings are looked at {running} times, "
+               f"then stopped {stopped}, in the next migration {again}")
+
+
 def main(tap):
     with Configs(VFS) as configs:
-        tap.run(test_save, test_load, test_switched, test_together, configs=configs)
+        tap.run(test_save, test_load, test_switched, test_together, test_idle, configs=configs)
     FILE.unlink(missing_ok=True)
 
 

@@ -192,7 +192,6 @@ static void stop_marked(struct dirty *d)
 {
 	must(!set_state(d, VFIO_DEVICE_STATE_STOP_COPY), "STOP_COPY");
 	marks(0, 0, 0);
-	wait_scan();
 }
 
 static unsigned int wrong(const __u64 *bitmap, __u64 first, __u64 end, unsigned int each)

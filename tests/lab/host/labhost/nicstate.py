@@ -13,8 +13,10 @@ GOLDEN = pathlib.Path("golden/sample_nic.stream")
 FILE = pathlib.Path("/tmp/stream")
 
 # States of v2 and of v1
-STATES = {"v2": {"ERROR": 0, "STOP": 1, "RUNNING": 2, "STOP_COPY": 3, "RESUMING": 4},
-          "v1": {"ERROR": 6, "STOP": 0, "RUNNING": 1, "STOP_COPY": 2, "RESUMING": 4}}
+STATES = {"v2": {"ERROR": 0, "STOP": 1, "RUNNING": 2, "STOP_COPY": 3, "RESUMING": 4,
+                 "PRE_COPY": 6, "PRE_COPY_P2P": 7},
+          "v1": {"ERROR": 6, "STOP": 0, "RUNNING": 1, "STOP_COPY": 2, "RESUMING": 4,
+                 "PRE_COPY": 3}}
 
 MAC, SECOND_MAC = "52:54:00:76:00:30", "52:54:00:76:00:31"
 OTHER, OTHERS_MAC = "52:54:00:76:00:32", "52:54:00:76:00:33"
