@@ -268,6 +268,28 @@ int nic_pool_ask_mac(struct nic *nic, unsigned int pool, unsigned int slot, cons
 }
 
 /**
+ * nic_pool_may_have_mac() - Could a pool have an address once its guest is there?
+ * @nic:	The PF.
+ * @pool:	The pool.
+ * @mac:	The address.
+ * @guest:	The guest, which may still be in another pool.
+ *
+ * Return: 0, or -EADDRINUSE if it belongs to the pool of another guest.
+ */
+int nic_pool_may_have_mac(struct nic *nic, unsigned int pool, const u8 *mac, const uuid_t *guest)
+{
+	const struct nic_pool *owner;
+	bool may;
+
+	spin_lock_bh(&nic->filter_lock);
+	owner = nic_mac_owner(nic, mac);
+	may = !owner || owner == &nic->pool[pool] || uuid_equal(&owner->guest, guest);
+	spin_unlock_bh(&nic->filter_lock);
+
+	return may ? 0 : -EADDRINUSE;
+}
+
+/**
  * nic_pool_set_guest() - Say which guest a VF serves
  * @nic:	The PF.
  * @pool:	The VF's pool.

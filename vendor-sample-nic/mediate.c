@@ -142,6 +142,7 @@ static void nic_mediate_release(struct vfio_mediate_device *dev)
 	nic_leave_mailbox(dev);
 	nic_dirty_free(vf);
 	kfree(vf->state);
+	kfree(vf->saving);
 	kfree(vf);
 }
 

@@ -7,11 +7,16 @@
  * the PF holds for the VF goes by the same rules as messages of the VF's mailbox.
  */
 
+#include <linux/moduleparam.h>
 #include <linux/slab.h>
 #include <uapi/linux/vfio.h>
 
 #include "migrate.h"
 #include "vfio_mediate.h"
+
+static bool pre_copy = true;
+module_param(pre_copy, bool, 0644);
+MODULE_PARM_DESC(pre_copy, "Send what a destination can check while the VF is running. Off for a destination whose sample_nic says that features are not known. Decided when a migration begins");
 
 /* Registers of a VF's BAR 0 */
 #define VTEICS			0x1520
@@ -254,15 +259,9 @@ static int nic_run(struct vfio_mediate_device *dev)
 	return ret;
 }
 
-static u64 nic_state_size(struct vfio_mediate_device *dev)
+static int nic_save_queues(struct vfio_mediate_device *dev, void *data)
 {
-	return sizeof(struct nic_rec_queues) + sizeof(struct nic_rec_vf) +
-	       sizeof(struct nic_rec_filters) + sizeof(struct nic_rec_counters) +
-	       sizeof(struct nic_rec_guest);
-}
-
-static int nic_save_queues(struct vfio_mediate_device *dev, struct nic_rec_queues *rec)
-{
+	struct nic_rec_queues *rec = data;
 	int ret;
 
 	ret = vf_read_all(dev, queue_regs, NIC_QUEUE_REGS, VF_QUEUE(0), rec->reg[0]);
@@ -270,8 +269,9 @@ static int nic_save_queues(struct vfio_mediate_device *dev, struct nic_rec_queue
 	return ret ? ret : vf_read_all(dev, queue_regs, NIC_QUEUE_REGS, VF_QUEUE(1), rec->reg[1]);
 }
 
-static int nic_save_vf(struct vfio_mediate_device *dev, struct nic_rec_vf *rec)
+static int nic_save_vf(struct vfio_mediate_device *dev, void *data)
 {
+	struct nic_rec_vf *rec = data;
 	struct nic_mediated *m = dev->handle;
 	u32 val, pending, unmasked;
 	unsigned int i;
@@ -305,8 +305,9 @@ static int nic_save_vf(struct vfio_mediate_device *dev, struct nic_rec_vf *rec)
 	return 0;
 }
 
-static int nic_save_filters(struct vfio_mediate_device *dev, struct nic_rec_filters *rec)
+static int nic_save_filters(struct vfio_mediate_device *dev, void *data)
 {
+	struct nic_rec_filters *rec = data;
 	struct nic_mediated *m = dev->handle;
 
 	memset(rec, 0, sizeof(*rec));
@@ -318,8 +319,9 @@ static int nic_save_filters(struct vfio_mediate_device *dev, struct nic_rec_filt
 	return 0;
 }
 
-static int nic_save_counters(struct vfio_mediate_device *dev, struct nic_rec_counters *rec)
+static int nic_save_counters(struct vfio_mediate_device *dev, void *data)
 {
+	struct nic_rec_counters *rec = data;
 	unsigned int i;
 	int ret = 0;
 	u32 val;
@@ -332,8 +334,9 @@ static int nic_save_counters(struct vfio_mediate_device *dev, struct nic_rec_cou
 	return ret;
 }
 
-static int nic_save_guest(struct vfio_mediate_device *dev, struct nic_rec_guest *rec)
+static int nic_save_guest(struct vfio_mediate_device *dev, void *data)
 {
+	struct nic_rec_guest *rec = data;
 	struct nic_mediated *m = dev->handle;
 
 	/* Only a load changes it while the VF is open. */
@@ -342,43 +345,148 @@ static int nic_save_guest(struct vfio_mediate_device *dev, struct nic_rec_guest 
 	return 0;
 }
 
-static int nic_save(struct vfio_mediate_device *dev, struct vfio_mediate_record *record)
+#define RECORD(type, member, is_optional)			\
+	[type] = {						\
+		.offset = offsetof(struct nic_state, member),	\
+		.size = sizeof_field(struct nic_state, member),	\
+		.optional = is_optional,			\
+		.save = nic_save_##member,			\
+	}
+
+static const struct {
+	u16 offset;
+	u16 size;
+	bool optional;
+	int (*save)(struct vfio_mediate_device *dev, void *data);
+} records[] = {
+	RECORD(NIC_REC_QUEUES, queues, false),
+	RECORD(NIC_REC_VF, vf, false),
+	RECORD(NIC_REC_FILTERS, filters, false),
+	RECORD(NIC_REC_COUNTERS, counters, true),
+	RECORD(NIC_REC_GUEST, guest, true),
+};
+
+/* What a destination can check while the VF runs: filters, and first whose they are */
+static const u16 early_records[] = { NIC_REC_GUEST, NIC_REC_FILTERS };
+
+static u64 nic_state_size(struct vfio_mediate_device *dev)
+{
+	unsigned int type;
+	u64 size = 0;
+
+	for (type = 1; type < ARRAY_SIZE(records); type++)
+		size += records[type].size;
+
+	return size;
+}
+
+/* Return: 1, 0 if the destination has that already, or a negative errno. */
+static int nic_is_news(struct vfio_mediate_device *dev, unsigned int type)
 {
 	struct nic_mediated *m = dev->handle;
+	struct nic_saving *saving = m->saving;
+	void *now = (void *)&saving->now + records[type].offset;
 	int ret;
 
-	record->type = record->index + 1;
-	switch (record->type) {
-	case NIC_REC_QUEUES:
-		record->length = sizeof(struct nic_rec_queues);
-		ret = nic_save_queues(dev, record->data);
-		break;
-	case NIC_REC_VF:
-		record->length = sizeof(struct nic_rec_vf);
-		ret = nic_save_vf(dev, record->data);
-		break;
-	case NIC_REC_FILTERS:
-		record->length = sizeof(struct nic_rec_filters);
-		ret = nic_save_filters(dev, record->data);
-		break;
-	case NIC_REC_COUNTERS:
-		record->optional = true;
-		record->length = sizeof(struct nic_rec_counters);
-		ret = nic_save_counters(dev, record->data);
-		break;
-	case NIC_REC_GUEST:
-		record->optional = true;
-		record->length = sizeof(struct nic_rec_guest);
-		ret = nic_save_guest(dev, record->data);
-		break;
-	default:
-		return 0;
-	}
+	ret = records[type].save(dev, now);
 	/* Gone in the meantime: then this is no state, but ones. */
 	if (!ret && nic_gone(m->nic))
 		ret = -ENODEV;
+	if (ret)
+		return ret;
 
-	return ret ? ret : 1;
+	return !(saving->sent.have & BIT(type)) ||
+	       memcmp((void *)&saving->sent + records[type].offset, now, records[type].size);
+}
+
+/* Return: As nic_is_news(). */
+static int nic_save_news(struct vfio_mediate_device *dev, unsigned int type,
+			 struct vfio_mediate_record *record)
+{
+	struct nic_mediated *m = dev->handle;
+	struct nic_saving *saving = m->saving;
+	int ret = nic_is_news(dev, type);
+
+	if (ret <= 0)
+		return ret;
+
+	record->type = type;
+	record->optional = records[type].optional;
+	record->length = records[type].size;
+	memcpy(record->data, (void *)&saving->now + records[type].offset, record->length);
+	memcpy((void *)&saving->sent + records[type].offset, record->data, record->length);
+	saving->sent.have |= BIT(type);
+
+	return 1;
+}
+
+static int nic_save_as(struct vfio_mediate_device *dev, u32 *version, u64 *features)
+{
+	struct nic_mediated *m = dev->handle;
+
+	m->pre_copy = READ_ONCE(pre_copy);
+	if (m->pre_copy)
+		*features |= NIC_FEATURE_PRE_COPY;
+
+	return 0;
+}
+
+static int nic_save_begin(struct vfio_mediate_device *dev)
+{
+	struct nic_mediated *m = dev->handle;
+
+	m->saving = kzalloc(sizeof(*m->saving), GFP_KERNEL_ACCOUNT);
+
+	return m->saving ? 0 : -ENOMEM;
+}
+
+static void nic_save_end(struct vfio_mediate_device *dev)
+{
+	struct nic_mediated *m = dev->handle;
+
+	kfree(m->saving);
+	m->saving = NULL;
+}
+
+static int nic_save(struct vfio_mediate_device *dev, struct vfio_mediate_record *record)
+{
+	struct nic_mediated *m = dev->handle;
+	int ret = 0;
+
+	if (!record->index)
+		m->saving->last = 0;
+	while (!ret && m->saving->last < ARRAY_SIZE(records) - 1)
+		ret = nic_save_news(dev, ++m->saving->last, record);
+
+	return ret;
+}
+
+static int nic_pre_copy(struct vfio_mediate_device *dev, struct vfio_mediate_record *record)
+{
+	struct nic_mediated *m = dev->handle;
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; m->pre_copy && !ret && i < ARRAY_SIZE(early_records); i++)
+		ret = nic_save_news(dev, early_records[i], record);
+
+	return ret;
+}
+
+static void nic_pre_copy_size(struct vfio_mediate_device *dev, u64 *initial, u64 *changed)
+{
+	struct nic_mediated *m = dev->handle;
+	unsigned int i, type;
+
+	for (i = 0; m->pre_copy && i < ARRAY_SIZE(early_records); i++) {
+		type = early_records[i];
+		if (nic_is_news(dev, type) <= 0)
+			continue;
+		if (m->saving->sent.have & BIT(type))
+			*changed += records[type].size;
+		else
+			*initial += records[type].size;
+	}
 }
 
 static int nic_load_begin(struct vfio_mediate_device *dev, u32 version, u64 features)
@@ -391,51 +499,61 @@ static int nic_load_begin(struct vfio_mediate_device *dev, u32 version, u64 feat
 			return -ENOMEM;
 	}
 	m->state->have = 0;
+	m->state->pre_copy = features & NIC_FEATURE_PRE_COPY;
 
 	return 0;
+}
+
+static int nic_report_conflict(struct nic *nic, unsigned int n, const char *what, int ret)
+{
+	if (ret)
+		dev_warn_ratelimited(&nic->pdev->dev, "VF %u: what is loaded is at odds with its settings: %s: %pe\n",
+				     n, ret == -EADDRINUSE ? "another has its address" : what,
+				     ERR_PTR(ret));
+
+	return ret;
+}
+
+/* In pre-copy the source goes on if the VF cannot have them. */
+static int nic_load_filters(struct nic *nic, unsigned int n, const struct nic_state *state)
+{
+	bool known = state->have & BIT(NIC_REC_GUEST);
+	const char *what;
+	uuid_t guest;
+	int ret;
+
+	ret = nic_replay_check(&state->filters);
+	if (ret)
+		return ret;
+
+	import_uuid(&guest, state->guest.id);
+	mutex_lock(&nic->vf_lock);
+	ret = nic_replay_allowed(nic, n, &state->filters, known ? &guest : NULL, &what);
+	mutex_unlock(&nic->vf_lock);
+
+	return nic_report_conflict(nic, n, what, ret);
 }
 
 static int nic_load(struct vfio_mediate_device *dev, const struct vfio_mediate_record *record)
 {
 	struct nic_mediated *m = dev->handle;
 	struct nic_state *state = m->state;
-	size_t size;
-	void *to;
+	unsigned int type = record->type;
 	int ret;
 
-	switch (record->type) {
-	case NIC_REC_QUEUES:
-		to = &state->queues;
-		size = sizeof(state->queues);
-		break;
-	case NIC_REC_VF:
-		to = &state->vf;
-		size = sizeof(state->vf);
-		break;
-	case NIC_REC_FILTERS:
-		to = &state->filters;
-		size = sizeof(state->filters);
-		break;
-	case NIC_REC_COUNTERS:
-		to = &state->counters;
-		size = sizeof(state->counters);
-		break;
-	case NIC_REC_GUEST:
-		to = &state->guest;
-		size = sizeof(state->guest);
-		break;
-	default:
+	if (!type || type >= ARRAY_SIZE(records))
 		return -EOPNOTSUPP;
-	}
-
-	if (state->have & BIT(record->type))
+	/* What has changed since it was sent in pre-copy comes again. */
+	if (state->have & BIT(type) && !state->pre_copy)
 		return -EINVAL;
-	ret = vfio_mediate_take_record(record, to, size, size);
+
+	ret = vfio_mediate_take_record(record, (void *)state + records[type].offset,
+				       records[type].size, records[type].size);
 	if (ret)
 		return ret;
-	state->have |= BIT(record->type);
+	state->have |= BIT(type);
 
-	return record->type == NIC_REC_FILTERS ? nic_replay_check(to) : 0;
+	return type == NIC_REC_FILTERS ? nic_load_filters(m->nic, m->n, state) : 0;
 }
 
 static int nic_apply_filters(struct nic *nic, unsigned int n, const struct nic_state *state)
@@ -453,12 +571,8 @@ static int nic_apply_filters(struct nic *nic, unsigned int n, const struct nic_s
 	}
 
 	ret = nic_replay(nic, n, &state->filters, &what);
-	if (ret) {
-		dev_warn_ratelimited(&nic->pdev->dev, "VF %u: what is loaded is at odds with its settings: %s: %pe\n",
-				     n, ret == -EADDRINUSE ? "another has its address" : what,
-				     ERR_PTR(ret));
+	if (nic_report_conflict(nic, n, what, ret))
 		return ret;
-	}
 
 	if (mailbox & V2PMAILBOX_PFSTS)
 		vf->mailbox |= P2VMAILBOX_STS;
@@ -543,11 +657,17 @@ static int nic_apply(struct vfio_mediate_device *dev)
 const struct vfio_mediate_migration_ops nic_migration_ops = {
 	.version = NIC_STATE_VERSION,
 	.min_version = NIC_STATE_VERSION,
+	.features = NIC_FEATURE_PRE_COPY,
 	.run = nic_run,
 	.quiesce = nic_quiesce,
 	.stop = nic_stop_vf,
 	.size = nic_state_size,
+	.save_as = nic_save_as,
+	.save_begin = nic_save_begin,
+	.save_end = nic_save_end,
 	.save = nic_save,
+	.pre_copy = nic_pre_copy,
+	.pre_copy_size = nic_pre_copy_size,
 	.load_begin = nic_load_begin,
 	.load = nic_load,
 	.apply = nic_apply,

@@ -16,6 +16,9 @@ struct vfio_mediate_device;
 
 #define NIC_STATE_VERSION	1
 
+/* Records were sent in pre-copy. Those that have changed since come again. */
+#define NIC_FEATURE_PRE_COPY	BIT_ULL(0)
+
 /* Types of records, one of each; the last two may be missing */
 #define NIC_REC_QUEUES		1
 #define NIC_REC_VF		2
@@ -92,8 +95,9 @@ struct nic_rec_guest {
 };
 
 /**
- * struct nic_state - All of it, while it is loaded
- * @have:	Bits of the records that have come.
+ * struct nic_state - All of it, while it is loaded, or as it has been sent
+ * @have:	Bits of the records that have come, or have been sent.
+ * @pre_copy:	NIC_FEATURE_PRE_COPY is set in what is loaded.
  * @queues:	NIC_REC_QUEUES.
  * @vf:		NIC_REC_VF.
  * @filters:	NIC_REC_FILTERS.
@@ -102,6 +106,7 @@ struct nic_rec_guest {
  */
 struct nic_state {
 	u32 have;
+	bool pre_copy;
 	struct nic_rec_queues queues;
 	struct nic_rec_vf vf;
 	struct nic_rec_filters filters;
@@ -110,10 +115,24 @@ struct nic_state {
 };
 
 /**
+ * struct nic_saving - A VF whose state is being sent
+ * @sent:	What has been.
+ * @now:	What the VF has now, of records that were looked at.
+ * @last:	Type of the last record, once the VF is stopped.
+ */
+struct nic_saving {
+	struct nic_state sent;
+	struct nic_state now;
+	unsigned int last;
+};
+
+/**
  * struct nic_mediated - A VF that is open
  * @nic:		Its PF.
  * @n:			Its number.
  * @state:		What is being loaded, NULL before that.
+ * @saving:		What has been saved by the migration under way, NULL outside of one.
+ * @pre_copy:		Send records while the VF is running.
  * @counter_base:	What is to be added to the device's counters.
  * @dirty:		What it writes to memory, NULL while nobody wants to know. Only
  *			where &vfio_mediate_tracking_ops are called, or writes to trapped
@@ -123,6 +142,8 @@ struct nic_mediated {
 	struct nic *nic;
 	unsigned int n;
 	struct nic_state *state;
+	struct nic_saving *saving;
+	bool pre_copy;
 	u32 counter_base[NIC_COUNTERS];
 	struct nic_dirty *dirty;
 };
@@ -135,6 +156,8 @@ int nic_counter_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *
 
 /* replay.c */
 int nic_replay_check(const struct nic_rec_filters *rec);
+int nic_replay_allowed(struct nic *nic, unsigned int n, const struct nic_rec_filters *rec,
+		       const uuid_t *guest, const char **what);
 int nic_replay(struct nic *nic, unsigned int n, const struct nic_rec_filters *rec,
 	       const char **what);
 

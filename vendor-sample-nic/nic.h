@@ -323,6 +323,7 @@ void nic_pool_reset(struct nic *nic, unsigned int pool);
 void nic_pool_write(struct nic *nic, unsigned int pool);
 int nic_pool_set_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac);
 int nic_pool_ask_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac);
+int nic_pool_may_have_mac(struct nic *nic, unsigned int pool, const u8 *mac, const uuid_t *guest);
 void nic_pool_set_guest(struct nic *nic, unsigned int pool, const uuid_t *guest);
 void nic_pool_suspend(struct nic *nic, unsigned int pool);
 int nic_pool_resume(struct nic *nic, unsigned int pool, bool back);
@@ -382,6 +383,9 @@ static inline bool nic_valid_frame(u32 size)
 }
 
 /* policy.c */
+int nic_allow_mac(struct nic *nic, unsigned int n, const u8 *mac, bool own);
+int nic_allow_vlans(struct nic *nic, unsigned int n);
+int nic_allow_promisc(struct nic *nic, unsigned int n);
 int nic_grant_mac(struct nic *nic, unsigned int n, const u8 *mac);
 int nic_grant_more_macs(struct nic *nic, unsigned int n, const u8 *mac);
 int nic_grant_multicast(struct nic *nic, unsigned int n, const unsigned long *mta);

@@ -13,6 +13,45 @@
 #include "nic.h"
 
 /**
+ * nic_allow_mac() - Do the settings of a VF allow an address, whoever has it?
+ * @nic:	The PF.
+ * @n:		The VF.
+ * @mac:	The address.
+ * @own:	It is to be the VF's own, not one more.
+ */
+int nic_allow_mac(struct nic *nic, unsigned int n, const u8 *mac, bool own)
+{
+	const struct nic_vf *vf = &nic->vf[n];
+
+	if (!is_valid_ether_addr(mac))
+		return -EINVAL;
+	if (!vf->admin_mac || vf->trusted)
+		return 0;
+
+	return own && ether_addr_equal(mac, nic->pool[n].mac[0]) ? 0 : -EPERM;
+}
+
+/**
+ * nic_allow_vlans() - Do the settings of a VF allow VLANs of its own?
+ * @nic:	The PF.
+ * @n:		The VF.
+ */
+int nic_allow_vlans(struct nic *nic, unsigned int n)
+{
+	return nic->pool[n].port_vlan ? -EPERM : 0;
+}
+
+/**
+ * nic_allow_promisc() - Do the settings of a VF allow frames that are not for it?
+ * @nic:	The PF.
+ * @n:		The VF.
+ */
+int nic_allow_promisc(struct nic *nic, unsigned int n)
+{
+	return nic->vf[n].trusted ? 0 : -EPERM;
+}
+
+/**
  * nic_grant_mac() - Set the VF's own address
  * @nic:	The PF.
  * @n:		The VF.
@@ -20,14 +59,9 @@
  */
 int nic_grant_mac(struct nic *nic, unsigned int n, const u8 *mac)
 {
-	const struct nic_vf *vf = &nic->vf[n];
+	int ret = nic_allow_mac(nic, n, mac, true);
 
-	if (!is_valid_ether_addr(mac))
-		return -EINVAL;
-	if (vf->admin_mac && !vf->trusted && !ether_addr_equal(mac, nic->pool[n].mac[0]))
-		return -EPERM;
-
-	return nic_pool_ask_mac(nic, n, 0, mac);
+	return ret ? ret : nic_pool_ask_mac(nic, n, 0, mac);
 }
 
 /**
@@ -38,13 +72,14 @@ int nic_grant_mac(struct nic *nic, unsigned int n, const u8 *mac)
  */
 int nic_grant_more_macs(struct nic *nic, unsigned int n, const u8 *mac)
 {
-	const struct nic_vf *vf = &nic->vf[n];
 	unsigned int i, free = 0;
+	int ret;
 
-	if (!is_valid_ether_addr(mac))
-		return -EINVAL;
-	if (!vf->active || (vf->admin_mac && !vf->trusted))
-		return -EPERM;
+	ret = nic_allow_mac(nic, n, mac, false);
+	if (!ret && !nic->vf[n].active)
+		ret = -EPERM;
+	if (ret)
+		return ret;
 
 	for (i = NIC_POOL_MACS - 1; i; i--) {
 		if (ether_addr_equal(nic->pool[n].mac[i], mac))
@@ -92,7 +127,7 @@ int nic_grant_vlan(struct nic *nic, unsigned int n, u32 vid, bool on)
 {
 	if (!nic_valid_vlan(vid))
 		return -EINVAL;
-	if (!nic->vf[n].active || nic->pool[n].port_vlan)
+	if (!nic->vf[n].active || nic_allow_vlans(nic, n))
 		return -EPERM;
 	if (!vid)
 		return 0;
@@ -110,7 +145,7 @@ int nic_grant_vlan(struct nic *nic, unsigned int n, u32 vid, bool on)
  */
 int nic_grant_vlan_tags(struct nic *nic, unsigned int n)
 {
-	if (!nic->vf[n].active || nic->pool[n].port_vlan)
+	if (!nic->vf[n].active || nic_allow_vlans(nic, n))
 		return -EPERM;
 
 	spin_lock_bh(&nic->filter_lock);
@@ -149,7 +184,7 @@ int nic_grant_max_frame(struct nic *nic, unsigned int n, u32 size)
  */
 int nic_grant_promisc(struct nic *nic, unsigned int n, bool multicast, bool unicast)
 {
-	if ((multicast || unicast) && !(nic->vf[n].active && nic->vf[n].trusted))
+	if ((multicast || unicast) && (!nic->vf[n].active || nic_allow_promisc(nic, n)))
 		return -EPERM;
 
 	spin_lock_bh(&nic->filter_lock);

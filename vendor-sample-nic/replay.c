@@ -28,6 +28,58 @@ int nic_replay_check(const struct nic_rec_filters *rec)
 	return le32_to_cpu(rec->flags) & ~NIC_FILTER_KNOWN ? -EINVAL : 0;
 }
 
+/**
+ * nic_replay_allowed() - Would what a record contains be granted to a VF?
+ * @nic:	The PF.
+ * @n:		The VF.
+ * @rec:	The record, checked.
+ * @guest:	The guest that it belongs to, NULL if that is not known yet: then its
+ *		addresses may still be in use by others.
+ * @what:	What would be refused, for a message.
+ *
+ * Changes nothing. Until the VF's guest is there, the settings may change: nic_replay()
+ * decides.
+ *
+ * Context: vf_lock is held.
+ * Return: 0, or an error of policy.c.
+ */
+int nic_replay_allowed(struct nic *nic, unsigned int n, const struct nic_rec_filters *rec,
+		       const uuid_t *guest, const char **what)
+{
+	u32 flags = le32_to_cpu(rec->flags);
+	unsigned int i;
+	int ret = 0;
+
+	*what = "VLAN";
+	if (le16_to_cpu(rec->port_vlan) != nic->pool[n].port_vlan)
+		return -EPERM;
+
+	*what = "address";
+	if (is_zero_ether_addr(rec->mac[0]) && nic->vf[n].admin_mac)
+		return -EPERM;
+	for (i = 0; i < NIC_POOL_MACS && !ret; i++) {
+		if (is_zero_ether_addr(rec->mac[i]))
+			continue;
+		ret = nic_allow_mac(nic, n, rec->mac[i], !i);
+		if (!ret && guest)
+			ret = nic_pool_may_have_mac(nic, n, rec->mac[i], guest);
+	}
+	if (ret)
+		return ret;
+
+	*what = "VLANs of its own";
+	if (rec->num_vlans || flags & NIC_FILTER_VLANS)
+		ret = nic_allow_vlans(nic, n);
+	if (ret)
+		return ret;
+
+	*what = "promiscuous mode";
+	if (flags & (NIC_FILTER_MC_PROMISC | NIC_FILTER_UC_PROMISC))
+		ret = nic_allow_promisc(nic, n);
+
+	return ret;
+}
+
 /* Drop all requests, as a reset does. If active, the reset handshake has followed. */
 static void nic_replay_begin(struct nic *nic, unsigned int n, bool active)
 {
@@ -49,8 +101,6 @@ static int nic_replay_macs(struct nic *nic, unsigned int n, const struct nic_rec
 
 	if (!is_zero_ether_addr(rec->mac[0]))
 		ret = nic_grant_mac(nic, n, rec->mac[0]);
-	else if (nic->vf[n].admin_mac)
-		ret = -EPERM;
 	for (i = 1; i < NIC_POOL_MACS && !ret; i++)
 		if (!is_zero_ether_addr(rec->mac[i]))
 			ret = nic_grant_more_macs(nic, n, rec->mac[i]);
@@ -91,9 +141,10 @@ static int nic_replay_all(struct nic *nic, unsigned int n, const struct nic_rec_
 	u32 flags = le32_to_cpu(rec->flags);
 	int ret;
 
-	*what = "VLAN";
-	if (le16_to_cpu(rec->port_vlan) != nic->pool[n].port_vlan)
-		return -EPERM;
+	/* The guest is the VF's now, so an address of another's is refused below. */
+	ret = nic_replay_allowed(nic, n, rec, NULL, what);
+	if (ret)
+		return ret;
 
 	nic_replay_begin(nic, n, flags & NIC_FILTER_ACTIVE);
 	*what = "address";

@@ -105,8 +105,8 @@ class Multifd(Ways):
             self.ends(migration, "failed")
 
     def refused_by_the_destination(self):
-        """Which its QEMU does not tell the source's."""
-        self.refused(*self.there(), how="completed")
+        """In pre-copy. Later its QEMU does not tell the source's."""
+        self.refused(*self.there())
         self.goes_on()
 
 

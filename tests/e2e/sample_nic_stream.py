@@ -39,15 +39,25 @@ from labhost.net import PF_IN_WORLD, set_address
 from labhost.nic import PF_POOL, pool_state
 from labhost.nicstate import (
     COUNTERS, END, FILE, FILTERS, FLAGS, GOLDEN, GUEST, HASHES, HEADER, MAC, MAX_FRAME,
-    NUM_VLANS, OTHER, OTHERS_MAC, PORT_VLAN, QUEUES, REGISTERS, STATES, VF, VLANS, Device,
-    join, split)
+    NUM_VLANS, OTHER, OTHERS_MAC, PORT_VLAN, QUEUES, REGISTERS, STATES, UNREAD, VF, VLANS,
+    Device, join, split)
 from labhost.ports import Port, octets, up
 from labhost.shell import sh
 from labhost.sriov import DRIVER, PF, VFS, set_vf, settings
 from labhost.tap import program
+from labhost.tracking import set_tracking
 from labhost.watch import Pings
 
 SAVED = pathlib.Path("/out/sample_nic.stream")
+PRE_COPY = pathlib.Path("/sys/module/sample_nic/parameters/pre_copy")
+NOBODY = "00:00:00:00:00:00"
+# At the destination: what, as settings of VFs, their end, the errno, what the log says
+CONFLICTS = (
+    ("another address is set", (1, "mac", OTHER), (1, "mac", NOBODY), "EPERM",
+     "settings: address"),
+    ("a VLAN is set", (1, "vlan", "100"), (1, "vlan", "0"), "EPERM", "settings: VLAN"),
+    ("another VF has the address", (0, "mac", MAC), (0, "mac", NOBODY), "EADDRINUSE",
+     "another has its address"))
 PLACE, OTHERS_VLAN = 2, 9       # of the third VF
 
 # What is to be read in the log, and what the IOMMU says of a VF with random addresses
@@ -57,6 +67,16 @@ EXPECTED = ("what is loaded is at odds with its settings", "callbacks suppressed
 
 def without(data, *kinds):
     return [record for record in split(data) if record[0] not in kinds]
+
+
+def kinds(data, at=HEADER):
+    return [record[0] for record in split(data, at)]
+
+
+def vlans(data):
+    payload = next(record[2] for record in split(data) if record[0] == FILTERS)
+    count, = struct.unpack_from("<H", payload, NUM_VLANS)
+    return sorted(struct.unpack_from(f"<{count}H", payload, VLANS))
 
 
 def test_same(tap, vfs):
@@ -112,14 +132,7 @@ def test_golden(tap, vfs, data):
 
 def test_conflicts(tap, netdev, vfs, data):
     """The destination's administrator has other plans."""
-    nobody = "00:00:00:00:00:00"
-    for what, item, undo, error, message in (
-            ("another address is set", (1, "mac", OTHER), (1, "mac", nobody),
-             "EPERM", "settings: address"),
-            ("a VLAN is set", (1, "vlan", "100"), (1, "vlan", "0"), "EPERM",
-             "settings: VLAN"),
-            ("another VF has the address", (0, "mac", MAC), (0, "mac", nobody),
-             "EADDRINUSE", "another has its address")):
+    for what, item, undo, error, message in CONFLICTS:
         set_vf(netdev, *item)
         with Device(vfs[1]) as device:
             before, known = device.view(), complaints()
@@ -134,6 +147,63 @@ def test_conflicts(tap, netdev, vfs, data):
         set_vf(netdev, *undo)
     with Device(vfs[1]) as device:
         tap.equal(device.load(data), 0, "without all that it is loaded")
+
+
+def test_pre_copy(tap, netdev, vfs):
+    """What the destination can check comes before the source is stopped."""
+    for protocol in STATES:
+        with Device(vfs[0], protocol) as one, Device(vfs[1], protocol) as two:
+            one.fill()
+            there = one.view()
+            early = one.save("PRE_COPY")
+            tap.equal((kinds(early), one.more()), ([GUEST, FILTERS], b""),
+                      f"{protocol}: {len(early)} bytes in pre-copy, and no more")
+            one.answered(UNREAD[0])
+            one.say(UNREAD[0], 8)
+            tap.ok(one.answered(UNREAD[0]), f"{protocol}: meanwhile it joins one VLAN more")
+            changed = one.more()
+            tap.equal(kinds(changed, 0), [FILTERS], f"{protocol}: that is sent again")
+            rest = one.save()
+            tap.equal(kinds(rest, 0), [QUEUES, VF, COUNTERS, END],
+                      f"{protocol}: then only what is new, {len(rest)} bytes")
+            tap.equal((two.load(early + changed + rest), two.set("RUNNING"), two.view()),
+                      (0, 0, there), f"{protocol}: loaded, and runs with the same registers")
+            tap.equal(vlans(two.save()), [5, 6, 7, 8], f"{protocol}: and all of its VLANs")
+
+
+def test_early_conflicts(tap, netdev, vfs):
+    """The destination refuses what the source sends while it runs."""
+    with Device(vfs[0]) as device:
+        device.fill()
+        early = device.save("PRE_COPY")
+    with Device(vfs[0]):
+        pass                    # Who comes is another guest.
+    for what, item, undo, error, message in CONFLICTS:
+        set_vf(netdev, *item)
+        with Device(vfs[1]) as device:
+            known = complaints()
+            tap.equal((device.load(early), device.state()), (error, "ERROR"),
+                      f"{what}: {error} in pre-copy")
+            new = complaints(known)
+            tap.ok(len(new) == 1 and "VF 1: " in new[0] and message in new[0],
+                   f"{what}: one line says so", new)
+        set_vf(netdev, *undo)
+
+
+def test_no_pre_copy(tap, vfs):
+    """For a destination that does not know that records may come again."""
+    PRE_COPY.write_text("0", encoding="ascii")
+    try:
+        with Device(vfs[0]) as one, Device(vfs[1]) as two:
+            one.fill()
+            early = one.save("PRE_COPY")
+            data = early + one.save()
+            tap.equal((len(early), kinds(data)),
+                      (HEADER, [QUEUES, VF, FILTERS, COUNTERS, GUEST, END]),
+                      "pre_copy=0: all of it is sent when it is stopped")
+            tap.equal(two.load(data), 0, "pre_copy=0: and can be loaded")
+    finally:
+        PRE_COPY.write_text("1", encoding="ascii")
 
 
 class Watch:
@@ -409,7 +479,9 @@ def main(tap, protocols, step, count, seed="1"):
         sh("vfctl", "bind", vf, DRIVER)
 
     data = GOLDEN.read_bytes()
-    tap.run(test_same, test_golden, test_conflicts, netdev=pf.netdev, vfs=VFS, data=data)
+    set_tracking(False)         # their rings are nowhere
+    tap.run(test_same, test_golden, test_conflicts, test_pre_copy, test_early_conflicts,
+            test_no_pre_copy, netdev=pf.netdev, vfs=VFS, data=data)
     for protocol in protocols.split(","):
         tap.case(f"cuts {protocol}", test_cuts, tap, pf.netdev, VFS[1], data, int(step),
                  protocol)

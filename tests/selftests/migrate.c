@@ -64,6 +64,9 @@ static long change_state(struct obedient *o, __u32 state)
 		return v1_set(&o->m, state);
 
 	ret = set_state(&o->m, state, &fd);
+	/* The transfer goes on from PRE_COPY. */
+	if (!ret && fd < 0 && state == VFIO_DEVICE_STATE_STOP_COPY)
+		return 0;
 	if (o->fd >= 0)
 		close(o->fd);
 	o->fd = fd;
@@ -80,7 +83,8 @@ static long save(struct obedient *o, const char *path)
 	stream->size = 0;
 	ret = o->v1 ? v1_save(&o->m, stream, NULL) :
 		read_parts(o->fd, stream->data, MAX_SIZE, 100, &stream->size);
-	if (ret)
+	/* All that there is in PRE_COPY */
+	if (ret && ret != -ENOMSG)
 		return ret;
 
 	file = fopen(path, "we");

@@ -52,9 +52,9 @@ QUEUES, VF, FILTERS, COUNTERS, GUEST, END = 1, 2, 3, 4, 5, 0x8000
 # In the record of filters
 PORT_VLAN, FLAGS, MAX_FRAME, NUM_VLANS, VLANS, HASHES = 18, 20, 24, 26, 28, 92
 
-def split(data):
+def split(data, at=HEADER):
     """Records of a stream, the end included: type, flags, payload."""
-    records, at = [], HEADER
+    records = []
     while at < len(data):
         kind, flags, length, _, _ = RECORD.unpack_from(data, at)
         at += RECORD.size + length
@@ -94,9 +94,13 @@ class Device(Hold):
         number = self.must("state")
         return next(name for name, value in self.states.items() if value == number)
 
-    def save(self):
-        """From any state, and to STOP_COPY."""
-        self.must(f"set {self.states['STOP_COPY']}")
+    def save(self, state="STOP_COPY"):
+        """From any state, and to this one, all that there is in it."""
+        self.must(f"set {self.states[state]}")
+        return self.more()
+
+    def more(self):
+        """What is still to be read in this state."""
         self.must(f"save {FILE}")
         return FILE.read_bytes()
 
