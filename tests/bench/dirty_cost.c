@@ -1,28 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * dirty_cost: what it takes to know what a VF writes, in instructions of the host.
- *
- * For a machine with one CPU, whose time-stamp counter counts instructions (QEMU's
- * -icount shift=0,sleep=off). It is never idle: a process of this program runs when no
- * other wants to, and counts. What it has run is subtracted from what the counter says,
- * and the rest is all that the host has done, interrupts and kernel threads included.
  */
 #define _GNU_SOURCE
 
 #include <dirent.h>
-#include <errno.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 #include <x86intrin.h>
 
 #include "dirty.h"
+#include "instructions.h"
 
 #define MODULE		"vfio_pci_mediate"
 #define RX_TAIL		0x818	/* in the mapped pages, of the first queue */
@@ -45,86 +36,6 @@ static const struct config config = {
 /* A second: doorbells; packets, of which 0 is as many as the CPU can */
 static const unsigned int doorbell_rates[] = { 1000, 10000, 50000 };
 static const unsigned int packet_rates[] = { 0, 20000 };
-
-/**
- * struct span - A while, in ticks of the time-stamp counter
- * @elapsed:	All of it.
- * @work:	Of which the CPU had something to do.
- */
-struct span {
-	__u64 elapsed;
-	__u64 work;
-};
-
-/* Rounds of two instructions */
-static __u64 *idle_rounds;
-
-static __u64 idle_ticks(void)
-{
-	return load(idle_rounds) * 2;
-}
-
-static struct span begin(void)
-{
-	return (struct span){ .elapsed = __rdtsc(), .work = idle_ticks() };
-}
-
-static struct span end(struct span since)
-{
-	__u64 elapsed = __rdtsc() - since.elapsed;
-
-	return (struct span){ elapsed, elapsed - (idle_ticks() - since.work) };
-}
-
-static void start_idle(void)
-{
-	const struct sched_param none = {};
-
-	idle_rounds = mmap(NULL, sizeof(*idle_rounds), PROT_READ | PROT_WRITE,
-			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (idle_rounds == MAP_FAILED)
-		die("no memory");
-	if (fork())
-		return;
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (sched_setscheduler(0, SCHED_IDLE, &none))
-		_exit(1);
-	asm volatile("1: incq %0; jmp 1b" : "+m"(*idle_rounds));
-}
-
-/* That ticks are instructions, and that somebody counts those of nobody */
-static void check_machine(void)
-{
-	__u64 rounds = 100000, start = __rdtsc();
-	struct span span;
-
-	asm volatile("1: dec %0; jnz 1b" : "+r"(rounds));
-	start = __rdtsc() - start;
-	if (start < 200000 || start > 400000 || sysconf(_SC_NPROCESSORS_ONLN) != 1)
-		die("not a machine that counts instructions: %llu",
-		    (unsigned long long)start);
-	span = begin();
-	usleep(SETTLE_US);
-	span = end(span);
-	if (span.work > span.elapsed / 2)
-		die("nobody counts what is idle: %llu of %llu",
-		    (unsigned long long)span.work, (unsigned long long)span.elapsed);
-}
-
-static int compare(const void *a, const void *b)
-{
-	const __u64 *left = a, *right = b;
-
-	return *left < *right ? -1 : *left > *right;
-}
-
-static __u64 median(__u64 *ticks, unsigned int n)
-{
-	qsort(ticks, n, sizeof(*ticks), compare);
-
-	return ticks[n / 2];
-}
 
 static void do_nothing(__u32 *reg, __u32 value)
 {
@@ -369,10 +280,7 @@ int main(int argc, char **argv)
 	}
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	/* Sleeps are as long as they are said to be. */
-	prctl(PR_SET_TIMERSLACK, 1);
-	start_idle();
-	check_machine();
+	count_instructions();
 	d.state = 1;
 	sender_start(&d, argv[2], 1);
 	store(&d.sender->size, FRAME_SIZE);

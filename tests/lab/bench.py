@@ -27,6 +27,12 @@ def dirty_files():
             "dirty_cost": work / "dirty_cost"}
 
 
+def stop_files():
+    work = build_programs("tests/bench")
+    return {"stop_cost.py": REPO / "tests" / "bench" / "stop_cost.py",
+            "stop_cost": work / "stop_cost"}
+
+
 def migration_files():
     return {**job_files(), "migration.py": REPO / "tests" / "bench" / "migration.py"}
 
@@ -45,6 +51,7 @@ class Suite:
 
 SUITES = {"access": Suite("./access.py ./access", access_files),
           "dirty": Suite("./dirty_cost.py ./dirty_cost", dirty_files, "sample_nic"),
+          "stop": Suite("./stop_cost.py ./stop_cost", stop_files, "sample_nic"),
           "migration": Suite("./migration.py {qemu} {times} {memory}", migration_files,
                              "sample_nic", "multi", asked=True)}
 
