@@ -23,10 +23,10 @@ MESSAGE = struct.Struct("!I60x")
 
 class Traffic:
     """A process that does what run() does until stop(); one of its own, so that
-    the test does not delay it."""
+    the test does not delay it. It calls enter first, see peer.py."""
 
-    def __init__(self, address):
-        self.address = address
+    def __init__(self, address, enter=None):
+        self.address, self.enter = address, enter
         self.pipe, other = multiprocessing.Pipe()
         self.process = multiprocessing.Process(
             target=self.work, args=(other,), daemon=True)
@@ -39,6 +39,8 @@ class Traffic:
 
     def work(self, pipe):
         try:
+            if self.enter:
+                self.enter()
             result = self.run(pipe)
         except TimeoutError:
             result = OSError(f"no byte sent or back for {PATIENCE} s")

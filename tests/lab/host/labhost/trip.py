@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A guest that migrates under traffic, and all that is checked of it."""
 
-import atexit
 import subprocess
 import time
 
@@ -10,7 +9,7 @@ from .guest import Guest, GuestError
 from .klog import complaints
 from .migration import STATE_TRACE, migrate
 from .net import GUEST_ADDRESS, MAC, PF_ADDRESS, PINGS, link_up, ping, set_address
-from .outer import Outer
+from .outer import world_away
 from .pace import afterwards, longer, meanwhile
 from .probe import BLOCK, PAUSE, PORT, Probe, Stream
 from .shell import sh, until
@@ -32,14 +31,9 @@ def host_run(command):
 
 
 def private_network():
-    """The PF has its address, and the world is away until this test ends: QEMU's user
-    network takes whatever TCP it sees, and resets it: what goes from one card to another,
-    say, which a host with two cards may well have it do: either answers when somebody asks
-    who has an address."""
+    """The PF has its address, and the world is away."""
     set_address(NETDEV)
-    outer = Outer()
-    outer.call("set_link", name="world", up=False)
-    atexit.register(outer.call, "set_link", name="world", up=True)
+    world_away()
 
 
 def guest_on(*vfs, migratable=True, options=(), memory=MEMORY, **settings):

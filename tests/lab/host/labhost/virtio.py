@@ -15,27 +15,43 @@ MAC = "52:54:00:76:00:20"
 SCRIPT = pathlib.Path("/run/virtio-up")
 
 
-def bridge():
+def bridge(address=ADDRESS):
     """Where each QEMU's tap is, and the lab host has an address, until this test ends."""
     sh("modprobe", "-a", "tun", "bridge")
     sh("ip", "link", "add", BRIDGE, "type", "bridge")
     atexit.register(sh, "ip", "link", "del", BRIDGE)
-    sh("ip", "addr", "add", f"{ADDRESS}/24", "dev", BRIDGE)
+    if address:
+        sh("ip", "addr", "add", f"{address}/24", "dev", BRIDGE)
     sh("ip", "link", "set", BRIDGE, "up")
     SCRIPT.write_text(f"#!/bin/sh\nip link set \"$1\" master {BRIDGE} up\n",
                       encoding="ascii")
     SCRIPT.chmod(0o755)
 
 
+def join(netdev, *beyond):
+    """Makes a PF's netdev a port of the bridge, with these MACs beyond it. Guests are not:
+    the bridge must not learn so, as QEMU's card gives a PF back what it sends to all."""
+    sh("ip", "link", "set", netdev, "master", BRIDGE)
+    sh("bridge", "link", "set", "dev", netdev, "learning", "off")
+    for mac in beyond:
+        sh("bridge", "fdb", "replace", mac, "dev", netdev, "master", "static")
+
+
+def part(netdev):
+    sh("ip", "link", "set", netdev, "nomaster")
+
+
 class Virtio(Trip):
     """Such a guest, otherwise the equal of one with a VF."""
     address = GUEST_ADDRESS
 
-    def __init__(self, tap, qemu, memory=MEMORY, options=(), **settings):
-        super().__init__(tap, f"virtio-net, QEMU {qemu}", Guest(
+    def __init__(self, tap, qemu, memory=MEMORY, options=(), kind="virtio-net", device="",
+                 **settings):
+        super().__init__(tap, f"{kind}, QEMU {qemu}", Guest(
             name="virtio", memory=memory, qemu=qemu, shared=True, programs=PROGRAMS,
             options=["-netdev", f"tap,id=net,script={SCRIPT},downscript=no",
-                     "-device", f"virtio-net-pci,netdev=net,mac={MAC}", *options], **settings))
+                     "-device", f"virtio-net-pci,netdev=net,mac={MAC}{device}", *options],
+            **settings))
 
     def set_up(self):
         self.guest.run("modprobe virtio_net")
