@@ -49,8 +49,9 @@ class Virtio(Trip):
                  **settings):
         super().__init__(tap, f"{kind}, QEMU {qemu}", Guest(
             name="virtio", memory=memory, qemu=qemu, shared=True, programs=PROGRAMS,
-            options=["-netdev", f"tap,id=net,script={SCRIPT},downscript=no",
-                     "-device", f"virtio-net-pci,netdev=net,mac={MAC}{device}", *options],
+            # Not every QEMU here has a ROM to boot from it.
+            options=["-netdev", f"tap,id=net,script={SCRIPT},downscript=no", "-device",
+                     f"virtio-net-pci,netdev=net,mac={MAC},romfile={device}", *options],
             **settings))
 
     def set_up(self):
