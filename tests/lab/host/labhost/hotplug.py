@@ -22,10 +22,10 @@ def answers(guest, count=10, interval=0.05):
     return int(re.search(r"(\d+)( packets)? received", output).group(1))
 
 
-def slot(vf):
-    """Options of a guest's QEMU: a VF that can be unplugged."""
+def slot(vf, more=""):
+    """Options of a guest's QEMU: a VF that can be unplugged, with more of its own."""
     return ["-device", "pcie-root-port,id=slot0,chassis=1,slot=1", "-device",
-            f"vfio-pci,id=vf,host={vf},bus=slot0"]
+            f"vfio-pci,id=vf,host={vf},bus=slot0{more}"]
 
 
 def unplugged(guest):
