@@ -5,6 +5,7 @@ import argparse
 import concurrent.futures
 import os
 import pathlib
+import re
 import shutil
 import signal
 import sys
@@ -92,6 +93,20 @@ def cmd_bench(args):
                        args.qemu, args.times, args.memory)
 
 
+def names_of_qemus(text):
+    names = text.replace(",", " ").split()
+    if not names or set(names) - set(qemus.NAMES):
+        raise argparse.ArgumentTypeError(f"'{text}': of {', '.join(qemus.NAMES)}")
+    return names
+
+
+def sizes(text):
+    found = text.replace(",", " ").split()
+    if not found or not all(re.fullmatch(r"[1-9]\d*[MG]", size) for size in found):
+        raise argparse.ArgumentTypeError(f"'{text}': such as 256M,1G")
+    return found
+
+
 def cmd_run(args):
     if not args.script:
         raise LabError("make run needs SCRIPT=path")
@@ -157,12 +172,13 @@ def arguments():
             sub.add_argument("--tap", action="store_true")
             sub.add_argument("--changed", action="store_true",
                              help="only what differs from the main branch")
-        if name in ("demo", "bench"):
+        if name == "demo":
             sub.add_argument("--qemu", choices=qemus.NAMES, default=qemus.OWN)
         if name == "bench":
             sub.add_argument("--suite", choices=bench.SUITES)
+            sub.add_argument("--qemu", type=names_of_qemus, default=qemus.OWN)
             sub.add_argument("--times", type=int, default=3)
-            sub.add_argument("--memory", default="256M")
+            sub.add_argument("--memory", type=sizes, default="256M")
         if name in ("run", "shell"):
             sub.add_argument("--qemus", nargs="*", choices=qemus.TREES, default=[])
             sub.add_argument("--files", metavar="DIR")

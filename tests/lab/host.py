@@ -87,6 +87,7 @@ class Machine:
     pfs: int = 1            # how many cards there are, on the same network
     hosts: int = 1          # or 2, with a network of their own, see pair.py
     checks: bool = False    # whether cards check who sends, see qemu_build.py
+    memory: int = 4096      # MiB
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,7 +172,7 @@ def qemu_command(machine, kern, work, interactive=False, wire=None):
     cmd = ["env", "TMPDIR=/run",    # for the root disk's snapshot
            "qemu-system-x86_64",
            "-machine", MACHINE, *cpu_options(machine.threads),
-           "-m", "4096", "-nodefaults", "-display", "none",
+           "-m", str(machine.memory), "-nodefaults", "-display", "none",
            "-no-reboot",
            "-serial", "file:/run/console.log",
            "-chardev", "stdio,id=out,signal=off" if interactive else

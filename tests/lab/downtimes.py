@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What tests/bench/migration.py has measured: tables, verdicts, and a picture."""
+
+import math
+import statistics
+
+REFERENCE, JUDGED = "virtio-net", "VF, tracked"
+FIGURES = {"stop_to_resume_ms": "STOP to RESUME, ms", "longest_gap_ms": "longest gap, ms",
+           "lost": "probes lost", "before_ms": "longest gap before, ms",
+           "after_ms": "longest gap after, ms", "downtime_ms": "downtime, says QEMU, ms",
+           "total_ms": "migration, ms", "stopped_kib": "sent while stopped, KiB",
+           "configs": "config accesses then"}
+# What JUDGED is held to: times REFERENCE's
+TARGETS = {"stop_to_resume_ms": 1.1, "longest_gap_ms": 1.2, "lost": 1.2}
+
+COLOURS = {"virtio-net": "#444444", "net_failover": "#b8860b", "VF, tracked": "#0057b8",
+           "VF, not tracked": "#c2255c"}
+LEFT, PANEL, LINE, HEAD, FOOT = 130, 270, 20, 34, 22
+PAD = 60            # of a panel's right: the median in digits
+
+
+def summary(runs, name):
+    values = [run[name] for run in runs if run[name] is not None]
+    return {"median": statistics.median(values), "min": min(values),
+            "max": max(values)} if values else None
+
+
+def judge(figures):
+    """Verdicts of one combination, from the figures of all kinds; none where one is
+    missing that is needed."""
+    judged = []
+    for name, limit in TARGETS.items():
+        ours, other = (figures.get(kind, {}).get(name) for kind in (JUDGED, REFERENCE))
+        if ours and other:
+            # None lost is as good as one.
+            times = ours["median"] / max(other["median"], 1)
+            judged.append({"name": name, "target":
+                           f"{FIGURES[name]}: {JUDGED}, at most {limit} x {REFERENCE}",
+                           "figure": round(times, 2),
+                           "verdict": "PASS" if times <= limit else "FAIL"})
+    return judged
+
+
+def evaluate(found):
+    """Adds the figures of each kind, and verdicts, to what was measured."""
+    found["figures"] = {kind: {name: summary(runs, name) for name in FIGURES}
+                        for kind, runs in found["runs"].items()}
+    found["targets"] = judge(found["figures"])
+
+
+def title(found):
+    return f"QEMU {found['qemu']}, {found['memory']}"
+
+
+def table(found):
+    """Lines of one combination: each figure of each kind."""
+    yield f"{title(found)}, Linux {found['kernel']}"
+    yield f"{'':<25}{'':<17}{'median':>9}{'min':>9}{'max':>9}{'x virtio':>10}{'of':>4}"
+    for name, what in FIGURES.items():
+        other = found["figures"].get(REFERENCE, {}).get(name)
+        for kind, figures in found["figures"].items():
+            if figure := figures[name]:
+                times = f"{figure['median'] / other['median']:.2f}" \
+                    if other and other["median"] and kind != REFERENCE else ""
+                yield (f"{what:<25}{kind:<17}{figure['median']:>9g}{figure['min']:>9g}"
+                       f"{figure['max']:>9g}{times:>10}{len(found['runs'][kind]):>4}")
+                what = ""
+    for target in found["targets"]:
+        yield "{verdict}  {target}: {figure} x".format(**target)
+
+
+def overview(all_found):
+    """Lines: the verdicts of each combination, beside QEMU's own word."""
+    yield f"{JUDGED}, times {REFERENCE}"
+    yield f"{'':<20}" + "".join(f"{FIGURES[name]:>24}" for name in TARGETS) + \
+        f"{FIGURES['downtime_ms']:>28}"
+    for found in all_found:
+        verdicts = {target["name"]: "{figure:.2f} {verdict}".format(**target)
+                    for target in found["targets"]}
+        said = [found["figures"].get(kind, {}).get("downtime_ms") for kind in
+                (JUDGED, REFERENCE)]
+        yield f"{title(found):<20}" + "".join(
+            f"{verdicts.get(name, '-'):>24}" for name in TARGETS) + \
+            f"{' to '.join(f'''{one['median']:g}''' if one else '-' for one in said):>28}"
+
+
+class Scale:
+    """Of one figure over all combinations, by its logarithm; what is less than one is one."""
+
+    def __init__(self, values):
+        self.low = math.floor(math.log10(max(min(values, default=1), 1)))
+        self.high = max(math.ceil(math.log10(max(max(values, default=1), 1))), self.low + 1)
+
+    def at(self, value):
+        share = (math.log10(max(value, 1)) - self.low) / (self.high - self.low)
+        return round(share * (PANEL - PAD), 1)
+
+    def decades(self):
+        return [10 ** power for power in range(self.low, self.high + 1)]
+
+
+def text(x, y, what, more=""):
+    return f'<text x="{x}" y="{y}" {more}>{what}</text>'
+
+
+def panel(found, name, scale, x, y):
+    """Each kind's runs as dots, and their median as a bar and in digits."""
+    bottom = y + LINE * len(found["figures"])
+    for decade in scale.decades():
+        at = x + scale.at(decade)
+        yield f'<path d="M{at} {y}V{bottom}" stroke="#dddddd"/>'
+        yield text(at, bottom + 14, f"{decade:g}", 'text-anchor="middle" fill="#777777"')
+    for kind, runs in found["runs"].items():
+        colour, middle = COLOURS.get(kind, "#000000"), y + LINE / 2
+        for run in runs:
+            yield (f'<circle cx="{x + scale.at(run[name])}" cy="{middle}" r="3.5" '
+                   f'fill="{colour}" fill-opacity="0.5"/>')
+        if figure := found["figures"][kind][name]:
+            at = x + scale.at(figure["median"])
+            yield f'<path d="M{at} {middle - 8}V{middle + 8}" stroke="{colour}" ' \
+                'stroke-width="2"/>'
+            yield text(x + PANEL - PAD + 12, middle + 4, f"{figure['median']:g}",
+                       f'fill="{colour}"')
+        y += LINE
+
+
+def picture(all_found):
+    """SVG: a row for each combination, a column for each figure that is judged."""
+    scales = {name: Scale([run[name] for found in all_found
+                           for runs in found["runs"].values() for run in runs])
+              for name in TARGETS}
+    width, y, parts = LEFT + PANEL * len(scales), 20, []
+    for column, name in enumerate(scales):
+        parts.append(text(LEFT + PANEL * column, y, FIGURES[name], 'font-weight="bold"'))
+    for found in all_found:
+        parts.append(text(8, y + 20, title(found), 'font-weight="bold"'))
+        y += HEAD
+        for number, kind in enumerate(found["runs"]):
+            parts.append(text(8, y + LINE * number + 14, kind,
+                              f'fill="{COLOURS.get(kind, "#000000")}"'))
+        for column, (name, scale) in enumerate(scales.items()):
+            parts += panel(found, name, scale, LEFT + PANEL * column, y)
+        y += LINE * len(found["runs"]) + FOOT
+    return "\n".join((f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{y}" '
+                      'font-family="sans-serif" font-size="12">',
+                      '<rect width="100%" height="100%" fill="white"/>', *parts, "</svg>\n"))
