@@ -116,13 +116,16 @@ def cross(trip, kind, configs):
     offset = time.monotonic() - time.time()
     stop, resume = (end.qmp.when[event] + offset for end, event in
                     ((source, "STOP"), (trip.guest, "RESUME")))
-    before, switchover, after, whole = (answers.figures(*times) for times in (
-        (began, stop - MARGIN), (stop - MARGIN, resume + QUIET), (resume + QUIET, ended),
-        (began, ended)))
+    back = min((when for when in answers.came.values() if when > resume), default=None)
+    if not back:
+        raise GuestError(f"{trip.guest.name}: no answer after RESUME\n"
+                         f"{trip.guest.last_words()}")
+    settled = max(resume + QUIET, back)
+    whole = answers.figures(began, ended)
     return {"stop_to_resume_ms": round((resume - stop) * 1000, 1),
-            "longest_gap_ms": switchover["longest_gap_ms"], "lost": whole["lost"],
-            "before_ms": before["longest_gap_ms"],
-            "after_ms": after["longest_gap_ms"] if failover else None,
+            "longest_gap_ms": answers.gap(stop - MARGIN, settled), "lost": whole["lost"],
+            "before_ms": answers.gap(began, stop - MARGIN),
+            "after_ms": answers.gap(settled, ended) if failover else None,
             "downtime_ms": state["downtime"], "total_ms": state["total-time"],
             "stopped_kib": state["ram"]["downtime-bytes"] >> 10,
             "configs": sum(stop <= when <= resume for when in configs.times())

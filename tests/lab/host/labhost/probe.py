@@ -136,6 +136,13 @@ class Answers:
                 "lost_outside": sum(not since <= when <= since + gap for when in lost),
                 "longest_pause_ms": round(max(pauses, default=0) * 1000)}
 
+    def gap(self, start, end):
+        """The longest time, in ms, without an answer, of those that end with one between two
+        points in time."""
+        times = sorted(self.came.values())
+        return round(1000 * max((after - before for before, after in zip(times, times[1:])
+                                 if start < after <= end), default=0))
+
 
 class Stream(Traffic):
     """A TCP connection that takes random bytes to the guest and back; stop()
