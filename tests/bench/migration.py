@@ -6,7 +6,8 @@ A guest with virtio-net, one with net_failover, one with a VF whose writes are t
 one with a VF that is not tracked migrate in turn, TIMES times each, with QEMU's default
 limits. A peer in a network namespace, with the second card for itself, sends a datagram
 each 10 ms, which the guest sends back by the first card. From QEMU's events: the time from
-STOP at the source to RESUME at the destination. Leaves the figures of each migration in
+STOP at the source to RESUME at the destination. STOP comes when devices have been stopped,
+RESUME before they are started; how long vCPUs have not run, KVM tells. Leaves the figures of each migration in
 /out/migration.json; downtimes.py has the tables.
 
 The VF that is not tracked may be stopped for as long as it takes to send all of its
@@ -15,6 +16,7 @@ guest's memory.
 
 import contextlib
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -23,7 +25,7 @@ import time
 from labhost.failover import Failover
 from labhost.guest import GuestError, has_qemu
 from labhost.hotplug import unplugging_works
-from labhost.kprobes import EVENTS, Configs
+from labhost.kprobes import EVENTS, Configs, Vcpus
 from labhost.migration import Migration
 from labhost.net import PF_ADDRESS
 from labhost.outer import world_away
@@ -80,7 +82,11 @@ def trip_of(kind, mac, **settings):
             part(NETDEV)
 
 
-def cross(trip, kind, configs):
+def threads(guest):
+    return {int(entry) for entry in os.listdir(f"/proc/{guest.proc.pid}/task")}
+
+
+def cross(trip, kind, configs=None, vcpus=None):
     """Figures of one migration; the guest is at the destination then."""
     source = trip.guest
     failover = kind == FAILOVER
@@ -92,8 +98,9 @@ def cross(trip, kind, configs):
                               destination=trip.destination() if failover else None)
         trip.guest = migration.destination
         try:
-            if configs:
-                configs.clear()
+            for kprobes in filter(None, (configs, vcpus)):
+                kprobes.clear()
+            vmms = threads(source), threads(trip.guest)
             began = time.monotonic()
             migration.start()
             if failover:
@@ -123,6 +130,7 @@ def cross(trip, kind, configs):
     settled = max(resume + QUIET, back)
     whole = answers.figures(began, ended)
     return {"stop_to_resume_ms": round((resume - stop) * 1000, 1),
+            "vcpus_ms": round(vcpus.stopped(*vmms) * 1000, 1) if vcpus else None,
             "longest_gap_ms": answers.gap(stop - MARGIN, settled), "lost": whole["lost"],
             "before_ms": answers.gap(began, stop - MARGIN),
             "after_ms": answers.gap(settled, ended) if failover else None,
@@ -134,16 +142,21 @@ def cross(trip, kind, configs):
 
 def measure(kinds, times, mac, **settings):
     """Yields the kind and the figures of each migration, None where it failed."""
-    # The kernel may have no kprobes.
-    with Configs(VFS) if EVENTS.exists() else contextlib.nullcontext() as configs:
+    with contextlib.ExitStack() as stack:
+        # The kernel may have none.
+        kprobes = [stack.enter_context(found) for found in (Configs(VFS), Vcpus())
+                   if EVENTS.exists()]
         for count in range(times):
             first = count % len(kinds)
             for kind in kinds[first:] + kinds[:first]:
                 try:
                     with trip_of(kind, mac, **settings) as trip:
-                        yield kind, cross(trip, kind, configs)
-                except (GuestError, OSError, EOFError, subprocess.SubprocessError) as err:
-                    print(f"{kind}: {err}\n{getattr(err, 'output', None) or ''}", flush=True)
+                        yield kind, cross(trip, kind, *kprobes)
+                # Of an event that never came, or was lost, as well
+                except (GuestError, OSError, EOFError, LookupError, ValueError,
+                        subprocess.SubprocessError) as err:
+                    print(f"{kind}: {type(err).__name__}: {err}\n"
+                          f"{getattr(err, 'output', None) or ''}", flush=True)
                     yield kind, None
 
 

@@ -7,11 +7,13 @@ import statistics
 REFERENCE, JUDGED = "virtio-net", "VF, tracked"
 FIGURES = {"stop_to_resume_ms": "STOP to RESUME, ms", "longest_gap_ms": "longest gap, ms",
            "lost": "probes lost", "before_ms": "longest gap before, ms",
-           "after_ms": "longest gap after, ms", "downtime_ms": "downtime, says QEMU, ms",
+           "after_ms": "longest gap after, ms", "vcpus_ms": "vCPUs do not run, ms",
+           "downtime_ms": "downtime, says QEMU, ms",
            "total_ms": "migration, ms", "stopped_kib": "sent while stopped, KiB",
            "configs": "config accesses then"}
 # What JUDGED is held to: times REFERENCE's
 TARGETS = {"stop_to_resume_ms": 1.1, "longest_gap_ms": 1.2, "lost": 1.2}
+BESIDE = ("vcpus_ms", "downtime_ms")    # in the overview
 
 COLOURS = {"virtio-net": "#444444", "net_failover": "#b8860b", "VF, tracked": "#0057b8",
            "VF, not tracked": "#c2255c"}
@@ -70,18 +72,20 @@ def table(found):
 
 
 def overview(all_found):
-    """Lines: the verdicts of each combination, beside QEMU's own word."""
+    """Lines: the verdicts of each combination; beside them, ours and virtio-net's."""
     yield f"{JUDGED}, times {REFERENCE}"
-    yield f"{'':<20}" + "".join(f"{FIGURES[name]:>24}" for name in TARGETS) + \
-        f"{FIGURES['downtime_ms']:>28}"
+    yield f"{'':<16}" + "".join(f"{FIGURES[name]:>20}" for name in TARGETS) + \
+        "".join(f"{FIGURES[name]:>25}" for name in BESIDE)
     for found in all_found:
         verdicts = {target["name"]: "{figure:.2f} {verdict}".format(**target)
                     for target in found["targets"]}
-        said = [found["figures"].get(kind, {}).get("downtime_ms") for kind in
-                (JUDGED, REFERENCE)]
-        yield f"{title(found):<20}" + "".join(
-            f"{verdicts.get(name, '-'):>24}" for name in TARGETS) + \
-            f"{' to '.join(f'''{one['median']:g}''' if one else '-' for one in said):>28}"
+        pairs = []
+        for name in BESIDE:
+            both = [found["figures"].get(kind, {}).get(name) for kind in (JUDGED, REFERENCE)]
+            pairs.append(" / ".join(f"{one['median']:g}" if one else "-" for one in both))
+        yield f"{title(found):<16}" + "".join(
+            f"{verdicts.get(name, '-'):>20}" for name in TARGETS) + \
+            "".join(f"{pair:>25}" for pair in pairs)
 
 
 class Scale:

@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import re
 
 TRACING = pathlib.Path("/sys/kernel/tracing")
 EVENTS = TRACING / "kprobe_events"
@@ -71,3 +72,20 @@ class Configs(Kprobes):
                 int(bus, 16), int(slot, 16) << 3 | int(function, 16))
                 for bus, slot, function in (address.replace(".", ":").split(":")[1:]
                                             for address in functions)))
+
+
+class Vcpus(Kprobes):
+    """When vCPUs run: KVM_RUN, with all that KVM does without its VMM."""
+
+    def __init__(self):
+        function = "kvm_arch_vcpu_ioctl_run"
+        super().__init__("lab_vcpus", {"enter": f"p {function}", "leave": f"r {function}"})
+
+    def stopped(self, here, there):
+        """For how long, in s, no vCPU of a guest has run that has moved from one VMM to the
+        other, each given by its threads."""
+        hits = [(int(match[1]), float(match[2]), match[3]) for match in (
+            re.search(r"-(\d+) +\[.* (\d+\.\d+): (\w+): ", line) for line in self.read())]
+        last = max(when for thread, when, event in hits if thread in here and event == "leave")
+        return min(when for thread, when, event in hits
+                   if thread in there and event == "enter" and when > last) - last
