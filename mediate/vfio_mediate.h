@@ -146,7 +146,8 @@ struct vfio_mediate_reg {
  *
  * While trapped, accesses to these pages come to &vfio_pci_mediate_ops.rw. From a
  * VMM that has them mmapped they come by way of a shadow: a page of RAM in the
- * place of the device's, from which @regs are drained every so often. What the
+ * place of the device's, from which @regs are drained every so often, unless a
+ * migration has the device stopped: then before the next change of state. What the
  * guest writes elsewhere in it is not seen. A queue that is disabled and enabled
  * again between two drains is not seen to be.
  */
@@ -356,11 +357,12 @@ struct vfio_mediate_migration_ops {
  *		it may have written before, and start anew.
  * @stop:	Nobody wants to know any more. The pages may still be trapped.
  * @scan:	Call vfio_mediate_mark() for what the device has written and is not
- *		marked. Comes every so often, and before user space is told. Of what is
- *		written while it runs, all must be marked by the next one; when the
- *		device is stopped, or quiesced, all that it has ever written. What takes
- *		long is done in parts: it returns 1, and comes again as soon as accesses
- *		to trapped pages, which wait meanwhile, have been served.
+ *		marked. Comes every so often, unless a migration has the device stopped,
+ *		and before user space is told. Of what is written while it runs, all
+ *		must be marked by the next one; when the device is stopped, or quiesced,
+ *		all that it has ever written. What takes long is done in parts: it
+ *		returns 1, and comes again as soon as accesses to trapped pages, which
+ *		wait meanwhile, have been served.
  *
  * All are needed. @start and @scan may return a negative errno: then it is not known
  * what the device writes. When @start fails user space gets the errno, or is told that all

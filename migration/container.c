@@ -43,7 +43,7 @@
 /* Fewer than type1's ten attempts: what is pinned already may take some more. */
 #define MAX_UNMAPS	8
 #define FORGET_JIFFIES	(24 * 60 * 60 * HZ)
-/* How often it is looked whether a device that is closed has left its container: mostly at once */
+/* When to look whether a closed device has left its container: mostly it has at once */
 #define LEFT_FIRST_MS	1
 #define LEFT_MS		100
 /* For how long marks may wait for room in the list */

@@ -92,10 +92,10 @@ static void end_transfer(struct vpm_mig *mig)
 	vpm_transfer_end(transfer);
 }
 
-static void tell_running(struct vpm_mig *mig, bool running)
+static void tell_watch(struct vpm_mig *mig, enum vpm_level level)
 {
 	if (mig->watch)
-		mig->watch->running(mig, running);
+		mig->watch->level(mig, level);
 }
 
 static int tell_level(struct vpm_mig *mig, enum vpm_level level)
@@ -105,7 +105,7 @@ static int tell_level(struct vpm_mig *mig, enum vpm_level level)
 	int cookie, ret;
 
 	if (level != VPM_RUNNING)
-		tell_running(mig, false);
+		tell_watch(mig, level);
 	ops = vpm_mig_enter(mig, &dev, &cookie);
 	if (!ops)
 		ret = -ENODEV;
@@ -119,8 +119,8 @@ static int tell_level(struct vpm_mig *mig, enum vpm_level level)
 	mig->unsure = ops && ret < 0;
 	if (ret >= 0)
 		mig->level = level;
-	if (mig->level == VPM_RUNNING)
-		tell_running(mig, true);
+	if (level == VPM_RUNNING || ret < 0)
+		tell_watch(mig, mig->level);
 
 	return min(ret, 0);
 }
@@ -362,7 +362,7 @@ void vpm_mig_detach(struct vpm_mig *mig)
 	/* Not for a reset to change: nobody can. */
 	mig->level = VPM_RUNNING;
 	mig->unsure = false;
-	tell_running(mig, true);
+	tell_watch(mig, VPM_RUNNING);
 	vpm_mig_unlock(mig);
 }
 
@@ -371,7 +371,7 @@ void vpm_mig_close(struct vpm_mig *mig)
 	vpm_mig_lock(mig);
 	end_transfer(mig);
 	end_watch(mig);
-	tell_running(mig, true);
+	tell_watch(mig, VPM_RUNNING);
 	mig->session = NULL;
 	vpm_mig_unlock(mig);
 }

@@ -43,8 +43,9 @@ enum vpm_level {
 
 /**
  * struct vpm_mig_watch - Who wants to know when a device runs, and when a running one is saved
- * @running:	It is about to be quiesced or stopped, or it runs again, or there is nobody
- *		left to stop it. May come several times in a row.
+ * @level:	It is about to be quiesced or stopped, or runs, or could not be stopped, or there
+ *		is nobody left to stop it: this much of it operates. May come several times in
+ *		a row with the same.
  * @save:	It is about to be. May return a negative errno.
  * @check:	Return a negative errno when not all is known that the device has written.
  *		Called when a stopped device is about to be saved, and while a running one
@@ -56,7 +57,7 @@ enum vpm_level {
  * Called with state_lock held, outside vpm_mig_enter().
  */
 struct vpm_mig_watch {
-	void (*running)(struct vpm_mig *mig, bool running);
+	void (*level)(struct vpm_mig *mig, enum vpm_level level);
 	int (*save)(struct vpm_mig *mig);
 	int (*check)(struct vpm_mig *mig);
 	int (*stopped)(struct vpm_mig *mig);

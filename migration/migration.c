@@ -102,20 +102,21 @@ static void saved(struct vpm_mig *mig)
 	vpm_track_saved(to_vpm(mig->vdev));
 }
 
-static void running(struct vpm_mig *mig, bool running)
+static void note_level(struct vpm_mig *mig, enum vpm_level level)
 {
 	struct vpm_device *vpm = to_vpm(mig->vdev);
 
-	if (running)
+	if (level == VPM_RUNNING)
 		vpm_decode_release(vpm);
 	else
 		vpm_decode_hold(vpm);
-	vpm_trap_pause(vpm, !running);
-	vpm_track_pause(vpm, !running);
+	/* One that is quiesced still obeys doorbells, and may write to memory. */
+	vpm_trap_pause(vpm, level == VPM_STOPPED);
+	vpm_track_pause(vpm, level == VPM_STOPPED);
 }
 
 static const struct vpm_mig_watch watch = {
-	.running = running,
+	.level = note_level,
 	.save = save,
 	.check = check,
 	.stopped = stopped,

@@ -178,11 +178,11 @@ static void scan_work(struct work_struct *work)
 		return;
 
 	more = report(vpm);
-	if (!more && !track->paused)
+	if (!more && !READ_ONCE(track->paused))
 		more = scan_once(vpm) ?: report(vpm);
 	if (more > 0)
 		scan_later(track, 0);
-	else if (!track->paused)
+	else if (!READ_ONCE(track->paused))
 		scan_later(track, SCAN_MS);
 }
 
@@ -294,9 +294,13 @@ void vpm_track_pause(struct vpm_device *vpm, bool paused)
 {
 	struct vpm_track *track = &vpm->track;
 
+	WRITE_ONCE(track->paused, paused);
+	/* Who stops it does not wait for a scan that is under way. */
+	if (paused)
+		return;
+
 	mutex_lock(&vpm->trap.drain_lock);
-	track->paused = paused;
-	if (track->active && !paused)
+	if (track->active)
 		scan_later(track, SCAN_MS);
 	mutex_unlock(&vpm->trap.drain_lock);
 }

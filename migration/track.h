@@ -38,7 +38,8 @@ struct vpm_dirty_log;
  * @log:	Who asks by VFIO_DEVICE_FEATURE_DMA_LOGGING_*, gets his answers from
  *		here; NULL when nobody does.
  * @container:	What is marked, and a type1 container has not been told of.
- * @paused:	The device is stopped: the vendor need not look.
+ * @paused:	The device is being stopped, or is: @scan_work does not scan. Under the
+ *		migration's state_lock.
  * @scan_work:	Has the vendor look, every so often; queued while @active only.
  */
 struct vpm_track {
@@ -132,9 +133,9 @@ int vpm_track_save(struct vpm_device *vpm);
 void vpm_track_saved(struct vpm_device *vpm);
 
 /**
- * vpm_track_pause() - The vendor need not look at the device any more, or again
+ * vpm_track_pause() - Suspend or resume the periodic scan
  * @vpm:	The device; state_lock held.
- * @paused:	Whether it is being stopped: vpm_track_scan() looks once more then.
+ * @paused:	Whether the device is being stopped: vpm_track_scan() scans once more then.
  */
 void vpm_track_pause(struct vpm_device *vpm, bool paused);
 

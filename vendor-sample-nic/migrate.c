@@ -16,7 +16,7 @@
 
 static bool pre_copy = true;
 module_param(pre_copy, bool, 0644);
-MODULE_PARM_DESC(pre_copy, "Send what a destination can check while the VF is running. Off for a destination whose sample_nic says that features are not known. Decided when a migration begins");
+MODULE_PARM_DESC(pre_copy, "Send what a destination can check while the VF is running. Off for a destination that does not know the feature of such a stream. Decided when a migration begins");
 
 /* Registers of a VF's BAR 0 */
 #define VTEICS			0x1520
@@ -454,9 +454,11 @@ static int nic_save(struct vfio_mediate_device *dev, struct vfio_mediate_record 
 	int ret = 0;
 
 	if (!record->index)
-		m->saving->last = 0;
-	while (!ret && m->saving->last < ARRAY_SIZE(records) - 1)
-		ret = nic_save_news(dev, ++m->saving->last, record);
+		m->saving->next = 1;
+	while (!ret && m->saving->next < ARRAY_SIZE(records)) {
+		ret = nic_save_news(dev, m->saving->next, record);
+		m->saving->next += ret >= 0;
+	}
 
 	return ret;
 }

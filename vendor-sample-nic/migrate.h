@@ -19,7 +19,7 @@ struct vfio_mediate_device;
 /* Records were sent in pre-copy. Those that have changed since come again. */
 #define NIC_FEATURE_PRE_COPY	BIT_ULL(0)
 
-/* Types of records, one of each; the last two may be missing */
+/* Types of records; the last two may be missing */
 #define NIC_REC_QUEUES		1
 #define NIC_REC_VF		2
 #define NIC_REC_FILTERS		3
@@ -118,12 +118,12 @@ struct nic_state {
  * struct nic_saving - A VF whose state is being sent
  * @sent:	What has been.
  * @now:	What the VF has now, of records that were looked at.
- * @last:	Type of the last record, once the VF is stopped.
+ * @next:	Type of the next record, once the VF is stopped.
  */
 struct nic_saving {
 	struct nic_state sent;
 	struct nic_state now;
-	unsigned int last;
+	unsigned int next;
 };
 
 /**

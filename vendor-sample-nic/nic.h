@@ -384,7 +384,7 @@ static inline bool nic_valid_frame(u32 size)
 
 /* policy.c */
 int nic_allow_mac(struct nic *nic, unsigned int n, const u8 *mac, bool own);
-int nic_allow_vlans(struct nic *nic, unsigned int n);
+int nic_allow_vlans(struct nic *nic, unsigned int n, unsigned int count);
 int nic_allow_promisc(struct nic *nic, unsigned int n);
 int nic_grant_mac(struct nic *nic, unsigned int n, const u8 *mac);
 int nic_grant_more_macs(struct nic *nic, unsigned int n, const u8 *mac);

@@ -35,10 +35,15 @@ int nic_allow_mac(struct nic *nic, unsigned int n, const u8 *mac, bool own)
  * nic_allow_vlans() - Do the settings of a VF allow VLANs of its own?
  * @nic:	The PF.
  * @n:		The VF.
+ * @count:	How many.
  */
-int nic_allow_vlans(struct nic *nic, unsigned int n)
+int nic_allow_vlans(struct nic *nic, unsigned int n, unsigned int count)
 {
-	return nic->pool[n].port_vlan ? -EPERM : 0;
+	if (nic->pool[n].port_vlan)
+		return -EPERM;
+
+	/* There is one table for all: nobody else is to be left without. */
+	return count > NIC_POOL_VLANS && !nic->vf[n].trusted ? -ENOSPC : 0;
 }
 
 /**
@@ -125,15 +130,15 @@ int nic_grant_multicast(struct nic *nic, unsigned int n, const unsigned long *mt
  */
 int nic_grant_vlan(struct nic *nic, unsigned int n, u32 vid, bool on)
 {
+	int ret;
+
 	if (!nic_valid_vlan(vid))
 		return -EINVAL;
-	if (!nic->vf[n].active || nic_allow_vlans(nic, n))
+	if (!nic->vf[n].active)
 		return -EPERM;
-	if (!vid)
-		return 0;
-	/* There is one table for all: nobody else is to be left without. */
-	if (on && !nic->vf[n].trusted && nic_pool_num_vlans(nic, n, vid) >= NIC_POOL_VLANS)
-		return -ENOSPC;
+	ret = nic_allow_vlans(nic, n, on && vid ? nic_pool_num_vlans(nic, n, vid) + 1 : 0);
+	if (ret || !vid)
+		return ret;
 
 	return nic_pool_set_vlan(nic, n, vid, on);
 }
@@ -145,7 +150,7 @@ int nic_grant_vlan(struct nic *nic, unsigned int n, u32 vid, bool on)
  */
 int nic_grant_vlan_tags(struct nic *nic, unsigned int n)
 {
-	if (!nic->vf[n].active || nic_allow_vlans(nic, n))
+	if (!nic->vf[n].active || nic_allow_vlans(nic, n, 0))
 		return -EPERM;
 
 	spin_lock_bh(&nic->filter_lock);

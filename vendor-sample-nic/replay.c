@@ -69,7 +69,7 @@ int nic_replay_allowed(struct nic *nic, unsigned int n, const struct nic_rec_fil
 
 	*what = "VLANs of its own";
 	if (rec->num_vlans || flags & NIC_FILTER_VLANS)
-		ret = nic_allow_vlans(nic, n);
+		ret = nic_allow_vlans(nic, n, le16_to_cpu(rec->num_vlans));
 	if (ret)
 		return ret;
 

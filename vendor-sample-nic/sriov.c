@@ -322,6 +322,9 @@ void nic_vf_close(struct nic *nic, unsigned int n)
 	vf->stopped = false;
 	vf->frozen = false;
 	nic_vf_reset(nic, n, false);
+	/* One that still waits for an address is known by the guest that has taken it along. */
+	if (!nic->pool[n].suspended)
+		nic_pool_set_guest(nic, n, NULL);
 	nic_hw_forget_vf(nic, n);
 	nic_forget_mailbox(nic, n);
 	vf->orphan = false;

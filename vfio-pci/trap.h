@@ -89,7 +89,7 @@ struct vpm_trap_area {
  * @no_p2p:	Mappings of pages in @areas cannot be mapped for DMA.
  * @drain_us:	Interval that the vendor asks for, or 0.
  * @drainer:	Thread that drains, while there are shadows; under @toggle_lock.
- * @paused:	@drainer sleeps: the device does nothing with what it would bring.
+ * @paused:	The device is being stopped, or is: @drainer sleeps.
  * @resumed:	Where @drainer sleeps then.
  * @mapper:	Who has mapped a page that can be trapped.
  * @vm_ops:	What vfio_pci_core gave the mappings.
@@ -229,7 +229,8 @@ int vpm_trap_rw(struct vpm_device *vpm, struct vfio_mediate_access *access);
  * vpm_trap_drain() - Bring to the vendor what has been written to shadows
  * @vpm:	The device; drain_lock held.
  *
- * Comes by itself every so often; to be called by who holds drain_lock for longer.
+ * Comes by itself every so often, unless paused; to be called by who holds drain_lock for
+ * longer.
  */
 void vpm_trap_drain(struct vpm_device *vpm);
 
@@ -242,11 +243,11 @@ void vpm_trap_drain(struct vpm_device *vpm);
 void vpm_trap_flush(struct vpm_device *vpm);
 
 /**
- * vpm_trap_pause() - Nothing need be brought to the device by itself, or again
+ * vpm_trap_pause() - Suspend or resume the drainer
  * @vpm:	The device.
- * @paused:	Whether it does nothing with it: then what is written to shadows may wait for
- *		vpm_trap_flush(), for an access through the device file, or for the end of
- *		the pause.
+ * @paused:	Whether the device is being stopped, so that doorbells have no effect. What is
+ *		written to shadows then waits for vpm_trap_flush(), for an access through the
+ *		device file, or for the end of the pause. One more drain may come.
  */
 void vpm_trap_pause(struct vpm_device *vpm, bool paused);
 

@@ -31,6 +31,7 @@ import signal
 import time
 
 from labhost.guest import GuestError, has_qemu, words
+from labhost.nicstate import PRE_COPY
 from labhost.shell import until
 from labhost.tap import program
 from labhost.tracking import set_tracking
@@ -107,6 +108,10 @@ class Multifd(Ways):
     def refused_by_the_destination(self):
         """In pre-copy. Later its QEMU does not tell the source's."""
         self.refused(*self.there())
+        self.goes_on()
+        PRE_COPY.write_text("0", encoding="ascii")
+        self.refused(*self.there(), how="completed", early=False)
+        PRE_COPY.write_text("1", encoding="ascii")
         self.goes_on()
 
 

@@ -234,15 +234,15 @@ static void watch_saved(struct vpm_mig *mig)
 	strlcat(watched, "d", sizeof(watched));
 }
 
-static bool watch_says_running;
+static enum vpm_level watch_level;
 
-static void watch_running(struct vpm_mig *mig, bool running)
+static void watch_note_level(struct vpm_mig *mig, enum vpm_level level)
 {
-	watch_says_running = running;
+	watch_level = level;
 }
 
 static const struct vpm_mig_watch watch = {
-	.running = watch_running,
+	.level = watch_note_level,
 	.save = watch_save,
 	.check = watch_check,
 	.stopped = watch_stopped,
@@ -258,15 +258,16 @@ static void test_watch_fails(struct kunit *test)
 	watched[0] = '\0';
 	watch_error = -EIO;
 	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP));
-	KUNIT_EXPECT_FALSE(test, watch_says_running);
+	KUNIT_EXPECT_EQ(test, VPM_STOPPED, watch_level);
 	KUNIT_EXPECT_EQ(test, -EIO, fake_set(device, VFIO_DEVICE_STATE_STOP_COPY));
 	KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_STOP, fake_state(device));
 	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_RUNNING));
-	KUNIT_EXPECT_TRUE(test, watch_says_running);
+	KUNIT_EXPECT_EQ(test, VPM_RUNNING, watch_level);
 	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_PRE_COPY));
-	KUNIT_EXPECT_TRUE(test, watch_says_running);
+	KUNIT_EXPECT_EQ(test, VPM_RUNNING, watch_level);
 	KUNIT_EXPECT_EQ(test, -EIO, fake_set(device, VFIO_DEVICE_STATE_STOP_COPY));
 	KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_PRE_COPY_P2P, fake_state(device));
+	KUNIT_EXPECT_EQ(test, VPM_QUIESCED, watch_level);
 	KUNIT_EXPECT_STREQ(test, watched, "tcst");
 	watch_error = 0;
 	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP_COPY));

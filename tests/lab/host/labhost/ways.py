@@ -110,15 +110,16 @@ class Ways(Receiver):
         migration.abandon()
         self.guest.wait_for_status(status)
 
-    def refused(self, vf, status="running", **options):
-        """The destination refuses the state of one of its VFs, which is in a VLAN: while the
-        guest runs, unless it is paused."""
+    def refused(self, vf, how="failed", status="running", early=True, **options):
+        """The destination refuses the state of one of its VFs, which is in a VLAN: early,
+        while the guest runs, unless that is paused."""
         number = VFS.index(vf)
         set_vf(NETDEV, number, "vlan", VLAN)
         self.guest.qmp.when.pop("STOP", None)
         with self.started(**options) as (migration, _):
-            self.ends(migration, "failed", status)
-        self.check("STOP" not in self.guest.qmp.when, "the guest was not stopped for that")
+            self.ends(migration, how, status)
+        if early:
+            self.check("STOP" not in self.guest.qmp.when, "the guest was not stopped for that")
         set_vf(NETDEV, number, "vlan", "0")
         new = complaints(self.known)
         self.check(len(new) == 1 and f"VF {number}: " in new[0] and "settings: VLAN" in new[0],
