@@ -26,6 +26,7 @@ def bridge(address=ADDRESS):
     SCRIPT.write_text(f"#!/bin/sh\nip link set \"$1\" master {BRIDGE} up\n",
                       encoding="ascii")
     SCRIPT.chmod(0o755)
+    atexit.register(SCRIPT.unlink)
 
 
 def join(netdev, *beyond):
