@@ -345,25 +345,29 @@ static int nic_save_guest(struct vfio_mediate_device *dev, void *data)
 	return 0;
 }
 
-#define RECORD(type, member, is_optional)			\
-	[type] = {						\
-		.offset = offsetof(struct nic_state, member),	\
-		.size = sizeof_field(struct nic_state, member),	\
-		.optional = is_optional,			\
-		.save = nic_save_##member,			\
-	}
-
 static const struct {
+	int (*save)(struct vfio_mediate_device *dev, void *data);
 	u16 offset;
 	u16 size;
 	bool optional;
-	int (*save)(struct vfio_mediate_device *dev, void *data);
 } records[] = {
-	RECORD(NIC_REC_QUEUES, queues, false),
-	RECORD(NIC_REC_VF, vf, false),
-	RECORD(NIC_REC_FILTERS, filters, false),
-	RECORD(NIC_REC_COUNTERS, counters, true),
-	RECORD(NIC_REC_GUEST, guest, true),
+	[NIC_REC_QUEUES] = {
+		nic_save_queues, offsetof(struct nic_state, queues), sizeof(struct nic_rec_queues),
+	},
+	[NIC_REC_VF] = {
+		nic_save_vf, offsetof(struct nic_state, vf), sizeof(struct nic_rec_vf),
+	},
+	[NIC_REC_FILTERS] = {
+		nic_save_filters, offsetof(struct nic_state, filters), sizeof(struct nic_rec_filters),
+	},
+	[NIC_REC_COUNTERS] = {
+		nic_save_counters, offsetof(struct nic_state, counters), sizeof(struct nic_rec_counters),
+		.optional = true,
+	},
+	[NIC_REC_GUEST] = {
+		nic_save_guest, offsetof(struct nic_state, guest), sizeof(struct nic_rec_guest),
+		.optional = true,
+	},
 };
 
 /* What a destination can check while the VF runs: filters, and first whose they are */

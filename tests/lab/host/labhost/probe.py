@@ -136,6 +136,10 @@ class Answers:
                 "lost_outside": sum(not since <= when <= since + gap for when in lost),
                 "longest_pause_ms": round(max(pauses, default=0) * 1000)}
 
+    def rate(self, start, end):
+        """Answers per second between two points in time."""
+        return sum(start < when <= end for when in self.came.values()) / (end - start)
+
     def gap(self, start, end):
         """The longest time, in ms, without an answer, of those that end with one between two
         points in time."""
