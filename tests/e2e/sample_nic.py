@@ -12,6 +12,7 @@ no namespace, is needed. Prints TAP.
 # about = "the PF driver sample_nic: netdev, VFs, switch, iproute2"
 # run = "./sample_nic.py"
 # daily = ["debug"]
+# but = { "debug-7.2" = "the PCI core warns when it is unloaded with VFs, as igb is" }
 # pf = "sample_nic"
 # minutes = 2
 # ///

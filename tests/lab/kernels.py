@@ -10,7 +10,7 @@ import shutil
 
 from cache import BUILD, LAB, REPO, LabError, cached, digest, locked, once, run, say
 from supported import DEFAULT, NAMES, KERNELS
-from trees import inside, tree
+from trees import download, inside, tree
 
 MODULE_SOURCES = ("Kbuild", "mediate", "vfio-pci", "migration", "drop-in",
                   "vendor-sample-nic", "uapi", "tests/mediators",
@@ -53,12 +53,37 @@ def debian_kernel(name, tree_name):
                   modules)
 
 
+def kernel_source(series):
+    """Debian's source of a kernel: where it is in the tree that builds it, and outside of
+    it where that tree does not have it."""
+    package = f"linux-source-{series}"
+    if (tree("build-trixie") / f"usr/src/{package}.tar.xz").exists():
+        return f"/usr/src/{package}.tar.xz", None
+    unpack = f"""
+        tar -C /to -xf /to/.tar --wildcards '*.deb'
+        dpkg-deb --fsys-tarfile /to/*.deb | tar -xO ./usr/src/{package}.tar.xz > /to/source
+        rm /to/*.deb /to/.tar /to/.list
+        """
+
+    def build(path, log):
+        download(path, log, KERNELS[series]["debian"], package)
+        run(inside(tree("build-trixie"), ["sh", "-e", "-c", unpack],
+                   writable=[(path, "/to")]), log, what=f"unpacking {package}")
+
+    try:
+        return "/source", cached(package, [unpack], build, size=700) / "source"
+    except LabError as err:
+        raise KernelGone(f"Debian has no {package} that can be had now: {err}") from err
+
+
 def debug_kernel(name, series):
-    root = tree(f"build-{KERNELS[series]['debian']}")
-    config = LAB / "debug.config"
+    root = tree("build-trixie")
+    # One that knows more options has more.
+    configs = dict.fromkeys((LAB / "debug.config", LAB / f"{name}.config"))
+    source, outside = kernel_source(series)
 
     script = f"""
-        tar -C /kernel -xf /usr/src/linux-source-{series}.tar.xz
+        tar -C /kernel -xf {source}
         mv /kernel/linux-source-{series} /kernel/build
         cd /kernel/build
         KCONFIG_ALLCONFIG=/debug.config make -s allnoconfig
@@ -81,13 +106,15 @@ def debug_kernel(name, series):
         """
 
     def build(path, log):
+        options = path / "options"
+        options.write_text("".join(config.read_text() for config in configs))
         run(inside(root, ["sh", "-e", "-c", script], writable=[(path, "/kernel")],
-                   readable=[(config, "/debug.config")]), log, timeout=3600,
-            what="debug kernel")
+                   readable=[(options, "/debug.config"),
+                             *([(outside, source)] if outside else [])]),
+            log, timeout=3600, what=f"{name} kernel")
 
-    source = root / f"usr/src/linux-source-{series}.tar.xz"
-    path = cached(f"kernel-{name}", [script, source.stat().st_size,
-                                   digest(config)], build, size=2200)
+    size = (outside or root / source[1:]).stat().st_size
+    path = cached(f"kernel-{name}", [script, size, digest(*configs)], build, size=2200)
     version = (path / "version").read_text().strip()
     return Kernel(name, version, root, path / "vmlinuz",
                   path / "lib/modules" / version,

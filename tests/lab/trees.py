@@ -105,6 +105,20 @@ def scratch(path, size):
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def download(path, log, suite, packages):
+    """Has path/.tar with packages of suite, of which nothing is installed."""
+    fetch = f'cd "$1"; APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get download {packages}'
+    cmd = ["mmdebstrap", "--variant=extract", "--format=tar",
+           # A mirror's index of sid may be older than its validity date.
+           '--aptopt=Acquire::Check-Valid-Until "false"',
+           f"--extract-hook=set -e; {fetch}", suite, str(path / ".tar")]
+    lines = sources(suite)
+    if lines:
+        (path / ".list").write_text(lines)
+        cmd.append(str(path / ".list"))
+    run(cmd, log, what=packages, env={**os.environ, "LC_ALL": "C"})
+
+
 def need_subordinate_ids():
     """mmdebstrap gives a user's tree the ids that this user may map."""
     uid = os.getuid()

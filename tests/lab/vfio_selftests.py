@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Upstream's VFIO selftests, from Debian's source package of the 7.2 kernel."""
 
-import os
-
 from cache import REPO, LabError, cached, digest, run
 from kernels import KernelGone, kernel
-from trees import inside, sources, tree
+from trees import download, inside, tree
 
 SERIES = "7.2"
 PACKAGE = f"linux-source-{SERIES}"
@@ -22,8 +20,7 @@ PARTS = """
 def source():
     """Directory with PARTS in src and libuuid in uuid: 160 MB are fetched, and nothing
     is installed."""
-    fetch = ('cd "$1"; APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get download '
-             f"{PACKAGE} uuid-dev")
+    packages = f"{PACKAGE} uuid-dev"
     unpack = f"""
         mkdir /to/deb /to/src /to/uuid
         tar -C /to/deb -xf /to/.tar --wildcards '*.deb'
@@ -35,20 +32,12 @@ def source():
         """
 
     def build(path, log):
-        cmd = ["mmdebstrap", "--variant=extract", "--format=tar",
-               # A mirror's index of sid may be older than its validity date.
-               '--aptopt=Acquire::Check-Valid-Until "false"',
-               f"--extract-hook=set -e; {fetch}", "sid", str(path / ".tar")]
-        lines = sources("sid")
-        if lines:
-            (path / ".list").write_text(lines)
-            cmd.append(str(path / ".list"))
-        run(cmd, log, what=PACKAGE, env={**os.environ, "LC_ALL": "C"})
+        download(path, log, "sid", packages)
         run(inside(tree("build-trixie"), ["sh", "-e", "-c", unpack],
                    writable=[(path, "/to")]), log, what=f"unpacking {PACKAGE}")
 
     try:
-        return cached("vfio-selftests-source", [fetch, unpack], build)
+        return cached("vfio-selftests-source", [packages, unpack], build)
     except LabError as err:
         raise KernelGone(f"Debian's sid has no {PACKAGE} that can be had now: {err}") \
             from err
