@@ -21,7 +21,7 @@
 #include "load.h"
 #include "session.h"
 
-#define PATIENCE	(60 * HZ)
+u32 vfio_mediate_patience_ms = 60 * MSEC_PER_SEC;
 
 /**
  * struct vfio_mediate_load - A request for the module that mediates some devices
@@ -128,10 +128,11 @@ static bool is_over(struct vfio_mediate_load *load)
 
 int vfio_mediate_load_wait(struct vfio_mediate_load *load, const bool *removing)
 {
+	unsigned long patience = msecs_to_jiffies(READ_ONCE(vfio_mediate_patience_ms));
 	long left;
 
 	left = wait_event_killable_timeout(load->wait, is_over(load) || READ_ONCE(*removing),
-					   PATIENCE);
+					   patience);
 	if (left < 0)
 		return left;
 	if (!left)

@@ -6,6 +6,14 @@
 #ifndef VFIO_MEDIATE_LOAD_H
 #define VFIO_MEDIATE_LOAD_H
 
+#include <linux/types.h>
+
+/*
+ * For how long vfio_mediate_load_wait() waits. In debugfs, so that a test of what follows need
+ * not take a minute.
+ */
+extern u32 vfio_mediate_patience_ms;
+
 /**
  * vfio_mediate_load_init() - Prepare for requests
  *

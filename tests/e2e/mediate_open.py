@@ -28,7 +28,8 @@ from labhost.tap import program
 MODULE = "mediator_claims"
 PARAMETERS = pathlib.Path(f"/sys/module/{MODULE}/parameters")
 ALIAS = pathlib.Path("/etc/modprobe.d/alias.conf")
-OPS = pathlib.Path("/sys/kernel/debug/vfio_mediate/ops")
+DEBUGFS = pathlib.Path("/sys/kernel/debug/vfio_mediate")
+OPS, PATIENCE = DEBUGFS / "ops", DEBUGFS / "patience_ms"
 ALIASES = f"alias vfio-mediate:v00008086d000010CA {MODULE}\n"
 SLOW = 5        # seconds
 STRESS = 20     # seconds
@@ -113,6 +114,20 @@ def test_slow_module(tap, vf):
         said = hold.stdout.read()
     tap.equal((said, PARAMETERS.exists()), (b"", False), "an open that waits can be killed")
     until(PARAMETERS.exists, 20)
+
+    unload()
+    before = PATIENCE.read_text(encoding="utf-8")
+    PATIENCE.write_text("500", encoding="utf-8")
+    rebind(vf)
+    start = time.monotonic()
+    said = opened_by(vf)
+    took = time.monotonic() - start
+    tap.equal((said, PARAMETERS.exists(), took >= 0.5), ("open: EAGAIN", False, True),
+              f"an open that waits fails after a while, here {took:.1f} s")
+    tap.equal(opened_by(vf), "open: EAGAIN", "and so does the next one")
+    PATIENCE.write_text(before, encoding="utf-8")
+    tap.equal((before, opened_by(vf)), ("60000\n", "claims-0"),
+              "one that waits for up to a minute has the module, and only then is it open")
 
     unload()
     rebind(vf)
