@@ -24,7 +24,9 @@ import time
 
 from labhost.ends import together
 from labhost.kprobes import Configs, Kprobes
-from labhost.nicstate import FILE, GOLDEN, REGISTERS, Device
+from labhost.nicstate import (
+    FILE, GOLDEN, MESSAGES, PFSTS, REGISTERS, REQ, V2PMAILBOX, VFU, VMBMEM, Device)
+from labhost.shell import until
 from labhost.sriov import VFS
 from labhost.tap import program
 from labhost.tracking import set_tracking
@@ -32,6 +34,8 @@ from labhost.tracking import set_tracking
 TIMES = 20
 DRAINS = {"begins": "p nic_pool_drain", "ends": "r nic_pool_drain"}
 LOOKS = {"shadow": "p vpm_shadow_drain", "rings": "p nic_dirty_scan"}
+SERVED = {"looks": "p nic_serve_vf n=%si:u32"}
+PATIENCE = 0.005    # s until a mailbox is taken from a VF that keeps it
 
 
 def counted(configs, action):
@@ -86,6 +90,15 @@ def test_load(tap, configs):
 def test_switched(tap, configs):
     """User space switches memory decoding meanwhile: nothing of the state is lost."""
     data = GOLDEN.read_bytes()
+    for width in (1, 2, 4):
+        with Device(VFS[1]) as device:
+            device.must("memory 0")
+            device.set("RESUMING")
+            device.must(f"memory 1 {width}")
+            device.must(f"memory 0 {width}")
+            tap.equal((load(device, data), device.must("memory 1"), device.set("RUNNING"),
+                       dict(zip(REGISTERS, device.view()))), (0, 0, 0, REGISTERS),
+                      f"loaded, after {width} bytes have switched memory on and off")
     with Device(VFS[1]) as device:
         device.must("memory 0")
         device.set("RESUMING")
@@ -171,9 +184,36 @@ def test_idle(tap):
                f"then stopped {stopped}, in the next migration {again}")
 
 
+def taken(device):
+    """Until the PF has taken the mailbox that the VF keeps."""
+    return until(lambda: not device.must(f"read {V2PMAILBOX:#x}") & VFU)
+
+
+def test_mailbox(tap):
+    """A VF keeps its mailbox, and asks the PF to read it. The PF's lock is not held while it
+    is waited for: it is looked for again, by the work item, until that is over."""
+    with Device(VFS[0]) as device, Kprobes("lab_mailbox", SERVED, "n == 0") as looks:
+        time.sleep(0.1)
+        looks.clear()
+        device.must(f"write {V2PMAILBOX:#x} {VFU}")
+        device.must(f"write {VMBMEM:#x} 0x1")
+        device.must(f"write {V2PMAILBOX:#x} {VFU | REQ:#x}")
+        tap.ok(taken(device), "a mailbox that a VF keeps is taken from it")
+        time.sleep(0.1)
+        # After the one that has taken it, there is one that finds nothing.
+        times = looks.times()[:-1]
+        tap.ok(len(times) > 1 and times[-1] - times[0] >= PATIENCE,
+               f"not before 5 ms: after {1000 * (times[-1] - times[0]):.1f} ms, in "
+               f"{len(times)} looks", "\n".join(looks.read()))
+        tap.equal(device.must(f"read {V2PMAILBOX:#x}") & PFSTS, 0, "what it asked is forgotten")
+        device.say(*MESSAGES[0])
+        tap.ok(device.answered(MESSAGES[0][0]) is not False, "and what it asks next is not")
+
+
 def main(tap):
     with Configs(VFS) as configs:
-        tap.run(test_save, test_load, test_switched, test_together, test_idle, configs=configs)
+        tap.run(test_save, test_load, test_switched, test_together, test_idle, test_mailbox,
+                configs=configs)
     FILE.unlink(missing_ok=True)
 
 

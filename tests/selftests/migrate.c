@@ -38,12 +38,16 @@ static long access_bar(struct obedient *o, __u64 reg, __u32 *value, bool write)
 	return ret < 0 || write ? ret : *value;
 }
 
-/* Memory decoding, as a VMM switches it for the guest's PCI core or by itself */
-static long set_memory(struct obedient *o, bool on)
+/*
+ * Memory decoding, as a VMM switches it for the guest's PCI core or by itself, in an access of
+ * 1, 2 or 4 bytes. The upper 2 of 4 are the status register: zeros do nothing to it.
+ */
+static long set_memory(struct obedient *o, bool on, __u32 width)
 {
-	__u16 command;
+	__u32 command = 0;
 	long ret;
 
+	width = width ?: 2;
 	ret = vfio_client_region_read(&o->m.dev, &o->config, &command, 2, PCI_COMMAND);
 	if (ret < 0)
 		return ret;
@@ -51,7 +55,7 @@ static long set_memory(struct obedient *o, bool on)
 		command |= PCI_COMMAND_MEMORY;
 	else
 		command &= ~PCI_COMMAND_MEMORY;
-	ret = vfio_client_region_write(&o->m.dev, &o->config, &command, 2, PCI_COMMAND);
+	ret = vfio_client_region_write(&o->m.dev, &o->config, &command, width, PCI_COMMAND);
 
 	return ret < 0 ? ret : 0;
 }
@@ -164,7 +168,7 @@ static long obey_line(struct obedient *o, const char *word, const char *arg,
 	if (!strcmp(word, "write"))
 		return access_bar(o, reg, &number, true);
 	if (!strcmp(word, "memory"))
-		return set_memory(o, reg);
+		return set_memory(o, reg, number);
 	if (!strcmp(word, "move"))
 		return move(o, reg);
 	if (!strcmp(word, "reset"))
