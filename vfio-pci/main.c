@@ -34,6 +34,8 @@
 
 /* As vfio's, between two requests to release a device */
 #define REQUEST_INTERVAL	(10 * HZ)
+/* For how long a reset is tried of a device that is locked */
+#define RESET_PATIENCE		(5 * HZ)
 
 struct workqueue_struct *vpm_wq;
 
@@ -318,6 +320,24 @@ static void vpm_request(struct vfio_device *vdev, unsigned int count)
 	while (vpm_reset_serve(to_vpm(vdev), REQUEST_INTERVAL));
 }
 
+/*
+ * Somebody else has locked the device for the moment, as the PCI core has while it recovers from
+ * an error. A VMM whose migration fails then ends if it cannot reset the device.
+ */
+static long reset_again(struct vpm_device *vpm)
+{
+	unsigned long end = jiffies + RESET_PATIENCE;
+	long ret = -EAGAIN;
+
+	while (ret == -EAGAIN && !READ_ONCE(vpm->removing) && time_before(jiffies, end)) {
+		if (schedule_timeout_killable(HZ / 100))
+			break;
+		ret = vfio_pci_core_ioctl(&vpm->core.vdev, VFIO_DEVICE_RESET, 0);
+	}
+
+	return ret;
+}
+
 static noinline long ioctl_mediated(struct vpm_device *vpm, unsigned int cmd,
 				    unsigned long arg)
 {
@@ -348,6 +368,8 @@ static noinline long ioctl_mediated(struct vpm_device *vpm, unsigned int cmd,
 		return ret;
 
 	ret = vfio_pci_core_ioctl(&vpm->core.vdev, cmd, arg);
+	if (cmd == VFIO_DEVICE_RESET && ret == -EAGAIN)
+		ret = reset_again(vpm);
 	/*
 	 * A VMM whose migration has failed with its vendor may end if it cannot reset the
 	 * device; it should if this is where the guest was to go.
