@@ -19,6 +19,15 @@ a case.
 # minutes = 6
 # timeout = 1800
 #
+# [resets_errors]
+# about = "a guest with errors of PCIe, fatal ones as well, also amid migrations"
+# run = "./resets.py 10 errors"
+# pf = "sample_nic"
+# pfs = 2
+# guests = true
+# minutes = 3
+# but = { debug = "has no aer_inject", "debug-7.2" = "nor has this" }
+#
 # [resets_v1]
 # about = "the same by protocol v1"
 # run = "./resets.py 7.2"
@@ -72,21 +81,26 @@ class Alone(Case):
         return False
 
 
+def revive(test):
+    """QEMU stops a guest whose VF is concerned by an error of PCIe, in-tree vfio-pci or not,
+    until the guest is reset."""
+    guest = test.guest
+    if not until(lambda: guest.status() == "internal-error", 10):
+        raise Failed(f"the guest is {guest.status()}")
+    guest.qmp.call("system_reset")
+    guest.qmp.call("cont")
+    guest.wait_for_agent(120)
+    test.set_up()
+    reachable(test)
+
+
 class ErrorOfPcie(Alone):
-    """One that is said of all behind the root port. QEMU stops a guest that has such a
-    device, in-tree vfio-pci or not, until it is reset."""
+    """One that concerns all behind the root port."""
 
     def run(self):
         self.how(self.test)
         sh("dmesg", "--clear")
-        guest = self.test.guest
-        if not until(lambda: guest.status() == "internal-error", 10):
-            raise Failed(f"the guest is {guest.status()}")
-        guest.qmp.call("system_reset")
-        guest.qmp.call("cont")
-        guest.wait_for_agent(120)
-        self.test.set_up()
-        reachable(self.test)
+        revive(self.test)
         return False
 
 
@@ -158,6 +172,25 @@ class PfReset(Case):
         return moved
 
 
+class ErrorAmid(PfReset):
+    """An error of PCIe at the source or the destination, amid a migration, which fails. At
+    the source QEMU has stopped the guest."""
+
+    def end(self):
+        state = self.migration.wait(60)
+        if state["status"] == "completed":
+            raise Failed("what the VF has lost was migrated")
+        if self.destination_status() == "running":
+            raise Failed("the destination runs, too")
+        self.migration.abandon()
+        if self.at_source:
+            revive(self.test)
+        else:
+            self.source.wait_for_status("running")
+            reachable(self.test)
+        return False
+
+
 def reachable(test):
     """From the host and to it, in time."""
     start = time.monotonic()
@@ -188,6 +221,14 @@ AMID = {
 }
 
 
+ERRORS = {
+    f"{where}, {severity}": lambda test, how=how, severity=severity: how(pf_of(test), severity)
+    for where, how in (("root port", pfreset.by_error), ("PF", pfreset.by_own_error))
+    for severity in pfreset.ERRORS
+}
+ERRORS_AMID = {"source": True, "destination": False}
+
+
 class Resets(Test):
     """The guest, and all that it goes through."""
 
@@ -199,6 +240,8 @@ class Resets(Test):
                 self.tap.skip(what, "a kernel without pm_test")
             elif self.tap.wants(what):
                 self.survive(what, Alone, how)
+        if "errors" in wanted:
+            self.run_errors()
         what = "PF, by an error of PCIe"
         if pfreset.sees_errors() and not wanted and self.tap.wants(what):
             self.survive(what, ErrorOfPcie, lambda test: pfreset.by_error(pf_of(test)))
@@ -215,6 +258,16 @@ class Resets(Test):
                     self.survive(what, PfReset, point, how, at_source)
         if self.guest:
             self.guest.kill()
+
+    def run_errors(self):
+        for what, how in ERRORS.items():
+            if self.tap.wants(what):
+                self.survive(what, ErrorOfPcie, how)
+        for side, at_source in ERRORS_AMID.items():
+            what = f"fatal error at the {side}"
+            if self.tap.wants(what):
+                self.survive(what, ErrorAmid, "memory",
+                             lambda pf: pfreset.by_error(pf, "fatal"), at_source)
 
 
 def main(tap, qemu, *wanted):

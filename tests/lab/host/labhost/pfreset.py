@@ -2,6 +2,7 @@
 """Ways to have a PF of sample_nic reset."""
 
 import pathlib
+import struct
 import time
 
 from .klog import Log
@@ -41,16 +42,39 @@ def by_hang(pf):
         raise OSError("no transmit timeout")
 
 
-def by_error(pf):
-    """By an error of PCIe that concerns all that is behind the root port, but is not
-    fatal. QEMU's model of the card cannot report errors itself."""
+# Uncorrectable errors of PCIe by their severity: QEMU's name, and the bit in the registers
+ERRORS = {"not fatal": ("COMP_TIME", 0x4000), "fatal": ("DLP", 0x10)}
+
+
+def recovered(log):
+    if not until(lambda: log.new("device recovery"), 20):
+        raise OSError("no recovery of an error")
+
+
+def by_error(pf, severity="not fatal"):
+    """By an error of PCIe that the root port has found, which concerns all that is behind it:
+    with a fatal one the link is reset. QEMU's model of the card cannot report errors: it does
+    not call pcie_cap_deverr_init(), so that they cannot be enabled."""
     log = Log()
     port = (PCI / pf).resolve().parent.name
     set_command(port, SERR)
     Outer().call("human-monitor-command", **{
-        "command-line": f"pcie_aer_inject_error rp{PFS.index(pf) + 1} COMP_TIME"})
-    if not until(lambda: log.new("device recovery"), 20):
-        raise OSError("no recovery of an error")
+        "command-line":
+            f"pcie_aer_inject_error rp{PFS.index(pf) + 1} {ERRORS[severity][0]}"})
+    recovered(log)
+
+
+def by_own_error(pf, severity):
+    """By one that the PF has found, as far as the kernel knows."""
+    log = Log()
+    bus, device, function = (int(part, 16) for part in
+                             pf.replace(".", ":").split(":")[1:])
+    sh("modprobe", "aer_inject")
+    with open("/dev/aer_inject", "wb", buffering=0) as file:
+        file.write(struct.pack("=3Bx7I", bus, device, function, ERRORS[severity][1],
+                               *[0] * 6))
+    recovered(log)
+    sh("modprobe", "-r", "aer_inject")
 
 
 def sees_errors():
