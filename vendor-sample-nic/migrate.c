@@ -358,10 +358,12 @@ static const struct {
 		nic_save_vf, offsetof(struct nic_state, vf), sizeof(struct nic_rec_vf),
 	},
 	[NIC_REC_FILTERS] = {
-		nic_save_filters, offsetof(struct nic_state, filters), sizeof(struct nic_rec_filters),
+		nic_save_filters, offsetof(struct nic_state, filters),
+		sizeof(struct nic_rec_filters),
 	},
 	[NIC_REC_COUNTERS] = {
-		nic_save_counters, offsetof(struct nic_state, counters), sizeof(struct nic_rec_counters),
+		nic_save_counters, offsetof(struct nic_state, counters),
+		sizeof(struct nic_rec_counters),
 		.optional = true,
 	},
 	[NIC_REC_GUEST] = {
