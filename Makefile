@@ -83,7 +83,7 @@ help:
 	@echo '                                        every suite on every kernel, but what has passed'
 	@echo '                                        on this tree; goes on where it was interrupted'
 	@echo 'make new-test NAME=name                 write the skeleton of a test'
-	@echo 'make bench [SUITE=access|dirty] [KERNEL=...]'
+	@echo 'make bench [SUITE=access|dirty|stop] [KERNEL=...]'
 	@echo '                                        count instructions: our driver against vfio-pci, and'
 	@echo '                                        a VF that is tracked against one that is not'
 	@echo 'make bench SUITE=migration [QEMU=7.2,10,11] [N=3] [MEMORY=256M,1G] [KERNEL=...]'

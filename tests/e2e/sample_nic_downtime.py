@@ -33,6 +33,7 @@ from labhost.tracking import set_tracking
 
 TIMES = 20
 DRAINS = {"begins": "p nic_pool_drain", "ends": "r nic_pool_drain"}
+RUNS = {"runs": "p nic_run"}
 LOOKS = {"shadow": "p vpm_shadow_drain", "rings": "p nic_dirty_scan"}
 SERVED = {"looks": "p nic_serve_vf n=%si:u32"}
 PATIENCE = 0.005    # s until a mailbox is taken from a VF that keeps it
@@ -70,7 +71,7 @@ def test_load(tap, configs):
     """As QEMU does: with memory off, until the state is loaded."""
     data = GOLDEN.read_bytes()
     for protocol in ("v2", "v1"):
-        with Device(VFS[1], protocol) as device:
+        with Device(VFS[1], protocol) as device, Kprobes("lab_run", RUNS) as runs:
             device.must("memory 0")
             # Its guest is not stopped before a destination is there.
             _, accesses = counted(configs, lambda: device.set("RESUMING"))
@@ -83,6 +84,7 @@ def test_load(tap, configs):
             answer, accesses = counted(configs, lambda: device.set("RUNNING"))
             tap.equal((answer, accesses), (0, []),
                       f"{protocol}: runs, without an access to config space")
+            tap.equal(len(runs.read()), 1, f"{protocol}: pending work is kicked once")
             tap.equal(dict(zip(REGISTERS, device.view())), REGISTERS,
                       f"{protocol}: its registers are in the VF")
 

@@ -125,7 +125,7 @@ def bench(only, kernel, build_lab, names, times, memories):
     went wrong."""
     build_lab([kernel])
     failed = False
-    for name in [only] if only else ["access", "dirty"]:
+    for name in [only] if only else ["access", "dirty", "stop"]:
         if name == "migration":
             failed = migrations(kernel, names, times, memories)
             continue
