@@ -15,7 +15,7 @@
 struct vpm_device;
 struct vpm_mig;
 
-/* The data section starts on a page of its own, so that it can be mapped. */
+/* Where the data section starts */
 #define VPM_V1_DATA_OFFSET	PAGE_SIZE
 #define VPM_V1_DATA_SIZE	SZ_64K
 
@@ -24,8 +24,7 @@ struct vpm_mig;
  * @mig:	The migration.
  * @lock:	Held around accesses to members, not around those to user space's
  *		memory. Outside of a transfer's lock. Protects @size.
- * @data:	The data section, from vmalloc_user(). User space may write to it at
- *		any time.
+ * @data:	The data section. User space may write to it at any time.
  * @size:	Bytes in @data that were saved and are to be read; 0 when none are.
  */
 struct vpm_v1 {

@@ -3,16 +3,13 @@
  * The region of protocol v1 as vfio_pci_core sees it.
  */
 
-#include <linux/mm.h>
 #include <linux/nospec.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/vfio_pci_core.h>
-#include <linux/vmalloc.h>
 
 #include "device.h"
 #include "engine.h"
-#include "info.h"
 #include "v1.h"
 
 #define REGION_SIZE	(VPM_V1_DATA_OFFSET + VPM_V1_DATA_SIZE)
@@ -59,7 +56,7 @@ static ssize_t rw_member(struct vpm_v1 *v1, char __user *buf, size_t count,
 	return ret ?: count;
 }
 
-/* No lock: whoever may access this may as well map it. */
+/* No lock: what comes of two accesses at the same time is for user space to know. */
 static ssize_t rw_data(struct vpm_v1 *v1, char __user *buf, size_t count,
 		       u64 offset, bool write)
 {
@@ -119,37 +116,11 @@ static ssize_t region_rw(struct vfio_pci_core_device *core, char __user *buf,
 	return done;
 }
 
-static int region_mmap(struct vfio_pci_core_device *core,
-		       struct vfio_pci_region *region, struct vm_area_struct *vma)
-{
-	u64 offset = (u64)vma->vm_pgoff << PAGE_SHIFT & VFIO_PCI_OFFSET_MASK;
-	u64 size = vma->vm_end - vma->vm_start;
-	struct vpm_v1 *v1 = region->data;
-
-	if (offset < VPM_V1_DATA_OFFSET || offset > REGION_SIZE ||
-	    size > REGION_SIZE - offset)
-		return -EINVAL;
-
-	return remap_vmalloc_range(vma, v1->data,
-				   (offset - VPM_V1_DATA_OFFSET) >> PAGE_SHIFT);
-}
-
-static int region_add_capability(struct vfio_pci_core_device *core,
-				 struct vfio_pci_region *region,
-				 struct vfio_info_cap *caps)
-{
-	static const struct vfio_mediate_range area = {
-		VPM_V1_DATA_OFFSET, VPM_V1_DATA_SIZE
-	};
-
-	return vpm_info_add_sparse(caps, &area, 1);
-}
-
 static void free_v1(struct vpm_v1 *v1)
 {
 	mutex_destroy(&v1->lock);
 	vpm_mig_put(v1->mig);
-	vfree(v1->data);
+	kvfree(v1->data);
 	kfree(v1);
 }
 
@@ -161,15 +132,12 @@ static void region_release(struct vfio_pci_core_device *core,
 
 static const struct vfio_pci_regops region_ops = {
 	.rw = region_rw,
-	.mmap = region_mmap,
-	.add_capability = region_add_capability,
 	.release = region_release,
 };
 
 int vpm_v1_region_setup(struct vpm_device *vpm)
 {
-	u32 flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE |
-		    VFIO_REGION_INFO_FLAG_MMAP;
+	u32 flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
 	u32 subtype = VFIO_REGION_SUBTYPE_MIGRATION_DEPRECATED;
 	u32 type = VFIO_REGION_TYPE_MIGRATION_DEPRECATED;
 	struct vpm_v1 *v1;
@@ -178,7 +146,7 @@ int vpm_v1_region_setup(struct vpm_device *vpm)
 	v1 = kzalloc(sizeof(*v1), GFP_KERNEL_ACCOUNT);
 	if (!v1)
 		return -ENOMEM;
-	v1->data = vmalloc_user(VPM_V1_DATA_SIZE);
+	v1->data = kvzalloc(VPM_V1_DATA_SIZE, GFP_KERNEL_ACCOUNT);
 	if (!v1->data) {
 		kfree(v1);
 		return -ENOMEM;

@@ -85,7 +85,7 @@ static long save(struct obedient *o, const char *path)
 	long ret;
 
 	stream->size = 0;
-	ret = o->v1 ? v1_save(&o->m, stream, NULL) :
+	ret = o->v1 ? v1_save(&o->m, stream) :
 		read_parts(o->fd, stream->data, MAX_SIZE, 100, &stream->size);
 	/* All that there is in PRE_COPY */
 	if (ret && ret != -ENOMSG)
@@ -109,7 +109,7 @@ static long load(struct obedient *o, const char *path)
 	stream->size = fread(stream->data, 1, MAX_SIZE, file);
 	fclose(file);
 
-	return o->v1 ? v1_load(&o->m, stream, NULL, 100) :
+	return o->v1 ? v1_load(&o->m, stream, 100) :
 		write_parts(o->fd, stream->data, stream->size, 100);
 }
 

@@ -89,9 +89,9 @@ int v1_write(struct migrate *m, unsigned int member, __u64 value);
 int v1_set(struct migrate *m, __u32 state);
 int v1_get(struct migrate *m);
 
-/* Read until nothing is pending; by the mapped data section, if there is @map */
-int v1_save(struct migrate *m, struct stream *stream, const __u8 *map);
-int v1_load(struct migrate *m, const struct stream *stream, __u8 *map, size_t part);
+/* Read until nothing is pending */
+int v1_save(struct migrate *m, struct stream *stream);
+int v1_load(struct migrate *m, const struct stream *stream, size_t part);
 
 /* Parameters of mediator_state */
 void vendor_set(const char *name, const char *value);

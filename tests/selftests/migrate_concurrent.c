@@ -12,7 +12,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "migrate_fixture.h"
@@ -93,8 +92,8 @@ static void work_reset(struct migrate *m, unsigned int round)
 
 static void work_v1(struct migrate *m, unsigned int round)
 {
+	static __u8 data[PAGE_4K];
 	__u64 value;
-	void *map;
 
 	v1_set(m, round % 5);
 	v1_get(m);
@@ -102,10 +101,8 @@ static void work_v1(struct migrate *m, unsigned int round)
 	v1_read(m, V1_OFFSET, &value);
 	v1_read(m, V1_SIZE, &value);
 	v1_write(m, V1_SIZE, round % 70000);
-	if (!vfio_client_region_mmap(&m->dev, &m->v1, PAGE_4K, PAGE_4K, &map)) {
-		memset(map, round, PAGE_4K);
-		munmap(map, PAGE_4K);
-	}
+	memset(data, round, sizeof(data));
+	vfio_client_region_write(&m->dev, &m->v1, data, sizeof(data), PAGE_4K);
 }
 
 static void work_sizes(struct migrate *m, unsigned int round)

@@ -278,7 +278,7 @@ int v1_get(struct migrate *m)
 	return ret ?: (int)value;
 }
 
-int v1_save(struct migrate *m, struct stream *stream, const __u8 *map)
+int v1_save(struct migrate *m, struct stream *stream)
 {
 	__u64 pending, offset, size;
 	int ret;
@@ -295,16 +295,14 @@ int v1_save(struct migrate *m, struct stream *stream, const __u8 *map)
 		if (!size || offset + size > m->v1.size)
 			return -ERANGE;
 
-		if (map)
-			memcpy(stream->data + stream->size, map, size);
-		else if (vfio_client_region_read(&m->dev, &m->v1, stream->data + stream->size,
-						 size, offset) != (ssize_t)size)
+		if (vfio_client_region_read(&m->dev, &m->v1, stream->data + stream->size, size,
+					    offset) != (ssize_t)size)
 			return -EIO;
 		stream->size += size;
 	}
 }
 
-int v1_load(struct migrate *m, const struct stream *stream, __u8 *map, size_t part)
+int v1_load(struct migrate *m, const struct stream *stream, size_t part)
 {
 	size_t at, size;
 	__u64 offset;
@@ -315,10 +313,8 @@ int v1_load(struct migrate *m, const struct stream *stream, __u8 *map, size_t pa
 		ret = v1_read(m, V1_OFFSET, &offset);
 		if (ret)
 			return ret;
-		if (map)
-			memcpy(map, stream->data + at, size);
-		else if (vfio_client_region_write(&m->dev, &m->v1, stream->data + at, size,
-						  offset) != (ssize_t)size)
+		if (vfio_client_region_write(&m->dev, &m->v1, stream->data + at, size,
+					     offset) != (ssize_t)size)
 			return -EIO;
 		ret = v1_write(m, V1_SIZE, size);
 		if (ret)
