@@ -16,6 +16,7 @@
 
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/sched/signal.h>
 #include <linux/vfio_pci_core.h>
 
 #include "bar.h"
@@ -330,7 +331,8 @@ static long reset_again(struct vpm_device *vpm)
 	long ret = -EAGAIN;
 
 	while (ret == -EAGAIN && !READ_ONCE(vpm->removing) && time_before(jiffies, end)) {
-		if (schedule_timeout_killable(HZ / 100))
+		schedule_timeout_killable(HZ / 100);
+		if (fatal_signal_pending(current))
 			break;
 		ret = vfio_pci_core_ioctl(&vpm->core.vdev, VFIO_DEVICE_RESET, 0);
 	}

@@ -45,7 +45,7 @@ static void test_v1_info(struct __test_metadata *_metadata, struct migrate *m)
 	CHECK_EQ(v1_read(m, V1_PENDING, &value), 0, "v1: pending bytes");
 	CHECK_EQ(value, 0, "v1: none");
 	CHECK_EQ(v1_read(m, V1_OFFSET, &value), 0, "v1: data offset");
-	CHECK_EQ(value, PAGE_4K, "v1: is where it can be mapped");
+	CHECK_EQ(value, PAGE_4K, "v1: is behind the members");
 }
 
 TEST_F(migrate, info)
