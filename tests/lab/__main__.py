@@ -62,7 +62,7 @@ def cmd_modules(args):
 
 
 def cmd_lab(args):
-    build_lab([args.kernel] if args.kernel else supported.NAMES)
+    build_lab([args.kernel] if args.kernel else supported.UNASKED)
     return 0
 
 
