@@ -9,20 +9,16 @@ a table, in which a second is as long as 10^9 instructions take; leaves the figu
 """
 
 import dataclasses
-import json
 import os
-import pathlib
 import subprocess
 import sys
 
-from labhost.net import link_up
+from labhost.cost import conclude, set_up
 
-DRIVER = "vfio-pci-mediate"
 SECOND = 10 ** 9        # instructions
 DEFAULT = "200"         # us between two drains, when nobody says otherwise
 INTERVALS = ("50", DEFAULT, "1000", "5000")
 PHASES = ("before", *INTERVALS, "after")
-ADDRESS = "192.0.2.1"
 REGISTERS = ("RDT", "TDT")
 MOST, PACED = 0, 20000              # packets a second; MOST: what one CPU can do
 DOORBELLS = (1000, 10000, 50000)    # a second
@@ -158,27 +154,13 @@ def run(program, vf, netdev):
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    vf = os.environ["LAB_VFS"].split()[0]
-    netdev = os.environ["LAB_PF_NETDEV"]
-    subprocess.run(["sh", "-c", link_up(ADDRESS, netdev)], check=True)
-    subprocess.run(["vfctl", "bind", vf, DRIVER], check=True)
-
-    figures = run(sys.argv[1], vf, netdev)
+    figures = run(sys.argv[1], *set_up())
     phases = {name: Phase(found) for name, found in figures.items()}
     print(f"{os.uname().release:<45}" + "".join(
         f"{name:>9}" for name in ("before", *(f"{us} us" for us in INTERVALS), "after")))
     for title, figure in rows(phases["before"]):
         print(f"{title:<45}" + "".join(f"{figure(phases[name]):>9}" for name in PHASES))
-    judged = [{"target": what, "figure": figure, "verdict": "PASS" if met else "FAIL"}
-              for what, figure, met in targets(phases)]
-    for target in judged:
-        print("{verdict}  {target}: {figure}".format(**target))
-
-    pathlib.Path("/out/dirty.json").write_text(json.dumps(
-        {"phases": figures, "targets": judged}), encoding="utf-8")
-    missed = sum(target["verdict"] == "FAIL" for target in judged)
-    print(f"targets missed: {missed}")
-    return int(missed > 0)
+    return conclude("dirty", {"phases": figures}, targets(phases))
 
 
 if __name__ == "__main__":

@@ -124,8 +124,7 @@ def chosen(suites, names, wanted):
             raise LabError(f"SUITE={name}: choose from {', '.join(suites)}")
         kept += [each for each in matches if each not in kept]
     pairs = [(suites[name], kernel) for name in kept for kernel in suites[name].kernels()
-             if not kernel or (kernel in wanted if wanted else
-                               "named" not in supported.KERNELS[kernel])]
+             if not kernel or kernel in (wanted or supported.UNASKED)]
     left_out = [f"{name} does not run on {', '.join(wanted)}, only on "
                 f"{', '.join(suites[name].kernels())}{why(suites[name], wanted)}"
                 for name in kept if all(suite.name != name for suite, _ in pairs)]
