@@ -25,7 +25,7 @@ OTHER, OTHERS_MAC = "52:54:00:76:00:32", "52:54:00:76:00:33"
 # In BAR 0 of a VF
 VMBMEM, V2PMAILBOX = 0x800, 0xc40
 REQ, ACK, VFU, PFSTS = 1, 2, 4, 0x10
-GRANTED = 1 << 31
+GRANTED, REFUSED = 1 << 31, 1 << 30
 ENABLE = 1 << 25
 # Both rings are empty: nothing is sent or received.
 REGISTERS = {
@@ -152,3 +152,6 @@ class Device(Hold):
         for reg, value in REGISTERS.items():
             self.must(f"write {reg:#x} {value:#x}")
         self.say(*UNREAD)
+        # The PF has obeyed it: what is saved from here on has it.
+        if not until(lambda: self.must(f"read {VMBMEM:#x}") & (GRANTED | REFUSED)):
+            raise OSError(f"{self.vf}: message {UNREAD} not answered")
