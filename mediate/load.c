@@ -118,7 +118,7 @@ unlock:
 
 	return load;
 }
-EXPORT_SYMBOL_GPL(vfio_mediate_load_start);
+EXPORT_SYMBOL_NS_GPL(vfio_mediate_load_start, VFIO_MEDIATE_HOST_NS);
 
 static bool is_over(struct vfio_mediate_load *load)
 {
@@ -140,19 +140,19 @@ int vfio_mediate_load_wait(struct vfio_mediate_load *load, const bool *removing)
 
 	return is_over(load) ? 0 : -ENODEV;
 }
-EXPORT_SYMBOL_GPL(vfio_mediate_load_wait);
+EXPORT_SYMBOL_NS_GPL(vfio_mediate_load_wait, VFIO_MEDIATE_HOST_NS);
 
 void vfio_mediate_load_wake(struct vfio_mediate_load *load)
 {
 	wake_up_all(&load->wait);
 }
-EXPORT_SYMBOL_GPL(vfio_mediate_load_wake);
+EXPORT_SYMBOL_NS_GPL(vfio_mediate_load_wake, VFIO_MEDIATE_HOST_NS);
 
 void vfio_mediate_load_put(struct vfio_mediate_load *load)
 {
 	kref_put(&load->kref, destroy_load);
 }
-EXPORT_SYMBOL_GPL(vfio_mediate_load_put);
+EXPORT_SYMBOL_NS_GPL(vfio_mediate_load_put, VFIO_MEDIATE_HOST_NS);
 
 int __init vfio_mediate_load_init(void)
 {

@@ -215,7 +215,7 @@ static void detach(struct work_struct *work)
 		ops->release(&session->dev);
 		pci_warn(session->dev.pdev, "no longer mediated by %s, which has gone while the device is open\n",
 			 ops->name);
-		session->detached(session->dev.host_data);
+		session->detached(session->host_data);
 		module_put(ops->owner);
 	}
 	mutex_unlock(&session->lock);
@@ -382,12 +382,16 @@ EXPORT_SYMBOL_GPL(vfio_pci_mediate_detach);
 /**
  * struct request - An open for which a mediator is looked for
  * @dev:	What the ops are given.
- * @detached:	See vfio_mediate_open().
+ * @host:	See vfio_mediate_open().
+ * @host_data:	Likewise.
+ * @detached:	Likewise.
  * @session:	Made once there are ops to be asked; NULL before.
  * @going:	Ops could not be asked, as their module is being unloaded.
  */
 struct request {
 	struct vfio_mediate_device dev;
+	const struct vfio_mediate_host_ops *host;
+	void *host_data;
 	void (*detached)(void *data);
 	struct vfio_mediate_session *session;
 	bool going;
@@ -409,6 +413,8 @@ static struct vfio_mediate_session *create_session(const struct request *request
 	mutex_init(&session->lock);
 	INIT_WORK(&session->detach_work, detach);
 	session->pf = pci_physfn(request->dev.pdev);
+	session->host = request->host;
+	session->host_data = request->host_data;
 	session->detached = request->detached;
 
 	return session;
@@ -467,8 +473,8 @@ vfio_mediate_open(struct pci_dev *pdev, const struct vfio_mediate_host_ops *host
 {
 	struct request request = {
 		.dev.pdev = pdev,
-		.dev.host = host,
-		.dev.host_data = data,
+		.host = host,
+		.host_data = data,
 		.detached = detached,
 	};
 	int ret;
@@ -487,7 +493,7 @@ vfio_mediate_open(struct pci_dev *pdev, const struct vfio_mediate_host_ops *host
 	/* The device may be that of ops that could not be asked. */
 	return request.going ? ERR_PTR(-EAGAIN) : NULL;
 }
-EXPORT_SYMBOL_GPL(vfio_mediate_open);
+EXPORT_SYMBOL_NS_GPL(vfio_mediate_open, VFIO_MEDIATE_HOST_NS);
 
 void vfio_mediate_close(struct vfio_mediate_session *session)
 {
@@ -505,13 +511,13 @@ void vfio_mediate_close(struct vfio_mediate_session *session)
 	mutex_unlock(&session->lock);
 	klist_del(&session->node);
 }
-EXPORT_SYMBOL_GPL(vfio_mediate_close);
+EXPORT_SYMBOL_NS_GPL(vfio_mediate_close, VFIO_MEDIATE_HOST_NS);
 
 void vfio_mediate_synchronize(struct vfio_mediate_session *session)
 {
 	synchronize_srcu_expedited(&session->calls);
 }
-EXPORT_SYMBOL_GPL(vfio_mediate_synchronize);
+EXPORT_SYMBOL_NS_GPL(vfio_mediate_synchronize, VFIO_MEDIATE_HOST_NS);
 
 bool vfio_mediate_name(struct pci_dev *pdev, char *buf, size_t size)
 {
@@ -536,7 +542,7 @@ bool vfio_mediate_name(struct pci_dev *pdev, char *buf, size_t size)
 
 	return found;
 }
-EXPORT_SYMBOL_GPL(vfio_mediate_name);
+EXPORT_SYMBOL_NS_GPL(vfio_mediate_name, VFIO_MEDIATE_HOST_NS);
 
 static void show_ops(struct seq_file *file, struct registered *entry)
 {

@@ -19,6 +19,35 @@
 struct pci_dev;
 struct vfio_mediate_load;
 
+#ifdef COMPAT_HAS_UNQUOTED_NS
+#define VFIO_MEDIATE_HOST_NS	VFIO_MEDIATE_HOST
+#else
+#define VFIO_MEDIATE_HOST_NS	"VFIO_MEDIATE_HOST"
+#endif
+
+/**
+ * struct vfio_mediate_host_ops - What vfio_pci_mediate does for a vendor
+ * @rw:		See vfio_mediate_default_rw().
+ * @trap:	See vfio_mediate_trap().
+ * @signal:	See vfio_mediate_signal().
+ * @read:	See vfio_mediate_read().
+ * @mark:	See vfio_mediate_mark() and vfio_mediate_mark_all().
+ * @was_reset:	See vfio_mediate_was_reset().
+ * @state_lost:	See vfio_mediate_state_lost().
+ *
+ * The first argument of each is the data given to vfio_mediate_open(). Context and
+ * return values are those of the vendor's function.
+ */
+struct vfio_mediate_host_ops {
+	int (*rw)(void *data, struct vfio_mediate_access *access);
+	int (*trap)(void *data, bool on);
+	int (*signal)(void *data, unsigned int irq, unsigned int vector);
+	int (*read)(void *data, u64 iova, void *buf, size_t size);
+	void (*mark)(void *data, u64 iova, u64 size);
+	int (*was_reset)(void *data);
+	int (*state_lost)(void *data);
+};
+
 /**
  * struct vfio_mediate_session - An open device that is mediated
  * @node:	In the registry's list of sessions, from the claim until the end of
@@ -35,6 +64,8 @@ struct vfio_mediate_load;
  * @ops:	NULL once they are unregistered. Changes under @lock and the registry's
  *		lock.
  * @dev:	What the ops' callbacks are called with.
+ * @host:	See vfio_mediate_open().
+ * @host_data:	First argument of the functions of @host, and of @detached.
  * @detached:	See vfio_mediate_open().
  * @detach_work: Takes the ops away.
  */
@@ -47,6 +78,8 @@ struct vfio_mediate_session {
 	struct srcu_struct calls;
 	const struct vfio_pci_mediate_ops __rcu *ops;
 	struct vfio_mediate_device dev;
+	const struct vfio_mediate_host_ops *host;
+	void *host_data;
 	void (*detached)(void *data);
 	struct work_struct detach_work;
 };
@@ -96,7 +129,7 @@ void vfio_mediate_load_put(struct vfio_mediate_load *load);
  *		session lasts, after their release callback; in process context, with
  *		the session's lock held. May come before this function returns. Must
  *		not close the session.
- * @data:	Passed to @detached, and &vfio_mediate_device.host_data.
+ * @data:	First argument of @detached and of the functions of @host.
  *
  * Context: Process context. Calls into vendors, under none of the registry's locks.
  * Return: The session, NULL when nobody mediates @pdev, or an ERR_PTR: the errno of the

@@ -8,10 +8,6 @@
 #define VFIO_MEDIATE_H
 
 #include <linux/bits.h>
-#include <linux/errno.h>
-#include <linux/limits.h>
-#include <linux/minmax.h>
-#include <linux/string.h>
 #include <linux/types.h>
 
 struct module;
@@ -388,32 +384,8 @@ struct vfio_mediate_tracking_ops {
 };
 
 /**
- * struct vfio_mediate_host_ops - What vfio-pci-mediate does for the vendor
- * @rw:		See vfio_mediate_default_rw().
- * @trap:	See vfio_mediate_trap().
- * @signal:	See vfio_mediate_signal().
- * @read:	See vfio_mediate_read().
- * @mark:	See vfio_mediate_mark() and vfio_mediate_mark_all().
- * @was_reset:	See vfio_mediate_was_reset().
- * @state_lost:	See vfio_mediate_state_lost().
- */
-struct vfio_mediate_host_ops {
-	int (*rw)(struct vfio_mediate_device *dev,
-		  struct vfio_mediate_access *access);
-	int (*trap)(struct vfio_mediate_device *dev, bool on);
-	int (*signal)(struct vfio_mediate_device *dev, unsigned int irq,
-		      unsigned int vector);
-	int (*read)(struct vfio_mediate_device *dev, u64 iova, void *buf,
-		    size_t size);
-	void (*mark)(struct vfio_mediate_device *dev, u64 iova, u64 size);
-	int (*was_reset)(struct vfio_mediate_device *dev);
-	int (*state_lost)(struct vfio_mediate_device *dev);
-};
-
-/**
  * struct vfio_mediate_device - A device that is open and mediated
  * @pdev:		The device.
- * @host:		For the inline functions below.
  * @handle:		The vendor's own.
  * @regions:		Regions of the device that are mediated.
  * @num_regions:	Number of @regions.
@@ -439,13 +411,12 @@ struct vfio_mediate_host_ops {
  * @tracking:		How it is known what it writes; NULL when it is not: user space
  *			then takes all memory for written. Must stay until release.
  *
- * &vfio_pci_mediate_ops.open sets all but the first two, which start as zero, and
- * nothing changes them afterwards. What they point to is copied before any other
+ * &vfio_pci_mediate_ops.open sets all but @pdev, which start as zero, and nothing
+ * changes them afterwards. What they point to is copied before any other
  * callback comes, except for @migration and @tracking.
  */
 struct vfio_mediate_device {
 	struct pci_dev *pdev;
-	const struct vfio_mediate_host_ops *host;
 	void *handle;
 	const struct vfio_mediate_region *regions;
 	unsigned int num_regions;
@@ -460,8 +431,6 @@ struct vfio_mediate_device {
 	const struct vfio_mediate_migration_ops *migration;
 	u64 migration_features;
 	const struct vfio_mediate_tracking_ops *tracking;
-	/* private: vfio-pci-mediate's own */
-	void *host_data;
 };
 
 /**
@@ -519,8 +488,8 @@ struct vfio_mediate_device {
  * vfio_pci_mediate_detach() wait for them: do neither from them, nor take a lock that is
  * held around such a call, as is the device lock of the PF where its probe and remove
  * do that. @open is called with the VF enabled, and under the locks of vfio's own open;
- * it must not call into @dev->host. Both may be called for several devices at the same
- * time. Those of one device wait for each other.
+ * it must not call functions of this header with @dev. Both may be called for several
+ * devices at the same time. Those of one device wait for each other.
  *
  * The other callbacks are called in process context, may sleep, and may run at
  * the same time as each other for one device, but for accesses to trapped pages,
@@ -561,11 +530,8 @@ struct vfio_pci_mediate_ops {
  * memory is disabled, unless &vfio_mediate_access.own, or when it is in D3;
  * -EOPNOTSUPP where the above does not allow it.
  */
-static inline int vfio_mediate_default_rw(struct vfio_mediate_device *dev,
-					  struct vfio_mediate_access *access)
-{
-	return dev->host->rw(dev, access);
-}
+int vfio_mediate_default_rw(struct vfio_mediate_device *dev,
+			    struct vfio_mediate_access *access);
 
 /**
  * vfio_mediate_trap() - Trap the pages that can be trapped, or stop trapping
@@ -586,10 +552,7 @@ static inline int vfio_mediate_default_rw(struct vfio_mediate_device *dev,
  * -ENOMEM; -EINTR when the caller is being killed; -ENODEV before the open that @dev
  * comes from is complete, and after a detach.
  */
-static inline int vfio_mediate_trap(struct vfio_mediate_device *dev, bool on)
-{
-	return dev->host->trap(dev, on);
-}
+int vfio_mediate_trap(struct vfio_mediate_device *dev, bool on);
 
 /**
  * vfio_mediate_signal() - Signal an added interrupt to user space
@@ -600,11 +563,8 @@ static inline int vfio_mediate_trap(struct vfio_mediate_device *dev, bool on)
  * Context: Any between open and release, hard interrupt included.
  * Return: 0, also when user space does not listen, or -EINVAL.
  */
-static inline int vfio_mediate_signal(struct vfio_mediate_device *dev,
-				      unsigned int irq, unsigned int vector)
-{
-	return dev->host->signal(dev, irq, vector);
-}
+int vfio_mediate_signal(struct vfio_mediate_device *dev, unsigned int irq,
+			unsigned int vector);
 
 /**
  * vfio_mediate_read() - Read the guest's memory as the device would
@@ -619,11 +579,8 @@ static inline int vfio_mediate_signal(struct vfio_mediate_device *dev,
  * Return: 0, or a negative errno: of @buf nothing can then be used. -ENODEV outside of
  * the above.
  */
-static inline int vfio_mediate_read(struct vfio_mediate_device *dev, u64 iova,
-				    void *buf, size_t size)
-{
-	return dev->host->read(dev, iova, buf, size);
-}
+int vfio_mediate_read(struct vfio_mediate_device *dev, u64 iova, void *buf,
+		      size_t size);
 
 /**
  * define VFIO_MEDIATE_MARK_MAX - Bytes that vfio_mediate_mark() takes at once
@@ -645,11 +602,7 @@ static inline int vfio_mediate_read(struct vfio_mediate_device *dev, u64 iova,
  * Context: As for vfio_mediate_read(); elsewhere it does nothing. When marking fails,
  * it is as if &vfio_mediate_tracking_ops.scan had.
  */
-static inline void vfio_mediate_mark(struct vfio_mediate_device *dev, u64 iova,
-				     u64 size)
-{
-	dev->host->mark(dev, iova, size);
-}
+void vfio_mediate_mark(struct vfio_mediate_device *dev, u64 iova, u64 size);
 
 /**
  * vfio_mediate_mark_all() - Report that the device may have written to any memory
@@ -660,10 +613,7 @@ static inline void vfio_mediate_mark(struct vfio_mediate_device *dev, u64 iova,
  *
  * Context: As for vfio_mediate_mark().
  */
-static inline void vfio_mediate_mark_all(struct vfio_mediate_device *dev)
-{
-	dev->host->mark(dev, 0, U64_MAX);
-}
+void vfio_mediate_mark_all(struct vfio_mediate_device *dev);
 
 /**
  * vfio_mediate_take_record() - Take the payload of a record that may have grown
@@ -678,20 +628,8 @@ static inline void vfio_mediate_mark_all(struct vfio_mediate_device *dev)
  * Context: Any.
  * Return: 0; -EINVAL for less than @least; -EOPNOTSUPP when what is not known is not 0.
  */
-static inline int vfio_mediate_take_record(const struct vfio_mediate_record *record,
-					   void *to, size_t size, size_t least)
-{
-	size_t known = min_t(size_t, record->length, size);
-
-	if (record->length < least)
-		return -EINVAL;
-	if (memchr_inv(record->data + known, 0, record->length - known))
-		return -EOPNOTSUPP;
-	memcpy(to, record->data, known);
-	memset(to + known, 0, size - known);
-
-	return 0;
-}
+int vfio_mediate_take_record(const struct vfio_mediate_record *record, void *to,
+			     size_t size, size_t least);
 
 /**
  * vfio_mediate_was_reset() - The device was reset, and not by the PCI core
@@ -709,10 +647,7 @@ static inline int vfio_mediate_take_record(const struct vfio_mediate_record *rec
  * Return: 0 when &vfio_pci_mediate_ops.reset_done follows, or -ENODEV before the open that
  * @dev comes from is complete, while @dev is being closed, and after a detach.
  */
-static inline int vfio_mediate_was_reset(struct vfio_mediate_device *dev)
-{
-	return dev->host->was_reset(dev);
-}
+int vfio_mediate_was_reset(struct vfio_mediate_device *dev);
 
 /**
  * vfio_mediate_state_lost() - The device loses its state, and nobody has reset it
@@ -729,10 +664,7 @@ static inline int vfio_mediate_was_reset(struct vfio_mediate_device *dev)
  * Context: As for vfio_mediate_was_reset().
  * Return: 0 or -ENODEV, likewise.
  */
-static inline int vfio_mediate_state_lost(struct vfio_mediate_device *dev)
-{
-	return dev->host->state_lost(dev);
-}
+int vfio_mediate_state_lost(struct vfio_mediate_device *dev);
 
 /**
  * vfio_pci_register_mediate_ops() - Offer to mediate devices

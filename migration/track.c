@@ -466,9 +466,9 @@ void vpm_track_detach(struct vpm_device *vpm)
 	mutex_unlock(&vpm->trap.drain_lock);
 }
 
-int vpm_track_read(struct vfio_mediate_device *dev, u64 iova, void *buf, size_t size)
+int vpm_track_read(void *data, u64 iova, void *buf, size_t size)
 {
-	struct vpm_device *vpm = dev->host_data;
+	struct vpm_device *vpm = data;
 
 	if (!vpm_trap_in_memory(&vpm->trap) || !vpm->track.active)
 		return -ENODEV;
@@ -481,9 +481,9 @@ int vpm_track_read(struct vfio_mediate_device *dev, u64 iova, void *buf, size_t 
 	return vfio_dma_rw(&vpm->core.vdev, iova, buf, size, false);
 }
 
-void vpm_track_mark(struct vfio_mediate_device *dev, u64 iova, u64 size)
+void vpm_track_mark(void *data, u64 iova, u64 size)
 {
-	struct vpm_device *vpm = dev->host_data;
+	struct vpm_device *vpm = data;
 	u64 last;
 
 	if (!vpm_trap_in_memory(&vpm->trap) || !vpm->track.active || !size)

@@ -187,21 +187,21 @@ void vpm_track_again(struct vpm_device *vpm);
 
 /**
  * vpm_track_read() - The read op of struct vfio_mediate_host_ops
- * @dev:	The vendor's view of the device.
+ * @data:	The &struct vpm_device.
  * @iova:	Where.
  * @buf:	Where to.
  * @size:	Bytes.
  *
  * Return: See vfio_mediate_read().
  */
-int vpm_track_read(struct vfio_mediate_device *dev, u64 iova, void *buf, size_t size);
+int vpm_track_read(void *data, u64 iova, void *buf, size_t size);
 
 /**
  * vpm_track_mark() - The mark op of struct vfio_mediate_host_ops
- * @dev:	The vendor's view of the device.
+ * @data:	The &struct vpm_device.
  * @iova:	The first byte.
  * @size:	Bytes.
  */
-void vpm_track_mark(struct vfio_mediate_device *dev, u64 iova, u64 size);
+void vpm_track_mark(void *data, u64 iova, u64 size);
 
 #endif /* VFIO_MEDIATE_TRACK_H */

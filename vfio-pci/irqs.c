@@ -56,10 +56,9 @@ static void signal_irq(struct vpm_device *vpm, struct vpm_irq *irq,
 	spin_unlock_irqrestore(&vpm->irq_lock, flags);
 }
 
-int vpm_irqs_signal(struct vfio_mediate_device *dev, unsigned int irq,
-		    unsigned int vector)
+int vpm_irqs_signal(void *data, unsigned int irq, unsigned int vector)
 {
-	struct vpm_device *vpm = dev->host_data;
+	struct vpm_device *vpm = data;
 
 	/* Pairs with setup_irq(): the vendor may come as early as that. */
 	if (irq >= smp_load_acquire(&vpm->num_irqs) || vpm->irqs[irq].trap ||

@@ -50,14 +50,13 @@ long vpm_irqs_set(struct vpm_device *vpm, struct vfio_irq_set __user *arg);
 
 /**
  * vpm_irqs_signal() - Signal a vendor's interrupt
- * @dev:	The vendor's view of the device.
+ * @data:	The &struct vpm_device.
  * @irq:	Which.
  * @vector:	Vector of it.
  *
  * Return: 0 or -EINVAL.
  */
-int vpm_irqs_signal(struct vfio_mediate_device *dev, unsigned int irq,
-		    unsigned int vector);
+int vpm_irqs_signal(void *data, unsigned int irq, unsigned int vector);
 
 /**
  * vpm_irqs_signal_trap() - Signal that traps have changed

@@ -589,6 +589,7 @@ static void __exit vpm_exit(void)
 module_exit(vpm_exit);
 
 MODULE_IMPORT_NS(COMPAT_NS_IOMMUFD);
+MODULE_IMPORT_NS(VFIO_MEDIATE_HOST_NS);
 MODULE_LICENSE("GPL");
 MODULE_AUTHOR("The vfio-mediate developers");
 MODULE_DESCRIPTION("VFIO PCI driver that vendor PF drivers can mediate");

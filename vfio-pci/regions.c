@@ -37,10 +37,9 @@ u64 vpm_region_size(struct vpm_device *vpm, u32 index)
 	}
 }
 
-int vpm_default_rw(struct vfio_mediate_device *dev,
-		   struct vfio_mediate_access *access)
+int vpm_default_rw(void *data, struct vfio_mediate_access *access)
 {
-	struct vpm_device *vpm = dev->host_data;
+	struct vpm_device *vpm = data;
 
 	if (access->region <= VFIO_PCI_BAR5_REGION_INDEX)
 		return vpm_bar_rw(&vpm->core, access);
@@ -54,7 +53,7 @@ int vpm_default_rw(struct vfio_mediate_device *dev,
 }
 
 /* What *pt of the vendor's rw asks for. */
-static inline int pass_through(struct vfio_mediate_device *dev,
+static inline int pass_through(struct vpm_device *vpm,
 			       struct vfio_mediate_access *access)
 {
 	if (access->region > VFIO_PCI_CONFIG_REGION_INDEX)
@@ -62,7 +61,7 @@ static inline int pass_through(struct vfio_mediate_device *dev,
 	if (access->region > VFIO_PCI_BAR5_REGION_INDEX)
 		return VPM_PASS_THROUGH;
 
-	return vpm_default_rw(dev, access);
+	return vpm_default_rw(vpm, access);
 }
 
 static __always_inline int vendor_rw(struct vpm_device *vpm,
@@ -77,7 +76,7 @@ static __always_inline int vendor_rw(struct vpm_device *vpm,
 	if (ops) {
 		ret = min(ops->rw(dev, access, &pt), 0);
 		if (!ret && pt)
-			ret = pass_through(dev, access);
+			ret = pass_through(vpm, access);
 	} else if (access->write || access->region >= VFIO_PCI_NUM_REGIONS) {
 		ret = -ENODEV;
 	} else {

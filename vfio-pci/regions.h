@@ -70,13 +70,12 @@ int vpm_regions_mmap(struct vpm_device *vpm, struct vm_area_struct *vma);
 
 /**
  * vpm_default_rw() - What vfio-pci would do for an access
- * @dev:	The vendor's view of the device.
+ * @data:	The &struct vpm_device.
  * @access:	The access.
  *
  * Return: See vfio_mediate_default_rw().
  */
-int vpm_default_rw(struct vfio_mediate_device *dev,
-		   struct vfio_mediate_access *access);
+int vpm_default_rw(void *data, struct vfio_mediate_access *access);
 
 /**
  * vpm_vendor_rw() - Let the vendor serve an access

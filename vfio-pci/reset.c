@@ -168,9 +168,9 @@ void vpm_reset_by_power(struct vpm_device *vpm)
 	spin_unlock(&vpm->reset_lock);
 }
 
-int vpm_reset_by_driver(struct vfio_mediate_device *dev)
+int vpm_reset_by_driver(void *data)
 {
-	struct vpm_device *vpm = dev->host_data;
+	struct vpm_device *vpm = data;
 	int ret = -ENODEV;
 
 	spin_lock(&vpm->reset_lock);
@@ -183,9 +183,9 @@ int vpm_reset_by_driver(struct vfio_mediate_device *dev)
 	return ret;
 }
 
-int vpm_reset_lost(struct vfio_mediate_device *dev)
+int vpm_reset_lost(void *data)
 {
-	struct vpm_device *vpm = dev->host_data;
+	struct vpm_device *vpm = data;
 	struct vpm_reset *reset = &vpm->reset;
 	int ret = -ENODEV;
 

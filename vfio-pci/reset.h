@@ -111,19 +111,19 @@ void vpm_reset_flush(struct vpm_device *vpm);
 
 /**
  * vpm_reset_by_driver() - The was_reset op of struct vfio_mediate_host_ops
- * @dev:	The vendor's view of the device.
+ * @data:	The &struct vpm_device.
  *
  * Return: See vfio_mediate_was_reset().
  */
-int vpm_reset_by_driver(struct vfio_mediate_device *dev);
+int vpm_reset_by_driver(void *data);
 
 /**
  * vpm_reset_lost() - The state_lost op of struct vfio_mediate_host_ops
- * @dev:	The vendor's view of the device.
+ * @data:	The &struct vpm_device.
  *
  * Return: See vfio_mediate_state_lost().
  */
-int vpm_reset_lost(struct vfio_mediate_device *dev);
+int vpm_reset_lost(void *data);
 
 /**
  * vpm_reset_serve() - Reset a device that is being removed, whenever that is asked for

@@ -295,9 +295,9 @@ int vpm_trap_want(struct vpm_device *vpm, enum vpm_trap_state state)
 	return ret;
 }
 
-int vpm_trap_host(struct vfio_mediate_device *dev, bool on)
+int vpm_trap_host(void *data, bool on)
 {
-	struct vpm_device *vpm = dev->host_data;
+	struct vpm_device *vpm = data;
 	int ret;
 
 	mutex_lock(&vpm->trap.toggle_lock);

@@ -201,12 +201,12 @@ void vpm_trap_detach(struct vpm_device *vpm);
 
 /**
  * vpm_trap_host() - The trap op of struct vfio_mediate_host_ops
- * @dev:	The vendor's view of the device.
+ * @data:	The &struct vpm_device.
  * @on:		Trap or do not.
  *
  * Return: See vfio_mediate_trap().
  */
-int vpm_trap_host(struct vfio_mediate_device *dev, bool on);
+int vpm_trap_host(void *data, bool on);
 
 /**
  * vpm_trap_ack() - The VMM has acted on the state as it is

@@ -18,7 +18,7 @@ static int scan(struct world *w, bool stopped)
 	int ret;
 
 	do {
-		ret = nic_dirty_rx_scan(&w->dev, &w->ring, w->batch, w->head, stopped);
+		ret = nic_dirty_rx_scan(w->dev, &w->ring, w->batch, w->head, stopped);
 	} while (ret > 0);
 
 	return ret;
@@ -52,14 +52,14 @@ static void begin(struct kunit *test, u32 tail)
 {
 	struct world *w = test->priv;
 
-	KUNIT_ASSERT_EQ(test, 0, nic_dirty_rx_begin(&w->dev, &w->ring, w->batch, tail));
+	KUNIT_ASSERT_EQ(test, 0, nic_dirty_rx_begin(w->dev, &w->ring, w->batch, tail));
 	KUNIT_ASSERT_TRUE(test, w->ring.on);
 	w->tail = tail;
 }
 
 static void end(struct world *w)
 {
-	while (nic_dirty_ring_end(&w->dev, &w->ring) > 0)
+	while (nic_dirty_ring_end(w->dev, &w->ring) > 0)
 		;
 }
 
@@ -100,7 +100,7 @@ static void test_parts_of_scan(struct kunit *test)
 		parts = 0;
 		do {
 			back = w->ring.clean;
-			ret = nic_dirty_rx_scan(&w->dev, &w->ring, w->batch, w->head, false);
+			ret = nic_dirty_rx_scan(w->dev, &w->ring, w->batch, w->head, false);
 			KUNIT_EXPECT_LE(test, between(w, back, w->ring.clean), NIC_DIRTY_BATCH);
 			if (!parts++) {
 				prepare_some(w, 20);
@@ -281,29 +281,29 @@ static void test_refused(struct kunit *test)
 	u32 head;
 
 	new_ring(w, 0, 0, RX_KIND(DESCTYPE_ONE, 2, 0));
-	KUNIT_EXPECT_EQ(test, 0, nic_dirty_rx_begin(&w->dev, &w->ring, w->batch, 5));
+	KUNIT_EXPECT_EQ(test, 0, nic_dirty_rx_begin(w->dev, &w->ring, w->batch, 5));
 	KUNIT_EXPECT_FALSE(test, w->ring.on);
 
 	new_ring(w, 8, 8, RX_KIND(DESCTYPE_ONE, 2, 0));
-	KUNIT_EXPECT_EQ(test, -EINVAL, nic_dirty_rx_begin(&w->dev, &w->ring, w->batch, 0));
+	KUNIT_EXPECT_EQ(test, -EINVAL, nic_dirty_rx_begin(w->dev, &w->ring, w->batch, 0));
 	KUNIT_EXPECT_FALSE(test, w->ring.on);
 	new_ring(w, 8, 7, RX_KIND(DESCTYPE_ONE, 2, 0));
-	KUNIT_EXPECT_EQ(test, -ERANGE, nic_dirty_rx_begin(&w->dev, &w->ring, w->batch, 8));
+	KUNIT_EXPECT_EQ(test, -ERANGE, nic_dirty_rx_begin(w->dev, &w->ring, w->batch, 8));
 	end(w);
 
 	/* From 6 to 1, the device has descriptors. */
 	new_ring(w, 8, 6, RX_KIND(DESCTYPE_ONE, 2, 0));
 	prepare_some(w, 3);
 	begin(test, w->use);
-	KUNIT_EXPECT_EQ(test, -ERANGE, nic_dirty_rx_post(&w->dev, &w->ring, w->batch, 8));
-	KUNIT_EXPECT_EQ(test, -ERANGE, nic_dirty_rx_post(&w->dev, &w->ring, w->batch, U32_MAX));
+	KUNIT_EXPECT_EQ(test, -ERANGE, nic_dirty_rx_post(w->dev, &w->ring, w->batch, 8));
+	KUNIT_EXPECT_EQ(test, -ERANGE, nic_dirty_rx_post(w->dev, &w->ring, w->batch, U32_MAX));
 	for (head = 2; head < 10; head++)
 		if (head != 6 && head != 7)
 			KUNIT_EXPECT_EQ(test, -EINVAL,
-					nic_dirty_rx_scan(&w->dev, &w->ring, w->batch, head,
+					nic_dirty_rx_scan(w->dev, &w->ring, w->batch, head,
 							  true));
 	KUNIT_EXPECT_EQ(test, -EINVAL,
-			nic_dirty_rx_scan(&w->dev, &w->ring, w->batch, U32_MAX, false));
+			nic_dirty_rx_scan(w->dev, &w->ring, w->batch, U32_MAX, false));
 	expect_nothing_marked(test);
 	KUNIT_EXPECT_EQ(test, w->ring.tail, 1);
 	KUNIT_EXPECT_EQ(test, w->ring.clean, 6);
@@ -347,11 +347,11 @@ static void test_hostile(struct kunit *test)
 				which = chance(w, ARRAY_SIZE(addresses));
 				w->desc[i].read.pkt_addr = cpu_to_le64(addresses[which]);
 			}
-			ret = nic_dirty_rx_post(&w->dev, &w->ring, w->batch,
+			ret = nic_dirty_rx_post(w->dev, &w->ring, w->batch,
 						chance(w, count + 1));
 			if (ret)
 				KUNIT_EXPECT_EQ(test, ret, -ERANGE);
-			ret = nic_dirty_rx_scan(&w->dev, &w->ring, w->batch,
+			ret = nic_dirty_rx_scan(w->dev, &w->ring, w->batch,
 						chance(w, count + 1), !chance(w, 4));
 			if (ret < 0)
 				KUNIT_EXPECT_EQ(test, ret, -EINVAL);
@@ -368,7 +368,7 @@ static void test_hostile(struct kunit *test)
 	/* A ring at the end of all addresses, which is not memory */
 	new_ring(w, 8, 0, RX_KIND(DESCTYPE_ONE, 2, 0));
 	w->ring.base = U64_MAX - 127;
-	KUNIT_EXPECT_EQ(test, -EFAULT, nic_dirty_rx_begin(&w->dev, &w->ring, w->batch, 1));
+	KUNIT_EXPECT_EQ(test, -EFAULT, nic_dirty_rx_begin(w->dev, &w->ring, w->batch, 1));
 	end(w);
 	KUNIT_EXPECT_EQ(test, w->longest, 128);
 }
@@ -466,7 +466,7 @@ static void test_walk(struct kunit *test)
 
 static int tx_scan(struct world *w, bool copy, bool stopped)
 {
-	return nic_dirty_tx_scan(&w->dev, &w->ring, w->head,
+	return nic_dirty_tx_scan(w->dev, &w->ring, w->head,
 				 copy ? HEAD_COPY | TDWB_ENABLE : HEAD_COPY, stopped);
 }
 
@@ -521,8 +521,8 @@ static void test_tx(struct kunit *test)
 	expect_all_marked(test, "copy of the head");
 
 	KUNIT_EXPECT_EQ(test, -ERANGE, nic_dirty_tx_post(&w->ring, 640));
-	KUNIT_EXPECT_EQ(test, -EINVAL, nic_dirty_tx_scan(&w->dev, &w->ring, 640, 0, false));
-	KUNIT_EXPECT_EQ(test, -EINVAL, nic_dirty_tx_scan(&w->dev, &w->ring, U32_MAX, 0, true));
+	KUNIT_EXPECT_EQ(test, -EINVAL, nic_dirty_tx_scan(w->dev, &w->ring, 640, 0, false));
+	KUNIT_EXPECT_EQ(test, -EINVAL, nic_dirty_tx_scan(w->dev, &w->ring, U32_MAX, 0, true));
 	end(w);
 
 	/* It is disabled, or reset, before it was looked at again. */
@@ -622,8 +622,9 @@ static int dirty_ring_init(struct kunit *test)
 	if (!w->desc || !w->unmarked || !w->written || !w->marked)
 		return -ENOMEM;
 
-	w->dev.host = &world_ops;
-	w->dev.handle = w;
+	w->session.host = &world_ops;
+	w->session.host_data = w;
+	w->dev = &w->session.dev;
 	prandom_seed_state(&w->random, 82576);
 	test->priv = w;
 

@@ -10,6 +10,8 @@
 #include <linux/bitmap.h>
 #include <linux/prandom.h>
 
+#include "session.h"
+
 #define PAGES		0x10000u	/* IOVAs from 0 that are memory */
 #define BASE		0x4380u		/* of a ring */
 #define HEAD_COPY	0x2ff8u
@@ -22,6 +24,7 @@
 
 /**
  * struct world - Memory, a device, its driver, and what is thought of them
+ * @session:	Where @dev is.
  * @dev:	What the unit is called with.
  * @ring:	The unit's.
  * @batch:	Likewise.
@@ -43,7 +46,8 @@
  * @fetched:	Buffers of those from @back to @head.
  */
 struct world {
-	struct vfio_mediate_device dev;
+	struct vfio_mediate_session session;
+	struct vfio_mediate_device *dev;
 	struct nic_dirty_ring ring;
 	union nic_rx_desc batch[NIC_DIRTY_BATCH];
 	struct rnd_state random;
@@ -69,9 +73,9 @@ static u32 chance(struct world *w, u32 limit)
 	return prandom_u32_state(&w->random) % limit;
 }
 
-static int world_read(struct vfio_mediate_device *dev, u64 iova, void *buf, size_t size)
+static int world_read(void *data, u64 iova, void *buf, size_t size)
 {
-	struct world *w = dev->handle;
+	struct world *w = data;
 
 	if (w->error)
 		return w->error;
@@ -82,9 +86,9 @@ static int world_read(struct vfio_mediate_device *dev, u64 iova, void *buf, size
 	return 0;
 }
 
-static void world_mark(struct vfio_mediate_device *dev, u64 iova, u64 size)
+static void world_mark(void *data, u64 iova, u64 size)
 {
-	struct world *w = dev->handle;
+	struct world *w = data;
 	u64 page;
 
 	w->longest = max(w->longest, size);
@@ -191,7 +195,7 @@ static void prepare_some(struct world *w, u32 n)
 
 static int post(struct world *w)
 {
-	int ret = nic_dirty_rx_post(&w->dev, &w->ring, w->batch, w->use);
+	int ret = nic_dirty_rx_post(w->dev, &w->ring, w->batch, w->use);
 
 	if (!ret)
 		w->tail = w->use;

@@ -405,6 +405,7 @@ static struct kunit_suite registry_suite = {
 
 kunit_test_suite(registry_suite);
 
+MODULE_IMPORT_NS(VFIO_MEDIATE_HOST_NS);
 MODULE_LICENSE("GPL");
 MODULE_AUTHOR("The vfio-mediate developers");
 MODULE_DESCRIPTION("KUnit suite of the mediate registry");
