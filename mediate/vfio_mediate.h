@@ -36,9 +36,11 @@ struct vfio_mediate_range {
  * @rom_size:	For VFIO_PCI_ROM_REGION_INDEX of a device that has no expansion
  *		ROM: size of the one it gets, a multiple of the page size; all
  *		of it must be in @ranges. Otherwise 0.
- * @device_reads: For config space and the device's own ROM: reads in @ranges may
- *		want what the device has, by vfio_mediate_default_rw(). It is then
- *		read into user space's buffer before the vendor is called.
+ * @device_reads: For config space and the device's own ROM: read from the device
+ *		first. &vfio_pci_mediate_ops.rw finds the result in
+ *		&vfio_mediate_access.value, and may change it. It comes by way of user
+ *		space's buffer, where another thread of the same user may have
+ *		changed it, and where that thread may see it.
  */
 struct vfio_mediate_region {
 	u32 index;
@@ -165,9 +167,13 @@ struct vfio_mediate_trap {
  *		that has disabled the device's memory. It is then switched on for this
  *		access; or once, from before &vfio_mediate_migration_ops.quiesce or @stop
  *		until @run has returned. VFs by the standard have no such switch.
+ * @from_shadow: A write that the guest made to a shadow page some time ago.
+ *		vfio_mediate_default_rw() drops it, and returns 0, if the device was
+ *		reset since. False in an access of the vendor's own.
  * @value:	What is written, or where to put what is read, in the CPU's byte
  *		order of the little-endian register. Upper bytes are zero in a
- *		write and ignored in a read.
+ *		write and ignored in a read. See also
+ *		&vfio_mediate_region.device_reads.
  *
  * An access of user space is cut at the bounds of ranges, and then into naturally
  * aligned parts that are as wide as possible.
@@ -177,12 +183,9 @@ struct vfio_mediate_access {
 	u8 width;
 	bool write;
 	bool own;
+	bool from_shadow;
 	u64 offset;
 	u64 value;
-	/* private: what the device has there, for vfio-pci-mediate */
-	const u64 *device;
-	/* private: whether the device was reset since the guest wrote this */
-	const bool *stale;
 };
 
 /**
@@ -465,7 +468,8 @@ struct vfio_mediate_device {
  *		would have done; or return a negative errno, which user space
  *		gets unless earlier parts of its access succeeded. An added
  *		region has nothing behind it to pass through to: setting *@pt is
- *		-EIO there.
+ *		-EIO there. In config space and ROM, what is passed through is taken
+ *		from user space's buffer again, which may have changed.
  * @mmap:	Optional. User space maps @size bytes at @offset of a mediated or
  *		added region, both page aligned, inside the region. For an added
  *		region set *@memory to an area of vmalloc_user() that has its
@@ -518,17 +522,14 @@ struct vfio_pci_mediate_ops {
  * @dev:	The device.
  * @access:	Which; may differ from the one that the vendor was called with.
  *
- * For BARs it may be called at any time between open and release, by a vendor that has
- * declared something in @dev. For config space and ROM it serves only to read, in
- * &vfio_pci_mediate_ops.rw with the access that it was called with, where
- * &vfio_mediate_region.device_reads is set; the value comes by way of user space's
- * buffer, where another thread of the same user may have changed it. Likewise a write
- * that is passed through there is taken from that buffer again.
+ * For BARs only, at any time between open and release, by a vendor that has declared
+ * something in @dev. For config space and ROM see &vfio_mediate_region.device_reads and
+ * @pt of &vfio_pci_mediate_ops.rw.
  *
  * Context: Process context, may sleep.
  * Return: 0; -EINVAL for a register that the device does not have; -EIO when its
  * memory is disabled, unless &vfio_mediate_access.own, or when it is in D3;
- * -EOPNOTSUPP where the above does not allow it.
+ * -EOPNOTSUPP for config space and ROM.
  */
 int vfio_mediate_default_rw(struct vfio_mediate_device *dev,
 			    struct vfio_mediate_access *access);

@@ -81,11 +81,12 @@ static int bar_write(void __iomem *io, unsigned int width, u64 value)
 }
 
 /* In line, and what follows is not: most accesses to a BAR come by here. */
-static __always_inline int do_rw(void __iomem *io, struct vfio_mediate_access *access)
+static __always_inline int do_rw(struct vpm_device *vpm, void __iomem *io,
+				 struct vfio_mediate_access *access)
 {
 	if (!access->write)
 		return bar_read(io, access->width, &access->value);
-	if (access->stale && READ_ONCE(*access->stale))
+	if (access->from_shadow && READ_ONCE(vpm->reset.pending))
 		return 0;
 
 	return bar_write(io, access->width, access->value);
@@ -169,7 +170,7 @@ static noinline int own_rw_switched(struct vpm_device *vpm, void __iomem *io,
 	down_write(&core->memory_lock);
 	if (vpm_is_powered(core->pdev)) {
 		off = begin_decode(vpm);
-		ret = do_rw(io, access);
+		ret = do_rw(vpm, io, access);
 		if (off)
 			end_decode(vpm);
 	}
@@ -189,7 +190,7 @@ static noinline int own_rw(struct vpm_device *vpm, void __iomem *io,
 	down_read(&core->memory_lock);
 	on = decodes(vpm);
 	if (on && vpm_is_powered(core->pdev))
-		ret = do_rw(io, access);
+		ret = do_rw(vpm, io, access);
 	up_read(&core->memory_lock);
 
 	return on ? ret : own_rw_switched(vpm, io, access);
@@ -335,7 +336,7 @@ int vpm_bar_rw(struct vfio_pci_core_device *core,
 	if (res->flags & IORESOURCE_MEM && !vpm_memory_enabled(core))
 		ret = -EIO;
 	else
-		ret = do_rw(io, access);
+		ret = do_rw(to_vpm(&core->vdev), io, access);
 	up_read(&core->memory_lock);
 put:
 	pm_runtime_put(&core->pdev->dev);

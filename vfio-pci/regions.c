@@ -43,13 +43,8 @@ int vpm_default_rw(void *data, struct vfio_mediate_access *access)
 
 	if (access->region <= VFIO_PCI_BAR5_REGION_INDEX)
 		return vpm_bar_rw(&vpm->core, access);
-	if (access->region > VFIO_PCI_CONFIG_REGION_INDEX)
-		return -EINVAL;
-	if (!access->device || access->write)
-		return -EOPNOTSUPP;
-	access->value = *access->device;
 
-	return 0;
+	return access->region > VFIO_PCI_CONFIG_REGION_INDEX ? -EINVAL : -EOPNOTSUPP;
 }
 
 /* What *pt of the vendor's rw asks for. */
@@ -211,15 +206,13 @@ static __always_inline int rw_single(struct vpm_device *vpm, u32 index,
 		.width = width,
 		.write = write,
 	};
-	u64 device;
 	int ret = 0;
 
 	if (write) {
 		ret = get_value(&access.value, buf, width);
 	} else if (index < VFIO_PCI_NUM_REGIONS &&
 		   vpm->region[index].device_reads) {
-		ret = read_core(vpm, index, offset, buf, width, &device);
-		access.device = &device;
+		ret = read_core(vpm, index, offset, buf, width, &access.value);
 	}
 	if (ret)
 		return ret;

@@ -74,7 +74,7 @@ static int page_rw(struct vpm_shadow *shadow, const struct vfio_mediate_reg *reg
 		.width = reg->width,
 		.write = write,
 		.value = *value,
-		.stale = &page->vpm->reset.pending,
+		.from_shadow = write,
 	};
 	int ret;
 

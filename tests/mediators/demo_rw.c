@@ -94,20 +94,16 @@ static int rw_bar(struct vfio_mediate_device *dev,
 	return -EIO;
 }
 
-static int rw_config(struct vfio_mediate_device *dev,
-		     struct vfio_mediate_access *access, bool *pt)
+static int rw_config(struct vfio_mediate_access *access, bool *pt)
 {
 	u64 subsystem = DEMO_SUBSYSTEM;
-	int ret;
 
 	if (access->offset == PCI_REVISION_ID) {
-		if (access->write) {
+		if (access->write)
 			*pt = true;
-			return 0;
-		}
-		ret = vfio_mediate_default_rw(dev, access);
-		access->value++;
-		return ret;
+		else
+			access->value++;
+		return 0;
 	}
 
 	/* What is written to the subsystem IDs is gone. */
@@ -241,7 +237,7 @@ int demo_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access,
 		ret = rw_bar(dev, access, pt);
 		break;
 	case VFIO_PCI_CONFIG_REGION_INDEX:
-		ret = rw_config(dev, access, pt);
+		ret = rw_config(access, pt);
 		break;
 	case VFIO_PCI_ROM_REGION_INDEX:
 		ret = rw_rom(access);
