@@ -487,6 +487,13 @@ struct vfio_mediate_device {
  *		resets in a row may have one @reset_done in common. @unexpected: the
  *		PCI core has reset it for the host, and not for the VMM or the guest:
  *		have the guest's driver start anew.
+ * @trap_changed: Optional. The trap of the device's pages went on or off, whoever
+ *		asked for it, or a reset of the function ended the vendor's hold. @on:
+ *		pages are trapped now. @released: a reset ended the hold of
+ *		vfio_mediate_trap(). Call that function again if the trap is still
+ *		needed, but not from here: the lock under which traps are switched is
+ *		held. No lock of the vendor need be held, and none may be taken that is
+ *		held around vfio_mediate_trap().
  *
  * @open and @release are called in process context and may sleep. Unregistering and
  * vfio_pci_mediate_detach() wait for them: do neither from them, nor take a lock that is
@@ -515,6 +522,8 @@ struct vfio_pci_mediate_ops {
 		    u64 size, void **memory, bool *pt);
 	void (*reset_prepare)(struct vfio_mediate_device *dev);
 	void (*reset_done)(struct vfio_mediate_device *dev, bool unexpected);
+	void (*trap_changed)(struct vfio_mediate_device *dev, bool on,
+			     bool released);
 };
 
 /**
@@ -535,23 +544,33 @@ int vfio_mediate_default_rw(struct vfio_mediate_device *dev,
 			    struct vfio_mediate_access *access);
 
 /**
- * vfio_mediate_trap() - Trap the pages that can be trapped, or stop trapping
+ * vfio_mediate_trap() - Hold or release the trap of the pages that can be trapped
  * @dev:	The device.
- * @on:		Which of the two.
+ * @on:		true: hold it. false: end the hold.
  *
- * When it returns 0, no access to the pages reaches the device but through
- * &vfio_pci_mediate_ops.rw, or all do so directly again. There is one state for
- * vendor and VMM: the VMM may change it, as it may reset the device, which ends
- * a trap. As long as &struct vfio_mediate_tracking_ops are started, it is on.
+ * The vendor is one of three holders. The others are the VMM and, between @start and
+ * @stop of &struct vfio_mediate_tracking_ops, the tracker. Pages are trapped while
+ * anyone holds the trap. @on false ends the vendor's own hold, and no other. Holds are
+ * not counted per holder: a second @on true changes nothing.
+ *
+ * When @on true returns 0, no access to the pages reaches the device but through
+ * &vfio_pci_mediate_ops.rw. When @on false returns 0, and nobody else holds the trap,
+ * accesses reach the device directly again.
+ *
+ * A reset of the function ends the holds of vendor and VMM, see
+ * &vfio_pci_mediate_ops.trap_changed.
  *
  * Context: Process context, sleeps. Takes the VMM's mmap_lock, which may take its
  * time, and calls rw. Not from the vendor's callbacks, and under no lock that they
  * take.
- * Return: 0, also when nothing had to be done; -EOPNOTSUPP when the device has no
- * pages that can be trapped; -EBUSY when some cannot be shadowed and the VMM has
- * not said that it has unmapped them, or when the trap is needed for tracking;
- * -ENOMEM; -EINTR when the caller is being killed; -ENODEV before the open that @dev
- * comes from is complete, and after a detach.
+ * Return:
+ * * 0: done, or nothing had to be done.
+ * * -EBUSY: some pages cannot be shadowed, and the VMM has not said that it has
+ *   unmapped them.
+ * * -EINTR: the caller is being killed.
+ * * -ENODEV: the open that @dev comes from is not complete, or the device was detached.
+ * * -ENOMEM: out of memory.
+ * * -EOPNOTSUPP: the device has no pages that can be trapped.
  */
 int vfio_mediate_trap(struct vfio_mediate_device *dev, bool on);
 
