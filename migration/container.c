@@ -69,10 +69,9 @@ static unsigned int count_unmaps(const struct vpm_container *container, u64 now)
  * Return: What vfio_pin_pages() does; -EAGAIN when nothing may be pinned now, -EBUSY when
  * not for hours, -ESRCH when the user has ended.
  */
-static int pin_and_unpin(struct vpm_device *vpm, u64 page, unsigned int n)
+static int pin_and_unpin(struct vpm_container *container, u64 page, unsigned int n)
 {
-	struct vpm_container *container = &vpm->track.container;
-	struct vfio_device *vdev = &vpm->core.vdev;
+	struct vfio_device *vdev = &container->vpm->core.vdev;
 	u64 iova = page << PAGE_SHIFT, now;
 	int ret = 0;
 
@@ -102,7 +101,7 @@ static int pin_and_unpin(struct vpm_device *vpm, u64 page, unsigned int n)
 }
 
 /* Return: 0 when all is done, or as much as there is @budget for. */
-static int report_range(struct vpm_device *vpm, struct vpm_pages *range,
+static int report_range(struct vpm_container *container, struct vpm_pages *range,
 			unsigned int *budget)
 {
 	unsigned int batch = VFIO_PIN_PAGES_MAX_ENTRIES, n;
@@ -110,11 +109,11 @@ static int report_range(struct vpm_device *vpm, struct vpm_pages *range,
 
 	while (range->first <= range->last && *budget) {
 		n = min3(range->last - range->first + 1, (u64)batch, (u64)*budget);
-		ret = pin_and_unpin(vpm, range->first, n);
+		ret = pin_and_unpin(container, range->first, n);
 		if (ret < 0 && ret != -EINVAL && ret != -EPERM)
 			return ret;
 		if (ret > 0) {
-			vpm->track.container.narrowed = true;
+			container->narrowed = true;
 			range->first += ret;
 			batch = min(2 * n, VFIO_PIN_PAGES_MAX_ENTRIES);
 		} else if (n > 1) {
@@ -130,14 +129,13 @@ static int report_range(struct vpm_device *vpm, struct vpm_pages *range,
 	return 0;
 }
 
-static int report_part(struct vpm_device *vpm)
+static int report_part(struct vpm_container *container)
 {
-	struct vpm_container *container = &vpm->track.container;
 	unsigned int budget = PART_PAGES, done;
 	int ret = 0;
 
 	for (done = 0; done < container->count && budget; done++) {
-		ret = report_range(vpm, &container->marks[done], &budget);
+		ret = report_range(container, &container->marks[done], &budget);
 		if (ret || container->marks[done].first <= container->marks[done].last)
 			break;
 	}
@@ -154,22 +152,18 @@ static int report_part(struct vpm_device *vpm)
 static void report_work(struct work_struct *work)
 {
 	struct vpm_container *container = container_of(work, struct vpm_container, work);
-	struct vpm_device *vpm = container_of(container, struct vpm_device,
-					      track.container);
 
-	container->result = report_part(vpm);
+	container->result = report_part(container);
 }
 
-int vpm_container_report(struct vpm_device *vpm)
+int vpm_container_report(struct vpm_container *container)
 {
-	struct vpm_container *container = &vpm->track.container;
-
-	lockdep_assert_held(&vpm->trap.drain_lock);
+	lockdep_assert_held(&container->vpm->vendor.lock);
 
 	if (!container->count)
 		return 0;
 	if (current->flags & PF_KTHREAD)
-		return report_part(vpm);
+		return report_part(container);
 
 	queue_work(report_wq, &container->work);
 	flush_work(&container->work);
@@ -177,18 +171,18 @@ int vpm_container_report(struct vpm_device *vpm)
 	return container->result;
 }
 
-bool vpm_container_pending(const struct vpm_device *vpm)
+bool vpm_container_pending(const struct vpm_container *container)
 {
-	lockdep_assert_held(&vpm->trap.drain_lock);
+	lockdep_assert_held(&container->vpm->vendor.lock);
 
-	return vpm->track.container.count;
+	return container->count;
 }
 
-void vpm_container_forget(struct vpm_device *vpm)
+void vpm_container_forget(struct vpm_container *container)
 {
-	lockdep_assert_held(&vpm->trap.drain_lock);
+	lockdep_assert_held(&container->vpm->vendor.lock);
 
-	vpm->track.container.count = 0;
+	container->count = 0;
 }
 
 static int compare(const void *one, const void *two)
@@ -215,9 +209,8 @@ static void merge(struct vpm_container *container)
 	container->count = to + 1 - container->marks;
 }
 
-static int make_room(struct vpm_device *vpm)
+static int make_room(struct vpm_container *container)
 {
-	struct vpm_container *container = &vpm->track.container;
 	u64 end = get_jiffies_64() + ROOM_JIFFIES;
 	int ret = 0;
 
@@ -226,7 +219,7 @@ static int make_room(struct vpm_device *vpm)
 	while (container->count == MAX_MARKS && ret >= 0) {
 		if (time_after64(get_jiffies_64(), end))
 			return -EBUSY;
-		ret = vpm_container_report(vpm);
+		ret = vpm_container_report(container);
 		/* Nothing may be pinned now. */
 		if (!ret && container->count == MAX_MARKS)
 			schedule_timeout_uninterruptible(1);
@@ -250,14 +243,13 @@ static bool extend(struct vpm_pages *mark, const struct vpm_pages *range)
 	return true;
 }
 
-int vpm_container_mark(struct vpm_device *vpm, u64 first, u64 last)
+int vpm_container_mark(struct vpm_container *container, u64 first, u64 last)
 {
-	struct vpm_container *container = &vpm->track.container;
 	struct vpm_pages range = { first >> PAGE_SHIFT, last >> PAGE_SHIFT }, *mark;
 	u16 *place;
 	int ret;
 
-	lockdep_assert_held(&vpm->trap.drain_lock);
+	lockdep_assert_held(&container->vpm->vendor.lock);
 
 	if (last - first >= VFIO_MEDIATE_MARK_MAX)
 		return -E2BIG;
@@ -273,7 +265,7 @@ int vpm_container_mark(struct vpm_device *vpm, u64 first, u64 last)
 		return 0;
 	}
 
-	ret = make_room(vpm);
+	ret = make_room(container);
 	if (ret)
 		return ret;
 	*place = container->count;
@@ -283,9 +275,8 @@ int vpm_container_mark(struct vpm_device *vpm, u64 first, u64 last)
 }
 
 /* One call at a time: type1 has its list of devices locked. */
-void vpm_container_unmap(struct vpm_device *vpm)
+void vpm_container_unmap(struct vpm_container *container)
 {
-	struct vpm_container *container = &vpm->track.container;
 	unsigned long off;
 	u64 now;
 
@@ -309,10 +300,10 @@ void vpm_container_unmap(struct vpm_device *vpm)
  * type1 attaches a device to a domain until it leaves the container. The next one may be at the
  * same address: so that is looked at while the device is closed, too.
  */
-static bool has_left(struct vpm_device *vpm)
+static bool has_left(struct vpm_container *container)
 {
-	return vpm->track.container.domain !=
-	       iommu_get_domain_for_dev(&vpm->core.pdev->dev);
+	return container->domain !=
+	       iommu_get_domain_for_dev(&container->vpm->core.pdev->dev);
 }
 
 static void leave(struct vpm_container *container)
@@ -348,41 +339,35 @@ static void left_work(struct work_struct *work)
 {
 	struct vpm_container *container = container_of(to_delayed_work(work),
 						       struct vpm_container, left_work);
-	struct vpm_device *vpm = container_of(container, struct vpm_device,
-					      track.container);
 
-	if (has_left(vpm))
+	if (has_left(container))
 		leave(container);
 	else
 		left_later(container, LEFT_MS);
 }
 
-void vpm_container_enter(struct vpm_device *vpm)
+void vpm_container_enter(struct vpm_container *container)
 {
-	struct vpm_container *container = &vpm->track.container;
-
 	cancel_delayed_work_sync(&container->left_work);
-	if (has_left(vpm))
+	if (has_left(container))
 		leave(container);
-	join(container, iommu_get_domain_for_dev(&vpm->core.pdev->dev));
+	join(container, iommu_get_domain_for_dev(&container->vpm->core.pdev->dev));
 }
 
-void vpm_container_close(struct vpm_device *vpm)
+void vpm_container_close(struct vpm_container *container)
 {
-	if (vpm->track.container.domain)
-		left_later(&vpm->track.container, LEFT_FIRST_MS);
+	if (container->domain)
+		left_later(container, LEFT_FIRST_MS);
 }
 
-void vpm_container_release(struct vpm_device *vpm)
+void vpm_container_release(struct vpm_container *container)
 {
-	cancel_delayed_work_sync(&vpm->track.container.left_work);
-	leave(&vpm->track.container);
+	cancel_delayed_work_sync(&container->left_work);
+	leave(container);
 }
 
-void vpm_container_teardown(struct vpm_device *vpm)
+void vpm_container_teardown(struct vpm_container *container)
 {
-	struct vpm_container *container = &vpm->track.container;
-
 	kfree(container->pages);
 	container->pages = NULL;
 	kvfree(container->marks);
@@ -390,14 +375,12 @@ void vpm_container_teardown(struct vpm_device *vpm)
 	container->count = 0;
 }
 
-int vpm_container_setup(struct vpm_device *vpm)
+int vpm_container_setup(struct vpm_container *container)
 {
-	struct vpm_container *container = &vpm->track.container;
-
 	if (container->marks && container->pages)
 		return 0;
 
-	vpm_container_teardown(vpm);
+	vpm_container_teardown(container);
 	container->marks = kvmalloc_array(MAX_MARKS, sizeof(*container->marks),
 					  GFP_KERNEL_ACCOUNT);
 	container->pages = kmalloc_array(VFIO_PIN_PAGES_MAX_ENTRIES,
@@ -406,9 +389,9 @@ int vpm_container_setup(struct vpm_device *vpm)
 	return container->marks && container->pages ? 0 : -ENOMEM;
 }
 
-void vpm_container_init(struct vpm_device *vpm)
+void vpm_container_init(struct vpm_container *container, struct vpm_device *vpm)
 {
-	struct vpm_container *container = &vpm->track.container;
+	container->vpm = vpm;
 
 	init_waitqueue_head(&container->unpinned);
 	INIT_LIST_HEAD(&container->entry);

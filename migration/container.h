@@ -29,6 +29,7 @@ struct vpm_pages {
 
 /**
  * struct vpm_container - Pages that a type1 container has yet to be told of
+ * @vpm:	The device.
  * @marks:	The pages, ranges in any order. Allocated from the first time that the
  *		device is tracked until it is closed.
  * @count:	Number of @marks.
@@ -51,10 +52,11 @@ struct vpm_pages {
  *
  * A spinlock in container.c, the innermost of all, protects @entry, @pinning, @resume and
  * @forgotten. @domain and @left_work belong to open and close, and @narrowed does while the
- * device is closed. The trap's drain_lock protects the rest. @work runs only while a task that
- * holds drain_lock waits for it.
+ * device is closed. The device's vendor lock protects the rest. @work runs only while a task that
+ * holds the vendor lock waits for it.
  */
 struct vpm_container {
+	struct vpm_device *vpm;
 	struct vpm_pages *marks;
 	unsigned int count;
 	u16 places[1 << VPM_CONTAINER_PLACES];
@@ -73,47 +75,48 @@ struct vpm_container {
 
 /**
  * vpm_container_init() - Prepare a device, once
+ * @container:	Of the device, zeroed.
  * @vpm:	The device, not yet registered with vfio.
  */
-void vpm_container_init(struct vpm_device *vpm);
+void vpm_container_init(struct vpm_container *container, struct vpm_device *vpm);
 
 /**
  * vpm_container_release() - Undo vpm_container_init()
- * @vpm:	The device, which cannot be opened any more.
+ * @container:	Of the device, which cannot be opened any more.
  */
-void vpm_container_release(struct vpm_device *vpm);
+void vpm_container_release(struct vpm_container *container);
 
 /**
  * vpm_container_enter() - The device is being opened
- * @vpm:	The device, in a container, the last one or another, or in none.
+ * @container:	Of the device, in a container, the last one or another, or in none.
  */
-void vpm_container_enter(struct vpm_device *vpm);
+void vpm_container_enter(struct vpm_container *container);
 
 /**
  * vpm_container_close() - The device is being closed
- * @vpm:	The device, not tracked.
+ * @container:	Of the device, not tracked.
  */
-void vpm_container_close(struct vpm_device *vpm);
+void vpm_container_close(struct vpm_container *container);
 
 /**
  * vpm_container_setup() - Prepare for marks
- * @vpm:	The device, open, with a type1 container; drain_lock held.
+ * @container:	Of the device, open, with a type1 container; vendor lock held.
  *
  * May be called again. vpm_container_teardown() must follow when the device is closed.
  *
  * Return: 0 or -ENOMEM.
  */
-int vpm_container_setup(struct vpm_device *vpm);
+int vpm_container_setup(struct vpm_container *container);
 
 /**
  * vpm_container_teardown() - Undo vpm_container_setup()
- * @vpm:	The device, not tracked.
+ * @container:	Of the device, not tracked.
  */
-void vpm_container_teardown(struct vpm_device *vpm);
+void vpm_container_teardown(struct vpm_container *container);
 
 /**
  * vpm_container_mark() - Have pages reported
- * @vpm:	The device; drain_lock held.
+ * @container:	Of the device; vendor lock held.
  * @first:	First byte.
  * @last:	Last byte, not before @first.
  *
@@ -124,11 +127,11 @@ void vpm_container_teardown(struct vpm_device *vpm);
  * -EBUSY: the user unmaps memory all the time, so that no page can be pinned.
  * Others: those of vpm_container_report().
  */
-int vpm_container_mark(struct vpm_device *vpm, u64 first, u64 last);
+int vpm_container_mark(struct vpm_container *container, u64 first, u64 last);
 
 /**
  * vpm_container_report() - Report a part of what is marked
- * @vpm:	The device; drain_lock held.
+ * @container:	Of the device; vendor lock held.
  *
  * Pages that are not mapped, or not for writing, are dropped: the device cannot write
  * to them. So are such that have no struct page: type1 can pin none, and does not tell them
@@ -138,25 +141,25 @@ int vpm_container_mark(struct vpm_device *vpm, u64 first, u64 last);
  * negative errno: -EBUSY when no page may be pinned for hours, -ESRCH when the user has ended,
  * otherwise that of vfio_pin_pages().
  */
-int vpm_container_report(struct vpm_device *vpm);
+int vpm_container_report(struct vpm_container *container);
 
 /**
  * vpm_container_pending() - Is something marked that was not reported?
- * @vpm:	The device; drain_lock held.
+ * @container:	Of the device; vendor lock held.
  *
  * Return: Whether there is.
  */
-bool vpm_container_pending(const struct vpm_device *vpm);
+bool vpm_container_pending(const struct vpm_container *container);
 
 /**
  * vpm_container_forget() - Report no more of what is marked
- * @vpm:	The device; drain_lock held.
+ * @container:	Of the device; vendor lock held.
  */
-void vpm_container_forget(struct vpm_device *vpm);
+void vpm_container_forget(struct vpm_container *container);
 
 /**
  * vpm_container_unmap() - A mapping is about to go in which pages are pinned
- * @vpm:	The device, open or not.
+ * @container:	Of the device, open or not.
  *
  * When it returns no page is pinned, unless that takes longer than a second, and no page
  * will be for some time: after eight calls not for hours, so that tracking fails. A call is
@@ -164,7 +167,7 @@ void vpm_container_forget(struct vpm_device *vpm);
  *
  * Context: &vfio_device_ops.dma_unmap: type1's device_list_lock is held.
  */
-void vpm_container_unmap(struct vpm_device *vpm);
+void vpm_container_unmap(struct vpm_container *container);
 
 /**
  * vpm_container_load() - The module is being loaded

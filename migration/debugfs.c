@@ -10,7 +10,6 @@
 #include <linux/vfio_pci_core.h>
 
 #include "device.h"
-#include "engine.h"
 #include "migration.h"
 
 #if IS_ENABLED(CONFIG_VFIO_DEBUGFS)
@@ -68,7 +67,7 @@ static int features_show(struct seq_file *seq, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(features);
 
-void vpm_migration_debugfs(struct vpm_device *vpm)
+static void registered(struct vpm_device *vpm)
 {
 	struct dentry *root = vpm->core.vdev.debug_root, *dir;
 
@@ -79,8 +78,10 @@ void vpm_migration_debugfs(struct vpm_device *vpm)
 	debugfs_create_file("state", 0444, dir, vpm, &state_fops);
 	debugfs_create_file("features", 0444, dir, vpm, &features_fops);
 }
-#else
-void vpm_migration_debugfs(struct vpm_device *vpm)
-{
-}
 #endif
+
+const struct vpm_part vpm_debugfs_part = {
+#if IS_ENABLED(CONFIG_VFIO_DEBUGFS)
+	.registered = registered,
+#endif
+};

@@ -3,12 +3,12 @@
  * The state machine of a device that can be migrated, under both protocols.
  */
 
-#include <linux/file.h>
 #include <linux/pci.h>
-#include <linux/slab.h>
 
 #include "engine.h"
+#include "file.h"
 #include "transfer.h"
+#include "vendor.h"
 
 enum transfer_kind {
 	NONE,
@@ -35,19 +35,18 @@ static const struct {
 static int tell_saving(struct vpm_mig *mig, bool begin)
 {
 	const struct vfio_mediate_migration_ops *ops;
-	struct vfio_mediate_device *dev;
-	int cookie, ret = 0;
 
-	ops = vpm_mig_enter(mig, &dev, &cookie);
-	if (!ops)
-		ret = -ENODEV;
-	else if (begin && ops->save_begin)
-		ret = min(ops->save_begin(dev), 0);
-	else if (!begin && ops->save_end)
-		ops->save_end(dev);
-	vpm_mig_exit(mig, cookie);
+	CLASS(vpm_call, call)(mig->session);
+	if (!call.ops)
+		return -ENODEV;
 
-	return ret;
+	ops = call.dev->migration;
+	if (begin && ops->save_begin)
+		return min(ops->save_begin(call.dev), 0);
+	if (!begin && ops->save_end)
+		ops->save_end(call.dev);
+
+	return 0;
 }
 
 static int begin_watch(struct vpm_mig *mig)
@@ -63,13 +62,6 @@ static int begin_watch(struct vpm_mig *mig)
 	mig->watched = !ret;
 
 	return ret;
-}
-
-int vpm_mig_check(struct vpm_mig *mig)
-{
-	lockdep_assert_held(&mig->state_lock);
-
-	return mig->watched ? mig->watch->check(mig) : 0;
 }
 
 static void end_watch(struct vpm_mig *mig)
@@ -98,25 +90,35 @@ static void tell_watch(struct vpm_mig *mig, enum vpm_level level)
 		mig->watch->level(mig, level);
 }
 
-static int tell_level(struct vpm_mig *mig, enum vpm_level level)
+static int call_level(struct vpm_mig *mig, enum vpm_level level)
 {
 	const struct vfio_mediate_migration_ops *ops;
-	struct vfio_mediate_device *dev;
-	int cookie, ret;
+	int ret;
+
+	CLASS(vpm_call, call)(mig->session);
+	mig->unsure = false;
+	if (!call.ops)
+		return -ENODEV;
+
+	ops = call.dev->migration;
+	if (level == VPM_RUNNING)
+		ret = ops->run(call.dev);
+	else if (level == VPM_QUIESCED)
+		ret = ops->quiesce(call.dev);
+	else
+		ret = ops->stop(call.dev);
+	mig->unsure = ret < 0;
+
+	return ret;
+}
+
+static int tell_level(struct vpm_mig *mig, enum vpm_level level)
+{
+	int ret;
 
 	if (level != VPM_RUNNING)
 		tell_watch(mig, level);
-	ops = vpm_mig_enter(mig, &dev, &cookie);
-	if (!ops)
-		ret = -ENODEV;
-	else if (level == VPM_RUNNING)
-		ret = ops->run(dev);
-	else if (level == VPM_QUIESCED)
-		ret = ops->quiesce(dev);
-	else
-		ret = ops->stop(dev);
-	vpm_mig_exit(mig, cookie);
-	mig->unsure = ops && ret < 0;
+	ret = call_level(mig, level);
 	if (ret >= 0)
 		mig->level = level;
 	if (level == VPM_RUNNING || ret < 0)
@@ -167,7 +169,9 @@ static int start_transfer(struct vpm_mig *mig, bool loading)
 	if (IS_ERR(transfer))
 		return PTR_ERR(transfer);
 
-	ret = loading ? 0 : begin_watch(mig);
+	ret = mig->protocol == VPM_PROTOCOL_V2 ? vpm_file_create(transfer) : 0;
+	if (!ret && !loading)
+		ret = begin_watch(mig);
 	if (!ret && !loading)
 		ret = tell_saving(mig, true);
 	if (!ret) {
@@ -264,40 +268,6 @@ int vpm_mig_set_state(struct vpm_mig *mig, enum vfio_device_mig_state new)
 	return 0;
 }
 
-int vpm_mig_claim(struct vpm_mig *mig, enum vpm_protocol protocol)
-{
-	lockdep_assert_held(&mig->state_lock);
-
-	if (mig->protocol != VPM_PROTOCOL_NONE && mig->protocol != protocol)
-		return -EBUSY;
-	mig->protocol = protocol;
-
-	return 0;
-}
-
-s64 vpm_mig_size(struct vpm_mig *mig)
-{
-	const struct vfio_mediate_migration_ops *ops;
-	struct vfio_mediate_device *dev;
-	s64 size = -ENODEV;
-	int cookie;
-
-	if (!mig->session)
-		return size;
-
-	ops = vpm_mig_enter(mig, &dev, &cookie);
-	if (ops)
-		size = min_t(u64, ops->size(dev), S64_MAX / 2);
-	vpm_mig_exit(mig, cookie);
-	if (size < 0)
-		return size;
-
-	/* As if all records but the last were as long as can be. */
-	return size + sizeof(struct vpm_format_header) +
-	       (size / VPM_FORMAT_MAX_LENGTH + 2) *
-	       sizeof(struct vpm_format_record);
-}
-
 static void after_reset(struct vpm_mig *mig)
 {
 	int ret = 0;
@@ -314,32 +284,6 @@ static void after_reset(struct vpm_mig *mig)
 	if (ret)
 		pci_notice_ratelimited(mig->pdev, "does not run after a reset: %pe\n",
 				       ERR_PTR(ret));
-}
-
-void vpm_mig_lock(struct vpm_mig *mig)
-{
-	mutex_lock(&mig->state_lock);
-	if (xchg(&mig->reset, false))
-		after_reset(mig);
-}
-
-void vpm_mig_unlock(struct vpm_mig *mig)
-{
-	mutex_unlock(&mig->state_lock);
-}
-
-void vpm_mig_reset(struct vpm_mig *mig)
-{
-	xchg(&mig->reset, true);
-}
-
-void vpm_mig_lose(struct vpm_mig *mig, bool begun)
-{
-	unsigned int epoch = mig->epoch;
-
-	WRITE_ONCE(mig->epoch, begun ? epoch | 1 : (epoch + 1) & ~1u);
-	/* The device does nothing yet that whoever read it would not know of. */
-	smp_mb();
 }
 
 bool vpm_mig_lost(const struct vpm_mig *mig)
@@ -380,37 +324,15 @@ struct vpm_mig *vpm_mig_create(struct vfio_device *vdev, struct pci_dev *pdev,
 			       struct vfio_mediate_session *session,
 			       const struct vpm_identity *id)
 {
-	struct vpm_mig *mig;
+	struct vpm_mig *mig = vpm_mig_alloc(id);
 
-	mig = kzalloc(sizeof(*mig), GFP_KERNEL_ACCOUNT);
 	if (!mig)
 		return NULL;
 
-	kref_init(&mig->ref);
-	mutex_init(&mig->state_lock);
-	mig->pdev = pdev;
 	mig->vdev = vdev;
+	mig->pdev = pdev;
 	mig->session = session;
-	mig->id = *id;
-	mig->state = VFIO_DEVICE_STATE_RUNNING;
+	mig->after_reset = after_reset;
 
 	return mig;
-}
-
-void vpm_mig_get(struct vpm_mig *mig)
-{
-	kref_get(&mig->ref);
-}
-
-static void free_mig(struct kref *ref)
-{
-	struct vpm_mig *mig = container_of(ref, struct vpm_mig, ref);
-
-	mutex_destroy(&mig->state_lock);
-	kfree(mig);
-}
-
-void vpm_mig_put(struct vpm_mig *mig)
-{
-	kref_put(&mig->ref, free_mig);
 }

@@ -12,8 +12,8 @@
 #include <linux/uio.h>
 
 #include "compat.h"
-#include "engine.h"
 #include "file.h"
+#include "mig.h"
 #include "transfer.h"
 
 static ssize_t save_read(struct kiocb *iocb, struct iov_iter *to)
@@ -123,7 +123,7 @@ static const struct file_operations load_fops = {
 	.release = file_release,
 };
 
-struct file *vpm_file_create(struct vpm_transfer *transfer)
+int vpm_file_create(struct vpm_transfer *transfer)
 {
 	struct file *file;
 
@@ -132,9 +132,10 @@ struct file *vpm_file_create(struct vpm_transfer *transfer)
 				  transfer,
 				  transfer->loading ? O_WRONLY : O_RDONLY);
 	if (IS_ERR(file))
-		return file;
+		return PTR_ERR(file);
 	stream_open(file_inode(file), file);
 	vpm_transfer_get(transfer);
+	transfer->filp = file;
 
-	return file;
+	return 0;
 }

@@ -6,15 +6,15 @@
 #ifndef VFIO_MEDIATE_FILE_H
 #define VFIO_MEDIATE_FILE_H
 
-struct file;
 struct vpm_transfer;
 
 /**
- * vpm_file_create() - Make a file of a transfer
- * @transfer:	The transfer; held by the file from here on.
+ * vpm_file_create() - Give a transfer a file
+ * @transfer:	The transfer; the file holds it. &vpm_transfer.filp is the file, until user space
+ *		gets it.
  *
- * Return: The file or an ERR_PTR.
+ * Return: 0 or a negative errno.
  */
-struct file *vpm_file_create(struct vpm_transfer *transfer);
+int vpm_file_create(struct vpm_transfer *transfer);
 
 #endif /* VFIO_MEDIATE_FILE_H */

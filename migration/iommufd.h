@@ -8,73 +8,78 @@
 
 #include <linux/errno.h>
 #include <linux/types.h>
-#include <linux/vfio.h>
 
-struct vpm_device;
+struct iommufd_access;
+struct vfio_device;
 
 /* Where nobody can log, nobody needs to read. */
 #if IS_ENABLED(CONFIG_IOMMUFD) && IS_ENABLED(CONFIG_IOMMUFD_DRIVER)
 /**
- * vpm_iommufd_setup() - Be prepared to read a device's memory
- * @vpm:	The device, being opened.
+ * vpm_iommufd_create() - Create the object by which a device's memory is read
+ * @vdev:	The device, being opened.
+ * @access:	Where to put the object; NULL for a device that has a container.
  *
- * Does nothing for one that has a container.
- *
- * Return: 0 or a negative errno. Whatever is returned, vpm_iommufd_teardown() must
- * follow.
+ * Return: 0 or a negative errno.
  */
-int vpm_iommufd_setup(struct vpm_device *vpm);
+int vpm_iommufd_create(struct vfio_device *vdev, struct iommufd_access **access);
 
 /**
- * vpm_iommufd_teardown() - Undo vpm_iommufd_setup()
- * @vpm:	The device, being closed, no longer tracked.
+ * vpm_iommufd_destroy() - Undo vpm_iommufd_create()
+ * @access:	The object, or NULL.
  */
-void vpm_iommufd_teardown(struct vpm_device *vpm);
+void vpm_iommufd_destroy(struct iommufd_access *access);
 
 /**
- * vpm_iommufd_read() - Read the device's memory
- * @vpm:	The device; drain_lock held, and its memory can be read.
+ * vpm_iommufd_read() - Read memory
+ * @access:	The object, attached.
  * @iova:	Where.
  * @buf:	Where to.
  * @size:	Bytes.
  *
  * Return: 0 or a negative errno.
  */
-int vpm_iommufd_read(struct vpm_device *vpm, u64 iova, void *buf, size_t size);
+int vpm_iommufd_read(struct iommufd_access *access, u64 iova, void *buf, size_t size);
 
 /**
- * vpm_iommufd_attach_ioas() - &vfio_device_ops.attach_ioas
- * @vdev:	The device.
- * @pt_id:	Of an IOAS, or of an HWPT. Set to what is used.
+ * vpm_iommufd_attach() - Attach the object to an IOAS
+ * @access:	The object. Nobody reads meanwhile.
+ * @id:		What the device is attached to: an IOAS, or an HWPT.
+ * @was_attached: The object is attached to another one.
  *
- * As vfio has it. The memory of an IOAS can be read from then on.
- *
- * Return: 0 or a negative errno.
+ * Return: Whether the object is attached, as it is not when @id is an HWPT.
  */
-int vpm_iommufd_attach_ioas(struct vfio_device *vdev, u32 *pt_id);
+bool vpm_iommufd_attach(struct iommufd_access *access, u32 id, bool was_attached);
 
 /**
- * vpm_iommufd_detach_ioas() - &vfio_device_ops.detach_ioas
- * @vdev:	The device.
+ * vpm_iommufd_detach() - Detach the object from its IOAS
+ * @access:	The object, attached. Nobody reads meanwhile.
  */
-void vpm_iommufd_detach_ioas(struct vfio_device *vdev);
+void vpm_iommufd_detach(struct iommufd_access *access);
 #else
-#define vpm_iommufd_attach_ioas vfio_iommufd_physical_attach_ioas
-#define vpm_iommufd_detach_ioas vfio_iommufd_physical_detach_ioas
-
-static inline int vpm_iommufd_setup(struct vpm_device *vpm)
+static inline int vpm_iommufd_create(struct vfio_device *vdev, struct iommufd_access **access)
 {
+	*access = NULL;
+
 	return 0;
 }
 
-static inline void vpm_iommufd_teardown(struct vpm_device *vpm)
+static inline void vpm_iommufd_destroy(struct iommufd_access *access)
 {
 }
 
-static inline int vpm_iommufd_read(struct vpm_device *vpm, u64 iova, void *buf,
+static inline int vpm_iommufd_read(struct iommufd_access *access, u64 iova, void *buf,
 				   size_t size)
 {
 	return -EOPNOTSUPP;
+}
+
+static inline bool vpm_iommufd_attach(struct iommufd_access *access, u32 id, bool was_attached)
+{
+	return false;
+}
+
+static inline void vpm_iommufd_detach(struct iommufd_access *access)
+{
 }
 #endif
 

@@ -13,7 +13,10 @@
 #include "device.h"
 #include "engine.h"
 #include "migration.h"
+#include "reset.h"
+#include "track.h"
 #include "transfer.h"
+#include "trap.h"
 #include "v1.h"
 
 static int change_state(struct vpm_device *vpm, enum vfio_device_mig_state new,
@@ -134,9 +137,8 @@ static bool is_complete(const struct vfio_mediate_device *dev)
 	       !(dev->migration_features & ~ops->features);
 }
 
-int vpm_migration_setup(struct vpm_device *vpm,
-			const struct vfio_mediate_device *dev,
-			const struct vfio_pci_mediate_ops *ops)
+static int setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev,
+		 const struct vfio_pci_mediate_ops *ops)
 {
 	struct vfio_device *vdev = &vpm->core.vdev;
 	struct pci_dev *pdev = vpm->core.pdev;
@@ -164,8 +166,6 @@ int vpm_migration_setup(struct vpm_device *vpm,
 		return -ENOMEM;
 
 	mig->watch = &watch;
-	/* User space may switch memory decoding there while the vendor needs it. */
-	vpm->mediated |= BIT_ULL(VFIO_PCI_CONFIG_REGION_INDEX);
 	vdev->migration_flags = VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_PRE_COPY;
 	if (dev->migration->quiesce)
 		vdev->migration_flags |= VFIO_MIGRATION_P2P;
@@ -177,7 +177,7 @@ int vpm_migration_setup(struct vpm_device *vpm,
 	vpm->mig = mig;
 	spin_unlock(&vpm->reset_lock);
 
-	return vpm_v1_region_setup(vpm);
+	return vpm_v1_setup(vpm);
 }
 
 void vpm_migration_attached(struct vpm_device *vpm)
@@ -194,7 +194,7 @@ void vpm_migration_attached(struct vpm_device *vpm)
 				       "cannot be migrated: neither the IOMMU nor a log of an IOAS tells what it writes\n");
 }
 
-void vpm_migration_stop(struct vpm_device *vpm)
+static void stop(struct vpm_device *vpm)
 {
 	struct vpm_mig *mig;
 
@@ -240,7 +240,7 @@ int vpm_migration_state(struct vpm_device *vpm, enum vfio_device_mig_state *stat
 	return 0;
 }
 
-bool vpm_migration_failed(struct vpm_device *vpm)
+static bool is_failed(struct vpm_device *vpm)
 {
 	enum vfio_device_mig_state state = VFIO_DEVICE_STATE_RUNNING;
 
@@ -249,7 +249,7 @@ bool vpm_migration_failed(struct vpm_device *vpm)
 	return state == VFIO_DEVICE_STATE_ERROR;
 }
 
-void vpm_migration_detach(struct vpm_device *vpm)
+static void detach(struct vpm_device *vpm)
 {
 	struct vpm_mig *mig = get_mig(vpm);
 
@@ -260,31 +260,37 @@ void vpm_migration_detach(struct vpm_device *vpm)
 	vpm_mig_put(mig);
 }
 
-void vpm_migration_note_reset(struct vpm_device *vpm)
+static void reset_note(struct vpm_device *vpm, enum vpm_reset_event event)
 {
 	lockdep_assert_held(&vpm->reset_lock);
 
-	if (vpm->mig)
+	if (!vpm->mig)
+		return;
+
+	if (event == VPM_FUNCTION_RESET)
 		vpm_mig_reset(vpm->mig);
+	else
+		vpm_mig_lose(vpm->mig, event == VPM_STATE_LOSS_BEGUN);
 }
 
-void vpm_migration_note_loss(struct vpm_device *vpm, bool begun)
-{
-	lockdep_assert_held(&vpm->reset_lock);
-
-	if (vpm->mig)
-		vpm_mig_lose(vpm->mig, begun);
-}
-
-void vpm_migration_reset_done(struct vpm_device *vpm)
+static void reset_resume(struct vpm_device *vpm)
 {
 	struct vpm_mig *mig = get_mig(vpm);
 
 	if (!mig)
 		return;
 
-	/* Whoever takes the lock deals with it. */
+	/* A task that takes the lock deals with the reset. */
 	vpm_mig_lock(mig);
 	vpm_mig_unlock(mig);
 	vpm_mig_put(mig);
 }
+
+const struct vpm_part vpm_migration_part = {
+	.setup = setup,
+	.stop = stop,
+	.detach = detach,
+	.reset_note = reset_note,
+	.reset_resume = reset_resume,
+	.is_failed = is_failed,
+};

@@ -1,30 +1,72 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the driver calls for devices that can be migrated. All may be called for any
- * device.
+ * Migration, as the driver's table of parts and its vfio_device_ops see it.
  */
 
 #ifndef VFIO_MEDIATE_MIGRATION_H
 #define VFIO_MEDIATE_MIGRATION_H
 
+#include <linux/errno.h>
+#include <linux/kconfig.h>
+#include <linux/types.h>
 #include <linux/vfio.h>
 
-struct vfio_mediate_device;
-struct vfio_pci_mediate_ops;
 struct vpm_device;
+struct vpm_part;
+
+#if IS_ENABLED(CONFIG_VFIO_PCI_MEDIATE_MIGRATION)
+extern const struct vpm_part vpm_debugfs_part;
+extern const struct vpm_part vpm_migration_part;
+extern const struct vpm_part vpm_track_part;
 
 /**
- * vpm_migration_setup() - Take over what a vendor declares of migration
- * @vpm:	The device, being opened.
- * @dev:	The declaration.
- * @ops:	Who declares it.
+ * vpm_track_read() - The read op of struct vfio_mediate_host_ops
+ * @data:	The &struct vpm_device.
+ * @iova:	Where.
+ * @buf:	Where to.
+ * @size:	Bytes.
  *
- * Return: 0, -EINVAL when the declaration makes no sense, -ENOMEM. Whatever is
- * returned, vpm_migration_stop() must follow.
+ * Return: See vfio_mediate_read().
  */
-int vpm_migration_setup(struct vpm_device *vpm,
-			const struct vfio_mediate_device *dev,
-			const struct vfio_pci_mediate_ops *ops);
+int vpm_track_read(void *data, u64 iova, void *buf, size_t size);
+
+/**
+ * vpm_track_mark() - The mark op of struct vfio_mediate_host_ops
+ * @data:	The &struct vpm_device.
+ * @iova:	The first byte.
+ * @size:	Bytes.
+ */
+void vpm_track_mark(void *data, u64 iova, u64 size);
+
+/**
+ * vpm_dma_unmap() - &vfio_device_ops.dma_unmap
+ * @vdev:	The device.
+ * @iova:	The first byte.
+ * @length:	Bytes.
+ *
+ * Type1 calls this, and no iommufd does, until none of its pages is pinned.
+ */
+void vpm_dma_unmap(struct vfio_device *vdev, u64 iova, u64 length);
+
+#if IS_ENABLED(CONFIG_IOMMUFD)
+/**
+ * vpm_attach_ioas() - &vfio_device_ops.attach_ioas
+ * @vdev:	The device.
+ * @pt_id:	Of an IOAS, or of an HWPT. Set to what is used.
+ *
+ * As vfio has it. The memory of an IOAS can be read from then on, and the device can be migrated if
+ * user space gets to know what it writes.
+ *
+ * Return: 0 or a negative errno.
+ */
+int vpm_attach_ioas(struct vfio_device *vdev, u32 *pt_id);
+
+/**
+ * vpm_detach_ioas() - &vfio_device_ops.detach_ioas
+ * @vdev:	The device.
+ */
+void vpm_detach_ioas(struct vfio_device *vdev);
+#endif
 
 /**
  * vpm_migration_attached() - The device has got memory by an iommufd
@@ -35,12 +77,6 @@ int vpm_migration_setup(struct vpm_device *vpm,
 void vpm_migration_attached(struct vpm_device *vpm);
 
 /**
- * vpm_migration_stop() - The device is being closed: leave the vendor alone
- * @vpm:	The device.
- */
-void vpm_migration_stop(struct vpm_device *vpm);
-
-/**
  * vpm_migration_state() - The state of migration of a device
  * @vpm:	The device, open or not.
  * @state:	Where to put it.
@@ -49,48 +85,22 @@ void vpm_migration_stop(struct vpm_device *vpm);
  * Return: 0, or -ENODEV when the device is not open, or cannot be migrated.
  */
 int vpm_migration_state(struct vpm_device *vpm, enum vfio_device_mig_state *state);
+#else
+static inline int vpm_track_read(void *data, u64 iova, void *buf, size_t size)
+{
+	return -ENODEV;
+}
 
-/**
- * vpm_migration_debugfs() - Offer the state and the features of migration in debugfs
- * @vpm:	The device, registered with vfio, which removes the files when it is
- *		unregistered.
- */
-void vpm_migration_debugfs(struct vpm_device *vpm);
+static inline void vpm_track_mark(void *data, u64 iova, u64 size)
+{
+}
 
-/**
- * vpm_migration_failed() - Is the device not what its user takes it for?
- * @vpm:	The device, open.
- *
- * Return: Whether it is in an error, as when not all of its state was loaded; false when
- * it cannot be migrated.
- */
-bool vpm_migration_failed(struct vpm_device *vpm);
+#define vpm_dma_unmap	NULL
+#endif
 
-/**
- * vpm_migration_detach() - The vendor has gone
- * @vpm:	The device, still open.
- */
-void vpm_migration_detach(struct vpm_device *vpm);
-
-/**
- * vpm_migration_note_reset() - The function has been reset
- * @vpm:	The device; reset_lock held.
- */
-void vpm_migration_note_reset(struct vpm_device *vpm);
-
-/**
- * vpm_migration_note_loss() - The device's state is being lost, or has been
- * @vpm:	The device; reset_lock held.
- * @begun:	The former.
- */
-void vpm_migration_note_loss(struct vpm_device *vpm, bool begun);
-
-/**
- * vpm_migration_reset_done() - Deal with a reset of the function that was noted
- * @vpm:	The device.
- *
- * Context: Process context, no lock held.
- */
-void vpm_migration_reset_done(struct vpm_device *vpm);
+#if !IS_ENABLED(CONFIG_VFIO_PCI_MEDIATE_MIGRATION) || !IS_ENABLED(CONFIG_IOMMUFD)
+#define vpm_attach_ioas	vfio_iommufd_physical_attach_ioas
+#define vpm_detach_ioas	vfio_iommufd_physical_detach_ioas
+#endif
 
 #endif /* VFIO_MEDIATE_MIGRATION_H */

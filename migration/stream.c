@@ -63,11 +63,9 @@ size_t vpm_stream_put_record(void *buf, u32 sequence, u16 type, u16 flags,
 	return sizeof(*record) + length;
 }
 
-void vpm_parser_init(struct vpm_parser *parser, const struct vpm_parser_ops *ops,
-		     const struct vpm_identity *id, void *buf)
+void vpm_parser_init(struct vpm_parser *parser, const struct vpm_identity *id, void *buf)
 {
 	*parser = (struct vpm_parser) {
-		.ops = ops,
 		.id = id,
 		.buf = buf,
 		.want = sizeof(struct vpm_format_header),
@@ -81,26 +79,9 @@ static int refuse(struct vpm_parser *parser, int err, const char *why)
 	return err;
 }
 
-/* 0 when the device can have the state of one with the header's PCI IDs. */
-static int match_ids(struct vpm_parser *parser, const struct vpm_format_header *header)
+static int check_header(struct vpm_parser *parser, const struct vpm_format_header *header)
 {
-	u16 ids[ARRAY_SIZE(header->ids)];
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(ids); i++)
-		ids[i] = le16_to_cpu(header->ids[i]);
-
-	return memcmp(ids, parser->id->ids, sizeof(ids)) ?
-		parser->ops->match(parser, ids) : 0;
-}
-
-static int parse_header(struct vpm_parser *parser)
-{
-	const struct vpm_format_header *header = parser->buf;
 	const struct vpm_identity *id = parser->id;
-	u32 version = le32_to_cpu(header->version);
-	u64 features = le64_to_cpu(header->features);
-	int ret;
 
 	if (memcmp(header->magic, VPM_FORMAT_MAGIC, VPM_FORMAT_MAGIC_SIZE))
 		return refuse(parser, -EINVAL, "it is none of ours");
@@ -112,29 +93,40 @@ static int parse_header(struct vpm_parser *parser)
 		return refuse(parser, -EOPNOTSUPP, "its header has more than is known");
 	if (memcmp(header->name, id->name, VPM_FORMAT_NAME_SIZE))
 		return refuse(parser, -EINVAL, "it is another vendor's");
-	ret = match_ids(parser, header);
-	if (ret)
-		return refuse(parser, ret, "it is another device's");
-	if (version < id->min_version)
+	if (parser->version < id->min_version)
 		return refuse(parser, -EOPNOTSUPP, "its version is too old");
-	if (version > id->version)
+	if (parser->version > id->version)
 		return refuse(parser, -EOPNOTSUPP, "its version is too new");
-	if (features & ~id->known)
+	if (parser->features & ~id->known)
 		return refuse(parser, -EOPNOTSUPP, "it has features that are not known");
 
-	parser->opened = true;
-	parser->want = sizeof(struct vpm_format_record);
+	return 0;
+}
 
-	return parser->ops->header(parser, version, features);
+static int parse_header(struct vpm_parser *parser)
+{
+	const struct vpm_format_header *header = parser->buf;
+	unsigned int i;
+	int ret;
+
+	parser->version = le32_to_cpu(header->version);
+	parser->features = le64_to_cpu(header->features);
+	for (i = 0; i < ARRAY_SIZE(parser->ids); i++)
+		parser->ids[i] = le16_to_cpu(header->ids[i]);
+	parser->foreign = memcmp(parser->ids, parser->id->ids, sizeof(parser->ids));
+
+	ret = check_header(parser, header);
+	if (ret)
+		return ret;
+	parser->opened = true;
+
+	return VPM_PARSER_HEADER;
 }
 
 /* A whole record, whose checksum is right. */
-static int take_record(struct vpm_parser *parser, u32 length)
+static int take_record(struct vpm_parser *parser)
 {
 	const struct vpm_format_record *record = parser->buf;
-	bool optional = record->flags & cpu_to_le16(VPM_FORMAT_OPTIONAL);
-	u16 type = le16_to_cpu(record->type);
-	int ret;
 
 	if (record->flags & ~cpu_to_le16(VPM_FORMAT_OPTIONAL))
 		return refuse(parser, -EOPNOTSUPP, "a record's flags are not known");
@@ -142,61 +134,55 @@ static int take_record(struct vpm_parser *parser, u32 length)
 		return refuse(parser, -EINVAL, "records are missing or out of order");
 	parser->sequence++;
 
-	if (type == VPM_FORMAT_END) {
-		if (length || optional)
+	if (parser->type == VPM_FORMAT_END) {
+		if (parser->length || parser->optional)
 			return refuse(parser, -EINVAL, "its end makes no sense");
 		parser->ended = true;
-		return 0;
+		return VPM_PARSER_END;
 	}
+	if (parser->type < VPM_FORMAT_END)
+		return VPM_PARSER_RECORD;
 
-	if (type < VPM_FORMAT_END)
-		ret = parser->ops->record(parser, type, vpm_stream_payload(parser->buf),
-					  length, optional);
-	else
-		ret = -EOPNOTSUPP;
-	if (ret == -EOPNOTSUPP && optional)
-		return 0;
-	if (ret == -EOPNOTSUPP)
-		return refuse(parser, ret, "a record's type is not known");
-
-	return ret;
+	/* Of a later format: skipped if that is allowed. */
+	return parser->optional ? VPM_PARSER_NEED_MORE :
+				  refuse(parser, -EOPNOTSUPP, "a record's type is not known");
 }
 
 static int parse_record(struct vpm_parser *parser)
 {
 	const struct vpm_format_record *record = parser->buf;
-	u32 length = le32_to_cpu(record->length);
 
-	if (length > VPM_FORMAT_MAX_LENGTH)
+	parser->type = le16_to_cpu(record->type);
+	parser->length = le32_to_cpu(record->length);
+	parser->optional = record->flags & cpu_to_le16(VPM_FORMAT_OPTIONAL);
+	parser->data = vpm_stream_payload(parser->buf);
+
+	if (parser->length > VPM_FORMAT_MAX_LENGTH)
 		return refuse(parser, -EMSGSIZE, "a record is too long");
-
-	parser->want = sizeof(*record) + length;
+	parser->want = sizeof(*record) + parser->length;
 	if (parser->have < parser->want)
-		return 0;
-	if (le32_to_cpu(record->crc) != record_crc(record, length))
+		return VPM_PARSER_NEED_MORE;
+	if (le32_to_cpu(record->crc) != record_crc(record, parser->length))
 		return refuse(parser, -EINVAL, "a record is corrupt");
 
-	parser->want = sizeof(*record);
-
-	return take_record(parser, length);
+	return take_record(parser);
 }
 
-int vpm_parser_step(struct vpm_parser *parser)
+int vpm_parser_next(struct vpm_parser *parser)
 {
 	int ret;
 
 	if (parser->ended && parser->have)
 		return refuse(parser, -EINVAL, "something follows its end");
 	if (parser->have < parser->want)
-		return 0;
+		return VPM_PARSER_NEED_MORE;
 
-	if (!parser->opened)
-		ret = parse_header(parser);
-	else
-		ret = parse_record(parser);
-	/* What is not the start of a longer one is done with. */
-	if (!ret && parser->have >= parser->want)
+	ret = parser->opened ? parse_record(parser) : parse_header(parser);
+	/* What is not the start of a longer item is done with. */
+	if (ret >= 0 && parser->have >= parser->want) {
 		parser->have = 0;
+		parser->want = sizeof(struct vpm_format_record);
+	}
 
 	return ret;
 }

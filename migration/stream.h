@@ -65,69 +65,81 @@ static inline void *vpm_stream_payload(void *buf)
 size_t vpm_stream_put_record(void *buf, u32 sequence, u16 type, u16 flags,
 			     u32 length);
 
-struct vpm_parser;
-
 /**
- * struct vpm_parser_ops - Who takes what a stream has
- * @match:	The header is of a device with other PCI IDs. Does it suit?
- * @header:	The header has come, and suits.
- * @record:	A vendor's record has come. For -EOPNOTSUPP an optional one is
- *		skipped.
- *
- * All return 0 or a negative errno.
+ * enum vpm_parser_event - What vpm_parser_next() has found
+ * @VPM_PARSER_NEED_MORE: More bytes are needed.
+ * @VPM_PARSER_HEADER:	The header, see &vpm_parser.version and the members that follow.
+ * @VPM_PARSER_RECORD:	A vendor's record, see &vpm_parser.type and the members that follow.
+ * @VPM_PARSER_END:	The end of the stream, which comes once.
  */
-struct vpm_parser_ops {
-	int (*match)(struct vpm_parser *parser, const u16 ids[4]);
-	int (*header)(struct vpm_parser *parser, u32 version, u64 features);
-	int (*record)(struct vpm_parser *parser, u16 type, void *data, u32 length,
-		      bool optional);
+enum vpm_parser_event {
+	VPM_PARSER_NEED_MORE,
+	VPM_PARSER_HEADER,
+	VPM_PARSER_RECORD,
+	VPM_PARSER_END,
 };
 
 /**
  * struct vpm_parser - A stream that is being parsed
- * @ops:	Who takes it.
- * @id:		What it must suit.
+ * @id:		What the stream must suit.
  * @buf:	Of VPM_STREAM_BUFFER bytes, for what has come of the current item.
  * @have:	Number of bytes in @buf.
- * @want:	Number of bytes that @buf must have for the next step.
- * @sequence:	Number of records so far.
+ * @want:	Number of bytes that @buf must have for the next event.
  * @opened:	The header has come.
  * @ended:	The end record has come. Nothing may follow.
+ * @sequence:	Number of records so far.
  * @why:	What was wrong, for people.
+ * @version:	Of the header.
+ * @features:	Likewise.
+ * @ids:	Likewise.
+ * @foreign:	@ids are not those of @id. Whether they suit is for the vendor to say.
+ * @type:	Of the record.
+ * @length:	Likewise.
+ * @optional:	Likewise.
+ * @data:	Likewise: the payload, in @buf.
  */
 struct vpm_parser {
-	const struct vpm_parser_ops *ops;
 	const struct vpm_identity *id;
 	void *buf;
 	size_t have;
 	size_t want;
-	u32 sequence;
 	bool opened;
 	bool ended;
+	u32 sequence;
 	const char *why;
+
+	u32 version;
+	u64 features;
+	u16 ids[4];
+	bool foreign;
+
+	u16 type;
+	u32 length;
+	bool optional;
+	void *data;
 };
 
 /**
  * vpm_parser_init() - Prepare for a stream
  * @parser:	What to prepare.
- * @ops:	Who takes what the stream has.
- * @id:		What it must suit.
+ * @id:		What the stream must suit.
  * @buf:	Of VPM_STREAM_BUFFER bytes.
  */
-void vpm_parser_init(struct vpm_parser *parser, const struct vpm_parser_ops *ops,
-		     const struct vpm_identity *id, void *buf);
+void vpm_parser_init(struct vpm_parser *parser, const struct vpm_identity *id, void *buf);
 
 /**
- * vpm_parser_step() - Look at what has come
+ * vpm_parser_next() - Look at what has come
  * @parser:	Between 0 and want - have bytes more have been put at buf + have, and
  *		have has been raised by as many.
  *
- * To be called until all is parsed, and not again after an error.
+ * To be called whenever bytes were added, and not again after an error. What an event points to
+ * is there until more bytes are put into buf.
  *
- * Return: 0; -EINVAL for what is no stream, is corrupt, or is of another vendor or
- * for another device; -EMSGSIZE for a record that is too long; -EOPNOTSUPP for a
- * format, version, feature or type that is not known; what ops return.
+ * Return: &enum vpm_parser_event or a negative errno:
+ * -EINVAL: not a stream, corrupt, or of another vendor.
+ * -EMSGSIZE: a record is too long.
+ * -EOPNOTSUPP: unknown format, version, feature, or type of record.
  */
-int vpm_parser_step(struct vpm_parser *parser);
+int vpm_parser_next(struct vpm_parser *parser);
 
 #endif /* VFIO_MEDIATE_STREAM_H */

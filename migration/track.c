@@ -12,6 +12,7 @@
 #include <linux/iova_bitmap.h>
 #include <linux/pci.h>
 #include <linux/sched/signal.h>
+#include <linux/slab.h>
 #include <linux/vfio_pci_core.h>
 
 #include "compat.h"
@@ -20,6 +21,7 @@
 #include "dirty_log.h"
 #include "iommufd.h"
 #include "track.h"
+#include "vendor.h"
 
 /* Only how soon memory is sent again depends on it. */
 #define SCAN_MS		10
@@ -28,9 +30,9 @@
 
 static void fail(struct vpm_device *vpm, int error)
 {
-	struct vpm_track *track = &vpm->track;
+	struct vpm_track *track = vpm->track;
 
-	lockdep_assert_held(&vpm->trap.drain_lock);
+	lockdep_assert_held(&vpm->vendor.lock);
 
 	/* Of a VMM that is ending nobody wants to know. */
 	if (!track->error && error != -ESRCH)
@@ -43,19 +45,19 @@ static void fail(struct vpm_device *vpm, int error)
 	track->error = track->error ?: error;
 	/* A log is told that it was everything; a container is not told of any more. */
 	if (!track->log)
-		vpm_container_forget(vpm);
+		vpm_container_forget(&vpm->track->container);
 }
 
 static void mark(struct vpm_device *vpm, u64 first, u64 last)
 {
 	int ret = 0;
 
-	lockdep_assert_held(&vpm->trap.drain_lock);
+	lockdep_assert_held(&vpm->vendor.lock);
 
-	if (vpm->track.log)
-		vpm_dirty_log_mark(vpm->track.log, first, last);
-	else if (!vpm->track.error)
-		ret = vpm_container_mark(vpm, first, last);
+	if (vpm->track->log)
+		vpm_dirty_log_mark(vpm->track->log, first, last);
+	else if (!vpm->track->error)
+		ret = vpm_container_mark(&vpm->track->container, first, last);
 	if (ret)
 		fail(vpm, ret);
 }
@@ -64,17 +66,17 @@ static int call(struct vpm_device *vpm,
 		int (*op)(const struct vfio_mediate_tracking_ops *ops,
 			  struct vfio_mediate_device *dev))
 {
-	struct vfio_mediate_device *dev;
-	int cookie, ret = -ENODEV;
+	CLASS(vpm_call, call)(vpm->session);
+	int ret;
 
-	lockdep_assert_held(&vpm->trap.drain_lock);
+	lockdep_assert_held(&vpm->vendor.lock);
 
-	if (vfio_mediate_enter(vpm->session, &dev, &cookie)) {
-		vpm_trap_enter_memory(&vpm->trap);
-		ret = op(vpm->track.ops, dev);
-		vpm_trap_leave_memory(&vpm->trap);
-	}
-	vfio_mediate_exit(vpm->session, cookie);
+	if (!call.ops)
+		return -ENODEV;
+
+	vpm_vendor_memory_begin(&vpm->vendor);
+	ret = op(vpm->track->ops, call.dev);
+	vpm_vendor_memory_end(&vpm->vendor);
 
 	return ret;
 }
@@ -102,24 +104,24 @@ static int call_scan(const struct vfio_mediate_tracking_ops *ops,
 /* A part of what is marked. Return: 1 when there is more of it. */
 static int report(struct vpm_device *vpm)
 {
-	int ret = vpm_container_report(vpm);
+	int ret = vpm_container_report(&vpm->track->container);
 
 	if (ret < 0)
 		fail(vpm, ret);
 
-	return vpm->track.error ?: ret;
+	return vpm->track->error ?: ret;
 }
 
 static int report_all(struct vpm_device *vpm)
 {
 	int ret = 0;
 
-	while (ret >= 0 && vpm_container_pending(vpm)) {
+	while (ret >= 0 && vpm_container_pending(&vpm->track->container)) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		ret = report(vpm);
 		/* The user is unmapping memory. */
-		if (!ret && vpm_container_pending(vpm))
+		if (!ret && vpm_container_pending(&vpm->track->container))
 			schedule_timeout_killable(1);
 	}
 
@@ -129,7 +131,7 @@ static int report_all(struct vpm_device *vpm)
 /* Return: 1 when there is more of it. */
 static int scan_once(struct vpm_device *vpm)
 {
-	struct vpm_track *track = &vpm->track;
+	struct vpm_track *track = vpm->track;
 	int ret;
 
 	/* Of a device that was reset it is said again where it writes to. */
@@ -169,11 +171,11 @@ static void scan_work(struct work_struct *work)
 {
 	struct vpm_track *track = container_of(to_delayed_work(work),
 					       struct vpm_track, scan_work);
-	struct vpm_device *vpm = container_of(track, struct vpm_device, track);
+	struct vpm_device *vpm = track->vpm;
 	int more;
 
 	/* In parts, so that doorbells are seen in between. */
-	guard(mutex)(&vpm->trap.drain_lock);
+	guard(mutex)(&vpm->vendor.lock);
 	if (!track->active)
 		return;
 
@@ -210,7 +212,7 @@ static bool is_alone(struct vpm_device *vpm)
 /* With a log, or without one for a container. */
 static int start(struct vpm_device *vpm, struct vpm_dirty_log *log)
 {
-	struct vpm_track *track = &vpm->track;
+	struct vpm_track *track = vpm->track;
 	int ret;
 
 	lockdep_assert_held(&track->lock);
@@ -218,11 +220,11 @@ static int start(struct vpm_device *vpm, struct vpm_dirty_log *log)
 	if (!log && !is_alone(vpm))
 		return -EOPNOTSUPP;
 
-	ret = vpm_trap_hold(vpm);
+	ret = vpm_trap_hold(vpm, VPM_TRAP_TRACKER);
 	if (ret)
 		return ret;
 
-	mutex_lock(&vpm->trap.drain_lock);
+	mutex_lock(&vpm->vendor.lock);
 	if (!track->readable) {
 		pci_notice_ratelimited(vpm->core.pdev,
 				       "it is attached to no IOAS: what it writes cannot be known\n");
@@ -230,7 +232,7 @@ static int start(struct vpm_device *vpm, struct vpm_dirty_log *log)
 		goto unlock;
 	}
 	if (!log) {
-		ret = vpm_container_setup(vpm);
+		ret = vpm_container_setup(&vpm->track->container);
 		if (ret)
 			goto unlock;
 	}
@@ -247,17 +249,17 @@ static int start(struct vpm_device *vpm, struct vpm_dirty_log *log)
 			call(vpm, call_stop);
 	}
 	if (ret) {
-		vpm_container_forget(vpm);
+		vpm_container_forget(&vpm->track->container);
 		WRITE_ONCE(track->active, false);
 		track->log = NULL;
 	} else {
 		scan_later(track, SCAN_MS);
 	}
 unlock:
-	mutex_unlock(&vpm->trap.drain_lock);
+	mutex_unlock(&vpm->vendor.lock);
 
 	if (ret)
-		vpm_trap_release(vpm);
+		vpm_trap_release(vpm, VPM_TRAP_TRACKER);
 
 	return ret;
 }
@@ -265,7 +267,7 @@ unlock:
 /* Unless @narrowed, only when the container still takes all for written. */
 static void stop(struct vpm_device *vpm, bool narrowed)
 {
-	struct vpm_track *track = &vpm->track;
+	struct vpm_track *track = vpm->track;
 	struct vpm_dirty_log *log;
 
 	lockdep_assert_held(&track->lock);
@@ -273,41 +275,41 @@ static void stop(struct vpm_device *vpm, bool narrowed)
 	if (!track->active)
 		return;
 
-	mutex_lock(&vpm->trap.drain_lock);
+	mutex_lock(&vpm->vendor.lock);
 	if (!narrowed && track->container.narrowed) {
-		mutex_unlock(&vpm->trap.drain_lock);
+		mutex_unlock(&vpm->vendor.lock);
 		return;
 	}
 	call(vpm, call_stop);
 	WRITE_ONCE(track->active, false);
 	log = track->log;
 	track->log = NULL;
-	vpm_container_forget(vpm);
-	mutex_unlock(&vpm->trap.drain_lock);
+	vpm_container_forget(&vpm->track->container);
+	mutex_unlock(&vpm->vendor.lock);
 
 	cancel_delayed_work_sync(&track->scan_work);
-	vpm_trap_release(vpm);
+	vpm_trap_release(vpm, VPM_TRAP_TRACKER);
 	vpm_dirty_log_free(log);
 }
 
 void vpm_track_pause(struct vpm_device *vpm, bool paused)
 {
-	struct vpm_track *track = &vpm->track;
+	struct vpm_track *track = vpm->track;
 
 	WRITE_ONCE(track->paused, paused);
 	/* Who stops it does not wait for a scan that is under way. */
 	if (paused)
 		return;
 
-	mutex_lock(&vpm->trap.drain_lock);
+	mutex_lock(&vpm->vendor.lock);
 	if (track->active)
 		scan_later(track, SCAN_MS);
-	mutex_unlock(&vpm->trap.drain_lock);
+	mutex_unlock(&vpm->vendor.lock);
 }
 
 int vpm_track_save(struct vpm_device *vpm)
 {
-	struct vpm_track *track = &vpm->track;
+	struct vpm_track *track = vpm->track;
 	int ret = 0;
 
 	if (!compat_has_container(&vpm->core.vdev))
@@ -325,9 +327,9 @@ int vpm_track_save(struct vpm_device *vpm)
 		pci_notice_ratelimited(vpm->core.pdev,
 				       "what it writes cannot be known: %pe\n",
 				       ERR_PTR(ret));
-		mutex_lock(&vpm->trap.drain_lock);
+		mutex_lock(&vpm->vendor.lock);
 		track->error = ret;
-		mutex_unlock(&vpm->trap.drain_lock);
+		mutex_unlock(&vpm->vendor.lock);
 	}
 
 	return vpm_track_check(vpm);
@@ -335,7 +337,7 @@ int vpm_track_save(struct vpm_device *vpm)
 
 void vpm_track_saved(struct vpm_device *vpm)
 {
-	struct vpm_track *track = &vpm->track;
+	struct vpm_track *track = vpm->track;
 
 	mutex_lock(&track->lock);
 	if (!track->log)
@@ -347,9 +349,9 @@ void vpm_track_attached(struct vpm_device *vpm)
 {
 	struct iommu_domain *domain = iommu_get_domain_for_dev(&vpm->core.pdev->dev);
 
-	mutex_lock(&vpm->trap.drain_lock);
-	vpm->track.iommu_tracks = domain && domain->dirty_ops;
-	mutex_unlock(&vpm->trap.drain_lock);
+	mutex_lock(&vpm->vendor.lock);
+	vpm->track->iommu_tracks = domain && domain->dirty_ops;
+	mutex_unlock(&vpm->vendor.lock);
 }
 
 bool vpm_track_suffices(struct vpm_device *vpm)
@@ -359,10 +361,10 @@ bool vpm_track_suffices(struct vpm_device *vpm)
 	if (compat_has_container(&vpm->core.vdev))
 		return true;
 
-	mutex_lock(&vpm->trap.drain_lock);
+	mutex_lock(&vpm->vendor.lock);
 	/* A log without memory reports everything. */
-	suffices = vpm->track.readable || vpm->track.iommu_tracks || vpm->track.log;
-	mutex_unlock(&vpm->trap.drain_lock);
+	suffices = vpm->track->readable || vpm->track->iommu_tracks || vpm->track->log;
+	mutex_unlock(&vpm->vendor.lock);
 
 	return suffices;
 }
@@ -373,9 +375,9 @@ bool vpm_track_suffices(struct vpm_device *vpm)
  */
 static int told_all(struct vpm_device *vpm, bool alone)
 {
-	struct vpm_track *track = &vpm->track;
+	struct vpm_track *track = vpm->track;
 
-	lockdep_assert_held(&vpm->trap.drain_lock);
+	lockdep_assert_held(&vpm->vendor.lock);
 
 	if (track->log || !compat_has_container(&vpm->core.vdev))
 		return 0;
@@ -397,9 +399,9 @@ int vpm_track_check(struct vpm_device *vpm)
 	if (!vpm_track_suffices(vpm))
 		return -EOPNOTSUPP;
 
-	mutex_lock(&vpm->trap.drain_lock);
+	mutex_lock(&vpm->vendor.lock);
 	ret = told_all(vpm, alone);
-	mutex_unlock(&vpm->trap.drain_lock);
+	mutex_unlock(&vpm->vendor.lock);
 
 	return ret;
 }
@@ -408,7 +410,7 @@ static int scan_stopped(struct vpm_device *vpm)
 {
 	int ret;
 
-	if (!vpm->track.active)
+	if (!vpm->track->active)
 		return 0;
 
 	ret = scan(vpm, true);
@@ -417,9 +419,9 @@ static int scan_stopped(struct vpm_device *vpm)
 		ret = -EAGAIN;
 
 	/* The log can still say that it was everything, and a container says it by itself. */
-	if (vpm->track.log)
+	if (vpm->track->log)
 		return ret == -EINTR ? ret : 0;
-	if (vpm->track.error && !vpm->track.container.narrowed)
+	if (vpm->track->error && !vpm->track->container.narrowed)
 		return 0;
 
 	return ret;
@@ -427,7 +429,7 @@ static int scan_stopped(struct vpm_device *vpm)
 
 int vpm_track_scan(struct vpm_device *vpm)
 {
-	struct vpm_track *track = &vpm->track;
+	struct vpm_track *track = vpm->track;
 	bool alone = is_alone(vpm);
 	int ret = -EINTR;
 
@@ -435,48 +437,49 @@ int vpm_track_scan(struct vpm_device *vpm)
 		return -EOPNOTSUPP;
 
 	track->interrupted = false;
-	if (!mutex_lock_killable(&vpm->trap.drain_lock)) {
+	if (!mutex_lock_killable(&vpm->vendor.lock)) {
 		ret = scan_stopped(vpm) ?: told_all(vpm, alone);
-		mutex_unlock(&vpm->trap.drain_lock);
+		mutex_unlock(&vpm->vendor.lock);
 	}
 	track->interrupted = ret == -EINTR;
 
 	return ret;
 }
 
-void vpm_track_again(struct vpm_device *vpm)
+/* The device does not know any more that it is tracked. */
+static void reset_done(struct vpm_device *vpm, bool function)
 {
-	struct vpm_track *track = &vpm->track;
+	struct vpm_track *track = vpm->track;
 	int ret;
 
-	mutex_lock(&vpm->trap.drain_lock);
+	mutex_lock(&vpm->vendor.lock);
 	if (track->active) {
 		ret = call(vpm, call_start);
 		if (ret)
 			fail(vpm, ret);
 	}
-	mutex_unlock(&vpm->trap.drain_lock);
+	mutex_unlock(&vpm->vendor.lock);
 }
 
-void vpm_track_detach(struct vpm_device *vpm)
+static void detach(struct vpm_device *vpm)
 {
-	mutex_lock(&vpm->trap.drain_lock);
-	if (vpm->track.active)
+	mutex_lock(&vpm->vendor.lock);
+	if (vpm->track->active)
 		fail(vpm, -ENODEV);
-	mutex_unlock(&vpm->trap.drain_lock);
+	mutex_unlock(&vpm->vendor.lock);
 }
 
 int vpm_track_read(void *data, u64 iova, void *buf, size_t size)
 {
 	struct vpm_device *vpm = data;
 
-	if (!vpm_trap_in_memory(&vpm->trap) || !vpm->track.active)
+	if (!vpm_vendor_may_use_memory(&vpm->vendor) || !vpm->track->active)
 		return -ENODEV;
 
-	if (!vpm->track.readable)
+	if (!vpm->track->readable)
 		return -EOPNOTSUPP;
 	if (!compat_has_container(&vpm->core.vdev))
-		return vpm_iommufd_read(vpm, iova, buf, size);
+		return vpm_iommufd_read(vpm->track->access, iova, buf, size);
 
 	return vfio_dma_rw(&vpm->core.vdev, iova, buf, size, false);
 }
@@ -486,7 +489,7 @@ void vpm_track_mark(void *data, u64 iova, u64 size)
 	struct vpm_device *vpm = data;
 	u64 last;
 
-	if (!vpm_trap_in_memory(&vpm->trap) || !vpm->track.active || !size)
+	if (!vpm_vendor_may_use_memory(&vpm->vendor) || !vpm->track->active || !size)
 		return;
 
 	if (check_add_overflow(iova, size - 1, &last))
@@ -499,7 +502,7 @@ static int log_start(struct vfio_device *vdev, struct rb_root_cached *ranges,
 		     u32 count, u64 *page_size)
 {
 	struct vpm_device *vpm = to_vpm(vdev);
-	struct vpm_track *track = &vpm->track;
+	struct vpm_track *track = vpm->track;
 	struct vpm_dirty_log *log;
 	int ret;
 
@@ -529,7 +532,7 @@ static int log_start(struct vfio_device *vdev, struct rb_root_cached *ranges,
 static int log_stop(struct vfio_device *vdev)
 {
 	struct vpm_device *vpm = to_vpm(vdev);
-	struct vpm_track *track = &vpm->track;
+	struct vpm_track *track = vpm->track;
 
 	mutex_lock(&track->lock);
 	if (track->log)
@@ -545,16 +548,16 @@ static int log_read_and_clear(struct vfio_device *vdev, unsigned long iova,
 	struct vpm_device *vpm = to_vpm(vdev);
 	int ret = 0;
 
-	mutex_lock(&vpm->trap.drain_lock);
-	if (!vpm->track.log)
+	mutex_lock(&vpm->vendor.lock);
+	if (!vpm->track->log)
 		ret = -EINVAL;
 	else if (!length)
 		ret = 0;
 	else if (scan(vpm, false) || vpm_reset_pending(vpm))
 		iova_bitmap_set(dirty, iova, length);
 	else
-		vpm_dirty_log_report(vpm->track.log, iova, iova + length - 1, dirty);
-	mutex_unlock(&vpm->trap.drain_lock);
+		vpm_dirty_log_report(vpm->track->log, iova, iova + length - 1, dirty);
+	mutex_unlock(&vpm->vendor.lock);
 
 	return ret;
 }
@@ -578,56 +581,58 @@ static void offer_log(struct vpm_device *vpm)
 
 void vpm_track_enter_memory(struct vpm_device *vpm)
 {
-	mutex_lock(&vpm->trap.drain_lock);
-	vpm->track.readable = true;
-	mutex_unlock(&vpm->trap.drain_lock);
+	mutex_lock(&vpm->vendor.lock);
+	vpm->track->readable = true;
+	mutex_unlock(&vpm->vendor.lock);
 	offer_log(vpm);
 }
 
 bool vpm_track_leave_memory(struct vpm_device *vpm)
 {
-	struct vpm_track *track = &vpm->track;
+	struct vpm_track *track = vpm->track;
 	bool readable;
 
-	mutex_lock(&vpm->trap.drain_lock);
+	mutex_lock(&vpm->vendor.lock);
 	readable = track->readable;
 	track->readable = false;
 	if (track->active)
 		fail(vpm, -ESTALE);
-	mutex_unlock(&vpm->trap.drain_lock);
+	mutex_unlock(&vpm->vendor.lock);
 
 	return readable;
 }
 
-int vpm_track_setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev)
+static int setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev,
+		 const struct vfio_pci_mediate_ops *pci_ops)
 {
 	const struct vfio_mediate_tracking_ops *ops = dev->tracking;
+	struct vpm_track *track = vpm->track;
 
 	if (!ops && !dev->migration)
 		return 0;
 
-	vpm->track.error = 0;
-	vpm_container_enter(vpm);
+	track->error = 0;
+	vpm_container_enter(&track->container);
 	if (!ops)
 		return 0;
 	if (!ops->start || !ops->stop || !ops->scan)
 		return -EINVAL;
-	vpm->track.ops = ops;
+	track->ops = ops;
 
 	/* By an iommufd there is no memory before the device is attached to it. */
 	if (!compat_has_container(&vpm->core.vdev))
-		return vpm_iommufd_setup(vpm);
+		return vpm_iommufd_create(&vpm->core.vdev, &track->access);
 
 	/* Nobody reads it yet. */
-	vpm->track.readable = true;
+	track->readable = true;
 	offer_log(vpm);
 
 	return 0;
 }
 
-void vpm_track_stop(struct vpm_device *vpm)
+static void stop_all(struct vpm_device *vpm)
 {
-	struct vpm_track *track = &vpm->track;
+	struct vpm_track *track = vpm->track;
 
 	mutex_lock(&track->lock);
 	stop(vpm, true);
@@ -635,20 +640,51 @@ void vpm_track_stop(struct vpm_device *vpm)
 	vpm->core.vdev.log_ops = NULL;
 	track->readable = false;
 	track->iommu_tracks = false;
-	vpm_iommufd_teardown(vpm);
-	vpm_container_teardown(vpm);
+	vpm_iommufd_destroy(track->access);
+	track->access = NULL;
+	vpm_container_teardown(&track->container);
 	track->ops = NULL;
-	vpm_container_close(vpm);
+	vpm_container_close(&track->container);
 }
 
-void vpm_track_init(struct vpm_device *vpm)
+static int init(struct vpm_device *vpm)
 {
-	mutex_init(&vpm->track.lock);
-	vpm_container_init(vpm);
-	INIT_DELAYED_WORK(&vpm->track.scan_work, scan_work);
+	struct vpm_track *track;
+
+	track = kzalloc(sizeof(*track), GFP_KERNEL_ACCOUNT);
+	if (!track)
+		return -ENOMEM;
+
+	track->vpm = vpm;
+	mutex_init(&track->lock);
+	vpm_container_init(&track->container, vpm);
+	INIT_DELAYED_WORK(&track->scan_work, scan_work);
+	vpm->track = track;
+
+	return 0;
 }
 
-void vpm_track_release(struct vpm_device *vpm)
+static void remove(struct vpm_device *vpm)
 {
-	vpm_container_release(vpm);
+	vpm_container_release(&vpm->track->container);
 }
+
+static void release(struct vpm_device *vpm)
+{
+	if (vpm->track)
+		mutex_destroy(&vpm->track->lock);
+	kfree(vpm->track);
+	vpm->track = NULL;
+}
+
+const struct vpm_part vpm_track_part = {
+	.load = vpm_container_load,
+	.unload = vpm_container_unload,
+	.init = init,
+	.release = release,
+	.remove = remove,
+	.setup = setup,
+	.stop = stop_all,
+	.detach = detach,
+	.reset_done = reset_done,
+};

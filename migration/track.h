@@ -12,6 +12,7 @@
 #include <linux/workqueue.h>
 
 #include "container.h"
+#include "device.h"
 
 struct iommufd_access;
 struct vfio_mediate_device;
@@ -21,13 +22,14 @@ struct vpm_dirty_log;
 
 /**
  * struct vpm_track - Tracking of a device
+ * @vpm:	The device.
  * @lock:	Held while it is decided whether to track. Inside of a migration's
  *		state_lock, outside of the trap's toggle_lock.
  * @ops:	The vendor's, from open to close; NULL when there are none.
  * @access:	How memory is read by an iommufd; NULL when that is not asked for. Under
  *		the lock of vfio's device set.
- * @active:	The vendor has been told to start. Written with @lock and the trap's
- *		drain_lock held. The latter, under which the vendor is called,
+ * @active:	The vendor has been told to start. Written with @lock and the vendor
+ *		lock held. The latter, under which the vendor is called,
  *		protects all that follows, too.
  * @readable:	The device's memory can be read.
  * @iommu_tracks: The IOMMU tracks what is written through the HWPT that the device was
@@ -43,6 +45,7 @@ struct vpm_dirty_log;
  * @scan_work:	Has the vendor look, every so often; queued while @active only.
  */
 struct vpm_track {
+	struct vpm_device *vpm;
 	struct mutex lock;	/* see above */
 	const struct vfio_mediate_tracking_ops *ops;
 	struct iommufd_access *access;
@@ -58,38 +61,15 @@ struct vpm_track {
 };
 
 /**
- * vpm_track_init() - Prepare a device, once
- * @vpm:	The device, not yet registered with vfio.
- */
-void vpm_track_init(struct vpm_device *vpm);
-
-/**
- * vpm_track_release() - Undo vpm_track_init()
- * @vpm:	The device, which cannot be opened any more.
- */
-void vpm_track_release(struct vpm_device *vpm);
-
-/**
- * vpm_track_setup() - Take over what a vendor declares of tracking
- * @vpm:	The device, being opened.
- * @dev:	The declaration.
+ * vpm_track_is_possible() - Does the vendor track what the device writes?
+ * @vpm:	The device, open.
  *
- * Return: 0, or -EINVAL when the declaration makes no sense. Whatever is returned,
- * vpm_track_stop() must follow.
+ * Return: Whether it does, once it is started.
  */
-int vpm_track_setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev);
-
-/**
- * vpm_track_stop() - The device is being closed: leave the vendor alone
- * @vpm:	The device.
- */
-void vpm_track_stop(struct vpm_device *vpm);
-
-/**
- * vpm_track_detach() - The vendor has gone: nobody knows what the device writes
- * @vpm:	The device, still open.
- */
-void vpm_track_detach(struct vpm_device *vpm);
+static inline bool vpm_track_is_possible(const struct vpm_device *vpm)
+{
+	return vpm->track->ops;
+}
 
 /**
  * vpm_track_enter_memory() - The device has got memory that can be read
@@ -178,30 +158,5 @@ bool vpm_track_suffices(struct vpm_device *vpm);
  * Others: see vpm_track_check().
  */
 int vpm_track_scan(struct vpm_device *vpm);
-
-/**
- * vpm_track_again() - The device has been reset
- * @vpm:	The device; toggle_lock held.
- */
-void vpm_track_again(struct vpm_device *vpm);
-
-/**
- * vpm_track_read() - The read op of struct vfio_mediate_host_ops
- * @data:	The &struct vpm_device.
- * @iova:	Where.
- * @buf:	Where to.
- * @size:	Bytes.
- *
- * Return: See vfio_mediate_read().
- */
-int vpm_track_read(void *data, u64 iova, void *buf, size_t size);
-
-/**
- * vpm_track_mark() - The mark op of struct vfio_mediate_host_ops
- * @data:	The &struct vpm_device.
- * @iova:	The first byte.
- * @size:	Bytes.
- */
-void vpm_track_mark(void *data, u64 iova, u64 size);
 
 #endif /* VFIO_MEDIATE_TRACK_H */

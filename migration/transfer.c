@@ -10,9 +10,9 @@
 #include <linux/slab.h>
 #include <linux/uio.h>
 
-#include "engine.h"
-#include "file.h"
+#include "mig.h"
 #include "transfer.h"
+#include "vendor.h"
 
 #define LOST	"it was lost in a reset"
 
@@ -57,23 +57,17 @@ static bool from_stopped(struct vpm_transfer *transfer)
 static int ask_vendor(struct vpm_transfer *transfer,
 		      struct vfio_mediate_record *record)
 {
+	CLASS(vpm_call, call)(transfer->mig->session);
 	const struct vfio_mediate_migration_ops *ops;
-	struct vpm_mig *mig = transfer->mig;
-	struct vfio_mediate_device *dev;
-	int cookie, ret;
 
-	ops = vpm_mig_enter(mig, &dev, &cookie);
-	if (!ops)
-		ret = -ENODEV;
-	else if (from_stopped(transfer))
-		ret = ops->save(dev, record);
-	else if (ops->pre_copy)
-		ret = ops->pre_copy(dev, record);
-	else
-		ret = 0;
-	vpm_mig_exit(mig, cookie);
+	if (!call.ops)
+		return -ENODEV;
 
-	return ret;
+	ops = call.dev->migration;
+	if (from_stopped(transfer))
+		return ops->save(call.dev, record);
+
+	return ops->pre_copy ? ops->pre_copy(call.dev, record) : 0;
 }
 
 /* Puts the next record into the buffer, of which all has been read. */
@@ -168,11 +162,6 @@ ssize_t vpm_transfer_read(struct vpm_transfer *transfer, struct iov_iter *to)
 	return done ?: ret;
 }
 
-static struct vpm_transfer *parsed_by(struct vpm_parser *parser)
-{
-	return container_of(parser, struct vpm_transfer, parser);
-}
-
 /*
  * Whatever the vendor says ends the loading, so that the system call must not be
  * restarted: that would find -ERESTARTSYS kept, and hand it to user space.
@@ -182,64 +171,52 @@ static int load_result(int ret)
 	return ret == -ERESTARTSYS ? -EINTR : min(ret, 0);
 }
 
-static int match_ids(struct vpm_parser *parser, const u16 ids[4])
+static int load_header(struct vpm_transfer *transfer)
 {
-	struct vpm_mig *mig = parsed_by(parser)->mig;
+	CLASS(vpm_call, call)(transfer->mig->session);
+	struct vpm_parser *parser = &transfer->parser;
 	const struct vfio_mediate_migration_ops *ops;
-	struct vfio_mediate_device *dev;
-	int cookie, ret = -ENODEV;
+	int ret = 0;
 
-	ops = vpm_mig_enter(mig, &dev, &cookie);
-	if (ops)
-		ret = ops->match ? load_result(ops->match(dev, ids)) : -EINVAL;
-	vpm_mig_exit(mig, cookie);
+	if (!call.ops)
+		return -ENODEV;
 
-	return ret;
+	ops = call.dev->migration;
+	if (parser->foreign)
+		ret = ops->match ? load_result(ops->match(call.dev, parser->ids)) : -EINVAL;
+	if (ret) {
+		parser->why = "it is another device's";
+		return ret;
+	}
+
+	return load_result(ops->load_begin(call.dev, parser->version, parser->features));
 }
 
-static int load_header(struct vpm_parser *parser, u32 version, u64 features)
+static int load_record(struct vpm_transfer *transfer)
 {
-	struct vpm_mig *mig = parsed_by(parser)->mig;
-	const struct vfio_mediate_migration_ops *ops;
-	struct vfio_mediate_device *dev;
-	int cookie, ret = -ENODEV;
-
-	ops = vpm_mig_enter(mig, &dev, &cookie);
-	if (ops)
-		ret = load_result(ops->load_begin(dev, version, features));
-	vpm_mig_exit(mig, cookie);
-
-	return ret;
-}
-
-static int load_record(struct vpm_parser *parser, u16 type, void *data, u32 length,
-		       bool optional)
-{
-	struct vpm_transfer *transfer = parsed_by(parser);
+	CLASS(vpm_call, call)(transfer->mig->session);
+	struct vpm_parser *parser = &transfer->parser;
 	struct vfio_mediate_record record = {
 		.index = transfer->index++,
-		.type = type,
-		.optional = optional,
-		.length = length,
-		.data = data,
+		.type = parser->type,
+		.optional = parser->optional,
+		.length = parser->length,
+		.data = parser->data,
 	};
-	const struct vfio_mediate_migration_ops *ops;
-	struct vfio_mediate_device *dev;
-	int cookie, ret = -ENODEV;
+	int ret;
 
-	ops = vpm_mig_enter(transfer->mig, &dev, &cookie);
-	if (ops)
-		ret = load_result(ops->load(dev, &record));
-	vpm_mig_exit(transfer->mig, cookie);
+	if (!call.ops)
+		return -ENODEV;
+
+	ret = load_result(call.dev->migration->load(call.dev, &record));
+	if (ret != -EOPNOTSUPP)
+		return ret;
+	if (parser->optional)
+		return 0;
+	parser->why = "a record's type is not known";
 
 	return ret;
 }
-
-static const struct vpm_parser_ops parser_ops = {
-	.match = match_ids,
-	.header = load_header,
-	.record = load_record,
-};
 
 /*
  * The end has come. Not only when the state is left: then a VMM may have told the
@@ -247,16 +224,27 @@ static const struct vpm_parser_ops parser_ops = {
  */
 static int apply(struct vpm_transfer *transfer)
 {
-	const struct vfio_mediate_migration_ops *ops;
-	struct vfio_mediate_device *dev;
-	int cookie, ret = -ENODEV;
+	CLASS(vpm_call, call)(transfer->mig->session);
 
-	ops = vpm_mig_enter(transfer->mig, &dev, &cookie);
-	if (ops)
-		ret = load_result(ops->apply(dev));
-	vpm_mig_exit(transfer->mig, cookie);
+	transfer->complete = true;
 
-	return ret;
+	return call.ops ? load_result(call.dev->migration->apply(call.dev)) : -ENODEV;
+}
+
+static int load_next(struct vpm_transfer *transfer)
+{
+	int ret = vpm_parser_next(&transfer->parser);
+
+	switch (ret) {
+	case VPM_PARSER_HEADER:
+		return load_header(transfer);
+	case VPM_PARSER_RECORD:
+		return load_record(transfer);
+	case VPM_PARSER_END:
+		return apply(transfer);
+	default:
+		return ret;
+	}
 }
 
 /* The transfer may end at any time, but not amid a step of the parser. */
@@ -269,11 +257,7 @@ static int parse(struct vpm_transfer *transfer)
 	complete = transfer->complete;
 	ret = transfer->ended ? -ENODEV : transfer->error;
 	if (!ret) {
-		ret = vpm_parser_step(&transfer->parser);
-		if (!ret && transfer->parser.ended && !complete) {
-			transfer->complete = true;
-			ret = apply(transfer);
-		}
+		ret = load_next(transfer);
 		/* What was applied before is lost to the guest's driver alone. */
 		if (!complete && is_lost(transfer)) {
 			ret = -EIO;
@@ -330,17 +314,12 @@ int vpm_transfer_loaded(struct vpm_transfer *transfer)
 int vpm_transfer_estimate(struct vpm_transfer *transfer, u64 *initial,
 			  u64 *changed)
 {
-	const struct vfio_mediate_migration_ops *ops;
-	struct vpm_mig *mig = transfer->mig;
-	struct vfio_mediate_device *dev;
-	int cookie;
+	CLASS(vpm_call, call)(transfer->mig->session);
 
 	*initial = 0;
 	*changed = 0;
-	ops = vpm_mig_enter(mig, &dev, &cookie);
-	if (ops && ops->pre_copy)
-		ops->pre_copy_size(dev, initial, changed);
-	vpm_mig_exit(mig, cookie);
+	if (call.ops && call.dev->migration->pre_copy)
+		call.dev->migration->pre_copy_size(call.dev, initial, changed);
 
 	/* That somebody reads meanwhile makes it no less of an estimate. */
 	*initial += READ_ONCE(transfer->end) - READ_ONCE(transfer->start);
@@ -350,7 +329,7 @@ int vpm_transfer_estimate(struct vpm_transfer *transfer, u64 *initial,
 	*initial = min(*initial, transfer->initial);
 	transfer->initial = *initial;
 
-	return ops ? 0 : -ENODEV;
+	return call.ops ? 0 : -ENODEV;
 }
 
 u64 vpm_transfer_pending(struct vpm_transfer *transfer)
@@ -382,17 +361,17 @@ void vpm_transfer_stopped(struct vpm_transfer *transfer)
 /* The header of what is going to be saved. */
 static int put_header(struct vpm_transfer *transfer)
 {
-	const struct vfio_mediate_migration_ops *ops;
+	CLASS(vpm_call, call)(transfer->mig->session);
 	struct vpm_identity id = transfer->mig->id;
-	struct vfio_mediate_device *dev;
-	int cookie, ret = 0;
+	const struct vfio_mediate_migration_ops *ops;
+	int ret = 0;
 
-	ops = vpm_mig_enter(transfer->mig, &dev, &cookie);
-	if (!ops)
-		ret = -ENODEV;
-	else if (ops->save_as)
-		ret = min(ops->save_as(dev, &id.version, &id.features), 0);
-	vpm_mig_exit(transfer->mig, cookie);
+	if (!call.ops)
+		return -ENODEV;
+
+	ops = call.dev->migration;
+	if (ops->save_as)
+		ret = min(ops->save_as(call.dev, &id.version, &id.features), 0);
 	if (ret)
 		return ret;
 
@@ -426,20 +405,12 @@ struct vpm_transfer *vpm_transfer_create(struct vpm_mig *mig, bool loading)
 	transfer->epoch = READ_ONCE(mig->epoch);
 	ret = 0;
 	if (loading)
-		vpm_parser_init(&transfer->parser, &parser_ops, &mig->id,
-				transfer->buf);
+		vpm_parser_init(&transfer->parser, &mig->id, transfer->buf);
 	else
 		ret = put_header(transfer);
 	if (ret)
 		goto err_free;
 
-	if (mig->protocol == VPM_PROTOCOL_V2) {
-		transfer->filp = vpm_file_create(transfer);
-		if (IS_ERR(transfer->filp)) {
-			ret = PTR_ERR(transfer->filp);
-			goto err_free;
-		}
-	}
 	vpm_mig_get(mig);
 
 	return transfer;

@@ -50,12 +50,12 @@ int vpm_v1_access(struct vpm_v1 *v1, u64 offset, size_t width, u64 *value,
 		  bool write);
 
 /**
- * vpm_v1_region_setup() - Add the region to a device
+ * vpm_v1_setup() - Add the region to a device
  * @vpm:	The device, being opened, with its migration. vfio_pci_core takes the
  *		region away again when it closes the device.
  *
  * Return: 0 or -ENOMEM.
  */
-int vpm_v1_region_setup(struct vpm_device *vpm);
+int vpm_v1_setup(struct vpm_device *vpm);
 
 #endif /* VFIO_MEDIATE_V1_H */

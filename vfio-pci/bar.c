@@ -157,7 +157,7 @@ static void end_decode(struct vpm_device *vpm)
 	switch_off(vpm);
 	/* A reset has switched it off, of which user space does not know. */
 	if (user_enabled(&vpm->core))
-		vpm_decode_note_reset(vpm);
+		WRITE_ONCE(vpm->decode.unsure, true);
 }
 
 static noinline int own_rw_switched(struct vpm_device *vpm, void __iomem *io,
@@ -196,19 +196,6 @@ static noinline int own_rw(struct vpm_device *vpm, void __iomem *io,
 	return on ? ret : own_rw_switched(vpm, io, access);
 }
 
-void vpm_decode_start(struct vpm_device *vpm)
-{
-	struct pci_dev *pdev = vpm->core.pdev;
-	u16 command;
-
-	vpm->decode = (struct vpm_decode){};
-	if (!pdev->no_command_memory)
-		return;
-
-	/* The PCI core has tried to set it. QEMU's VFs have it, and need it. */
-	pci_read_config_word(pdev, PCI_COMMAND, &command);
-	vpm->decode.hardwired = !(command & PCI_COMMAND_MEMORY);
-}
 
 void vpm_decode_hold(struct vpm_device *vpm)
 {
@@ -278,30 +265,6 @@ void vpm_decode_end_write(struct vpm_device *vpm)
 	up_write(&vpm->core.memory_lock);
 }
 
-void vpm_decode_note_reset(struct vpm_device *vpm)
-{
-	WRITE_ONCE(vpm->decode.unsure, true);
-}
-
-void vpm_decode_reset_done(struct vpm_device *vpm)
-{
-	struct vfio_pci_core_device *core = &vpm->core;
-
-	down_write(&core->memory_lock);
-	if (!vpm_is_powered(core->pdev) || vpm->decode.hardwired)
-		goto unlock;
-	if (user_enabled(core)) {
-		if (begin_decode(vpm))
-			end_decode(vpm);
-	} else if (!READ_ONCE(vpm->decode.held)) {
-		/* The PCI core may have restored what it was while that was held. */
-		switch_off(vpm);
-		vpm->decode.on = false;
-	}
-unlock:
-	up_write(&core->memory_lock);
-}
-
 int vpm_bar_rw(struct vfio_pci_core_device *core,
 	       struct vfio_mediate_access *access)
 {
@@ -319,9 +282,9 @@ int vpm_bar_rw(struct vfio_pci_core_device *core,
 		return 0;
 	}
 
-	ret = compat_get_iomap(core, access->region, &io);
-	if (ret)
-		return ret;
+	io = compat_get_iomap(core, access->region);
+	if (IS_ERR(io))
+		return PTR_ERR(io);
 	io += access->offset;
 
 	if (pm_runtime_resume_and_get(&core->pdev->dev) < 0)
@@ -343,3 +306,89 @@ put:
 
 	return ret;
 }
+
+/* Find out whether the device has PCI_COMMAND_MEMORY. */
+static int decode_setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev,
+			const struct vfio_pci_mediate_ops *ops)
+{
+	struct pci_dev *pdev = vpm->core.pdev;
+	u16 command;
+
+	vpm->decode = (struct vpm_decode){};
+	if (!pdev->no_command_memory)
+		return 0;
+
+	/* The PCI core has tried to set it. QEMU's VFs have it, and need it. */
+	pci_read_config_word(pdev, PCI_COMMAND, &command);
+	vpm->decode.hardwired = !(command & PCI_COMMAND_MEMORY);
+
+	return 0;
+}
+
+static void decode_reset_note(struct vpm_device *vpm, enum vpm_reset_event event)
+{
+	if (event != VPM_STATE_LOSS_BEGUN)
+		WRITE_ONCE(vpm->decode.unsure, true);
+}
+
+/* Look at the bit after a reset, so that no access has to. */
+static void decode_reset_done(struct vpm_device *vpm, bool function)
+{
+	struct vfio_pci_core_device *core = &vpm->core;
+
+	down_write(&core->memory_lock);
+	if (!vpm_is_powered(core->pdev) || vpm->decode.hardwired)
+		goto unlock;
+	if (user_enabled(core)) {
+		if (begin_decode(vpm))
+			end_decode(vpm);
+	} else if (!READ_ONCE(vpm->decode.held)) {
+		/* The PCI core may have restored what it was while that was held. */
+		switch_off(vpm);
+		vpm->decode.on = false;
+	}
+unlock:
+	up_write(&core->memory_lock);
+}
+
+const struct vpm_part vpm_decode_part = {
+	.setup = decode_setup,
+	.reset_note = decode_reset_note,
+	.reset_done = decode_reset_done,
+};
+
+/* A vendor that declares nothing does nothing with registers either. */
+static bool declares(const struct vfio_mediate_device *dev)
+{
+	return dev->num_regions || dev->num_extra_regions || dev->num_irqs ||
+	       dev->num_traps || dev->migration || dev->tracking;
+}
+
+/*
+ * On some kernels a BAR is mapped by the first access, be it the vendor's, user space's or
+ * an mmap(), and a second one at the same time fails. So all are mapped now. Where that
+ * fails, accesses to a BAR that is not mediated fail as with vfio-pci.
+ */
+static int bar_setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev,
+		     const struct vfio_pci_mediate_ops *ops)
+{
+	unsigned int bar;
+	int ret;
+
+	if (!declares(dev))
+		return 0;
+
+	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++) {
+		if (!pci_resource_len(vpm->core.pdev, bar))
+			continue;
+		ret = compat_map_bar(&vpm->core, bar);
+		if (ret && vpm_is_mediated(vpm, bar))
+			return ret;
+	}
+
+	return 0;
+}
+
+const struct vpm_part vpm_bar_part = {
+	.setup = bar_setup,
+};

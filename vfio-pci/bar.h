@@ -13,6 +13,7 @@ struct pci_dev;
 struct vfio_mediate_access;
 struct vfio_pci_core_device;
 struct vpm_device;
+struct vpm_part;
 
 /**
  * struct vpm_decode - Memory decoding for the vendor's own accesses
@@ -37,11 +38,8 @@ struct vpm_decode {
 	bool unsure;
 };
 
-/**
- * vpm_decode_start() - Find out whether a device has PCI_COMMAND_MEMORY
- * @vpm:	The device, just enabled.
- */
-void vpm_decode_start(struct vpm_device *vpm);
+extern const struct vpm_part vpm_bar_part;
+extern const struct vpm_part vpm_decode_part;
 
 /**
  * vpm_decode_hold() - Switch memory decoding on for the vendor's own accesses
@@ -79,22 +77,6 @@ void vpm_decode_begin_write(struct vpm_device *vpm);
  * Context: As for vpm_decode_hold().
  */
 void vpm_decode_end_write(struct vpm_device *vpm);
-
-/**
- * vpm_decode_note_reset() - The device was reset, whoever has reset it
- * @vpm:	The device, open or not.
- *
- * Context: Any.
- */
-void vpm_decode_note_reset(struct vpm_device *vpm);
-
-/**
- * vpm_decode_reset_done() - Look at the bit after a reset, so that no access has to
- * @vpm:	The device, open.
- *
- * Context: As for vpm_decode_hold().
- */
-void vpm_decode_reset_done(struct vpm_device *vpm);
 
 /**
  * vpm_bar_rw() - Access a register in a BAR

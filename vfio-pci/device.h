@@ -1,39 +1,42 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A device of vfio-pci-mediate, and what its parts have of each other.
+ * Per-device state shared by the parts of the driver.
  */
 
 #ifndef VFIO_PCI_MEDIATE_DEVICE_H
 #define VFIO_PCI_MEDIATE_DEVICE_H
 
 #include <linux/nospec.h>
+#include <linux/pci.h>
 #include <linux/spinlock.h>
 #include <linux/vfio_pci_core.h>
 
 #include "bar.h"
+#include "parts.h"
 #include "ranges.h"
 #include "reset.h"
 #include "session.h"
-#include "track.h"
 #include "trap.h"
+#include "vendor.h"
 #include "vfio_mediate.h"
 
 struct vpm_irq;
 struct vpm_mig;
+struct vpm_track;
 struct workqueue_struct;
 
 /*
- * For work on devices, on any CPU, that may take its time. Frozen while the system sleeps:
- * the devices do then as well.
+ * For work on devices: unbound, as it may take its time, and frozen while the system sleeps,
+ * as the devices are.
  */
 extern struct workqueue_struct *vpm_wq;
 
 /**
- * struct vpm_region - One of the device's own regions, as it is mediated
+ * struct vpm_region - How one of the device's own regions is mediated
  * @mediated:	Bytes that the vendor serves.
- * @trappable:	Pages that can be trapped, those of &vpm_trap.
- * @rom_size:	Of a ROM that the device does not have itself.
- * @device_reads: What the device has is read before the vendor is asked.
+ * @trappable:	Pages that can be trapped, from &vpm_trap.
+ * @rom_size:	Size of a ROM that the vendor adds, or 0.
+ * @device_reads: The device is read before the vendor is called for a read.
  */
 struct vpm_region {
 	struct vpm_ranges mediated;
@@ -45,12 +48,15 @@ struct vpm_region {
 /**
  * struct vpm_device - A device bound to vfio-pci-mediate
  * @core:	What vfio_pci_core knows of it.
- * @removing:	It is being removed: the device's lock is held until nobody has it open.
- * @load:	Request for the module that mediates it. From probe to remove.
- * @session:	Who mediates it; NULL when nobody does. From open to close, like
- *		all that follows but for @trap and @track.
- * @mediated:	Bit n: region n is the vendor's business. The one test that an
- *		access to any other region pays.
+ * @parts:	The parts of the driver, see &struct vpm_part.
+ * @num_parts:	Number of @parts.
+ * @removing:	The device is being removed: the device lock is held until nobody has the
+ *		device open.
+ * @load:	Request for the module that mediates the device. From probe to remove.
+ * @session:	The vendor's session; NULL when nobody mediates the device. From open to close,
+ *		as all that follows where nothing else is said.
+ * @mediated:	Bit n: the vendor serves a part of region n, or can trap it. The one test
+ *		that an access to any other region pays.
  * @decode:	Memory decoding for the vendor's own accesses.
  * @region:	The device's own regions.
  * @first_extra: Index of the first region that the vendor added.
@@ -58,16 +64,20 @@ struct vpm_region {
  * @irqs:	Interrupts beyond those of PCI.
  * @num_irqs:	Number of @irqs.
  * @irq_lock:	Protects the vectors of @irqs. Innermost; taken in hard interrupts.
- * @trap:	What can be trapped.
- * @track:	What is known of what it writes.
- * @reset_lock:	Protects @reset, and @mig against those who do not have the device
- *		open: resets and detaches. Innermost, but for that of the work queue.
- *		Taken in process context.
- * @reset:	Resets that have not been followed up.
- * @mig:	Its migration; NULL when it cannot be migrated.
+ * @vendor:	Calls to the vendor that come from trapped pages, and from tracking. From probe
+ *		to remove.
+ * @trap:	The traps. From probe to remove.
+ * @reset_lock:	Protects @reset, and @mig against tasks that do not have the device open:
+ *		resets and detaches. Innermost, but for the lock of the work queue. Taken in
+ *		process context.
+ * @reset:	Resets that have not been followed up. From probe to remove.
+ * @track:	Dirty tracking; belongs to migration. From probe to remove.
+ * @mig:	Migration; NULL when the device cannot be migrated. Belongs to migration.
  */
 struct vpm_device {
 	struct vfio_pci_core_device core;
+	const struct vpm_part * const *parts;
+	unsigned int num_parts;
 	bool removing;
 	struct vfio_mediate_load *load;
 	struct vfio_mediate_session *session;
@@ -79,24 +89,35 @@ struct vpm_device {
 	struct vpm_irq *irqs;
 	unsigned int num_irqs;
 	spinlock_t irq_lock;	/* see above */
+	struct vpm_vendor vendor;
 	struct vpm_trap trap;
-	struct vpm_track track;
 	spinlock_t reset_lock;	/* see above */
 	struct vpm_reset reset;
+	struct vpm_track *track;
 	struct vpm_mig *mig;
 };
+
+/* The part that has @vpm_wq */
+extern const struct vpm_part vpm_device_part;
 
 static inline struct vpm_device *to_vpm(struct vfio_device *vdev)
 {
 	return container_of(vdev, struct vpm_device, core.vdev);
 }
 
+static inline struct vpm_device *pci_to_vpm(struct pci_dev *pdev)
+{
+	struct vfio_pci_core_device *core = pci_get_drvdata(pdev);
+
+	return to_vpm(&core->vdev);
+}
+
 /**
- * vpm_is_mediated() - Is a region the vendor's business?
+ * vpm_is_mediated() - Does the vendor serve or trap a part of a region?
  * @vpm: The device, open.
- * @index: Any index that user space may come with.
+ * @index: Any index that user space may pass.
  *
- * Return: Whether it is.
+ * Return: Whether it does.
  */
 static inline bool vpm_is_mediated(struct vpm_device *vpm, u64 index)
 {
@@ -104,10 +125,10 @@ static inline bool vpm_is_mediated(struct vpm_device *vpm, u64 index)
 }
 
 /**
- * vpm_mediates_bars() - Is any region but the config space the vendor's business?
+ * vpm_mediates_bars() - Does the vendor serve or trap anything but config space?
  * @vpm: The device, open.
  *
- * Return: Whether one is.
+ * Return: Whether it does.
  */
 static inline bool vpm_mediates_bars(const struct vpm_device *vpm)
 {
@@ -115,11 +136,33 @@ static inline bool vpm_mediates_bars(const struct vpm_device *vpm)
 }
 
 /**
- * vpm_extra_region() - A region that the vendor added
- * @vpm: The device, open.
- * @index: Index that user space knows it by.
+ * vpm_region_size() - Size of one of the device's own regions
+ * @vpm:	The device.
+ * @index:	Index of the region.
  *
- * Return: The region, or NULL when it is none of those.
+ * Return: Bytes, 0 where there is none.
+ */
+static inline u64 vpm_region_size(struct vpm_device *vpm, u32 index)
+{
+	switch (index) {
+	case VFIO_PCI_BAR0_REGION_INDEX ... VFIO_PCI_BAR5_REGION_INDEX:
+		return pci_resource_len(vpm->core.pdev, index);
+	case VFIO_PCI_ROM_REGION_INDEX:
+		return vpm->region[index].rom_size ?:
+			pci_resource_len(vpm->core.pdev, PCI_ROM_RESOURCE);
+	case VFIO_PCI_CONFIG_REGION_INDEX:
+		return vpm->core.pdev->cfg_size;
+	default:
+		return 0;
+	}
+}
+
+/**
+ * vpm_extra_region() - Find a region that the vendor added
+ * @vpm: The device, open.
+ * @index: Index by which user space knows the region.
+ *
+ * Return: The region, or NULL when the vendor did not add it.
  */
 static inline struct vfio_pci_region *
 vpm_extra_region(struct vpm_device *vpm, u64 index)
@@ -135,11 +178,11 @@ vpm_extra_region(struct vpm_device *vpm, u64 index)
 }
 
 /**
- * vpm_vendor_index() - Index that a vendor knows a region by
+ * vpm_vendor_index() - Index by which a vendor knows a region
  * @vpm: The device, open.
- * @index: Index that user space knows it by.
+ * @index: Index by which user space knows the region.
  *
- * Return: The same for the device's own regions; the vendor's are counted from
+ * Return: The same for the device's own regions; those that the vendor added are counted from
  * VFIO_PCI_NUM_REGIONS on.
  */
 static inline u32 vpm_vendor_index(struct vpm_device *vpm, u32 index)

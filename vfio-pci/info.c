@@ -5,21 +5,24 @@
  */
 
 #include <linux/mm.h>
+#include <linux/nospec.h>
 #include <linux/slab.h>
+#include <linux/uaccess.h>
 #include <linux/vfio_pci_core.h>
 
 #include "compat.h"
 #include "device.h"
 #include "info.h"
 #include "linux/vfio_mediate.h"
-#include "regions.h"
+#include "trap.h"
+#include "vendor.h"
 
 #define INFO_FLAGS	(VFIO_REGION_INFO_FLAG_READ |			\
 			 VFIO_REGION_INFO_FLAG_WRITE |			\
 			 VFIO_REGION_INFO_FLAG_MMAP)
 
-int vpm_info_add_sparse(struct vfio_info_cap *caps,
-			const struct vfio_mediate_range *areas, unsigned int count)
+static int add_sparse(struct vfio_info_cap *caps,
+		      const struct vfio_mediate_range *areas, unsigned int count)
 {
 	struct vfio_region_info_cap_sparse_mmap *cap;
 	unsigned int i;
@@ -43,6 +46,69 @@ int vpm_info_add_sparse(struct vfio_info_cap *caps,
 
 	return ret;
 }
+
+/* What vfio-pci says of a region */
+#ifdef COMPAT_HAS_REGION_INFO_CAPS
+static int core_region_info(struct vfio_pci_core_device *core,
+			    struct vfio_region_info *info, struct vfio_info_cap *caps)
+{
+	return vfio_pci_ioctl_get_region_info(&core->vdev, info, caps);
+}
+#else
+/* vfio_pci_core has it only as an ioctl: the same, for what can be mediated. */
+static int core_region_info(struct vfio_pci_core_device *core,
+			    struct vfio_region_info *info, struct vfio_info_cap *caps)
+{
+	struct vfio_region_info_cap_type type = {
+		.header.id = VFIO_REGION_INFO_CAP_TYPE,
+		.header.version = 1,
+	};
+	struct vfio_info_cap_header msix = {
+		.id = VFIO_REGION_INFO_CAP_MSIX_MAPPABLE,
+		.version = 1,
+	};
+	u32 rw = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
+	struct vfio_pci_region *region;
+
+	info->offset = VFIO_PCI_INDEX_TO_OFFSET(info->index);
+	info->flags = 0;
+	switch (info->index) {
+	case VFIO_PCI_BAR0_REGION_INDEX ... VFIO_PCI_BAR5_REGION_INDEX:
+		info->size = pci_resource_len(core->pdev, info->index);
+		if (!info->size)
+			return 0;
+		info->flags = rw;
+		if (!core->bar_mmap_supported[info->index])
+			return 0;
+		info->flags |= VFIO_REGION_INFO_FLAG_MMAP;
+		if (info->index != core->msix_bar)
+			return 0;
+		return vfio_info_add_capability(caps, &msix, sizeof(msix));
+	case VFIO_PCI_ROM_REGION_INDEX:
+		info->size = pci_resource_len(core->pdev, PCI_ROM_RESOURCE);
+		if (info->size)
+			info->flags = VFIO_REGION_INFO_FLAG_READ;
+		return 0;
+	case VFIO_PCI_CONFIG_REGION_INDEX:
+		info->size = core->pdev->cfg_size;
+		info->flags = rw;
+		return 0;
+	case VFIO_PCI_VGA_REGION_INDEX:
+		return -EINVAL;
+	default:
+		/* One that the vendor added, or one of our own */
+		region = &core->region[array_index_nospec(info->index -
+							  VFIO_PCI_NUM_REGIONS,
+							  core->num_regions)];
+		info->size = region->size;
+		info->flags = region->flags;
+		type.type = region->type;
+		type.subtype = region->subtype;
+		return vfio_info_add_capability(caps, &type.header,
+						sizeof(type));
+	}
+}
+#endif
 
 /* What of the region will be trapped while the device's state is saved. */
 static int add_saving_trap(struct vpm_device *vpm, u32 index,
@@ -102,31 +168,27 @@ static int ask_vendor(struct vpm_device *vpm,
 		      struct vfio_mediate_region_info *answer,
 		      struct vfio_region_info *info, struct vfio_info_cap *caps)
 {
-	const struct vfio_pci_mediate_ops *ops;
-	struct vfio_mediate_device *dev;
+	CLASS(vpm_call, call)(vpm->session);
 	struct vpm_ranges areas = {};
-	int cookie, ret = 0;
 	unsigned int i;
 	u64 whole = 0;
+	int ret = 0;
 
-	ops = vfio_mediate_enter(vpm->session, &dev, &cookie);
-	if (ops && ops->get_region_info)
-		ret = min(ops->get_region_info(dev, answer), 0);
+	if (call.ops && call.ops->get_region_info)
+		ret = min(call.ops->get_region_info(call.dev, answer), 0);
 	if (ret)
-		goto out;
+		return ret;
 	if (answer->flags & ~INFO_FLAGS ||
 	    !vpm_ranges_are_pages(answer->areas, answer->num_areas,
-				  PAGE_ALIGN(info->size))) {
-		ret = -EINVAL;
-		goto out;
-	}
+				  PAGE_ALIGN(info->size)))
+		return -EINVAL;
 
 	/* The vendor's own choice may have some that are. */
 	if (info->index < VFIO_PCI_NUM_REGIONS && READ_ONCE(vpm->trap.trapped)) {
 		ret = vpm_ranges_subtract(&areas, answer->areas, answer->num_areas,
 					  &vpm->region[info->index].trappable);
 		if (ret)
-			goto out;
+			return ret;
 		answer->areas = areas.range;
 		answer->num_areas = areas.count;
 	}
@@ -136,20 +198,16 @@ static int ask_vendor(struct vpm_device *vpm,
 	if (!answer->num_areas)
 		answer->flags &= ~VFIO_REGION_INFO_FLAG_MMAP;
 	if (answer->flags & VFIO_REGION_INFO_FLAG_MMAP && whole < info->size)
-		ret = vpm_info_add_sparse(caps, answer->areas,
-					  answer->num_areas);
+		ret = add_sparse(caps, answer->areas, answer->num_areas);
 	info->flags = answer->flags;
-out:
-	vfio_mediate_exit(vpm->session, cookie);
 	vpm_ranges_free(&areas);
 
 	return ret;
 }
 
-bool vpm_has_region_info(struct vfio_device *vdev, u32 index)
+/* Whether anything differs from what vfio-pci says */
+static bool differs(struct vpm_device *vpm, u32 index)
 {
-	struct vpm_device *vpm = to_vpm(vdev);
-
 	return vpm_is_mediated(vpm, index) || vpm_extra_region(vpm, index);
 }
 
@@ -162,16 +220,11 @@ static noinline int info_mediated(struct vpm_device *vpm,
 	u32 index = info->index;
 	int ret;
 
-	ret = compat_region_info(&vpm->core, info, caps);
-	if (ret || !vpm_has_region_info(&vpm->core.vdev, index))
+	ret = core_region_info(&vpm->core, info, caps);
+	if (ret || !differs(vpm, index))
 		return ret;
-	if (index < VFIO_PCI_NUM_REGIONS) {
+	if (index < VFIO_PCI_NUM_REGIONS)
 		index = array_index_nospec(index, VFIO_PCI_NUM_REGIONS);
-		/* Looked at for another reason than that the vendor asked */
-		if (!vpm->region[index].mediated.count &&
-		    !vpm->region[index].trappable.count)
-			return 0;
-	}
 
 	if (index == VFIO_PCI_ROM_REGION_INDEX && vpm->region[index].rom_size) {
 		info->size = vpm_region_size(vpm, index);
@@ -199,13 +252,52 @@ static noinline int info_mediated(struct vpm_device *vpm,
 	return ret;
 }
 
+#ifdef COMPAT_HAS_REGION_INFO_CAPS
 int vpm_region_info(struct vfio_device *vdev, struct vfio_region_info *info,
 		    struct vfio_info_cap *caps)
 {
 	struct vpm_device *vpm = to_vpm(vdev);
 
 	if (likely(!vpm->session))
-		return compat_region_info(&vpm->core, info, caps);
+		return core_region_info(&vpm->core, info, caps);
 
 	return info_mediated(vpm, info, caps);
 }
+#else
+long vpm_region_info_ioctl(struct vpm_device *vpm, struct vfio_region_info __user *arg)
+{
+	unsigned long minsz = offsetofend(struct vfio_region_info, offset);
+	struct vfio_region_info info = {};
+	struct vfio_info_cap caps = {};
+	int ret;
+
+	if (copy_from_user(&info, arg, minsz))
+		return -EFAULT;
+	if (info.argsz < minsz)
+		return -EINVAL;
+	if (!differs(vpm, info.index))
+		return -ENOTTY;
+
+	ret = info_mediated(vpm, &info, &caps);
+	if (ret)
+		goto out;
+
+	if (caps.size) {
+		info.flags |= VFIO_REGION_INFO_FLAG_CAPS;
+		if (info.argsz < sizeof(info) + caps.size) {
+			info.argsz = sizeof(info) + caps.size;
+			info.cap_offset = 0;
+		} else {
+			vfio_info_cap_shift(&caps, sizeof(info));
+			if (copy_to_user(arg + 1, caps.buf, caps.size))
+				ret = -EFAULT;
+			info.cap_offset = sizeof(info);
+		}
+	}
+	if (!ret && copy_to_user(arg, &info, minsz))
+		ret = -EFAULT;
+out:
+	kfree(caps.buf);
+	return ret;
+}
+#endif

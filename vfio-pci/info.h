@@ -10,41 +10,29 @@
 
 struct vfio_device;
 struct vfio_info_cap;
-struct vfio_mediate_range;
 struct vfio_region_info;
+struct vpm_device;
 
+#ifdef COMPAT_HAS_REGION_INFO_CAPS
 /**
- * vpm_region_info() - Describe a region
+ * vpm_region_info() - Describe a region: &vfio_device_ops.get_region_info_caps
  * @vdev:	The device.
  * @info:	The question, and its answer.
  * @caps:	Capabilities are added here.
- *
- * For any region, mediated or not: the get_region_info_caps op of newer kernels.
  *
  * Return: 0 or a negative errno.
  */
 int vpm_region_info(struct vfio_device *vdev, struct vfio_region_info *info,
 		    struct vfio_info_cap *caps);
-
+#else
 /**
- * vpm_has_region_info() - Would vpm_region_info() differ from vfio-pci?
- * @vdev:	The device.
- * @index:	A region.
+ * vpm_region_info_ioctl() - VFIO_DEVICE_GET_REGION_INFO
+ * @vpm:	The device, mediated.
+ * @arg:	User space's struct.
  *
- * Return: Whether the region is mediated, or added by the vendor.
+ * Return: 0 or a negative errno; -ENOTTY for a region of which vfio-pci says all there is.
  */
-bool vpm_has_region_info(struct vfio_device *vdev, u32 index);
-
-/**
- * vpm_info_add_sparse() - Say what of a region can be mapped
- * @caps:	The capability is added here.
- * @areas:	The areas.
- * @count:	Number of @areas.
- *
- * Return: 0 or -ENOMEM.
- */
-int vpm_info_add_sparse(struct vfio_info_cap *caps,
-			const struct vfio_mediate_range *areas,
-			unsigned int count);
+long vpm_region_info_ioctl(struct vpm_device *vpm, struct vfio_region_info __user *arg);
+#endif
 
 #endif /* VFIO_PCI_MEDIATE_INFO_H */

@@ -13,6 +13,7 @@
 #include "device.h"
 #include "irqs.h"
 #include "linux/vfio_mediate.h"
+#include "trap.h"
 
 #define MAX_IRQS	16
 #define MAX_VECTORS	64
@@ -70,7 +71,8 @@ int vpm_irqs_signal(void *data, unsigned int irq, unsigned int vector)
 	return 0;
 }
 
-void vpm_irqs_signal_trap(struct vpm_device *vpm)
+/* The one that tells of traps is the last. */
+static void signal_trap(struct vpm_device *vpm)
 {
 	signal_irq(vpm, &vpm->irqs[vpm->num_irqs - 1], 0);
 }
@@ -320,8 +322,8 @@ static int setup_irq(struct vpm_device *vpm, const struct vfio_mediate_irq *from
 	return 0;
 }
 
-int vpm_irqs_setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev,
-		   bool trap)
+static int setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev,
+		 const struct vfio_pci_mediate_ops *ops)
 {
 	static const struct vfio_mediate_irq trap_irq = {
 		.type = VFIO_MEDIATE_IRQ_TYPE_DYNAMIC_TRAP,
@@ -329,6 +331,7 @@ int vpm_irqs_setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev
 		.count = 1,
 		.automasked = true,
 	};
+	bool trap = dev->num_traps;
 	unsigned int i;
 	int ret;
 
@@ -348,10 +351,17 @@ int vpm_irqs_setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev
 			return ret;
 	}
 
-	return trap ? setup_irq(vpm, &trap_irq, true) : 0;
+	if (!trap)
+		return 0;
+	ret = setup_irq(vpm, &trap_irq, true);
+	if (!ret)
+		vpm_trap_add_notifier(vpm, signal_trap);
+
+	return ret;
 }
 
-void vpm_irqs_teardown(struct vpm_device *vpm)
+/* Nobody signals any more. */
+static void teardown(struct vpm_device *vpm)
 {
 	struct vpm_irq *irq;
 	unsigned int i;
@@ -365,3 +375,16 @@ void vpm_irqs_teardown(struct vpm_device *vpm)
 	vpm->irqs = NULL;
 	vpm->num_irqs = 0;
 }
+
+static int init(struct vpm_device *vpm)
+{
+	spin_lock_init(&vpm->irq_lock);
+
+	return 0;
+}
+
+const struct vpm_part vpm_irqs_part = {
+	.init = init,
+	.setup = setup,
+	.teardown = teardown,
+};

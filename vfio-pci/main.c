@@ -10,48 +10,105 @@
  * in-tree vfio-pci does, and tools that pick a driver by alias (libvirt) must
  * not drift from one to the other: the administrator chooses, by
  * driver_override or the ids parameter.
+ *
+ * This file puts the parts together. It is the only one of vfio-pci/ that knows of migration/.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/module.h>
 #include <linux/pci.h>
-#include <linux/sched/signal.h>
 #include <linux/vfio_pci_core.h>
 
+#include "access.h"
 #include "bar.h"
 #include "compat.h"
-#include "container.h"
+#include "config.h"
 #include "device.h"
 #include "info.h"
-#include "iommufd.h"
 #include "irqs.h"
 #include "migration.h"
 #include "params.h"
 #include "regions.h"
 #include "reset.h"
-#include "track.h"
 #include "trap.h"
+#include "vendor.h"
 
 /* As vfio's, between two requests to release a device */
 #define REQUEST_INTERVAL	(10 * HZ)
-/* For how long a reset is tried of a device that is locked */
-#define RESET_PATIENCE		(5 * HZ)
 
-struct workqueue_struct *vpm_wq;
+/* From the lowest to the uppermost, see struct vpm_part. */
+static const struct vpm_part * const vpm_parts[] = {
+	&vpm_device_part,
+	&vpm_vendor_part,
+	&vpm_decode_part,
+	&vpm_regions_part,
+	&vpm_trap_part,
+	&vpm_irqs_part,
+	&vpm_bar_part,
+#if IS_ENABLED(CONFIG_VFIO_PCI_MEDIATE_MIGRATION)
+	&vpm_track_part,
+	&vpm_migration_part,
+	&vpm_debugfs_part,
+#endif
+	&vpm_reset_part,
+};
+
+static int vpm_load_parts(void)
+{
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < ARRAY_SIZE(vpm_parts); i++) {
+		if (!vpm_parts[i]->load)
+			continue;
+		ret = vpm_parts[i]->load();
+		if (ret)
+			goto err_unload;
+	}
+
+	return 0;
+
+err_unload:
+	while (i--)
+		if (vpm_parts[i]->unload)
+			vpm_parts[i]->unload();
+	return ret;
+}
+
+static void vpm_unload_parts(void)
+{
+	unsigned int i = ARRAY_SIZE(vpm_parts);
+
+	while (i--)
+		if (vpm_parts[i]->unload)
+			vpm_parts[i]->unload();
+}
 
 static int vpm_init_device(struct vfio_device *vdev)
 {
 	struct vpm_device *vpm = to_vpm(vdev);
+	unsigned int i;
+	int ret = 0;
 
+	vpm->parts = vpm_parts;
+	vpm->num_parts = ARRAY_SIZE(vpm_parts);
 	vpm_params_apply_device(&vpm->core);
-	spin_lock_init(&vpm->irq_lock);
-	spin_lock_init(&vpm->reset_lock);
-	vpm_reset_init(vpm);
-	vpm_trap_init(vpm);
-	vpm_track_init(vpm);
+	for (i = 0; i < vpm->num_parts && !ret; i++)
+		if (vpm->parts[i]->init)
+			ret = vpm->parts[i]->init(vpm);
+	if (!ret)
+		ret = vfio_pci_core_init_dev(vdev);
+	if (ret)
+		vpm_parts_call_reverse(vpm, release);
 
-	return vfio_pci_core_init_dev(vdev);
+	return ret;
+}
+
+static void vpm_release_device(struct vfio_device *vdev)
+{
+	vpm_parts_call_reverse(to_vpm(vdev), release);
+	vfio_pci_core_release_dev(vdev);
 }
 
 /*
@@ -62,14 +119,12 @@ static void vpm_detached(void *data)
 {
 	struct vpm_device *vpm = data;
 
-	vpm_trap_detach(vpm);
-	vpm_track_detach(vpm);
-	vpm_migration_detach(vpm);
+	vpm_parts_call(vpm, detach);
 	vfio_pci_core_request(&vpm->core.vdev, 1);
 }
 
 static const struct vfio_mediate_host_ops vpm_host_ops = {
-	.rw		= vpm_default_rw,
+	.rw		= vpm_vendor_default_rw,
 	.trap		= vpm_trap_host,
 	.signal		= vpm_irqs_signal,
 	.read		= vpm_track_read,
@@ -78,70 +133,26 @@ static const struct vfio_mediate_host_ops vpm_host_ops = {
 	.state_lost	= vpm_reset_lost,
 };
 
-static void vpm_unmediate(struct vpm_device *vpm)
-{
-	vpm_irqs_teardown(vpm);
-	vpm_trap_teardown(vpm);
-	vpm_regions_teardown(vpm);
-}
-
-/*
- * On some kernels a BAR is mapped by the first access, be it the vendor's, user space's or
- * an mmap(), and a second one at the same time fails. So all are mapped now. Where that
- * fails, accesses to a BAR that is not mediated fail as with vfio-pci.
- */
-static int vpm_map_bars(struct vpm_device *vpm)
-{
-	unsigned int bar;
-	int ret;
-
-	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++) {
-		if (!pci_resource_len(vpm->core.pdev, bar))
-			continue;
-		ret = compat_map_bar(&vpm->core, bar);
-		if (ret && vpm_is_mediated(vpm, bar))
-			return ret;
-	}
-
-	return 0;
-}
-
-/* A vendor that declares nothing does nothing with registers either. */
-static bool declares(const struct vfio_mediate_device *dev)
-{
-	return dev->num_regions || dev->num_extra_regions || dev->num_irqs ||
-	       dev->num_traps || dev->migration || dev->tracking;
-}
-
-/* Takes over what the vendor has declared. */
+/* Take over what the vendor has declared. */
 static int vpm_mediate(struct vpm_device *vpm)
 {
-	const struct vfio_pci_mediate_ops *ops;
-	struct vfio_mediate_device *dev;
-	int cookie, ret = -EAGAIN;
+	CLASS(vpm_call, call)(vpm->session);
+	unsigned int i;
+	int ret = 0;
 
-	/* They may have gone since they claimed the device. */
-	ops = vfio_mediate_enter(vpm->session, &dev, &cookie);
-	if (ops) {
-		ret = vpm_regions_setup(vpm, dev, ops);
-		if (!ret)
-			ret = vpm_trap_setup(vpm, dev);
-		if (!ret)
-			ret = vpm_irqs_setup(vpm, dev, dev->num_traps);
-		if (!ret && declares(dev))
-			ret = vpm_map_bars(vpm);
-		if (!ret)
-			ret = vpm_track_setup(vpm, dev);
-		if (!ret)
-			ret = vpm_migration_setup(vpm, dev, ops);
-		if (!ret)
-			vpm_trap_start(vpm);
-		if (ret == -EINVAL)
-			pci_notice_ratelimited(vpm->core.pdev,
-					       "%s mediates it in a way that makes no sense\n",
-					    ops->name);
-	}
-	vfio_mediate_exit(vpm->session, cookie);
+	/* The vendor may have gone since it claimed the device. */
+	if (!call.ops)
+		return -EAGAIN;
+
+	for (i = 0; i < vpm->num_parts && !ret; i++)
+		if (vpm->parts[i]->setup)
+			ret = vpm->parts[i]->setup(vpm, call.dev, call.ops);
+	if (!ret)
+		vpm_parts_call(vpm, start);
+	if (ret == -EINVAL)
+		pci_notice_ratelimited(vpm->core.pdev,
+				       "%s mediates it in a way that makes no sense\n",
+				       call.ops->name);
 
 	return ret;
 }
@@ -167,11 +178,9 @@ static int vpm_open_device(struct vfio_device *vdev)
 		goto err_disable;
 	}
 	if (vpm->session) {
-		vpm_decode_start(vpm);
 		ret = vpm_mediate(vpm);
 		if (ret)
 			goto err_close;
-		vpm_reset_start(vpm);
 	}
 
 	vfio_pci_core_finish_enable(&vpm->core);
@@ -179,14 +188,12 @@ static int vpm_open_device(struct vfio_device *vdev)
 	return 0;
 
 err_close:
-	vpm_migration_stop(vpm);
-	vpm_track_stop(vpm);
-	vpm_trap_stop(vpm);
+	vpm_parts_call_reverse(vpm, stop);
 	vfio_mediate_close(vpm->session);
 	vpm->session = NULL;
 err_disable:
 	vfio_pci_core_disable(&vpm->core);
-	vpm_unmediate(vpm);
+	vpm_parts_call_reverse(vpm, teardown);
 	return ret;
 }
 
@@ -199,15 +206,12 @@ static void vpm_close_device(struct vfio_device *vdev)
 		return;
 	}
 
-	vpm_reset_stop(vpm);
-	vpm_migration_stop(vpm);
-	vpm_track_stop(vpm);
-	vpm_trap_stop(vpm);
+	vpm_parts_call_reverse(vpm, stop);
 	vfio_mediate_close(vpm->session);
 	vpm->session = NULL;
 
 	vfio_pci_core_close_device(vdev);
-	vpm_unmediate(vpm);
+	vpm_parts_call_reverse(vpm, teardown);
 }
 
 static ssize_t vpm_read(struct vfio_device *vdev, char __user *buf,
@@ -218,39 +222,7 @@ static ssize_t vpm_read(struct vfio_device *vdev, char __user *buf,
 	if (likely(!vpm_is_mediated(vpm, VFIO_PCI_OFFSET_TO_INDEX(*ppos))))
 		return vfio_pci_core_read(vdev, buf, count, ppos);
 
-	return vpm_regions_rw(vpm, buf, count, ppos, false);
-}
-
-/* Is it in a state of power from which it comes back as after a reset? */
-static bool sleeps(struct vpm_device *vpm)
-{
-	return vpm->core.needs_pm_restore && !vpm_is_powered(vpm->core.pdev);
-}
-
-/*
- * It may reset the device, and shut off its DMA: what the guest has written to shadows
- * before comes first.
- */
-static noinline ssize_t write_config(struct vpm_device *vpm, char __user *buf,
-				     size_t count, loff_t *ppos)
-{
-	u64 offset = *ppos & VFIO_PCI_OFFSET_MASK;
-	bool slept, command;
-	ssize_t done;
-
-	vpm_trap_flush(vpm);
-	slept = sleeps(vpm);
-	command = offset < PCI_COMMAND + 2 && offset + count > PCI_COMMAND;
-	if (command)
-		vpm_decode_begin_write(vpm);
-	done = vpm_regions_rw(vpm, buf, count, ppos, true);
-	if (command)
-		vpm_decode_end_write(vpm);
-	if (slept && !sleeps(vpm))
-		vpm_reset_by_power(vpm);
-	vpm_reset_flush(vpm);
-
-	return done;
+	return vpm_access_rw(vpm, buf, count, ppos, false);
 }
 
 static ssize_t vpm_write(struct vfio_device *vdev, const char __user *buf,
@@ -259,12 +231,12 @@ static ssize_t vpm_write(struct vfio_device *vdev, const char __user *buf,
 	struct vpm_device *vpm = to_vpm(vdev);
 	u64 index = VFIO_PCI_OFFSET_TO_INDEX(*ppos);
 
+	if (index == VFIO_PCI_CONFIG_REGION_INDEX && vpm->session)
+		return vpm_config_write(vpm, buf, count, ppos);
 	if (likely(!vpm_is_mediated(vpm, index)))
 		return vfio_pci_core_write(vdev, buf, count, ppos);
-	if (index == VFIO_PCI_CONFIG_REGION_INDEX)
-		return write_config(vpm, (char __user *)buf, count, ppos);
 
-	return vpm_regions_rw(vpm, (char __user *)buf, count, ppos, true);
+	return vpm_access_rw(vpm, (char __user *)buf, count, ppos, true);
 }
 
 static int vpm_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
@@ -278,7 +250,7 @@ static int vpm_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 	return vpm_regions_mmap(vpm, vma);
 }
 
-/* VFIO_DEVICE_GET_INFO, with the interrupts that were added. */
+/* VFIO_DEVICE_GET_INFO, with the interrupts that were added */
 static long vpm_get_info(struct vpm_device *vpm,
 			 struct vfio_device_info __user *arg)
 {
@@ -292,27 +264,9 @@ static long vpm_get_info(struct vpm_device *vpm,
 	return put_user(VFIO_PCI_NUM_IRQS + vpm->num_irqs, &arg->num_irqs);
 }
 
-static struct vpm_device *vpm_of(struct pci_dev *pdev)
-{
-	struct vfio_pci_core_device *core = pci_get_drvdata(pdev);
-
-	return to_vpm(&core->vdev);
-}
-
-static void prepare_reset(struct pci_dev *pdev)
-{
-	vpm_reset_prepare(vpm_of(pdev));
-}
-
-static void reset_done(struct pci_dev *pdev)
-{
-	vpm_reset_done(vpm_of(pdev));
-}
-
 /*
  * Comes from the task that removes the device, which waits for user space to close it.
- * Until then it resets the device when user space asks for that, see
- * vpm_reset_by_remover().
+ * Until then it resets the device when user space asks for that.
  */
 static void vpm_request(struct vfio_device *vdev, unsigned int count)
 {
@@ -321,64 +275,39 @@ static void vpm_request(struct vfio_device *vdev, unsigned int count)
 	while (vpm_reset_serve(to_vpm(vdev), REQUEST_INTERVAL));
 }
 
-/*
- * Somebody else has locked the device for the moment, as the PCI core has while it recovers from
- * an error. A VMM whose migration fails then ends if it cannot reset the device.
- */
-static long reset_again(struct vpm_device *vpm)
+/* Return: -ENOTTY for what vfio_pci_core does. */
+static long ioctl_own(struct vpm_device *vpm, unsigned int cmd, unsigned long arg)
 {
-	unsigned long end = jiffies + RESET_PATIENCE;
-	long ret = -EAGAIN;
+	void __user *uarg = (void __user *)arg;
 
-	while (ret == -EAGAIN && !READ_ONCE(vpm->removing) && time_before(jiffies, end)) {
-		schedule_timeout_killable(HZ / 100);
-		if (fatal_signal_pending(current))
-			break;
-		ret = vfio_pci_core_ioctl(&vpm->core.vdev, VFIO_DEVICE_RESET, 0);
+	switch (cmd) {
+	case VFIO_DEVICE_GET_INFO:
+		return vpm_get_info(vpm, uarg);
+#ifndef COMPAT_HAS_REGION_INFO_CAPS
+	case VFIO_DEVICE_GET_REGION_INFO:
+		return vpm_region_info_ioctl(vpm, uarg);
+#endif
+	case VFIO_DEVICE_GET_IRQ_INFO:
+		return vpm->num_irqs ? vpm_irqs_info(vpm, uarg) : -ENOTTY;
+	case VFIO_DEVICE_SET_IRQS:
+		return vpm->num_irqs ? vpm_irqs_set(vpm, uarg) : -ENOTTY;
+	case VFIO_DEVICE_IOEVENTFD:
+		/* It would write to registers past the vendor. */
+		return vpm_mediates_bars(vpm) ? -EOPNOTSUPP : -ENOTTY;
+	case VFIO_DEVICE_RESET:
+		return vpm_reset_by_user(vpm);
+	default:
+		return -ENOTTY;
 	}
-
-	return ret;
 }
 
 static noinline long ioctl_mediated(struct vpm_device *vpm, unsigned int cmd,
 				    unsigned long arg)
 {
-	void __user *uarg = (void __user *)arg;
-	long ret = -ENOTTY;
+	long ret = ioctl_own(vpm, cmd, arg);
 
-	switch (cmd) {
-	case VFIO_DEVICE_GET_INFO:
-		return vpm_get_info(vpm, uarg);
-	case VFIO_DEVICE_GET_REGION_INFO:
-		ret = compat_ioctl_region_info(&vpm->core, uarg);
-		break;
-	case VFIO_DEVICE_GET_IRQ_INFO:
-		if (vpm->num_irqs)
-			ret = vpm_irqs_info(vpm, uarg);
-		break;
-	case VFIO_DEVICE_SET_IRQS:
-		if (vpm->num_irqs)
-			ret = vpm_irqs_set(vpm, uarg);
-		break;
-	case VFIO_DEVICE_IOEVENTFD:
-		/* It would write to registers past the vendor. */
-		if (vpm_mediates_bars(vpm))
-			return -EOPNOTSUPP;
-		break;
-	}
-	if (ret != -ENOTTY)
-		return ret;
-
-	ret = vfio_pci_core_ioctl(&vpm->core.vdev, cmd, arg);
-	if (cmd == VFIO_DEVICE_RESET && ret == -EAGAIN)
-		ret = reset_again(vpm);
-	/*
-	 * A VMM whose migration has failed with its vendor may end if it cannot reset the
-	 * device; it should if this is where the guest was to go.
-	 */
-	if (cmd == VFIO_DEVICE_RESET && ret == -EAGAIN && READ_ONCE(vpm->removing) &&
-	    !vpm_migration_failed(vpm))
-		ret = vpm_reset_by_remover(vpm);
+	if (ret == -ENOTTY)
+		ret = vfio_pci_core_ioctl(&vpm->core.vdev, cmd, arg);
 	vpm_reset_flush(vpm);
 
 	return ret;
@@ -417,42 +346,52 @@ static int vpm_device_feature(struct vfio_device *vdev, u32 flags,
 	return ret;
 }
 
-/* Type1 calls this, and no iommufd does, until none of its pages is pinned. */
-static void vpm_dma_unmap(struct vfio_device *vdev, u64 iova, u64 length)
+#if defined(COMPAT_HAS_PASID) && IS_ENABLED(CONFIG_IOMMUFD)
+static int vpm_pasid_attach_ioas(struct vfio_device *vdev, u32 pasid, u32 *pt_id)
 {
-	vpm_container_unmap(to_vpm(vdev));
+	/* What the device writes there would be taken for its own address space. */
+	if (vpm_track_is_possible(to_vpm(vdev)))
+		return -EOPNOTSUPP;
+
+	return vfio_iommufd_physical_pasid_attach_ioas(vdev, pasid, pt_id);
 }
-
-static int vpm_attach_ioas(struct vfio_device *vdev, u32 *pt_id)
-{
-	int ret = vpm_iommufd_attach_ioas(vdev, pt_id);
-
-	if (!ret)
-		vpm_migration_attached(to_vpm(vdev));
-
-	return ret;
-}
+#endif
 
 /* .name is the driver's: vfio_pci_core binds VFs of its PFs to a driver of that name. */
 static struct vfio_device_ops vpm_ops __ro_after_init = {
 	.init		= vpm_init_device,
-	.release	= vfio_pci_core_release_dev,
+	.release	= vpm_release_device,
 	.open_device	= vpm_open_device,
 	.close_device	= vpm_close_device,
 	.ioctl		= vpm_ioctl,
+#ifdef COMPAT_HAS_REGION_INFO_CAPS
+	.get_region_info_caps = vpm_region_info,
+#endif
 	.device_feature	= vpm_device_feature,
 	.read		= vpm_read,
 	.write		= vpm_write,
 	.mmap		= vpm_mmap,
 	.request	= vpm_request,
 	.match		= vfio_pci_core_match,
+#ifdef COMPAT_HAS_TOKEN
+	.match_token_uuid = vfio_pci_core_match_token_uuid,
+#endif
 	.dma_unmap	= vpm_dma_unmap,
 	.bind_iommufd	= vfio_iommufd_physical_bind,
 	.unbind_iommufd	= vfio_iommufd_physical_unbind,
 	.attach_ioas	= vpm_attach_ioas,
-	.detach_ioas	= vpm_iommufd_detach_ioas,
-	COMPAT_VFIO_DEVICE_OPS
+	.detach_ioas	= vpm_detach_ioas,
+#if defined(COMPAT_HAS_PASID) && IS_ENABLED(CONFIG_IOMMUFD)
+	.pasid_attach_ioas = vpm_pasid_attach_ioas,
+	.pasid_detach_ioas = vfio_iommufd_physical_pasid_detach_ioas,
+#endif
 };
+
+#ifdef COMPAT_HAS_DMABUF_PHYS
+static const struct vfio_pci_device_ops vpm_pci_ops = {
+	.get_dmabuf_phys = vfio_pci_core_get_dmabuf_phys,
+};
+#endif
 
 static int vpm_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
@@ -468,7 +407,9 @@ static int vpm_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 
 	/* vfio_pci_core's error handlers expect the core device here. */
 	pci_set_drvdata(pdev, &vpm->core);
-	compat_set_pci_ops(&vpm->core);
+#ifdef COMPAT_HAS_DMABUF_PHYS
+	vpm->core.pci_ops = &vpm_pci_ops;
+#endif
 
 	/* Once it is registered, it may be opened. */
 	vpm->load = vfio_mediate_load_start(pdev);
@@ -480,7 +421,7 @@ static int vpm_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (ret)
 		goto err_load;
 
-	vpm_migration_debugfs(vpm);
+	vpm_parts_call(vpm, registered);
 
 	return 0;
 
@@ -493,20 +434,20 @@ err_put:
 
 static void vpm_remove(struct pci_dev *pdev)
 {
-	struct vpm_device *vpm = vpm_of(pdev);
+	struct vpm_device *vpm = pci_to_vpm(pdev);
 
 	WRITE_ONCE(vpm->removing, true);
 	vfio_mediate_load_wake(vpm->load);
 	vfio_pci_core_unregister_device(&vpm->core);
-	vpm_track_release(vpm);
+	vpm_parts_call_reverse(vpm, remove);
 	vfio_mediate_load_put(vpm->load);
 	vfio_put_device(&vpm->core.vdev);
 }
 
 static const struct pci_error_handlers vpm_err_handlers = {
 	.error_detected	= vfio_pci_core_aer_err_detected,
-	.reset_prepare	= prepare_reset,
-	.reset_done	= reset_done,
+	.reset_prepare	= vpm_reset_prepare,
+	.reset_done	= vpm_reset_done,
 };
 
 static int vpm_sriov_configure(struct pci_dev *pdev, int num_vfs)
@@ -549,14 +490,9 @@ static int __init vpm_init(void)
 {
 	int ret;
 
-	vpm_wq = alloc_workqueue("vfio_pci_mediate", WQ_UNBOUND | WQ_FREEZABLE, 0);
-	if (!vpm_wq)
-		return -ENOMEM;
-	ret = vpm_container_load();
-	if (ret) {
-		destroy_workqueue(vpm_wq);
+	ret = vpm_load_parts();
+	if (ret)
 		return ret;
-	}
 
 	vpm_params_apply_global();
 
@@ -569,8 +505,7 @@ static int __init vpm_init(void)
 		       strcmp(vpm_driver.name, "vfio-pci") ? "" :
 		       ": unload in-tree vfio-pci first, or load without drop_in");
 	if (ret) {
-		vpm_container_unload();
-		destroy_workqueue(vpm_wq);
+		vpm_unload_parts();
 		return ret;
 	}
 
@@ -583,8 +518,7 @@ module_init(vpm_init);
 static void __exit vpm_exit(void)
 {
 	pci_unregister_driver(&vpm_driver);
-	vpm_container_unload();
-	destroy_workqueue(vpm_wq);
+	vpm_unload_parts();
 }
 module_exit(vpm_exit);
 

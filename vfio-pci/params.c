@@ -10,7 +10,6 @@
 #include <linux/moduleparam.h>
 #include <linux/pci.h>
 
-#include "compat.h"
 #include "params.h"
 
 static char ids[1024] __initdata;
@@ -70,18 +69,32 @@ const char *vpm_params_driver_name(void)
 }
 EXPORT_SYMBOL_GPL(vpm_params_driver_name);
 
+/*
+ * Newer kernels have nointxmask, disable_vga and disable_idle_d3 per device. Older ones have one
+ * set in vfio_pci_core, which the last caller overwrites for every vfio driver. There the set
+ * changes only when the administrator gives one of the three: to load this module with defaults
+ * must not undo what in-tree vfio-pci was told.
+ */
 void vpm_params_apply_global(void)
 {
 	if (disable_denylist)
 		pr_warn("device denylist disabled\n");
 
-	compat_set_global_params(nointxmask, disable_vga, disable_idle_d3);
+#ifdef COMPAT_HAS_GLOBAL_PARAMS
+	if (nointxmask || disable_vga || disable_idle_d3)
+		vfio_pci_core_set_params(nointxmask, disable_vga, disable_idle_d3);
+#endif
 }
 
 void vpm_params_apply_device(struct vfio_pci_core_device *core)
 {
-	compat_set_device_params(core, nointxmask, disable_vga,
-				 disable_idle_d3);
+#ifndef COMPAT_HAS_GLOBAL_PARAMS
+	core->nointxmask = nointxmask;
+	core->disable_idle_d3 = disable_idle_d3;
+#ifdef CONFIG_VFIO_PCI_VGA
+	core->disable_vga = disable_vga;
+#endif
+#endif
 }
 
 bool vpm_params_denied(struct pci_dev *pdev)

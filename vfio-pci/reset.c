@@ -2,37 +2,37 @@
 /*
  * Resets of a device, whoever resets it.
  *
- * A reset is noted at once, by whoever resets, with any lock held. What follows from it
- * is done by one work item, which may take all locks: migration is told, then traps and
- * tracking start anew, then the vendor is told. From the note until then nothing that was
- * written to a shadow reaches the device.
+ * The task that resets the device notes the reset at once, with any lock held. One work item
+ * follows up, which may take all locks: it has each part of the driver start anew, then tells
+ * the vendor. From the note until then, what was written to a shadow page does not reach the
+ * device.
  */
 
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/vfio_pci_core.h>
 
-#include "bar.h"
 #include "compat.h"
 #include "device.h"
-#include "migration.h"
 #include "reset.h"
-#include "track.h"
-#include "trap.h"
+#include "vendor.h"
+
+/* For how long to try to reset a device whose lock another task has */
+#define PATIENCE	(5 * HZ)
 
 static void update_pending(struct vpm_reset *reset, bool followed_up)
 {
 	WRITE_ONCE(reset->pending, reset->by_core || reset->lost || !followed_up);
 }
 
-/* A reset is over. Whether somebody will follow it up. */
-static bool note_reset(struct vpm_device *vpm)
+/* A reset is over. Return: whether it will be followed up. */
+static bool note_reset(struct vpm_device *vpm, enum vpm_reset_event event)
 {
 	struct vpm_reset *reset = &vpm->reset;
 
 	lockdep_assert_held(&vpm->reset_lock);
 
-	vpm_decode_note_reset(vpm);
+	vpm_parts_call(vpm, reset_note, event);
 	reset->generation++;
 	update_pending(reset, !reset->open);
 	if (reset->open)
@@ -44,8 +44,7 @@ static bool note_reset(struct vpm_device *vpm)
 static void note_function_reset(struct vpm_device *vpm)
 {
 	vpm->reset.function = true;
-	vpm_migration_note_reset(vpm);
-	note_reset(vpm);
+	note_reset(vpm, VPM_FUNCTION_RESET);
 }
 
 /* Return: whether all resets that have begun are over, and have been followed up. */
@@ -67,30 +66,6 @@ static bool end_follow_up(struct vpm_device *vpm, unsigned int generation, bool 
 	return all;
 }
 
-static void call_prepare(struct vpm_device *vpm)
-{
-	const struct vfio_pci_mediate_ops *ops;
-	struct vfio_mediate_device *dev;
-	int cookie;
-
-	ops = vfio_mediate_enter(vpm->session, &dev, &cookie);
-	if (ops && ops->reset_prepare)
-		ops->reset_prepare(dev);
-	vfio_mediate_exit(vpm->session, cookie);
-}
-
-static void call_done(struct vpm_device *vpm, bool unexpected)
-{
-	const struct vfio_pci_mediate_ops *ops;
-	struct vfio_mediate_device *dev;
-	int cookie;
-
-	ops = vfio_mediate_enter(vpm->session, &dev, &cookie);
-	if (ops && ops->reset_done)
-		ops->reset_done(dev, unexpected);
-	vfio_mediate_exit(vpm->session, cookie);
-}
-
 static void follow_up(struct work_struct *work)
 {
 	struct vpm_reset *reset = container_of(work, struct vpm_reset, work);
@@ -98,7 +73,7 @@ static void follow_up(struct work_struct *work)
 	bool function, under_way, unexpected;
 	unsigned int generation;
 
-	vpm_migration_reset_done(vpm);
+	vpm_parts_call_reverse(vpm, reset_resume);
 
 	spin_lock(&vpm->reset_lock);
 	generation = reset->generation;
@@ -111,10 +86,9 @@ static void follow_up(struct work_struct *work)
 	if (under_way)
 		return;
 
-	vpm_decode_reset_done(vpm);
-	vpm_trap_reset_done(vpm, function);
+	vpm_parts_call(vpm, reset_done, function);
 	if (end_follow_up(vpm, generation, &unexpected))
-		call_done(vpm, unexpected);
+		vpm_vendor_reset_done(vpm, unexpected);
 }
 
 bool vpm_reset_pending(struct vpm_device *vpm)
@@ -128,8 +102,9 @@ void vpm_reset_flush(struct vpm_device *vpm)
 		flush_work(&vpm->reset.work);
 }
 
-void vpm_reset_prepare(struct vpm_device *vpm)
+void vpm_reset_prepare(struct pci_dev *pdev)
 {
+	struct vpm_device *vpm = pci_to_vpm(pdev);
 	struct rw_semaphore *memory_lock = &vpm->core.memory_lock;
 	struct vpm_reset *reset = &vpm->reset;
 	bool unexpected;
@@ -147,12 +122,13 @@ void vpm_reset_prepare(struct vpm_device *vpm)
 
 	mutex_lock(&reset->call_lock);
 	if (reset->open)
-		call_prepare(vpm);
+		vpm_vendor_reset_prepare(vpm);
 	mutex_unlock(&reset->call_lock);
 }
 
-void vpm_reset_done(struct vpm_device *vpm)
+void vpm_reset_done(struct pci_dev *pdev)
 {
+	struct vpm_device *vpm = pci_to_vpm(pdev);
 	struct vpm_reset *reset = &vpm->reset;
 
 	spin_lock(&vpm->reset_lock);
@@ -175,8 +151,7 @@ int vpm_reset_by_driver(void *data)
 
 	spin_lock(&vpm->reset_lock);
 	vpm->reset.lost = false;
-	vpm_migration_note_loss(vpm, false);
-	if (note_reset(vpm))
+	if (note_reset(vpm, VPM_STATE_LOST))
 		ret = 0;
 	spin_unlock(&vpm->reset_lock);
 
@@ -193,7 +168,7 @@ int vpm_reset_lost(void *data)
 	if (reset->open) {
 		reset->lost = true;
 		update_pending(reset, false);
-		vpm_migration_note_loss(vpm, true);
+		vpm_parts_call(vpm, reset_note, VPM_STATE_LOSS_BEGUN);
 		ret = 0;
 	}
 	spin_unlock(&vpm->reset_lock);
@@ -267,7 +242,13 @@ bool vpm_reset_serve(struct vpm_device *vpm, unsigned long timeout)
 	return !left && READ_ONCE(reset->open);
 }
 
-int vpm_reset_by_remover(struct vpm_device *vpm)
+/*
+ * Have the task that removes the device reset it: vfio_pci_core cannot, as it would need the
+ * device lock. Return: 0 or a negative errno; -EAGAIN, as in-tree, when nobody does it, when the
+ * device was pulled out, sleeps, has BARs exported as dma-bufs, or can only be reset along with
+ * others.
+ */
+static int reset_by_remover(struct vpm_device *vpm)
 {
 	struct vpm_reset *reset = &vpm->reset;
 	int ret = -EAGAIN;
@@ -291,6 +272,52 @@ int vpm_reset_by_remover(struct vpm_device *vpm)
 	return READ_ONCE(reset->result);
 }
 
+/*
+ * Another task has locked the device for the moment, as the PCI core has while it recovers from
+ * an error. A VMM whose migration fails then ends if it cannot reset the device.
+ */
+static long reset_again(struct vpm_device *vpm)
+{
+	unsigned long end = jiffies + PATIENCE;
+	long ret = -EAGAIN;
+
+	while (ret == -EAGAIN && !READ_ONCE(vpm->removing) && time_before(jiffies, end)) {
+		schedule_timeout_killable(HZ / 100);
+		if (fatal_signal_pending(current))
+			break;
+		ret = vfio_pci_core_ioctl(&vpm->core.vdev, VFIO_DEVICE_RESET, 0);
+	}
+
+	return ret;
+}
+
+static bool is_failed(struct vpm_device *vpm)
+{
+	unsigned int i;
+
+	for (i = 0; i < vpm->num_parts; i++)
+		if (vpm->parts[i]->is_failed && vpm->parts[i]->is_failed(vpm))
+			return true;
+
+	return false;
+}
+
+long vpm_reset_by_user(struct vpm_device *vpm)
+{
+	long ret = vfio_pci_core_ioctl(&vpm->core.vdev, VFIO_DEVICE_RESET, 0);
+
+	if (ret == -EAGAIN)
+		ret = reset_again(vpm);
+	/*
+	 * A VMM whose migration has failed with its vendor may end if it cannot reset the
+	 * device; it should if this is where the guest was to go.
+	 */
+	if (ret == -EAGAIN && READ_ONCE(vpm->removing) && !is_failed(vpm))
+		ret = reset_by_remover(vpm);
+
+	return ret;
+}
+
 static void set_open(struct vpm_device *vpm, bool open)
 {
 	struct vpm_reset *reset = &vpm->reset;
@@ -307,20 +334,35 @@ static void set_open(struct vpm_device *vpm, bool open)
 	wake_up_all(&reset->wait);
 }
 
-void vpm_reset_start(struct vpm_device *vpm)
+static void start(struct vpm_device *vpm)
 {
 	set_open(vpm, true);
 }
 
-void vpm_reset_stop(struct vpm_device *vpm)
+static void stop(struct vpm_device *vpm)
 {
 	set_open(vpm, false);
 	cancel_work_sync(&vpm->reset.work);
 }
 
-void vpm_reset_init(struct vpm_device *vpm)
+static int init(struct vpm_device *vpm)
 {
+	spin_lock_init(&vpm->reset_lock);
 	mutex_init(&vpm->reset.call_lock);
 	init_waitqueue_head(&vpm->reset.wait);
 	INIT_WORK(&vpm->reset.work, follow_up);
+
+	return 0;
 }
+
+static void release(struct vpm_device *vpm)
+{
+	mutex_destroy(&vpm->reset.call_lock);
+}
+
+const struct vpm_part vpm_reset_part = {
+	.init = init,
+	.release = release,
+	.start = start,
+	.stop = stop,
+};

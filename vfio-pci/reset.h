@@ -11,8 +11,10 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
+struct pci_dev;
 struct vfio_mediate_device;
 struct vpm_device;
+struct vpm_part;
 
 /**
  * struct vpm_reset - Resets of a device
@@ -51,39 +53,24 @@ struct vpm_reset {
 	wait_queue_head_t wait;
 };
 
-/**
- * vpm_reset_init() - Prepare a device, once
- * @vpm:	The device, not yet registered with vfio.
- */
-void vpm_reset_init(struct vpm_device *vpm);
+/* The uppermost part: resets are followed up while all others are set up. */
+extern const struct vpm_part vpm_reset_part;
 
 /**
- * vpm_reset_start() - From now on resets are followed up
- * @vpm:	The device, with all of its parts set up.
- */
-void vpm_reset_start(struct vpm_device *vpm);
-
-/**
- * vpm_reset_stop() - The device is being closed: no follow-up runs any more
- * @vpm:	The device, none of whose parts have been stopped.
- */
-void vpm_reset_stop(struct vpm_device *vpm);
-
-/**
- * vpm_reset_prepare() - The function is about to be reset
- * @vpm:	The device, open or not.
+ * vpm_reset_prepare() - The function is about to be reset: &pci_error_handlers.reset_prepare
+ * @pdev:	The device, open or not.
  *
  * Context: Process context; the device's lock is held, memory_lock may be.
  */
-void vpm_reset_prepare(struct vpm_device *vpm);
+void vpm_reset_prepare(struct pci_dev *pdev);
 
 /**
- * vpm_reset_done() - The function has been reset
- * @vpm:	The device, open or not.
+ * vpm_reset_done() - The function has been reset: &pci_error_handlers.reset_done
+ * @pdev:	The device, open or not.
  *
  * Context: Process context, memory_lock may be held.
  */
-void vpm_reset_done(struct vpm_device *vpm);
+void vpm_reset_done(struct pci_dev *pdev);
 
 /**
  * vpm_reset_by_power() - The function has woken up as after a reset
@@ -97,7 +84,7 @@ void vpm_reset_by_power(struct vpm_device *vpm);
  * vpm_reset_pending() - Is a reset under way, or not followed up?
  * @vpm:	The device.
  *
- * Return: Whether one is. With drain_lock held, a follow-up does not begin.
+ * Return: Whether one is. With the vendor lock held, a follow-up does not begin.
  */
 bool vpm_reset_pending(struct vpm_device *vpm);
 
@@ -137,16 +124,12 @@ int vpm_reset_lost(void *data);
 bool vpm_reset_serve(struct vpm_device *vpm, unsigned long timeout);
 
 /**
- * vpm_reset_by_remover() - Have the task that removes a device reset it
- * @vpm:	The device, open, which is being removed.
- *
- * vfio_pci_core can reset no such device: it would need the device's lock.
+ * vpm_reset_by_user() - VFIO_DEVICE_RESET
+ * @vpm:	The device, open.
  *
  * Context: Process context, sleeps, no lock held.
- * Return: 0 or a negative errno; -EAGAIN, as in-tree, when nobody does it, when it was
- * pulled out, sleeps, has BARs exported as dma-bufs, or could only be reset along with
- * others.
+ * Return: 0 or a negative errno; -EAGAIN when another task has the device locked for long.
  */
-int vpm_reset_by_remover(struct vpm_device *vpm);
+long vpm_reset_by_user(struct vpm_device *vpm);
 
 #endif /* VFIO_PCI_MEDIATE_RESET_H */

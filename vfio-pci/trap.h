@@ -35,6 +35,23 @@ enum vpm_trap_state {
 };
 
 /**
+ * enum vpm_trap_holder - Who wants pages to be trapped
+ * @VPM_TRAP_VENDOR:	The vendor, by vfio_mediate_trap().
+ * @VPM_TRAP_VMM:	The VMM, by the region of trap_region.h.
+ * @VPM_TRAP_TRACKER:	Dirty tracking.
+ *
+ * Pages are trapped while there is a holder. None ends the hold of another. A reset of the
+ * function ends those of the vendor and of the VMM.
+ */
+enum vpm_trap_holder {
+	VPM_TRAP_VENDOR,
+	VPM_TRAP_VMM,
+	VPM_TRAP_TRACKER,
+};
+
+#define VPM_TRAP_NOTIFIERS	2
+
+/**
  * struct vpm_shadow_page - A page that can be trapped, and has a shadow
  * @shadow:	The shadow.
  * @vpm:	The device.
@@ -68,19 +85,16 @@ struct vpm_trap_area {
 /**
  * struct vpm_trap - The traps of a device
  * @toggle_lock: Held while the state changes.
- * @drain_lock:	Held around everything that reaches the vendor by way of a trapped
- *		page: one such access at a time.
- * @in_memory:	The task that holds @drain_lock, while the vendor that it calls may read
- *		the guest's memory and mark it. Written by that task alone.
  * @fault_lock:	Held for read by page faults, for write while mappings are taken
  *		away and until what they are replaced with is ready.
- * @state:	Written with all three locks held, @fault_lock for write; any of
- *		them suffices to read it.
+ * @state:	Written with @toggle_lock, the vendor lock, and @fault_lock for write held; any
+ *		of them suffices to read it.
  * @trapped:	Whether accesses through the device file have to look at @state;
  *		those that did not are over after vfio_mediate_synchronize().
  * @gone:	The vendor is, or has not come yet; set under @toggle_lock.
- * @held:	May not be turned off; under @toggle_lock.
- * @held_only:	It is on for no other reason; likewise.
+ * @holders:	Bit n: &enum vpm_trap_holder n holds; under @toggle_lock.
+ * @notifiers:	Tell the VMM, by its eventfds. Called with @toggle_lock held.
+ * @num_notifiers: Number of @notifiers.
  * @areas:	What can be trapped, in the order in which it is drained.
  * @num_areas:	Number of @areas; 0 while the device is not open.
  * @pages:	The shadows of all @areas.
@@ -95,19 +109,18 @@ struct vpm_trap_area {
  * @vm_ops:	What vfio_pci_core gave the mappings.
  * @eventfd:	Signalled when the state changes; under @toggle_lock.
  *
- * Order of locks: @toggle_lock, @drain_lock, mmap_lock, @fault_lock, then
+ * Order of locks: @toggle_lock, the vendor lock, mmap_lock, @fault_lock, then
  * vfio_pci_core's memory_lock. A reset holds the last: see reset.h.
  */
 struct vpm_trap {
 	struct mutex toggle_lock;	/* see above */
-	struct mutex drain_lock;	/* see above */
-	struct task_struct *in_memory;
 	struct rw_semaphore fault_lock;
 	enum vpm_trap_state state;
 	bool trapped;
 	bool gone;
-	bool held;
-	bool held_only;
+	unsigned long holders;
+	void (*notifiers[VPM_TRAP_NOTIFIERS])(struct vpm_device *vpm);
+	unsigned int num_notifiers;
 	struct vpm_trap_area *areas;
 	unsigned int num_areas;
 	struct vpm_shadow_page *pages;
@@ -123,81 +136,22 @@ struct vpm_trap {
 	struct eventfd_ctx *eventfd;
 };
 
-/**
- * vpm_trap_enter_memory() - The vendor is about to be called, and may read memory
- * @trap:	The device's, with its drain_lock held, and without its fault_lock: memory may
- *		have to be faulted in.
- */
-static inline void vpm_trap_enter_memory(struct vpm_trap *trap)
-{
-	lockdep_assert_held(&trap->drain_lock);
-	WRITE_ONCE(trap->in_memory, current);
-}
+extern const struct vpm_part vpm_trap_part;
 
 /**
- * vpm_trap_leave_memory() - Undo vpm_trap_enter_memory()
- * @trap:	The device's.
+ * vpm_trap_add_notifier() - Be called when the VMM has to know of a change of traps
+ * @vpm:	The device, being opened.
+ * @notify:	Called with toggle_lock held when pages are trapped, when they no longer are, and
+ *		when a reset has ended the hold of the VMM.
  */
-static inline void vpm_trap_leave_memory(struct vpm_trap *trap)
-{
-	WRITE_ONCE(trap->in_memory, NULL);
-}
+void vpm_trap_add_notifier(struct vpm_device *vpm, void (*notify)(struct vpm_device *vpm));
 
 /**
- * vpm_trap_in_memory() - May the vendor read memory where it is called?
- * @trap:	The device's.
- *
- * Return: Whether it may: the caller then holds drain_lock.
+ * vpm_trap_stop() - Do not call the vendor any more
+ * @vpm:	The device.
+ * @detached:	The vendor is gone, and the device still open: shadows read as all ones.
  */
-static inline bool vpm_trap_in_memory(const struct vpm_trap *trap)
-{
-	return READ_ONCE(trap->in_memory) == current;
-}
-
-/**
- * vpm_trap_init() - Prepare a device for traps, once
- * @vpm:	The device, not yet registered with vfio.
- */
-void vpm_trap_init(struct vpm_device *vpm);
-
-/**
- * vpm_trap_setup() - Take over what a vendor declares of traps
- * @vpm:	The device, being opened. Its mediated ranges are set up.
- * @dev:	The declaration.
- *
- * Return: 0, -EINVAL when the declaration makes no sense, -ENOMEM. Whatever is
- * returned, vpm_trap_teardown() must follow.
- */
-int vpm_trap_setup(struct vpm_device *vpm,
-		   const struct vfio_mediate_device *dev);
-
-/**
- * vpm_trap_start() - From now on the vendor may trap
- * @vpm:	The device, with all that was declared set up.
- *
- * Context: Inside vfio_mediate_enter(), so that vpm_trap_detach() comes later.
- */
-void vpm_trap_start(struct vpm_device *vpm);
-
-/**
- * vpm_trap_stop() - The device is being closed: leave the vendor alone
- * @vpm:	The device, which nobody has mapped any more.
- */
-void vpm_trap_stop(struct vpm_device *vpm);
-
-/**
- * vpm_trap_teardown() - Undo vpm_trap_setup()
- * @vpm:	The device, after vpm_trap_stop().
- */
-void vpm_trap_teardown(struct vpm_device *vpm);
-
-/**
- * vpm_trap_detach() - The vendor has gone
- * @vpm:	The device, still open.
- *
- * Trapped pages stay trapped: what is mapped reads as all ones.
- */
-void vpm_trap_detach(struct vpm_device *vpm);
+void vpm_trap_stop(struct vpm_device *vpm, bool detached);
 
 /**
  * vpm_trap_host() - The trap op of struct vfio_mediate_host_ops
@@ -207,6 +161,24 @@ void vpm_trap_detach(struct vpm_device *vpm);
  * Return: See vfio_mediate_trap().
  */
 int vpm_trap_host(void *data, bool on);
+
+/**
+ * vpm_trap_hold_locked() - As vpm_trap_hold() or vpm_trap_release()
+ * @vpm:	The device; toggle_lock held.
+ * @holder:	Who.
+ * @hold:	Which of the two.
+ *
+ * Return: See vfio_mediate_trap().
+ */
+int vpm_trap_hold_locked(struct vpm_device *vpm, enum vpm_trap_holder holder, bool hold);
+
+/**
+ * vpm_trap_hold_exact() - The VMM traps pages that it has not mapped
+ * @vpm:	The device; toggle_lock held.
+ *
+ * Return: 0, -ENODEV, or -EOPNOTSUPP.
+ */
+int vpm_trap_hold_exact(struct vpm_device *vpm);
 
 /**
  * vpm_trap_ack() - The VMM has acted on the state as it is
@@ -227,10 +199,10 @@ int vpm_trap_rw(struct vpm_device *vpm, struct vfio_mediate_access *access);
 
 /**
  * vpm_trap_drain() - Bring to the vendor what has been written to shadows
- * @vpm:	The device; drain_lock held.
+ * @vpm:	The device; vendor lock held.
  *
- * Comes by itself every so often, unless paused; to be called by who holds drain_lock for
- * longer.
+ * The drainer does so every so often, unless it is paused. To be called by a task that holds the
+ * vendor lock for longer.
  */
 void vpm_trap_drain(struct vpm_device *vpm);
 
@@ -252,22 +224,22 @@ void vpm_trap_flush(struct vpm_device *vpm);
 void vpm_trap_pause(struct vpm_device *vpm, bool paused);
 
 /**
- * vpm_trap_hold() - Trap, and go on to do so whatever user space and vendor want
+ * vpm_trap_hold() - Trap pages until vpm_trap_release()
  * @vpm:	The device, open; no lock held that the vendor's callbacks take.
+ * @holder:	Who.
  *
  * Nothing happens when there is nothing to be trapped.
  *
  * Return: 0 or a negative errno, see vfio_mediate_trap().
  */
-int vpm_trap_hold(struct vpm_device *vpm);
+int vpm_trap_hold(struct vpm_device *vpm, enum vpm_trap_holder holder);
 
 /**
  * vpm_trap_release() - Undo vpm_trap_hold()
  * @vpm:	The device.
- *
- * Who had trapped before, or has since, finds them trapped.
+ * @holder:	Who. Pages stay trapped while there is another holder.
  */
-void vpm_trap_release(struct vpm_device *vpm);
+void vpm_trap_release(struct vpm_device *vpm, enum vpm_trap_holder holder);
 
 /**
  * vpm_trap_overlaps() - Are some bytes in pages that can be trapped?
@@ -312,23 +284,12 @@ struct vpm_shadow_page *vpm_trap_find_page(struct vpm_trap_area *area, u64 offse
 bool vpm_trap_can_shadow(struct vpm_device *vpm, u32 region, u64 offset);
 
 /**
- * vpm_trap_mmap() - A mapping with pages that can be trapped
+ * vpm_trap_reset_done() - &vpm_part.reset_done
  * @vpm:	The device.
- * @vma:	As vfio_pci_core_mmap() has made it.
- *
- * Return: 0, or -EBUSY when a page of it is trapped and cannot have a shadow.
- */
-int vpm_trap_mmap(struct vpm_device *vpm, struct vm_area_struct *vma);
-
-/**
- * vpm_trap_reset_done() - The device has been reset: shadows and tracking start anew
- * @vpm:	The device, open, with the reset still pending.
- * @off:	Whether that turns the trap off, unless it is held.
+ * @function:	The function was reset, which ends the holds of the vendor and of the VMM.
  *
  * What the guest has written to a shadow, and what it writes meanwhile, is dropped.
- *
- * Context: Process context, no lock held.
  */
-void vpm_trap_reset_done(struct vpm_device *vpm, bool off);
+void vpm_trap_reset_done(struct vpm_device *vpm, bool function);
 
 #endif /* VFIO_PCI_MEDIATE_TRAP_H */

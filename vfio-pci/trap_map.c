@@ -10,6 +10,7 @@
 #include "compat.h"
 #include "device.h"
 #include "trap.h"
+#include "trap_map.h"
 
 static bool is_mixed(const struct vm_area_struct *vma)
 {

@@ -10,6 +10,7 @@
 
 #include "device.h"
 #include "linux/vfio_mediate.h"
+#include "trap.h"
 #include "trap_region.h"
 
 static u32 get_flags(struct vpm_trap *trap)
@@ -28,13 +29,13 @@ static int set_flags(struct vpm_device *vpm, u32 flags)
 {
 	switch (flags) {
 	case 0:
-		return vpm_trap_want(vpm, VPM_TRAP_OFF);
+		return vpm_trap_hold_locked(vpm, VPM_TRAP_VMM, false);
 	case VFIO_MEDIATE_TRAP_ON:
-		return vpm_trap_want(vpm, VPM_TRAP_SHADOW);
+		return vpm_trap_hold_locked(vpm, VPM_TRAP_VMM, true);
 	case VFIO_MEDIATE_TRAP_EXACT:
 		return vpm_trap_ack(vpm);
 	case VFIO_MEDIATE_TRAP_ON | VFIO_MEDIATE_TRAP_EXACT:
-		return vpm_trap_want(vpm, VPM_TRAP_EXACT);
+		return vpm_trap_hold_exact(vpm);
 	default:
 		return -EINVAL;
 	}
@@ -114,11 +115,26 @@ static const struct vfio_pci_regops trap_region_ops = {
 	.release = trap_region_release,
 };
 
+static void signal(struct vpm_device *vpm)
+{
+	if (vpm->trap.eventfd)
+		eventfd_signal(vpm->trap.eventfd);
+}
+
 int vpm_trap_region_setup(struct vpm_device *vpm)
 {
+	vpm_trap_add_notifier(vpm, signal);
+
 	return vfio_pci_core_register_dev_region(&vpm->core,
 		VFIO_MEDIATE_REGION_TYPE_DYNAMIC_TRAP,
 		VFIO_MEDIATE_REGION_SUBTYPE_DYNAMIC_TRAP_BAR_INFO,
 		&trap_region_ops, sizeof(struct vfio_mediate_trap_info),
 		VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE, NULL);
+}
+
+void vpm_trap_region_teardown(struct vpm_device *vpm)
+{
+	if (vpm->trap.eventfd)
+		eventfd_ctx_put(vpm->trap.eventfd);
+	vpm->trap.eventfd = NULL;
 }

@@ -6,23 +6,20 @@
 #ifndef VFIO_PCI_MEDIATE_TRAP_REGION_H
 #define VFIO_PCI_MEDIATE_TRAP_REGION_H
 
-#include "trap.h"
+struct vpm_device;
 
 /**
  * vpm_trap_region_setup() - Add the region to a device
  * @vpm:	The device, being opened.
  *
- * Return: 0 or -ENOMEM. vfio_pci_core removes it when the device is closed.
+ * Return: 0 or -ENOMEM. vfio_pci_core removes the region when the device is closed.
  */
 int vpm_trap_region_setup(struct vpm_device *vpm);
 
 /**
- * vpm_trap_want() - Trap or do not, as vendor or user space say
- * @vpm:	The device; toggle_lock held.
- * @state:	State that is wanted. VPM_TRAP_SHADOW is met by VPM_TRAP_EXACT.
- *
- * Return: See vfio_mediate_trap().
+ * vpm_trap_region_teardown() - Forget the eventfd that user space has written
+ * @vpm:	The device, closed.
  */
-int vpm_trap_want(struct vpm_device *vpm, enum vpm_trap_state state);
+void vpm_trap_region_teardown(struct vpm_device *vpm);
 
 #endif /* VFIO_PCI_MEDIATE_TRAP_REGION_H */

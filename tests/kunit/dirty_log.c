@@ -497,4 +497,3 @@ static struct kunit_suite dirty_log_suite = {
 kunit_test_suite(dirty_log_suite);
 
 MODULE_IMPORT_NS(COMPAT_NS_IOMMUFD);
-MODULE_IMPORT_NS(VFIO_MEDIATE_HOST_NS);

@@ -10,12 +10,29 @@
 #include <linux/uio.h>
 #include <linux/vmalloc.h>
 
-#include "../../migration/engine.c"
+#include "../../migration/mig.c"
 #include "../../migration/transfer.c"
 #include "../../migration/file.c"
+#include "../../migration/engine.c"
 #include "../../migration/v1.c"
 
 #include "migration.h"
+
+/* Without a device there is nothing to be flushed, and nothing to have a region. */
+void vpm_reset_flush(struct vpm_device *vpm)
+{
+}
+
+void vpm_trap_flush(struct vpm_device *vpm)
+{
+}
+
+int vfio_pci_core_register_dev_region(struct vfio_pci_core_device *core, unsigned int type,
+				      unsigned int subtype, const struct vfio_pci_regops *ops,
+				      size_t size, u32 flags, void *data)
+{
+	return -EOPNOTSUPP;
+}
 
 struct fake_vendor fake;
 
@@ -394,3 +411,5 @@ int fake_v1_write(struct fake_device *device, u64 offset, u64 value)
 {
 	return vpm_v1_access(&device->v1, offset, v1_width(offset), &value, true);
 }
+
+MODULE_IMPORT_NS(VFIO_MEDIATE_HOST_NS);

@@ -8,6 +8,7 @@
 
 #include "migration.h"
 #include "transfer.h"
+#include "vfio_mediate.h"
 
 /* A header, five records of 1 to 5 bytes, and the end */
 #define STREAM_SIZE	(72 + FAKE_RECORDS * 16 + FAKE_SIZE + 16)

@@ -222,6 +222,11 @@ static void demo_reset_done(struct vfio_mediate_device *dev, bool unexpected)
 	demo_count_reset(dev->handle, true, unexpected);
 }
 
+static void demo_trap_changed(struct vfio_mediate_device *dev, bool on, bool released)
+{
+	demo_count_trap(dev->handle, on, released);
+}
+
 static const struct vfio_pci_mediate_ops demo_ops = {
 	.name = "demo",
 	.owner = THIS_MODULE,
@@ -232,6 +237,7 @@ static const struct vfio_pci_mediate_ops demo_ops = {
 	.mmap = demo_mmap,
 	.reset_prepare = demo_reset_prepare,
 	.reset_done = demo_reset_done,
+	.trap_changed = demo_trap_changed,
 };
 
 /* Traps all open devices, or stops it; returns the first error. */

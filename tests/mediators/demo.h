@@ -77,6 +77,9 @@ struct demo {
 	u32 prepared;		/* calls of reset_prepare, reset_done */
 	u32 done;
 	u32 unexpected;		/* of the latter */
+	u32 on;			/* calls of trap_changed */
+	u32 off;
+	u32 released;		/* of these */
 };
 
 /* demo_rw.c */
@@ -94,6 +97,9 @@ int demo_mmap(struct vfio_mediate_device *dev, u32 region, u64 offset, u64 size,
 
 /* Calls of reset_prepare, or of reset_done */
 void demo_count_reset(struct demo *demo, bool done, bool unexpected);
+
+/* A call of trap_changed */
+void demo_count_trap(struct demo *demo, bool on, bool released);
 
 /* demo_trap.c */
 

@@ -225,6 +225,17 @@ void demo_count_reset(struct demo *demo, bool done, bool unexpected)
 	spin_unlock(&demo->lock);
 }
 
+void demo_count_trap(struct demo *demo, bool on, bool released)
+{
+	spin_lock(&demo->lock);
+	if (on)
+		demo->on++;
+	else
+		demo->off++;
+	demo->released += released;
+	spin_unlock(&demo->lock);
+}
+
 static struct dentry *debugfs_dir;
 
 /*
@@ -257,6 +268,8 @@ static int doorbells_show(struct seq_file *file, void *unused)
 		   copy->emulated, copy->trapped);
 	seq_printf(file, "prepared %u\ndone %u\nunexpected %u\n", copy->prepared,
 		   copy->done, copy->unexpected);
+	seq_printf(file, "on %u\noff %u\nreleased %u\n", copy->on, copy->off,
+		   copy->released);
 	for (i = 0; i < ARRAY_SIZE(copy->widths); i++)
 		seq_printf(file, "width%u %u\n", 1 << i, copy->widths[i]);
 	kfree(copy);
@@ -288,6 +301,9 @@ static ssize_t doorbells_write(struct file *file, const char __user *buf,
 	demo->prepared = 0;
 	demo->done = 0;
 	demo->unexpected = 0;
+	demo->on = 0;
+	demo->off = 0;
+	demo->released = 0;
 	memset(demo->widths, 0, sizeof(demo->widths));
 	spin_unlock(&demo->lock);
 

@@ -101,6 +101,9 @@ struct mediate {
  * @prepared: resets that were announced
  * @done: resets that it was told of
  * @unexpected: how many of those nobody knew of
+ * @on: times that it was told that pages are trapped
+ * @off: times that it was told that they no longer are
+ * @released: how many of these were because a reset ended its hold
  * @width: accesses to mediated ranges of 1, 2, 4, 8 bytes
  */
 struct mediate_counts {
@@ -110,6 +113,9 @@ struct mediate_counts {
 	unsigned int prepared;
 	unsigned int done;
 	unsigned int unexpected;
+	unsigned int on;
+	unsigned int off;
+	unsigned int released;
 	unsigned int width[4];
 };
 

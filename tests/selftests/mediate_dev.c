@@ -108,6 +108,12 @@ struct mediate_counts demo_counts(struct mediate *m)
 			counts.done = val;
 		else if (sscanf(line, "unexpected %u", &val) == 1)
 			counts.unexpected = val;
+		else if (sscanf(line, "on %u", &val) == 1)
+			counts.on = val;
+		else if (sscanf(line, "off %u", &val) == 1)
+			counts.off = val;
+		else if (sscanf(line, "released %u", &val) == 1)
+			counts.released = val;
 		else if (sscanf(line, "width%u %u", &width, &val) == 2)
 			counts.width[__builtin_ctz(width)] = val;
 	}

@@ -156,16 +156,22 @@ TEST_F(mediate, states)
 	step(_metadata, m, "exact when exact", trap_set(m, TRAP_EXACT), 0, TRAP_EXACT, fd, 0);
 	step(_metadata, m, "on by the vendor when exact", demo_toggle(true), 0, TRAP_EXACT, fd,
 	     0);
-	step(_metadata, m, "off when exact", trap_set(m, TRAP_OFF), 0, TRAP_OFF, fd, 1);
-	step(_metadata, m, "exact from off", trap_set(m, TRAP_EXACT), 0, TRAP_EXACT, fd, 1);
-	step(_metadata, m, "off by the vendor", demo_toggle(false), 0, TRAP_OFF, fd, 1);
+	step(_metadata, m, "off while the vendor holds", trap_set(m, TRAP_OFF), 0, TRAP_EXACT, fd,
+	     0);
+	step(_metadata, m, "off by the vendor, too", demo_toggle(false), 0, TRAP_OFF, fd, 1);
 	step(_metadata, m, "off by the vendor when off", demo_toggle(false), 0, TRAP_OFF, fd,
 	     0);
+	step(_metadata, m, "exact from off", trap_set(m, TRAP_EXACT), 0, TRAP_EXACT, fd, 1);
+	step(_metadata, m, "off by the vendor, which does not hold", demo_toggle(false), 0,
+	     TRAP_EXACT, fd, 0);
+	step(_metadata, m, "off when exact", trap_set(m, TRAP_OFF), 0, TRAP_OFF, fd, 1);
 	if (shadow) {
 		step(_metadata, m, "on by the vendor", demo_toggle(true), 0, TRAP_ON, fd, 1);
 		step(_metadata, m, "on by the vendor when on", demo_toggle(true), 0, TRAP_ON,
 		     fd, 0);
 		step(_metadata, m, "exact, asked for by the vendor", trap_set(m, TRAP_EXACT), 0,
+		     TRAP_EXACT, fd, 0);
+		step(_metadata, m, "off by the vendor, not by the VMM", demo_toggle(false), 0,
 		     TRAP_EXACT, fd, 0);
 		step(_metadata, m, "off, last", trap_set(m, TRAP_OFF), 0, TRAP_OFF, fd, 1);
 	} else {
@@ -420,6 +426,53 @@ TEST_F(mediate, reset)
 		 "reset: without a trap");
 	CHECK_EQ(eventfd_count(fd), 0, "reset: of which nobody is told");
 	munmap(map, PAGE_4K);
+	set_dt_fd(m, -1);
+	close(fd);
+}
+
+static void expect_told(struct __test_metadata *_metadata, struct mediate *m, unsigned int on,
+			unsigned int off, unsigned int released, const char *when)
+{
+	struct mediate_counts counts = demo_counts(m);
+
+	if (!CHECK(counts.on == on && counts.off == off && counts.released == released,
+		   "holders: what the vendor is told, %s", when))
+		ksft_print_msg("got %u %u %u, want %u %u %u\n", counts.on, counts.off,
+			       counts.released, on, off, released);
+}
+
+/* A holder's trap is ended by itself, or by a reset, and it is told of all but its own. */
+TEST_F(mediate, holders)
+{
+	struct mediate *m = &self->m;
+	__u32 on = m->traps == TRAPS_NOSHADOW ? TRAP_EXACT : TRAP_ON;
+	int fd = new_eventfd();
+
+	set_dt_fd(m, fd);
+	demo_reset(m);
+	step(_metadata, m, "holders: the VMM's", trap_set(m, on), 0, on, fd, 1);
+	expect_told(_metadata, m, 1, 0, 0, "when the VMM traps");
+	step(_metadata, m, "holders: the vendor's, too", demo_toggle(true), 0, on, fd, 0);
+	step(_metadata, m, "holders: not the VMM's", trap_set(m, TRAP_OFF), 0, on, fd, 0);
+	expect_told(_metadata, m, 1, 0, 0, "when nothing changes");
+	step(_metadata, m, "holders: not the vendor's", demo_toggle(false), 0, TRAP_OFF, fd, 1);
+	expect_told(_metadata, m, 1, 0, 0, "of what it does itself");
+	step(_metadata, m, "holders: the VMM's again", trap_set(m, on), 0, on, fd, 1);
+	step(_metadata, m, "holders: which ends", trap_set(m, TRAP_OFF), 0, TRAP_OFF, fd, 1);
+	expect_told(_metadata, m, 2, 1, 0, "when the VMM does not trap any more");
+
+	trap_set(m, on);
+	demo_toggle(true);
+	eventfd_count(fd);
+	demo_reset(m);
+	step(_metadata, m, "holders: of both, reset",
+	     vfio_client_ioctl(m->dev.device_fd, VFIO_DEVICE_RESET, NULL), 0, TRAP_OFF, fd, 1);
+	expect_told(_metadata, m, 0, 1, 1, "when a reset has ended its hold");
+	trap_set(m, on);
+	demo_reset(m);
+	CHECK_EQ(vfio_client_ioctl(m->dev.device_fd, VFIO_DEVICE_RESET, NULL), 0,
+		 "holders: of the VMM alone, reset");
+	expect_told(_metadata, m, 0, 1, 0, "when a reset has ended the VMM's");
 	set_dt_fd(m, -1);
 	close(fd);
 }

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What vfio tells a driver of a device's memory.
+ *
+ * The object by which memory is read is attached to the IOAS that the device is attached to, or to
+ * nothing. That changes under the lock of vfio's device set, which a task that opens or closes the
+ * device also holds; and only while memory cannot be read, see vpm_track_leave_memory().
+ */
+
+#include <linux/vfio_pci_core.h>
+
+#include "container.h"
+#include "device.h"
+#include "iommufd.h"
+#include "migration.h"
+#include "track.h"
+
+void vpm_dma_unmap(struct vfio_device *vdev, u64 iova, u64 length)
+{
+	vpm_container_unmap(&to_vpm(vdev)->track->container);
+}
+
+#if IS_ENABLED(CONFIG_IOMMUFD)
+static int attach(struct vpm_device *vpm, u32 *pt_id)
+{
+	struct vfio_device *vdev = &vpm->core.vdev;
+	struct iommufd_access *access = vpm->track->access;
+	bool was_attached, is_attached;
+	u32 id = *pt_id;
+	int ret;
+
+	if (!access)
+		return vfio_iommufd_physical_attach_ioas(vdev, pt_id);
+
+	was_attached = vpm_track_leave_memory(vpm);
+	ret = vfio_iommufd_physical_attach_ioas(vdev, pt_id);
+	is_attached = ret ? was_attached : vpm_iommufd_attach(access, id, was_attached);
+	if (is_attached)
+		vpm_track_enter_memory(vpm);
+
+	return ret;
+}
+
+int vpm_attach_ioas(struct vfio_device *vdev, u32 *pt_id)
+{
+	struct vpm_device *vpm = to_vpm(vdev);
+	int ret = attach(vpm, pt_id);
+
+	if (!ret)
+		vpm_migration_attached(vpm);
+
+	return ret;
+}
+
+void vpm_detach_ioas(struct vfio_device *vdev)
+{
+	struct vpm_device *vpm = to_vpm(vdev);
+	struct iommufd_access *access = vpm->track->access;
+	bool was_attached;
+
+	was_attached = access && vpm_track_leave_memory(vpm);
+	vfio_iommufd_physical_detach_ioas(vdev);
+	if (was_attached)
+		vpm_iommufd_detach(access);
+}
+#endif

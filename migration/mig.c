@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What state machine, transfers and protocols of a device's migration share.
+ */
+
+#include <linux/slab.h>
+
+#include "mig.h"
+#include "vendor.h"
+
+int vpm_mig_claim(struct vpm_mig *mig, enum vpm_protocol protocol)
+{
+	lockdep_assert_held(&mig->state_lock);
+
+	if (mig->protocol != VPM_PROTOCOL_NONE && mig->protocol != protocol)
+		return -EBUSY;
+	mig->protocol = protocol;
+
+	return 0;
+}
+
+int vpm_mig_check(struct vpm_mig *mig)
+{
+	lockdep_assert_held(&mig->state_lock);
+
+	return mig->watched ? mig->watch->check(mig) : 0;
+}
+
+s64 vpm_mig_size(struct vpm_mig *mig)
+{
+	s64 size;
+
+	if (!mig->session)
+		return -ENODEV;
+
+	CLASS(vpm_call, call)(mig->session);
+
+	if (!call.ops)
+		return -ENODEV;
+	size = min_t(u64, call.dev->migration->size(call.dev), S64_MAX / 2);
+
+	/* As if all records but the last were as long as can be. */
+	return size + sizeof(struct vpm_format_header) +
+	       (size / VPM_FORMAT_MAX_LENGTH + 2) *
+	       sizeof(struct vpm_format_record);
+}
+
+void vpm_mig_lock(struct vpm_mig *mig)
+{
+	mutex_lock(&mig->state_lock);
+	if (xchg(&mig->reset, false))
+		mig->after_reset(mig);
+}
+
+void vpm_mig_unlock(struct vpm_mig *mig)
+{
+	mutex_unlock(&mig->state_lock);
+}
+
+void vpm_mig_reset(struct vpm_mig *mig)
+{
+	xchg(&mig->reset, true);
+}
+
+void vpm_mig_lose(struct vpm_mig *mig, bool begun)
+{
+	unsigned int epoch = mig->epoch;
+
+	WRITE_ONCE(mig->epoch, begun ? epoch | 1 : (epoch + 1) & ~1u);
+	/* The device does nothing yet that whoever read it would not know of. */
+	smp_mb();
+}
+
+struct vpm_mig *vpm_mig_alloc(const struct vpm_identity *id)
+{
+	struct vpm_mig *mig;
+
+	mig = kzalloc(sizeof(*mig), GFP_KERNEL_ACCOUNT);
+	if (!mig)
+		return NULL;
+
+	kref_init(&mig->ref);
+	mutex_init(&mig->state_lock);
+	mig->id = *id;
+	mig->state = VFIO_DEVICE_STATE_RUNNING;
+
+	return mig;
+}
+
+void vpm_mig_get(struct vpm_mig *mig)
+{
+	kref_get(&mig->ref);
+}
+
+static void free_mig(struct kref *ref)
+{
+	struct vpm_mig *mig = container_of(ref, struct vpm_mig, ref);
+
+	mutex_destroy(&mig->state_lock);
+	kfree(mig);
+}
+
+void vpm_mig_put(struct vpm_mig *mig)
+{
+	kref_put(&mig->ref, free_mig);
+}

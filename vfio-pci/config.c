@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Writes of user space to the config space of a mediated device.
+ */
+
+#include <linux/vfio_pci_core.h>
+
+#include "access.h"
+#include "bar.h"
+#include "config.h"
+#include "device.h"
+#include "reset.h"
+#include "trap.h"
+
+/* Is the device in a power state from which it comes back as after a reset? */
+static bool sleeps(struct vpm_device *vpm)
+{
+	return vpm->core.needs_pm_restore && !vpm_is_powered(vpm->core.pdev);
+}
+
+static ssize_t write_any(struct vpm_device *vpm, const char __user *buf, size_t count,
+			 loff_t *ppos)
+{
+	if (vpm_is_mediated(vpm, VFIO_PCI_CONFIG_REGION_INDEX))
+		return vpm_access_rw(vpm, (char __user *)buf, count, ppos, true);
+
+	return vfio_pci_core_write(&vpm->core.vdev, buf, count, ppos);
+}
+
+/*
+ * A write may reset the device, and shut off its DMA: what the guest has written to shadow pages
+ * comes first.
+ */
+ssize_t vpm_config_write(struct vpm_device *vpm, const char __user *buf, size_t count,
+			 loff_t *ppos)
+{
+	u64 offset = *ppos & VFIO_PCI_OFFSET_MASK;
+	bool slept, command;
+	ssize_t done;
+
+	vpm_trap_flush(vpm);
+	slept = sleeps(vpm);
+	command = offset < PCI_COMMAND + 2 && offset + count > PCI_COMMAND;
+	if (command)
+		vpm_decode_begin_write(vpm);
+	done = write_any(vpm, buf, count, ppos);
+	if (command)
+		vpm_decode_end_write(vpm);
+	if (slept && !sleeps(vpm))
+		vpm_reset_by_power(vpm);
+	vpm_reset_flush(vpm);
+
+	return done;
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Calls to the vendor that mediates a device.
+ */
+
+#include <linux/mm.h>
+#include <linux/vfio_pci_core.h>
+#include <linux/vmalloc.h>
+
+#include "bar.h"
+#include "device.h"
+#include "vendor.h"
+
+int vpm_vendor_default_rw(void *data, struct vfio_mediate_access *access)
+{
+	struct vpm_device *vpm = data;
+
+	if (access->region <= VFIO_PCI_BAR5_REGION_INDEX)
+		return vpm_bar_rw(&vpm->core, access);
+
+	return access->region > VFIO_PCI_CONFIG_REGION_INDEX ? -EINVAL : -EOPNOTSUPP;
+}
+
+/* What *pt of the vendor's rw asks for */
+static inline int pass_through(struct vpm_device *vpm,
+			       struct vfio_mediate_access *access)
+{
+	if (access->region > VFIO_PCI_CONFIG_REGION_INDEX)
+		return -EIO;
+	if (access->region > VFIO_PCI_BAR5_REGION_INDEX)
+		return VPM_PASS_THROUGH;
+
+	return vpm_vendor_default_rw(vpm, access);
+}
+
+int vpm_vendor_rw(struct vpm_device *vpm, struct vfio_mediate_access *access)
+{
+	CLASS(vpm_call, call)(vpm->session);
+	bool pt = false;
+	int ret;
+
+	if (!call.ops) {
+		if (access->write || access->region >= VFIO_PCI_NUM_REGIONS)
+			return -ENODEV;
+		access->value = U64_MAX;
+		return 0;
+	}
+
+	ret = min(call.ops->rw(call.dev, access, &pt), 0);
+	if (!ret && pt)
+		ret = pass_through(vpm, access);
+
+	return ret;
+}
+
+int vpm_vendor_mmap(struct vpm_device *vpm, u32 index, u64 offset,
+		    struct vm_area_struct *vma)
+{
+	CLASS(vpm_call, call)(vpm->session);
+	void *memory = NULL;
+	bool pt = false;
+	int ret;
+
+	if (!call.ops)
+		return -ENODEV;
+
+	ret = min(call.ops->mmap(call.dev, index, offset, vma->vm_end - vma->vm_start,
+				 &memory, &pt), 0);
+	if (ret)
+		return ret;
+
+	return memory && !pt ? remap_vmalloc_range(vma, memory, offset >> PAGE_SHIFT) :
+			       -EINVAL;
+}
+
+int vpm_vendor_allows_mmap(struct vpm_device *vpm, u32 index, u64 offset, u64 size)
+{
+	CLASS(vpm_call, call)(vpm->session);
+	bool inside, pt = false;
+	void *memory = NULL;
+	int ret = 0;
+
+	if (!call.ops)
+		return -ENODEV;
+
+	if (call.ops->mmap)
+		ret = min(call.ops->mmap(call.dev, index, offset, size, &memory, &pt), 0);
+	else
+		/* Not where accesses would get past the vendor */
+		pt = vpm_ranges_span(&vpm->region[index].mediated, offset, size,
+				     &inside) == size && !inside;
+
+	return ret || pt ? ret : -EINVAL;
+}
+
+void vpm_vendor_reset_prepare(struct vpm_device *vpm)
+{
+	CLASS(vpm_call, call)(vpm->session);
+
+	if (call.ops && call.ops->reset_prepare)
+		call.ops->reset_prepare(call.dev);
+}
+
+void vpm_vendor_reset_done(struct vpm_device *vpm, bool unexpected)
+{
+	CLASS(vpm_call, call)(vpm->session);
+
+	if (call.ops && call.ops->reset_done)
+		call.ops->reset_done(call.dev, unexpected);
+}
+
+void vpm_vendor_trap_changed(struct vpm_device *vpm, bool on, bool released)
+{
+	CLASS(vpm_call, call)(vpm->session);
+
+	if (call.ops && call.ops->trap_changed)
+		call.ops->trap_changed(call.dev, on, released);
+}
+
+static int init(struct vpm_device *vpm)
+{
+	mutex_init(&vpm->vendor.lock);
+
+	return 0;
+}
+
+static void release(struct vpm_device *vpm)
+{
+	mutex_destroy(&vpm->vendor.lock);
+}
+
+const struct vpm_part vpm_vendor_part = {
+	.init = init,
+	.release = release,
+};
