@@ -20,6 +20,7 @@
 #include "device.h"
 #include "dirty_log.h"
 #include "iommufd.h"
+#include "migration.h"
 #include "track.h"
 #include "vendor.h"
 
