@@ -10,7 +10,7 @@
 #include <uapi/linux/vfio.h>
 
 #include "dirty.h"
-#include "migrate.h"
+#include "state.h"
 #include "vfio_mediate.h"
 
 /* Registers of a VF's BAR 0, of its first queue of each kind */

@@ -9,7 +9,7 @@
 #include <linux/iopoll.h>
 #include <linux/unaligned.h>
 
-#include "migrate.h"
+#include "nic.h"
 
 /* The pool that an address belongs to, or NULL. */
 static struct nic_pool *nic_mac_owner(struct nic *nic, const u8 *mac)
@@ -520,35 +520,4 @@ int nic_pool_drain(struct nic *nic, unsigned int pool, bool tx)
 unsigned int nic_multicast_hash(const u8 *mac)
 {
 	return (mac[4] >> 4 | mac[5] << 4) & (NIC_MTA_BITS - 1);
-}
-
-/**
- * nic_pool_save() - What a VF's pool receives, for another PF
- * @nic:	The PF.
- * @pool:	The pool.
- * @rec:	Where to put it; NIC_FILTER_ACTIVE is left alone.
- */
-void nic_pool_save(struct nic *nic, unsigned int pool, struct nic_rec_filters *rec)
-{
-	const struct nic_pool *p = &nic->pool[pool];
-	u32 words[NIC_MTA_BITS / 32];
-	unsigned int i, n = 0;
-	u32 flags = 0;
-
-	spin_lock_bh(&nic->filter_lock);
-	memcpy(rec->mac, p->mac, sizeof(rec->mac));
-	rec->port_vlan = cpu_to_le16(p->port_vlan);
-	rec->max_frame = cpu_to_le16(p->max_frame);
-	for (i = 0; i < NIC_NUM_VLANS && !p->port_vlan; i++)
-		if (nic->vlan_pools[i] & BIT(pool) && nic->vlan_id[i])
-			rec->vlan[n++] = cpu_to_le16(nic->vlan_id[i]);
-	rec->num_vlans = cpu_to_le16(n);
-	bitmap_to_arr32(words, p->mta, NIC_MTA_BITS);
-	cpu_to_le32_array(words, ARRAY_SIZE(words));
-	memcpy(rec->mta, words, sizeof(words));
-	flags |= FIELD_PREP(NIC_FILTER_VLANS, p->vlans);
-	flags |= FIELD_PREP(NIC_FILTER_MC_PROMISC, p->mc_promisc);
-	flags |= FIELD_PREP(NIC_FILTER_UC_PROMISC, p->uc_promisc);
-	spin_unlock_bh(&nic->filter_lock);
-	rec->flags |= cpu_to_le32(flags);
 }

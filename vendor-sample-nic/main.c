@@ -393,15 +393,10 @@ static struct pci_driver nic_driver = {
 	.err_handler = &nic_error_handlers,
 };
 
-bool nic_drives(struct pci_dev *pf)
-{
-	return pf->driver == &nic_driver;
-}
-
 /* The ops are there before there is a VF to be mediated, and until there is none. */
 static int __init nic_module_init(void)
 {
-	int ret = nic_mediate_register();
+	int ret = nic_mediate_register(&nic_driver);
 
 	if (ret)
 		return ret;

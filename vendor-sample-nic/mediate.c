@@ -9,7 +9,7 @@
 #include <uapi/linux/vfio.h>
 
 #include "dirty.h"
-#include "migrate.h"
+#include "state.h"
 #include "vfio_mediate.h"
 
 /* In BAR 0 of a VF. Nothing but queues is in the last two pages. */
@@ -88,21 +88,19 @@ static const struct vfio_mediate_trap traps[] = {
 	},
 };
 
+/* The PFs' driver, handed in by main.c. */
+static struct pci_driver *pf_driver __ro_after_init;
+
 /*
- * Of VFs that exist while nic_drives() is true, the PF's struct nic exists, too:
- * probe tolerates none before it is complete, and remove leaves none.
+ * Of a VF whose PF has this driver, the PF's struct nic exists, too: probe tolerates no
+ * VFs before it is complete, and remove leaves none.
  */
 static int nic_mediate_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)
 {
-	struct pci_dev *pf = pci_physfn(pdev);
+	struct nic *nic = pci_iov_get_pf_drvdata(pdev, pf_driver);
 	struct nic_mediated *vf;
-	struct nic *nic;
 
-	if (!pdev->is_virtfn || !nic_drives(pf))
-		return -ENODEV;
-
-	nic = pci_get_drvdata(pf);
-	if (READ_ONCE(nic->going))
+	if (IS_ERR(nic) || READ_ONCE(nic->going))
 		return -ENODEV;
 
 	vf = kzalloc(sizeof(*vf), GFP_KERNEL_ACCOUNT);
@@ -197,8 +195,10 @@ void nic_mediate_detach(struct nic *nic)
 	vfio_pci_mediate_detach(&nic_mediate_ops, nic->pdev);
 }
 
-int nic_mediate_register(void)
+int nic_mediate_register(struct pci_driver *driver)
 {
+	pf_driver = driver;
+
 	return vfio_pci_register_mediate_ops(&nic_mediate_ops);
 }
 

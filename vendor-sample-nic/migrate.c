@@ -11,7 +11,7 @@
 #include <linux/slab.h>
 #include <uapi/linux/vfio.h>
 
-#include "migrate.h"
+#include "state.h"
 #include "vfio_mediate.h"
 
 static bool pre_copy = true;

@@ -350,18 +350,24 @@ int nic_stop(struct net_device *netdev);
 /* ethtool.c */
 extern const struct ethtool_ops nic_ethtool_ops;
 
+/* vf.c */
+struct nic_vf *nic_lock_vf(struct nic *nic, int n);
+void nic_vf_write_dma(struct nic *nic, unsigned int n);
+void nic_vf_reset(struct nic *nic, unsigned int n, bool active);
+void nic_vf_mask(struct nic *nic, unsigned int n);
+void nic_vf_open(struct nic *nic, unsigned int n);
+void nic_vf_close(struct nic *nic, unsigned int n);
+
+/* vf_stop.c */
+int nic_vf_stop(struct nic *nic, unsigned int n, bool freeze);
+int nic_vf_start(struct nic *nic, unsigned int n);
+int nic_vf_hold(struct nic *nic, unsigned int n, bool on);
+
 /* sriov.c */
 int nic_sriov_configure(struct pci_dev *pdev, int num_vfs);
 void nic_disable_sriov(struct nic *nic);
-void nic_vf_reset(struct nic *nic, unsigned int n, bool active);
 void nic_vfs_link(struct nic *nic);
 void nic_vfs_restart(struct nic *nic);
-int nic_vf_stop(struct nic *nic, unsigned int n, bool freeze);
-int nic_vf_start(struct nic *nic, unsigned int n);
-void nic_vf_mask(struct nic *nic, unsigned int n);
-int nic_vf_hold(struct nic *nic, unsigned int n, bool on);
-void nic_vf_open(struct nic *nic, unsigned int n);
-void nic_vf_close(struct nic *nic, unsigned int n);
 int nic_set_vf_mac(struct net_device *netdev, int n, u8 *mac);
 int nic_set_vf_vlan(struct net_device *netdev, int n, u16 vlan, u8 qos, __be16 proto);
 int nic_set_vf_rate(struct net_device *netdev, int n, int min_rate, int max_rate);
@@ -408,12 +414,14 @@ void nic_vfs_tell(struct nic *nic);
 void nic_forget_mailbox(struct nic *nic, unsigned int n);
 void nic_vf_notify(struct nic *nic, unsigned int n);
 void nic_vf_answer(struct nic *nic, unsigned int n);
+
+/* requests.c */
 bool nic_serve_vf(struct nic *nic, unsigned int n);
 void nic_mailbox_work(struct work_struct *work);
 
 /* mediate.c */
 void nic_mediate_detach(struct nic *nic);
-int nic_mediate_register(void);
+int nic_mediate_register(struct pci_driver *driver);
 void nic_mediate_unregister(void);
 
 /* debugfs.c */
@@ -421,8 +429,5 @@ void nic_debugfs_add(struct nic *nic);
 void nic_debugfs_remove(struct nic *nic);
 void nic_debugfs_init(void);
 void nic_debugfs_exit(void);
-
-/* main.c */
-bool nic_drives(struct pci_dev *pf);
 
 #endif /* SAMPLE_NIC_NIC_H */

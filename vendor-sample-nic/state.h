@@ -5,8 +5,8 @@
  * what is in none of them.
  */
 
-#ifndef SAMPLE_NIC_MIGRATE_H
-#define SAMPLE_NIC_MIGRATE_H
+#ifndef SAMPLE_NIC_STATE_H
+#define SAMPLE_NIC_STATE_H
 
 #include "nic.h"
 
@@ -155,13 +155,11 @@ void nic_leave_mailbox(struct vfio_mediate_device *dev);
 int nic_counter_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access);
 
 /* replay.c */
+void nic_pool_save(struct nic *nic, unsigned int pool, struct nic_rec_filters *rec);
 int nic_replay_check(const struct nic_rec_filters *rec);
 int nic_replay_allowed(struct nic *nic, unsigned int n, const struct nic_rec_filters *rec,
 		       const uuid_t *guest, const char **what);
 int nic_replay(struct nic *nic, unsigned int n, const struct nic_rec_filters *rec,
 	       const char **what);
 
-/* filter.c */
-void nic_pool_save(struct nic *nic, unsigned int pool, struct nic_rec_filters *rec);
-
-#endif /* SAMPLE_NIC_MIGRATE_H */
+#endif /* SAMPLE_NIC_STATE_H */

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What VFs ask for by mailbox, and their resets. The VF asks, the PF answers. The VF's
+ * driver is not to be believed: a message is copied before it is looked at, and one
+ * that makes no sense is refused without a word in the log.
+ *
+ * Each VF has one message served, then there is a pause: the interrupt is masked as
+ * long as there are messages, and they are looked for from a work item. It must not
+ * depend on timers of the CPU: igbvf waits for the answer with its bottom halves off,
+ * which may be those of this host.
+ */
+
+#include <linux/delay.h>
+#include <linux/unaligned.h>
+
+#include "mailbox.h"
+#include "vfio_mediate.h"
+
+/* The VF was reset. Its driver may have written a message already: keep it. */
+static void nic_vf_flr(struct nic *nic, unsigned int n)
+{
+	nic_vf_reset(nic, n, false);
+	nic_hw_forget_vf(nic, n);
+	if (!(nic_try_mailbox(nic, n) & P2VMAILBOX_PFU))
+		return;
+
+	if (!(nic_rd(nic, MBVFICR) & MBVFICR_REQ(n)))
+		nic_clear_mailbox(nic, n);
+	nic_wr(nic, P2VMAILBOX(n), 0);
+}
+
+/*
+ * The VF's driver then sets up its queues, by writing to pages that may be trapped: they
+ * must show the reset before.
+ */
+static void nic_msg_reset(struct nic *nic, unsigned int n)
+{
+	struct nic_vf *vf = &nic->vf[n];
+
+	/* Not mediated: the host's own driver, or in-tree vfio-pci */
+	if (!vf->open)
+		nic_pool_set_guest(nic, n, NULL);
+	nic_vf_reset(nic, n, true);
+	vf->answer = true;
+	if (!vf->dev || vfio_mediate_was_reset(vf->dev))
+		nic_vf_answer(nic, n);
+}
+
+static int nic_msg_mac(struct nic *nic, unsigned int n, const u32 *msg)
+{
+	u32 info = FIELD_GET(MSG_INFO, msg[0]);
+	u8 mac[ETH_ALEN] = {};
+	unsigned int i;
+
+	if (info == MAC_FILTER_CLR) {
+		for (i = 1; i < NIC_POOL_MACS; i++)
+			nic_pool_set_mac(nic, n, i, mac);
+		return 0;
+	}
+
+	put_unaligned_le32(msg[1], mac);
+	put_unaligned_le16(msg[2], mac + 4);
+	if (!info)
+		return nic_grant_mac(nic, n, mac);
+
+	return info == MAC_FILTER_ADD ? nic_grant_more_macs(nic, n, mac) : -EINVAL;
+}
+
+static int nic_msg_multicast(struct nic *nic, unsigned int n, const u32 *msg)
+{
+	unsigned int info = FIELD_GET(MSG_INFO, msg[0]);
+	unsigned int count = info & ~MULTICAST_OVERFLOW;
+	DECLARE_BITMAP(mta, NIC_MTA_BITS) = {};
+	unsigned int i;
+	u16 hash;
+	int ret;
+
+	if (count > NIC_POOL_HASHES)
+		return -EINVAL;
+
+	for (i = 0; i < count; i++) {
+		hash = msg[1 + i / 2] >> (i % 2 * 16);
+		if (hash >= NIC_MTA_BITS)
+			return -EINVAL;
+		__set_bit(hash, mta);
+	}
+
+	ret = nic_grant_multicast(nic, n, mta);
+	if (ret)
+		return ret;
+
+	/* More addresses than fit into a message: they come only with trust. */
+	return nic_grant_promisc(nic, n, info & MULTICAST_OVERFLOW && nic->vf[n].trusted,
+				 nic->pool[n].uc_promisc);
+}
+
+static int nic_msg_vlan(struct nic *nic, unsigned int n, const u32 *msg)
+{
+	u32 add = FIELD_GET(MSG_INFO, msg[0]);
+
+	return add > 1 ? -EINVAL : nic_grant_vlan(nic, n, msg[1], add);
+}
+
+static int nic_msg_promisc(struct nic *nic, unsigned int n, const u32 *msg)
+{
+	u32 info = FIELD_GET(MSG_INFO, msg[0]);
+
+	if (info & ~(PROMISC_MULTICAST | PROMISC_UNICAST))
+		return -EINVAL;
+
+	return nic_grant_promisc(nic, n, info & PROMISC_MULTICAST, info & PROMISC_UNICAST);
+}
+
+static int nic_msg_request(struct nic *nic, unsigned int n, const u32 *msg)
+{
+	/* Nothing is granted before the reset handshake. */
+	if (!nic->vf[n].active)
+		return -EPERM;
+
+	switch (FIELD_GET(MSG_TYPE, msg[0])) {
+	case VF_SET_MAC_ADDR:
+		return nic_msg_mac(nic, n, msg);
+	case VF_SET_MULTICAST:
+		return nic_msg_multicast(nic, n, msg);
+	case VF_SET_VLAN:
+		return nic_msg_vlan(nic, n, msg);
+	case VF_SET_LPE:
+		return nic_grant_max_frame(nic, n, msg[1]);
+	case VF_SET_PROMISC:
+		return nic_msg_promisc(nic, n, msg);
+	default:
+		return -EINVAL;
+	}
+}
+
+/* The mailbox is owned. */
+static void nic_serve_message(struct nic *nic, unsigned int n)
+{
+	struct nic_vf *vf = &nic->vf[n];
+	u32 msg[MBX_WORDS];
+	unsigned int i;
+	int ret;
+
+	/* The answer tells it, and is not to be overwritten before it was read. */
+	vf->untold = false;
+	for (i = 0; i < MBX_WORDS; i++)
+		msg[i] = nic_rd(nic, VMBMEM(n) + 4 * i);
+	nic_wr(nic, P2VMAILBOX(n), P2VMAILBOX_ACK | P2VMAILBOX_PFU);
+
+	if (msg[0] == VF_RESET) {
+		nic_msg_reset(nic, n);
+		return;
+	}
+
+	ret = nic_msg_request(nic, n, msg);
+	if (ret)
+		pci_dbg(nic->pdev, "VF %u: message %#x: %pe\n", n, msg[0], ERR_PTR(ret));
+	msg[0] &= MSG_INFO | MSG_TYPE;
+	msg[0] |= ret ? MSG_NACK : MSG_ACK;
+	if (vf->active && !vf->link_off)
+		msg[0] |= MSG_CTS;
+	nic_send(nic, n, msg, 1);
+}
+
+/* Whether there was something to do. Context: vf_lock is held. */
+bool nic_serve_vf(struct nic *nic, unsigned int n)
+{
+	int taken = -EAGAIN;
+	u32 flr, mail = 0;
+
+	/* A reset comes before the message that follows it, so look for it last. */
+	if (!nic->vf[n].frozen)
+		mail = nic_rd(nic, MBVFICR) & (MBVFICR_REQ(n) | MBVFICR_ACK(n));
+	flr = nic_rd(nic, VFLRE) & BIT(n);
+	if (flr) {
+		nic_wr(nic, VFLRE, flr);
+		nic_vf_flr(nic, n);
+	}
+	if (mail & MBVFICR_REQ(n))
+		taken = nic_take_mailbox(nic, n);
+	/* A message that cannot be read yet is found again. */
+	if (mail)
+		nic_wr(nic, MBVFICR, taken == -EAGAIN ? mail & ~MBVFICR_REQ(n) : mail);
+	if (!taken)
+		nic_serve_message(nic, n);
+	else if (taken == -ETIMEDOUT)
+		/* The VF does not let go of it: no message, then. */
+		nic_wr(nic, P2VMAILBOX(n), P2VMAILBOX_RVFU);
+
+	return flr || mail;
+}
+
+void nic_mailbox_work(struct work_struct *work)
+{
+	struct nic *nic = container_of(work, struct nic, mailbox_work);
+	bool more = false;
+	unsigned int n;
+
+	mutex_lock(&nic->vf_lock);
+	for (n = 0; n < nic->num_vfs && !nic_gone(nic); n++) {
+		more |= nic_serve_vf(nic, n);
+		if (nic->vf[n].untold)
+			nic_vf_notify(nic, n);
+		more |= nic->vf[n].untold;
+	}
+	mutex_unlock(&nic->vf_lock);
+
+	if (more) {
+		usleep_range(1000, 2000);
+		queue_work(nic->wq, work);
+	} else {
+		nic_wr(nic, IMS, INT_VMMB);
+	}
+}
