@@ -6,7 +6,7 @@
 
 # /// suite
 # [lint]
-# about = "checkpatch, sparse, W=1 and shellcheck"
+# about = "checkpatch, sparse, W=1, kernel-doc, floors and shellcheck"
 # run = "tests/lab/lab lint --tap"
 # daily = [""]
 # host = false
@@ -77,10 +77,26 @@ while read -r file; do
 done < "$list"
 
 # Warnings are errors: what has one has no object, and is compiled again next time.
-# Without Module.symvers, modpost looks at everything again.
-rm -f "$sources/Module.symvers"
-quiet "W=1 and sparse" make -s -k -j "$(nproc)" -C "$kdir" M="$sources" W=1e C=1 \
-	CF=-Wsparse-error KDOCFLAGS=-Werror VFIO_MEDIATE_TESTS=m VFIO_MEDIATE_DROP_IN=m modules
+modules()
+{
+	# Without it, modpost looks at everything again.
+	rm -f "$sources/Module.symvers"
+	make -s -k -j "$(nproc)" -C "$kdir" M="$sources" W=1e C=1 \
+		CF=-Wsparse-error KDOCFLAGS=-Werror "$@" modules
+}
+
+quiet "W=1 and sparse" modules VFIO_MEDIATE_TESTS=m VFIO_MEDIATE_DROP_IN=m
+
+# Which file may use which: floors.py has the rules. The folders whose files it looks at;
+# none stand for all.
+quiet floors python3 tests/lab/floors.py "$sources" mediate vendor-sample-nic
+
+# W=1 has checked the blocks in .c files; -Wall asks for short descriptions and return
+# values, too, and headers are not compiled.
+kernel_doc=$(echo "$c_files" | grep -E '^(mediate|vendor-sample-nic)/')
+# shellcheck disable=SC2086	# a list of words
+[ -z "$kernel_doc" ] ||
+	quiet kernel-doc "$kdir/scripts/kernel-doc" -none -Wall -Werror $kernel_doc
 
 # SC1091, SC2317: files of the lab host, functions that ok calls by name.
 # shellcheck disable=SC2086	# a list of words
