@@ -9,9 +9,9 @@
 
 #include "mailbox.h"
 
-#define MBX_PATIENCE_US		5000	/* until it is taken from a VF that keeps it */
+#define MBX_TIMEOUT_US		5000	/* until it is taken from a VF that keeps it */
 
-u32 nic_try_mailbox(struct nic *nic, unsigned int n)
+u32 nic_mbx_try(struct nic *nic, unsigned int n)
 {
 	nic_wr(nic, P2VMAILBOX(n), P2VMAILBOX_PFU);
 
@@ -22,25 +22,25 @@ u32 nic_try_mailbox(struct nic *nic, unsigned int n)
  * Own the memory of a mailbox. A driver has it for a moment, to write a message. It is not
  * waited for, as vf_lock is held: after -EAGAIN the work item comes again, after its pause.
  */
-int nic_take_mailbox(struct nic *nic, unsigned int n)
+int nic_mbx_acquire(struct nic *nic, unsigned int n)
 {
 	struct nic_vf *vf = &nic->vf[n];
 	ktime_t now = ktime_get();
 
-	if (nic_try_mailbox(nic, n) & P2VMAILBOX_PFU) {
-		vf->busy_since = 0;
+	if (nic_mbx_try(nic, n) & P2VMAILBOX_PFU) {
+		vf->mbx_busy_since = 0;
 		return 0;
 	}
-	vf->busy_since = vf->busy_since ?: now;
-	if (ktime_us_delta(now, vf->busy_since) < MBX_PATIENCE_US)
+	vf->mbx_busy_since = vf->mbx_busy_since ?: now;
+	if (ktime_us_delta(now, vf->mbx_busy_since) < MBX_TIMEOUT_US)
 		return -EAGAIN;
-	vf->busy_since = 0;
+	vf->mbx_busy_since = 0;
 
 	return -ETIMEDOUT;
 }
 
 /* The mailbox is owned, and is no longer after this. */
-void nic_send(struct nic *nic, unsigned int n, const u32 *msg, unsigned int words)
+void nic_mbx_send(struct nic *nic, unsigned int n, const u32 *msg, unsigned int words)
 {
 	unsigned int i;
 
@@ -49,7 +49,7 @@ void nic_send(struct nic *nic, unsigned int n, const u32 *msg, unsigned int word
 	nic_wr(nic, P2VMAILBOX(n), P2VMAILBOX_STS);
 }
 
-void nic_clear_mailbox(struct nic *nic, unsigned int n)
+void nic_mbx_clear(struct nic *nic, unsigned int n)
 {
 	unsigned int i;
 
@@ -58,19 +58,19 @@ void nic_clear_mailbox(struct nic *nic, unsigned int n)
 }
 
 /**
- * nic_forget_mailbox() - Clear the mailbox of a VF, and requests in it
+ * nic_mbx_reset() - Clear the mailbox of a VF, and requests in it
  * @nic:	The PF.
  * @n:		The VF, which is being closed.
  *
  * Context: vf_lock is held.
  */
-void nic_forget_mailbox(struct nic *nic, unsigned int n)
+void nic_mbx_reset(struct nic *nic, unsigned int n)
 {
-	nic->vf[n].busy_since = 0;
+	nic->vf[n].mbx_busy_since = 0;
 	nic->vf[n].untold = false;
 	nic_wr(nic, P2VMAILBOX(n), P2VMAILBOX_RVFU);
 	nic_wr(nic, MBVFICR, MBVFICR_REQ(n) | MBVFICR_ACK(n));
-	nic_clear_mailbox(nic, n);
+	nic_mbx_clear(nic, n);
 }
 
 /**
@@ -97,7 +97,7 @@ void nic_vf_notify(struct nic *nic, unsigned int n)
 	vf->untold = false;
 	if (vf->frozen || vf->answer)
 		return;
-	ret = nic_take_mailbox(nic, n);
+	ret = nic_mbx_acquire(nic, n);
 	if (ret == -EAGAIN) {
 		vf->untold = true;
 		queue_work(nic->wq, &nic->mailbox_work);
@@ -109,7 +109,7 @@ void nic_vf_notify(struct nic *nic, unsigned int n)
 	if (nic_rd(nic, MBVFICR) & MBVFICR_REQ(n))
 		nic_wr(nic, P2VMAILBOX(n), 0);
 	else
-		nic_send(nic, n, &msg, 1);
+		nic_mbx_send(nic, n, &msg, 1);
 }
 
 /**
@@ -135,6 +135,6 @@ void nic_vf_answer(struct nic *nic, unsigned int n)
 		reply[1] = get_unaligned_le32(mac);
 		reply[2] = get_unaligned_le16(mac + 4);
 	}
-	nic_clear_mailbox(nic, n);
-	nic_send(nic, n, reply, ARRAY_SIZE(reply));
+	nic_mbx_clear(nic, n);
+	nic_mbx_send(nic, n, reply, ARRAY_SIZE(reply));
 }

@@ -30,9 +30,9 @@
 #define   PROMISC_UNICAST	0x04
 #define PF_CONTROL_MSG		0x0100
 
-u32 nic_try_mailbox(struct nic *nic, unsigned int n);
-int nic_take_mailbox(struct nic *nic, unsigned int n);
-void nic_send(struct nic *nic, unsigned int n, const u32 *msg, unsigned int words);
-void nic_clear_mailbox(struct nic *nic, unsigned int n);
+u32 nic_mbx_try(struct nic *nic, unsigned int n);
+int nic_mbx_acquire(struct nic *nic, unsigned int n);
+void nic_mbx_send(struct nic *nic, unsigned int n, const u32 *msg, unsigned int words);
+void nic_mbx_clear(struct nic *nic, unsigned int n);
 
 #endif /* SAMPLE_NIC_MAILBOX_H */

@@ -137,7 +137,7 @@ static void nic_mediate_release(struct vfio_mediate_device *dev)
 	struct nic_mediated *vf = dev->handle;
 
 	nic_vf_close(vf->nic, vf->n);
-	nic_leave_mailbox(dev);
+	nic_v2p_release(dev);
 	nic_dirty_free(vf);
 	kfree(vf->state);
 	kfree(vf->saving);

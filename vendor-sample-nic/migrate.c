@@ -159,7 +159,7 @@ void nic_begin_counters(struct nic_mediated *m)
 }
 
 /* No message is on its way any more. Clear the bits that only the VF itself can clear. */
-void nic_leave_mailbox(struct vfio_mediate_device *dev)
+void nic_v2p_release(struct vfio_mediate_device *dev)
 {
 	u32 cleared;
 
@@ -168,7 +168,7 @@ void nic_leave_mailbox(struct vfio_mediate_device *dev)
 }
 
 /* Nothing is pending but what the VF's driver has not looked at yet. */
-static int nic_keep_mailbox(struct vfio_mediate_device *dev)
+static int nic_v2p_latch(struct vfio_mediate_device *dev)
 {
 	struct nic_mediated *m = dev->handle;
 	u32 val;
@@ -181,9 +181,9 @@ static int nic_keep_mailbox(struct vfio_mediate_device *dev)
 	/* Reading has cleared them. */
 	mutex_lock(&m->nic->vf_lock);
 	if (val & V2PMAILBOX_PFSTS)
-		m->nic->vf[m->n].mailbox |= P2VMAILBOX_STS;
+		m->nic->vf[m->n].mbx_latched |= P2VMAILBOX_STS;
 	if (val & V2PMAILBOX_PFACK)
-		m->nic->vf[m->n].mailbox |= P2VMAILBOX_ACK;
+		m->nic->vf[m->n].mbx_latched |= P2VMAILBOX_ACK;
 	mutex_unlock(&m->nic->vf_lock);
 
 	return 0;
@@ -206,7 +206,7 @@ static int nic_stop_vf(struct vfio_mediate_device *dev)
 	if (ret)
 		return ret;
 
-	ret = nic_keep_mailbox(dev);
+	ret = nic_v2p_latch(dev);
 	if (!ret)
 		return 0;
 
@@ -279,14 +279,14 @@ static int nic_save_vf(struct vfio_mediate_device *dev, void *data)
 
 	ret = vf_read_all(dev, vf_regs, NIC_VF_REGS, 0, rec->reg);
 	if (!ret)
-		ret = nic_keep_mailbox(dev);
+		ret = nic_v2p_latch(dev);
 	if (!ret)
 		ret = vf_read(dev, V2PMAILBOX, &val);
 	if (ret)
 		return ret;
 
 	mutex_lock(&m->nic->vf_lock);
-	pending = m->nic->vf[m->n].mailbox;
+	pending = m->nic->vf[m->n].mbx_latched;
 	unmasked = m->nic->vf[m->n].unmasked >> __ffs(EIMS_VF(m->n));
 	for (i = 0; i < NIC_MBX_WORDS; i++)
 		rec->message[i] = cpu_to_le32(nic_rd(m->nic, VMBMEM(m->n) + 4 * i));
@@ -583,9 +583,9 @@ static int nic_apply_filters(struct nic *nic, unsigned int n, const struct nic_s
 		return ret;
 
 	if (mailbox & V2PMAILBOX_PFSTS)
-		vf->mailbox |= P2VMAILBOX_STS;
+		vf->mbx_latched |= P2VMAILBOX_STS;
 	if (mailbox & V2PMAILBOX_PFACK)
-		vf->mailbox |= P2VMAILBOX_ACK;
+		vf->mbx_latched |= P2VMAILBOX_ACK;
 	for (i = 0; i < NIC_MBX_WORDS; i++)
 		nic_wr(nic, VMBMEM(n) + 4 * i, le32_to_cpu(state->vf.message[i]));
 

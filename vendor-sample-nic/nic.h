@@ -175,8 +175,8 @@ struct nic_vf_stats {
  * @frozen:	Neither is its mailbox served.
  * @held:	Receives nothing for the moment, see nic_vf_hold().
  * @unmasked:	Its bits of EIMS, which are masked while it is @frozen.
- * @mailbox:	What its driver is still to find in its mailbox: P2VMAILBOX_STS, _ACK.
- * @busy_since:	Since when its mailbox has not been to be had; 0 when it was the last time.
+ * @mbx_latched: What its driver is still to find in its mailbox: P2VMAILBOX_STS, _ACK.
+ * @mbx_busy_since:	Since when its mailbox has not been to be had; 0 when it was the last time.
  * @untold:	It is yet to be told how things stand, by the work item.
  * @answer:	Its driver has said that it has reset the VF, and waits for the answer; the
  *		PF owns its mailbox.
@@ -201,8 +201,8 @@ struct nic_vf {
 	bool frozen;
 	bool held;
 	u32 unmasked;
-	u32 mailbox;
-	ktime_t busy_since;
+	u32 mbx_latched;
+	ktime_t mbx_busy_since;
 	bool untold;
 	bool answer;
 	bool orphan;
@@ -411,7 +411,7 @@ void nic_vfs_announce(struct nic *nic);
 void nic_vfs_tell(struct nic *nic);
 
 /* mailbox.c */
-void nic_forget_mailbox(struct nic *nic, unsigned int n);
+void nic_mbx_reset(struct nic *nic, unsigned int n);
 void nic_vf_notify(struct nic *nic, unsigned int n);
 void nic_vf_answer(struct nic *nic, unsigned int n);
 

@@ -122,7 +122,7 @@ static void nic_replay_begin(struct nic *nic, unsigned int n, bool active)
 		nic_pool_set_mac(nic, n, 0, none);
 	vf->active = active;
 	vf->unmasked = 0;
-	vf->mailbox = 0;
+	vf->mbx_latched = 0;
 }
 
 static int nic_replay_macs(struct nic *nic, unsigned int n, const struct nic_rec_filters *rec)

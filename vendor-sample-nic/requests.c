@@ -21,11 +21,11 @@ static void nic_vf_flr(struct nic *nic, unsigned int n)
 {
 	nic_vf_reset(nic, n, false);
 	nic_hw_forget_vf(nic, n);
-	if (!(nic_try_mailbox(nic, n) & P2VMAILBOX_PFU))
+	if (!(nic_mbx_try(nic, n) & P2VMAILBOX_PFU))
 		return;
 
 	if (!(nic_rd(nic, MBVFICR) & MBVFICR_REQ(n)))
-		nic_clear_mailbox(nic, n);
+		nic_mbx_clear(nic, n);
 	nic_wr(nic, P2VMAILBOX(n), 0);
 }
 
@@ -159,7 +159,7 @@ static void nic_serve_message(struct nic *nic, unsigned int n)
 	msg[0] |= ret ? MSG_NACK : MSG_ACK;
 	if (vf->active && !vf->link_off)
 		msg[0] |= MSG_CTS;
-	nic_send(nic, n, msg, 1);
+	nic_mbx_send(nic, n, msg, 1);
 }
 
 /* Whether there was something to do. Context: vf_lock is held. */
@@ -177,7 +177,7 @@ bool nic_serve_vf(struct nic *nic, unsigned int n)
 		nic_vf_flr(nic, n);
 	}
 	if (mail & MBVFICR_REQ(n))
-		taken = nic_take_mailbox(nic, n);
+		taken = nic_mbx_acquire(nic, n);
 	/* A message that cannot be read yet is found again. */
 	if (mail)
 		nic_wr(nic, MBVFICR, taken == -EAGAIN ? mail & ~MBVFICR_REQ(n) : mail);

@@ -81,7 +81,7 @@ static void nic_init_vf(struct nic *nic, unsigned int n)
 	nic->vf[n].link_off = false;
 	nic->vf[n].stopped = false;
 	nic->vf[n].frozen = false;
-	nic->vf[n].busy_since = 0;
+	nic->vf[n].mbx_busy_since = 0;
 	nic->vf[n].untold = false;
 	nic_pool_set_guest(nic, n, NULL);
 	nic_pool_set_mac(nic, n, 0, none);

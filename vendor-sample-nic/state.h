@@ -151,7 +151,7 @@ struct nic_mediated {
 /* migrate.c */
 extern const struct vfio_mediate_migration_ops nic_migration_ops;
 void nic_begin_counters(struct nic_mediated *m);
-void nic_leave_mailbox(struct vfio_mediate_device *dev);
+void nic_v2p_release(struct vfio_mediate_device *dev);
 int nic_counter_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access);
 
 /* replay.c */

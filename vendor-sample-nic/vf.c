@@ -49,7 +49,7 @@ void nic_vf_reset(struct nic *nic, unsigned int n, bool active)
 		active = false;
 	vf->active = active;
 	vf->unmasked = 0;
-	vf->mailbox = 0;
+	vf->mbx_latched = 0;
 	nic_vf_write_dma(nic, n);
 }
 
@@ -100,7 +100,7 @@ void nic_vf_close(struct nic *nic, unsigned int n)
 	if (!nic->pool[n].suspended)
 		nic_pool_set_guest(nic, n, NULL);
 	nic_hw_forget_vf(nic, n);
-	nic_forget_mailbox(nic, n);
+	nic_mbx_reset(nic, n);
 	vf->orphan = false;
 	vf->news = 0;
 	mutex_unlock(&nic->vf_lock);

@@ -13,11 +13,11 @@ static void nic_thaw(struct nic *nic, unsigned int n)
 	vf->frozen = false;
 	nic_wr(nic, EIMS, vf->unmasked);
 	vf->unmasked = 0;
-	if (vf->mailbox)
-		nic_wr(nic, P2VMAILBOX(n), vf->mailbox);
+	if (vf->mbx_latched)
+		nic_wr(nic, P2VMAILBOX(n), vf->mbx_latched);
 	else if (vf->active)
 		vf->untold = true;	/* told by the work item, as its guest waits to run */
-	vf->mailbox = 0;
+	vf->mbx_latched = 0;
 	if (vf->news)
 		nic_vfs_announce(nic);
 	queue_work(nic->wq, &nic->mailbox_work);
