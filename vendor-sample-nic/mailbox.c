@@ -67,7 +67,7 @@ void nic_mbx_clear(struct nic *nic, unsigned int n)
 void nic_mbx_reset(struct nic *nic, unsigned int n)
 {
 	nic->vf[n].mbx_busy_since = 0;
-	nic->vf[n].untold = false;
+	nic->vf[n].notify_pending = false;
 	nic_wr(nic, P2VMAILBOX(n), P2VMAILBOX_RVFU);
 	nic_wr(nic, MBVFICR, MBVFICR_REQ(n) | MBVFICR_ACK(n));
 	nic_mbx_clear(nic, n);
@@ -94,12 +94,12 @@ void nic_vf_notify(struct nic *nic, unsigned int n)
 	else if (!vf->link_off)
 		msg |= MSG_CTS;
 
-	vf->untold = false;
-	if (vf->frozen || vf->answer)
+	vf->notify_pending = false;
+	if (vf->frozen || vf->reset_reply)
 		return;
 	ret = nic_mbx_acquire(nic, n);
 	if (ret == -EAGAIN) {
-		vf->untold = true;
+		vf->notify_pending = true;
 		queue_work(nic->wq, &nic->mailbox_work);
 	}
 	if (ret)
@@ -113,21 +113,21 @@ void nic_vf_notify(struct nic *nic, unsigned int n)
 }
 
 /**
- * nic_vf_answer() - Tell a VF's driver that its reset is complete, if it waits for that
+ * nic_vf_send_reset_reply() - Tell a VF's driver that its reset is complete, if it waits for that
  * @nic:	The PF.
  * @n:		The VF.
  *
  * Context: vf_lock is held.
  */
-void nic_vf_answer(struct nic *nic, unsigned int n)
+void nic_vf_send_reset_reply(struct nic *nic, unsigned int n)
 {
 	const u8 *mac = nic->pool[n].mac[0];
 	u32 reply[3] = { VF_RESET };
 
-	if (!nic->vf[n].answer)
+	if (!nic->vf[n].reset_reply)
 		return;
 
-	nic->vf[n].answer = false;
+	nic->vf[n].reset_reply = false;
 	if (is_zero_ether_addr(mac) || !nic->vf[n].active) {
 		reply[0] |= MSG_NACK;
 	} else {

@@ -34,7 +34,7 @@ static void nic_check_link(struct nic *nic)
 	}
 
 	mutex_lock(&nic->vf_lock);
-	nic_vfs_link(nic);
+	nic_vfs_link_changed(nic);
 	mutex_unlock(&nic->vf_lock);
 }
 
@@ -43,7 +43,7 @@ static void nic_service(struct work_struct *work)
 	struct nic *nic = container_of(work, struct nic, service.work);
 
 	nic_check_link(nic);
-	nic_vfs_tell(nic);
+	nic_vfs_send_notices(nic);
 	nic_update_stats(nic);
 	queue_delayed_work(nic->wq, &nic->service, NIC_SERVICE_PERIOD);
 }
@@ -69,11 +69,11 @@ static irqreturn_t nic_other_irq(int irq, void *data)
 static void nic_restart_hw(struct nic *nic)
 {
 	mutex_lock(&nic->vf_lock);
-	nic_vfs_lose(nic);
+	nic_vfs_state_lost(nic);
 	nic_hw_reset(nic);
 	nic_hw_start(nic);
 	nic_vfs_restart(nic);
-	nic_vfs_found(nic);
+	nic_vfs_was_reset(nic);
 	mutex_unlock(&nic->vf_lock);
 }
 
@@ -89,7 +89,7 @@ static void nic_halt(struct nic *nic)
 	rtnl_unlock();
 
 	mutex_lock(&nic->vf_lock);
-	nic_vfs_lose(nic);
+	nic_vfs_state_lost(nic);
 	nic_hw_reset(nic);
 	mutex_unlock(&nic->vf_lock);
 	cancel_work_sync(&nic->mailbox_work);
@@ -324,7 +324,7 @@ static pci_ers_result_t nic_error_detected(struct pci_dev *pdev, pci_channel_sta
 {
 	struct nic *nic = pci_get_drvdata(pdev);
 
-	nic_vfs_save(nic);
+	nic_vfs_save_pci(nic);
 	nic_halt(nic);
 
 	switch (state) {
@@ -342,7 +342,7 @@ static pci_ers_result_t nic_slot_reset(struct pci_dev *pdev)
 {
 	pci_restore_state(pdev);
 	pci_save_state(pdev);
-	nic_vfs_restore(pci_get_drvdata(pdev));
+	nic_vfs_restore_pci(pci_get_drvdata(pdev));
 
 	return PCI_ERS_RESULT_RECOVERED;
 }
@@ -358,13 +358,13 @@ static void nic_reset_prepare(struct pci_dev *pdev)
 {
 	struct nic *nic = pci_get_drvdata(pdev);
 
-	nic_vfs_save(nic);
+	nic_vfs_save_pci(nic);
 	nic_halt(nic);
 }
 
 static void nic_reset_done(struct pci_dev *pdev)
 {
-	nic_vfs_restore(pci_get_drvdata(pdev));
+	nic_vfs_restore_pci(pci_get_drvdata(pdev));
 	nic_error_resume(pdev);
 }
 

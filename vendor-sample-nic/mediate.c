@@ -166,10 +166,10 @@ static void nic_mediate_reset_done(struct vfio_mediate_device *dev, bool unexpec
 	struct nic_mediated *m = dev->handle;
 
 	mutex_lock(&m->nic->vf_lock);
-	nic_vf_answer(m->nic, m->n);
+	nic_vf_send_reset_reply(m->nic, m->n);
 	if (unexpected) {
-		nic_serve_vf(m->nic, m->n);
-		nic_vf_begin_news(m->nic, m->n);
+		nic_vf_handle_events(m->nic, m->n);
+		nic_vf_schedule_notices(m->nic, m->n);
 	}
 	mutex_unlock(&m->nic->vf_lock);
 }

@@ -387,7 +387,7 @@ static u64 nic_state_size(struct vfio_mediate_device *dev)
 }
 
 /* Return: 1, 0 if the destination has that already, or a negative errno. */
-static int nic_is_news(struct vfio_mediate_device *dev, unsigned int type)
+static int nic_record_changed(struct vfio_mediate_device *dev, unsigned int type)
 {
 	struct nic_mediated *m = dev->handle;
 	struct nic_saving *saving = m->saving;
@@ -405,13 +405,13 @@ static int nic_is_news(struct vfio_mediate_device *dev, unsigned int type)
 	       memcmp((void *)&saving->sent + records[type].offset, now, records[type].size);
 }
 
-/* Return: As nic_is_news(). */
-static int nic_save_news(struct vfio_mediate_device *dev, unsigned int type,
-			 struct vfio_mediate_record *record)
+/* Return: As nic_record_changed(). */
+static int nic_save_changed(struct vfio_mediate_device *dev, unsigned int type,
+			    struct vfio_mediate_record *record)
 {
 	struct nic_mediated *m = dev->handle;
 	struct nic_saving *saving = m->saving;
-	int ret = nic_is_news(dev, type);
+	int ret = nic_record_changed(dev, type);
 
 	if (ret <= 0)
 		return ret;
@@ -462,7 +462,7 @@ static int nic_save(struct vfio_mediate_device *dev, struct vfio_mediate_record 
 	if (!record->index)
 		m->saving->next = 1;
 	while (!ret && m->saving->next < ARRAY_SIZE(records)) {
-		ret = nic_save_news(dev, m->saving->next, record);
+		ret = nic_save_changed(dev, m->saving->next, record);
 		m->saving->next += ret >= 0;
 	}
 
@@ -476,7 +476,7 @@ static int nic_pre_copy(struct vfio_mediate_device *dev, struct vfio_mediate_rec
 	int ret = 0;
 
 	for (i = 0; m->pre_copy && !ret && i < ARRAY_SIZE(early_records); i++)
-		ret = nic_save_news(dev, early_records[i], record);
+		ret = nic_save_changed(dev, early_records[i], record);
 
 	return ret;
 }
@@ -488,7 +488,7 @@ static void nic_pre_copy_size(struct vfio_mediate_device *dev, u64 *initial, u64
 
 	for (i = 0; m->pre_copy && i < ARRAY_SIZE(early_records); i++) {
 		type = early_records[i];
-		if (nic_is_news(dev, type) <= 0)
+		if (nic_record_changed(dev, type) <= 0)
 			continue;
 		if (m->saving->sent.have & BIT(type))
 			*changed += records[type].size;

@@ -177,11 +177,11 @@ struct nic_vf_stats {
  * @unmasked:	Its bits of EIMS, which are masked while it is @frozen.
  * @mbx_latched: What its driver is still to find in its mailbox: P2VMAILBOX_STS, _ACK.
  * @mbx_busy_since:	Since when its mailbox has not been to be had; 0 when it was the last time.
- * @untold:	It is yet to be told how things stand, by the work item.
- * @answer:	Its driver has said that it has reset the VF, and waits for the answer; the
+ * @notify_pending:	It is yet to be told how things stand, by the work item.
+ * @reset_reply:	Its driver has said that it has reset the VF, and waits for the answer; the
  *		PF owns its mailbox.
- * @orphan:	It was reset since its driver last said that it is there.
- * @news:	Times that its driver will be told, unless it says so again.
+ * @reset_unseen:	It was reset since its driver last said that it is there.
+ * @notices:	Times that its driver will be told, unless it says so again.
  * @pci_state:	Its PCI configuration, while the PF is reset, or NULL.
  */
 struct nic_vf {
@@ -203,10 +203,10 @@ struct nic_vf {
 	u32 unmasked;
 	u32 mbx_latched;
 	ktime_t mbx_busy_since;
-	bool untold;
-	bool answer;
-	bool orphan;
-	unsigned int news;
+	bool notify_pending;
+	bool reset_reply;
+	bool reset_unseen;
+	unsigned int notices;
 	struct pci_saved_state *pci_state;
 };
 
@@ -366,7 +366,7 @@ int nic_vf_hold(struct nic *nic, unsigned int n, bool on);
 /* sriov.c */
 int nic_sriov_configure(struct pci_dev *pdev, int num_vfs);
 void nic_disable_sriov(struct nic *nic);
-void nic_vfs_link(struct nic *nic);
+void nic_vfs_link_changed(struct nic *nic);
 void nic_vfs_restart(struct nic *nic);
 int nic_set_vf_mac(struct net_device *netdev, int n, u8 *mac);
 int nic_set_vf_vlan(struct net_device *netdev, int n, u16 vlan, u8 qos, __be16 proto);
@@ -401,22 +401,22 @@ int nic_grant_max_frame(struct nic *nic, unsigned int n, u32 size);
 int nic_grant_promisc(struct nic *nic, unsigned int n, bool multicast, bool unicast);
 
 /* reset.c */
-void nic_vfs_save(struct nic *nic);
-void nic_vfs_restore(struct nic *nic);
-void nic_vfs_lose(struct nic *nic);
-void nic_vfs_found(struct nic *nic);
+void nic_vfs_save_pci(struct nic *nic);
+void nic_vfs_restore_pci(struct nic *nic);
+void nic_vfs_state_lost(struct nic *nic);
+void nic_vfs_was_reset(struct nic *nic);
 void nic_vf_note_reset(struct nic *nic, unsigned int n, bool active);
-void nic_vf_begin_news(struct nic *nic, unsigned int n);
-void nic_vfs_announce(struct nic *nic);
-void nic_vfs_tell(struct nic *nic);
+void nic_vf_schedule_notices(struct nic *nic, unsigned int n);
+void nic_vfs_notify(struct nic *nic);
+void nic_vfs_send_notices(struct nic *nic);
 
 /* mailbox.c */
 void nic_mbx_reset(struct nic *nic, unsigned int n);
 void nic_vf_notify(struct nic *nic, unsigned int n);
-void nic_vf_answer(struct nic *nic, unsigned int n);
+void nic_vf_send_reset_reply(struct nic *nic, unsigned int n);
 
 /* requests.c */
-bool nic_serve_vf(struct nic *nic, unsigned int n);
+bool nic_vf_handle_events(struct nic *nic, unsigned int n);
 void nic_mailbox_work(struct work_struct *work);
 
 /* mediate.c */

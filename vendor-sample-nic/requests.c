@@ -17,7 +17,7 @@
 #include "vfio_mediate.h"
 
 /* The VF was reset. Its driver may have written a message already: keep it. */
-static void nic_vf_flr(struct nic *nic, unsigned int n)
+static void nic_vf_handle_flr(struct nic *nic, unsigned int n)
 {
 	nic_vf_reset(nic, n, false);
 	nic_hw_forget_vf(nic, n);
@@ -41,9 +41,9 @@ static void nic_msg_reset(struct nic *nic, unsigned int n)
 	if (!vf->open)
 		nic_pool_set_guest(nic, n, NULL);
 	nic_vf_reset(nic, n, true);
-	vf->answer = true;
+	vf->reset_reply = true;
 	if (!vf->dev || vfio_mediate_was_reset(vf->dev))
-		nic_vf_answer(nic, n);
+		nic_vf_send_reset_reply(nic, n);
 }
 
 static int nic_msg_mac(struct nic *nic, unsigned int n, const u32 *msg)
@@ -134,7 +134,7 @@ static int nic_msg_request(struct nic *nic, unsigned int n, const u32 *msg)
 }
 
 /* The mailbox is owned. */
-static void nic_serve_message(struct nic *nic, unsigned int n)
+static void nic_vf_handle_message(struct nic *nic, unsigned int n)
 {
 	struct nic_vf *vf = &nic->vf[n];
 	u32 msg[MBX_WORDS];
@@ -142,7 +142,7 @@ static void nic_serve_message(struct nic *nic, unsigned int n)
 	int ret;
 
 	/* The answer tells it, and is not to be overwritten before it was read. */
-	vf->untold = false;
+	vf->notify_pending = false;
 	for (i = 0; i < MBX_WORDS; i++)
 		msg[i] = nic_rd(nic, VMBMEM(n) + 4 * i);
 	nic_wr(nic, P2VMAILBOX(n), P2VMAILBOX_ACK | P2VMAILBOX_PFU);
@@ -163,7 +163,7 @@ static void nic_serve_message(struct nic *nic, unsigned int n)
 }
 
 /* Whether there was something to do. Context: vf_lock is held. */
-bool nic_serve_vf(struct nic *nic, unsigned int n)
+bool nic_vf_handle_events(struct nic *nic, unsigned int n)
 {
 	int taken = -EAGAIN;
 	u32 flr, mail = 0;
@@ -174,7 +174,7 @@ bool nic_serve_vf(struct nic *nic, unsigned int n)
 	flr = nic_rd(nic, VFLRE) & BIT(n);
 	if (flr) {
 		nic_wr(nic, VFLRE, flr);
-		nic_vf_flr(nic, n);
+		nic_vf_handle_flr(nic, n);
 	}
 	if (mail & MBVFICR_REQ(n))
 		taken = nic_mbx_acquire(nic, n);
@@ -182,7 +182,7 @@ bool nic_serve_vf(struct nic *nic, unsigned int n)
 	if (mail)
 		nic_wr(nic, MBVFICR, taken == -EAGAIN ? mail & ~MBVFICR_REQ(n) : mail);
 	if (!taken)
-		nic_serve_message(nic, n);
+		nic_vf_handle_message(nic, n);
 	else if (taken == -ETIMEDOUT)
 		/* The VF does not let go of it: no message, then. */
 		nic_wr(nic, P2VMAILBOX(n), P2VMAILBOX_RVFU);
@@ -198,10 +198,10 @@ void nic_mailbox_work(struct work_struct *work)
 
 	mutex_lock(&nic->vf_lock);
 	for (n = 0; n < nic->num_vfs && !nic_gone(nic); n++) {
-		more |= nic_serve_vf(nic, n);
-		if (nic->vf[n].untold)
+		more |= nic_vf_handle_events(nic, n);
+		if (nic->vf[n].notify_pending)
 			nic_vf_notify(nic, n);
-		more |= nic->vf[n].untold;
+		more |= nic->vf[n].notify_pending;
 	}
 	mutex_unlock(&nic->vf_lock);
 

@@ -11,7 +11,7 @@
 #include "vfio_mediate.h"
 
 /* Times that a driver is told, one each NIC_SERVICE_PERIOD */
-#define NIC_NEWS	10
+#define NIC_RESET_NOTICES	10
 
 /* The next VF of the PF, after one that is let go of. */
 static struct pci_dev *nic_next_vf(struct nic *nic, struct pci_dev *vf)
@@ -32,7 +32,7 @@ static bool nic_lock_vf_dev(struct pci_dev *vf)
 }
 
 /**
- * nic_vfs_save() - Keep the PCI configuration of the VFs
+ * nic_vfs_save_pci() - Keep the PCI configuration of the VFs
  * @nic:	The PF, about to be reset.
  *
  * A function level reset of the PF takes SR-IOV, and with it the VFs' bus mastering and
@@ -40,7 +40,7 @@ static bool nic_lock_vf_dev(struct pci_dev *vf)
  *
  * Context: Process context, sleeps. The PF's device lock is held.
  */
-void nic_vfs_save(struct nic *nic)
+void nic_vfs_save_pci(struct nic *nic)
 {
 	struct pci_dev *vf = NULL;
 	u16 command;
@@ -62,12 +62,12 @@ void nic_vfs_save(struct nic *nic)
 }
 
 /**
- * nic_vfs_restore() - Restore the PCI configuration of the VFs
+ * nic_vfs_restore_pci() - Restore the PCI configuration of the VFs
  * @nic:	The PF, reset, with its own configuration restored.
  *
- * Context: As for nic_vfs_save().
+ * Context: As for nic_vfs_save_pci().
  */
-void nic_vfs_restore(struct nic *nic)
+void nic_vfs_restore_pci(struct nic *nic)
 {
 	struct pci_dev *vf = NULL;
 	bool locked;
@@ -86,7 +86,7 @@ void nic_vfs_restore(struct nic *nic)
 }
 
 /* The device is about to be reset: what VMMs save or load of VFs is void. With vf_lock. */
-void nic_vfs_lose(struct nic *nic)
+void nic_vfs_state_lost(struct nic *nic)
 {
 	unsigned int n;
 
@@ -96,7 +96,7 @@ void nic_vfs_lose(struct nic *nic)
 }
 
 /* It has been, and started anew. With vf_lock. */
-void nic_vfs_found(struct nic *nic)
+void nic_vfs_was_reset(struct nic *nic)
 {
 	unsigned int n;
 
@@ -113,18 +113,18 @@ void nic_vf_note_reset(struct nic *nic, unsigned int n, bool active)
 {
 	struct nic_vf *vf = &nic->vf[n];
 
-	vf->orphan = !active && (vf->orphan || vf->active);
+	vf->reset_unseen = !active && (vf->reset_unseen || vf->active);
 	if (active)
-		vf->news = 0;
+		vf->notices = 0;
 }
 
 /* Its driver cannot know, and is to be told. With vf_lock. */
-void nic_vf_begin_news(struct nic *nic, unsigned int n)
+void nic_vf_schedule_notices(struct nic *nic, unsigned int n)
 {
 	struct nic_vf *vf = &nic->vf[n];
 
-	if (vf->orphan)
-		vf->news = NIC_NEWS;
+	if (vf->reset_unseen)
+		vf->notices = NIC_RESET_NOTICES;
 }
 
 /*
@@ -132,7 +132,7 @@ void nic_vf_begin_news(struct nic *nic, unsigned int n)
  * up any more: whose VF was reset finds NACK there, the others how things stand, and go on.
  * They are bothered for what the host has done, never for what another VF has. With vf_lock.
  */
-void nic_vfs_announce(struct nic *nic)
+void nic_vfs_notify(struct nic *nic)
 {
 	unsigned int n;
 
@@ -142,16 +142,16 @@ void nic_vfs_announce(struct nic *nic)
 }
 
 /* Not at once: most drivers that have their VF reset know of it, and start it anew. */
-void nic_vfs_tell(struct nic *nic)
+void nic_vfs_send_notices(struct nic *nic)
 {
 	bool due = false;
 	unsigned int n;
 
 	mutex_lock(&nic->vf_lock);
 	for (n = 0; n < nic->num_vfs; n++)
-		if (nic->vf[n].news && !nic->vf[n].frozen)
-			due |= nic->vf[n].news-- < NIC_NEWS;
+		if (nic->vf[n].notices && !nic->vf[n].frozen)
+			due |= nic->vf[n].notices-- < NIC_RESET_NOTICES;
 	if (due)
-		nic_vfs_announce(nic);
+		nic_vfs_notify(nic);
 	mutex_unlock(&nic->vf_lock);
 }

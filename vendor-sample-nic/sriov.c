@@ -41,7 +41,7 @@ static void nic_write_rate(struct nic *nic, unsigned int n)
 }
 
 /* The link has changed: rates are fractions of its speed. Context: vf_lock is held. */
-void nic_vfs_link(struct nic *nic)
+void nic_vfs_link_changed(struct nic *nic)
 {
 	unsigned int n;
 
@@ -59,11 +59,11 @@ void nic_vfs_restart(struct nic *nic)
 	nic_write_dtxswc(nic);
 	for (n = 0; n < nic->num_vfs; n++) {
 		/* The mailbox is as after a reset, too. */
-		nic->vf[n].answer = false;
+		nic->vf[n].reset_reply = false;
 		nic_vf_reset(nic, n, false);
-		nic_vf_begin_news(nic, n);
+		nic_vf_schedule_notices(nic, n);
 	}
-	nic_vfs_link(nic);
+	nic_vfs_link_changed(nic);
 }
 
 static void nic_init_vf(struct nic *nic, unsigned int n)
@@ -82,13 +82,13 @@ static void nic_init_vf(struct nic *nic, unsigned int n)
 	nic->vf[n].stopped = false;
 	nic->vf[n].frozen = false;
 	nic->vf[n].mbx_busy_since = 0;
-	nic->vf[n].untold = false;
+	nic->vf[n].notify_pending = false;
 	nic_pool_set_guest(nic, n, NULL);
 	nic_pool_set_mac(nic, n, 0, none);
 	nic_pool_set_port_vlan(nic, n, 0);
 	nic_vf_reset(nic, n, false);
-	nic->vf[n].orphan = false;
-	nic->vf[n].news = 0;
+	nic->vf[n].reset_unseen = false;
+	nic->vf[n].notices = 0;
 	kfree(nic->vf[n].pci_state);
 	nic->vf[n].pci_state = NULL;
 	nic_write_rate(nic, n);

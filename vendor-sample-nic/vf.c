@@ -90,9 +90,9 @@ void nic_vf_close(struct nic *nic, unsigned int n)
 	vf->open = false;
 	vf->dev = NULL;
 	/* Nobody waits for it any more: the mailbox is the next user's. */
-	if (vf->answer)
+	if (vf->reset_reply)
 		nic_wr(nic, P2VMAILBOX(n), 0);
-	vf->answer = false;
+	vf->reset_reply = false;
 	vf->stopped = false;
 	vf->frozen = false;
 	nic_vf_reset(nic, n, false);
@@ -101,7 +101,7 @@ void nic_vf_close(struct nic *nic, unsigned int n)
 		nic_pool_set_guest(nic, n, NULL);
 	nic_hw_forget_vf(nic, n);
 	nic_mbx_reset(nic, n);
-	vf->orphan = false;
-	vf->news = 0;
+	vf->reset_unseen = false;
+	vf->notices = 0;
 	mutex_unlock(&nic->vf_lock);
 }

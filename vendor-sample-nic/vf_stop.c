@@ -16,10 +16,11 @@ static void nic_thaw(struct nic *nic, unsigned int n)
 	if (vf->mbx_latched)
 		nic_wr(nic, P2VMAILBOX(n), vf->mbx_latched);
 	else if (vf->active)
-		vf->untold = true;	/* told by the work item, as its guest waits to run */
+		/* Told by the work item, as its guest waits to run */
+		vf->notify_pending = true;
 	vf->mbx_latched = 0;
-	if (vf->news)
-		nic_vfs_announce(nic);
+	if (vf->notices)
+		nic_vfs_notify(nic);
 	queue_work(nic->wq, &nic->mailbox_work);
 }
 
@@ -72,8 +73,8 @@ int nic_vf_stop(struct nic *nic, unsigned int n, bool freeze)
 	stopped = vf->stopped;
 	frozen = vf->frozen;
 	if (freeze && !frozen) {
-		nic_serve_vf(nic, n);
-		nic_vf_answer(nic, n);
+		nic_vf_handle_events(nic, n);
+		nic_vf_send_reset_reply(nic, n);
 		nic_vf_mask(nic, n);
 	} else if (frozen && !freeze) {
 		nic_thaw(nic, n);
@@ -123,7 +124,7 @@ int nic_vf_start(struct nic *nic, unsigned int n)
 		goto unlock;
 
 	/* If it was reset, its address is not what it was. */
-	nic_serve_vf(nic, n);
+	nic_vf_handle_events(nic, n);
 	ret = nic_pool_resume(nic, n, true);
 	if (ret) {
 		dev_warn_ratelimited(&nic->pdev->dev, "VF %u: another VF has its address now\n", n);
