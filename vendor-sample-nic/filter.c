@@ -25,8 +25,8 @@ static struct nic_pool *nic_mac_owner(struct nic *nic, const u8 *mac)
 		struct nic_pool *p = &nic->pool[i];
 
 		for (j = 0; j < NIC_POOL_MACS; j++) {
-			if (ether_addr_equal(p->mac[j], mac) && p->taken[j] > last) {
-				last = p->taken[j];
+			if (ether_addr_equal(p->mac[j], mac) && p->mac_seq[j] > last) {
+				last = p->mac_seq[j];
 				owner = p;
 			}
 		}
@@ -36,7 +36,7 @@ static struct nic_pool *nic_mac_owner(struct nic *nic, const u8 *mac)
 }
 
 /* A pool gives up an address to the administrator and to its own guest, if suspended. */
-static bool nic_may_take(struct nic *nic, const struct nic_pool *p, const u8 *mac, bool admin)
+static bool nic_mac_available(struct nic *nic, const struct nic_pool *p, const u8 *mac, bool admin)
 {
 	const struct nic_pool *owner = nic_mac_owner(nic, mac);
 
@@ -69,7 +69,7 @@ static void nic_write_mac(struct nic *nic, unsigned int pool, unsigned int slot)
 }
 
 /* An address has another pool now, or none. Nothing happens to those in use. */
-static void nic_write_suspended(struct nic *nic)
+static void nic_write_suspended_macs(struct nic *nic)
 {
 	unsigned int pool, slot;
 
@@ -127,7 +127,7 @@ static void nic_write_pool(struct nic *nic, unsigned int pool)
 	const struct nic_pool *p = &nic->pool[pool];
 	u32 vmolr = VMOLR_STRCRC | VMOLR_BAM | VMOLR_LPE | FIELD_PREP(VMOLR_RLPML, p->max_frame);
 
-	if (p->port_vlan || p->vlans)
+	if (p->port_vlan || p->vlan_strip)
 		vmolr |= VMOLR_STRVLAN;
 	if (!p->port_vlan)
 		vmolr |= VMOLR_AUPE;
@@ -169,7 +169,7 @@ void nic_filters_init(struct nic *nic)
 	spin_lock_init(&nic->filter_lock);
 	for (i = 0; i < NIC_NUM_POOLS; i++)
 		nic->pool[i].max_frame = ETH_DATA_LEN + NIC_HEADERS;
-	nic->pool[NIC_PF_POOL].vlans = true;
+	nic->pool[NIC_PF_POOL].vlan_strip = true;
 }
 
 /* Bring the registers in line with what has been changed in the pool. */
@@ -186,7 +186,7 @@ static void nic_leave_vlans(struct nic *nic, unsigned int pool)
 {
 	unsigned int i;
 
-	nic->pool[pool].vlans = false;
+	nic->pool[pool].vlan_strip = false;
 	for (i = 0; i < NIC_NUM_VLANS; i++) {
 		if (!(nic->vlan_pools[i] & BIT(pool)) ||
 		    nic->vlan_id[i] == (nic->pool[pool].port_vlan & VLAN_VID_MASK))
@@ -216,18 +216,18 @@ void nic_pool_reset(struct nic *nic, unsigned int pool)
 	spin_unlock_bh(&nic->filter_lock);
 }
 
-static int nic_take_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac,
-			bool admin)
+static int nic_assign_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac,
+			  bool admin)
 {
 	struct nic_pool *p = &nic->pool[pool];
 	int ret = 0;
 
 	spin_lock_bh(&nic->filter_lock);
-	if (nic_may_take(nic, p, mac, admin)) {
+	if (nic_mac_available(nic, p, mac, admin)) {
 		ether_addr_copy(p->mac[slot], mac);
-		p->taken[slot] = ++nic->takings;
+		p->mac_seq[slot] = ++nic->last_mac_seq;
 		nic_write_mac(nic, pool, slot);
-		nic_write_suspended(nic);
+		nic_write_suspended_macs(nic);
 	} else {
 		ret = -EADDRINUSE;
 	}
@@ -249,11 +249,11 @@ static int nic_take_mac(struct nic *nic, unsigned int pool, unsigned int slot, c
  */
 int nic_pool_set_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac)
 {
-	return nic_take_mac(nic, pool, slot, mac, true);
+	return nic_assign_mac(nic, pool, slot, mac, true);
 }
 
 /**
- * nic_pool_ask_mac() - Give an address to the pool of a VF whose driver asks for it
+ * nic_pool_request_mac() - Give an address to the pool of a VF whose driver asks for it
  * @nic:	The PF.
  * @pool:	The pool.
  * @slot:	Which of its addresses.
@@ -262,13 +262,13 @@ int nic_pool_set_mac(struct nic *nic, unsigned int pool, unsigned int slot, cons
  * Return: 0, or -EADDRINUSE if another pool has it, unless that one is suspended and
  * served the same guest.
  */
-int nic_pool_ask_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac)
+int nic_pool_request_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac)
 {
-	return nic_take_mac(nic, pool, slot, mac, false);
+	return nic_assign_mac(nic, pool, slot, mac, false);
 }
 
 /**
- * nic_pool_may_have_mac() - Could a pool have an address once its guest is there?
+ * nic_pool_check_mac() - Could a pool have an address once its guest is there?
  * @nic:	The PF.
  * @pool:	The pool.
  * @mac:	The address.
@@ -276,7 +276,7 @@ int nic_pool_ask_mac(struct nic *nic, unsigned int pool, unsigned int slot, cons
  *
  * Return: 0, or -EADDRINUSE if it belongs to the pool of another guest.
  */
-int nic_pool_may_have_mac(struct nic *nic, unsigned int pool, const u8 *mac, const uuid_t *guest)
+int nic_pool_check_mac(struct nic *nic, unsigned int pool, const u8 *mac, const uuid_t *guest)
 {
 	const struct nic_pool *owner;
 	bool may;
@@ -316,10 +316,10 @@ static void nic_write_pool_macs(struct nic *nic, unsigned int pool, bool suspend
 	p->suspended = suspended;
 	for (i = 0; i < NIC_POOL_MACS; i++) {
 		if (!suspended)
-			p->taken[i] = ++nic->takings;
+			p->mac_seq[i] = ++nic->last_mac_seq;
 		nic_write_mac(nic, pool, i);
 	}
-	nic_write_suspended(nic);
+	nic_write_suspended_macs(nic);
 }
 
 /**
@@ -356,7 +356,7 @@ int nic_pool_resume(struct nic *nic, unsigned int pool, bool back)
 	spin_lock_bh(&nic->filter_lock);
 	for (i = 0; i < NIC_POOL_MACS; i++) {
 		owner = nic_mac_owner(nic, p->mac[i]);
-		if (owner && owner != p && !(back && nic_may_take(nic, p, p->mac[i], false)))
+		if (owner && owner != p && !(back && nic_mac_available(nic, p, p->mac[i], false)))
 			ret = -EADDRINUSE;
 	}
 	if (!ret)
@@ -430,7 +430,7 @@ int nic_pool_set_vlan(struct nic *nic, unsigned int pool, u16 vid, bool on)
 	spin_lock_bh(&nic->filter_lock);
 	ret = nic_join_vlan(nic, pool, vid, on);
 	if (!ret && on) {
-		nic->pool[pool].vlans = true;
+		nic->pool[pool].vlan_strip = true;
 		nic_write_pool(nic, pool);
 	}
 	spin_unlock_bh(&nic->filter_lock);

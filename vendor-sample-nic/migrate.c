@@ -313,7 +313,7 @@ static int nic_save_filters(struct vfio_mediate_device *dev, void *data)
 	memset(rec, 0, sizeof(*rec));
 	mutex_lock(&m->nic->vf_lock);
 	rec->flags = cpu_to_le32(FIELD_PREP(NIC_FILTER_ACTIVE, m->nic->vf[m->n].active));
-	nic_pool_save(m->nic, m->n, rec);
+	nic_filters_save(m->nic, m->n, rec);
 	mutex_unlock(&m->nic->vf_lock);
 
 	return 0;

@@ -114,14 +114,14 @@ struct nic_queue {
 /**
  * struct nic_pool - What a pool receives and how
  * @mac:	Its addresses, the first being its own; zero if there is none.
- * @taken:	When it took each of them, by &nic.takings. If several pools have the same
+ * @mac_seq:	When it took each of them, by &nic.last_mac_seq. If several pools have the same
  *		address, it belongs to the pool that took it last.
  * @guest:	Random ID of the guest that a VF serves, or served last. Two pools have
  *		the same ID only if the state of one was loaded into the other.
  * @mta:	Bits of the multicast table that it wants.
  * @max_frame:	Longest frame, with VLAN tag and FCS.
  * @port_vlan:	VLAN tag (VID and priority) of all its frames, or 0.
- * @vlans:	Whether it takes part in VLANs, whose tags are then stripped.
+ * @vlan_strip:	Whether it takes part in VLANs, whose tags are then stripped.
  * @mc_promisc:	Wants all multicast frames.
  * @uc_promisc:	Wants unicast frames that are nobody's.
  * @suspended:	Its DMA is stopped. The administrator, or another pool of the same
@@ -129,12 +129,12 @@ struct nic_queue {
  */
 struct nic_pool {
 	u8 mac[NIC_POOL_MACS][ETH_ALEN];
-	u64 taken[NIC_POOL_MACS];
+	u64 mac_seq[NIC_POOL_MACS];
 	uuid_t guest;
 	DECLARE_BITMAP(mta, NIC_MTA_BITS);
 	u16 max_frame;
 	u16 port_vlan;
-	bool vlans;
+	bool vlan_strip;
 	bool mc_promisc;
 	bool uc_promisc;
 	bool suspended;
@@ -233,7 +233,7 @@ struct nic_vf {
  * @filter_lock:	Protects @pool, the VLAN table and all registers that are
  *			made of them, VFRE and VFTE. Taken with bottom halves off.
  * @pool:		The pools: VFs, then the PF.
- * @takings:		How often an address was taken.
+ * @last_mac_seq:		How often an address was taken.
  * @mta:		The multicast table, as it was written.
  * @uta_full:		All bits of the unicast table were written.
  * @vlan_id:		VLANs of VLVF.
@@ -266,7 +266,7 @@ struct nic {
 
 	spinlock_t filter_lock;		/* what goes to which pool */
 	struct nic_pool pool[NIC_NUM_POOLS];
-	u64 takings;
+	u64 last_mac_seq;
 	u32 mta[NIC_MTA_BITS / 32];
 	bool uta_full;
 	u16 vlan_id[NIC_NUM_VLANS];
@@ -322,8 +322,8 @@ void nic_filters_write(struct nic *nic);
 void nic_pool_reset(struct nic *nic, unsigned int pool);
 void nic_pool_write(struct nic *nic, unsigned int pool);
 int nic_pool_set_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac);
-int nic_pool_ask_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac);
-int nic_pool_may_have_mac(struct nic *nic, unsigned int pool, const u8 *mac, const uuid_t *guest);
+int nic_pool_request_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac);
+int nic_pool_check_mac(struct nic *nic, unsigned int pool, const u8 *mac, const uuid_t *guest);
 void nic_pool_set_guest(struct nic *nic, unsigned int pool, const uuid_t *guest);
 void nic_pool_suspend(struct nic *nic, unsigned int pool);
 int nic_pool_resume(struct nic *nic, unsigned int pool, bool back);
@@ -393,10 +393,10 @@ int nic_allow_mac(struct nic *nic, unsigned int n, const u8 *mac, bool own);
 int nic_allow_vlans(struct nic *nic, unsigned int n, unsigned int count);
 int nic_allow_promisc(struct nic *nic, unsigned int n);
 int nic_grant_mac(struct nic *nic, unsigned int n, const u8 *mac);
-int nic_grant_more_macs(struct nic *nic, unsigned int n, const u8 *mac);
+int nic_grant_extra_mac(struct nic *nic, unsigned int n, const u8 *mac);
 int nic_grant_multicast(struct nic *nic, unsigned int n, const unsigned long *mta);
 int nic_grant_vlan(struct nic *nic, unsigned int n, u32 vid, bool on);
-int nic_grant_vlan_tags(struct nic *nic, unsigned int n);
+int nic_grant_vlan_strip(struct nic *nic, unsigned int n);
 int nic_grant_max_frame(struct nic *nic, unsigned int n, u32 size);
 int nic_grant_promisc(struct nic *nic, unsigned int n, bool multicast, bool unicast);
 

@@ -66,16 +66,16 @@ int nic_grant_mac(struct nic *nic, unsigned int n, const u8 *mac)
 {
 	int ret = nic_allow_mac(nic, n, mac, true);
 
-	return ret ? ret : nic_pool_ask_mac(nic, n, 0, mac);
+	return ret ? ret : nic_pool_request_mac(nic, n, 0, mac);
 }
 
 /**
- * nic_grant_more_macs() - Add one more address
+ * nic_grant_extra_mac() - Add one more address
  * @nic:	The PF.
  * @n:		The VF.
  * @mac:	The address.
  */
-int nic_grant_more_macs(struct nic *nic, unsigned int n, const u8 *mac)
+int nic_grant_extra_mac(struct nic *nic, unsigned int n, const u8 *mac)
 {
 	unsigned int i, free = 0;
 	int ret;
@@ -93,7 +93,7 @@ int nic_grant_more_macs(struct nic *nic, unsigned int n, const u8 *mac)
 			free = i;
 	}
 
-	return free ? nic_pool_ask_mac(nic, n, free, mac) : -ENOSPC;
+	return free ? nic_pool_request_mac(nic, n, free, mac) : -ENOSPC;
 }
 
 /**
@@ -144,17 +144,17 @@ int nic_grant_vlan(struct nic *nic, unsigned int n, u32 vid, bool on)
 }
 
 /**
- * nic_grant_vlan_tags() - Strip VLAN tags, as after a VLAN was joined
+ * nic_grant_vlan_strip() - Strip VLAN tags, as after a VLAN was joined
  * @nic:	The PF.
  * @n:		The VF.
  */
-int nic_grant_vlan_tags(struct nic *nic, unsigned int n)
+int nic_grant_vlan_strip(struct nic *nic, unsigned int n)
 {
 	if (!nic->vf[n].active || nic_allow_vlans(nic, n, 0))
 		return -EPERM;
 
 	spin_lock_bh(&nic->filter_lock);
-	nic->pool[n].vlans = true;
+	nic->pool[n].vlan_strip = true;
 	nic_pool_write(nic, n);
 	spin_unlock_bh(&nic->filter_lock);
 

@@ -7,12 +7,12 @@
 #include "state.h"
 
 /**
- * nic_pool_save() - What a VF's pool receives, for another PF
+ * nic_filters_save() - What a VF's pool receives, for another PF
  * @nic:	The PF.
  * @pool:	The pool.
  * @rec:	Where to put it; NIC_FILTER_ACTIVE is left alone.
  */
-void nic_pool_save(struct nic *nic, unsigned int pool, struct nic_rec_filters *rec)
+void nic_filters_save(struct nic *nic, unsigned int pool, struct nic_rec_filters *rec)
 {
 	const struct nic_pool *p = &nic->pool[pool];
 	u32 words[NIC_MTA_BITS / 32];
@@ -30,7 +30,7 @@ void nic_pool_save(struct nic *nic, unsigned int pool, struct nic_rec_filters *r
 	bitmap_to_arr32(words, p->mta, NIC_MTA_BITS);
 	cpu_to_le32_array(words, ARRAY_SIZE(words));
 	memcpy(rec->mta, words, sizeof(words));
-	flags |= FIELD_PREP(NIC_FILTER_VLANS, p->vlans);
+	flags |= FIELD_PREP(NIC_FILTER_VLAN_STRIP, p->vlan_strip);
 	flags |= FIELD_PREP(NIC_FILTER_MC_PROMISC, p->mc_promisc);
 	flags |= FIELD_PREP(NIC_FILTER_UC_PROMISC, p->uc_promisc);
 	spin_unlock_bh(&nic->filter_lock);
@@ -93,13 +93,13 @@ int nic_replay_allowed(struct nic *nic, unsigned int n, const struct nic_rec_fil
 			continue;
 		ret = nic_allow_mac(nic, n, rec->mac[i], !i);
 		if (!ret && guest)
-			ret = nic_pool_may_have_mac(nic, n, rec->mac[i], guest);
+			ret = nic_pool_check_mac(nic, n, rec->mac[i], guest);
 	}
 	if (ret)
 		return ret;
 
 	*what = "VLANs of its own";
-	if (rec->num_vlans || flags & NIC_FILTER_VLANS)
+	if (rec->num_vlans || flags & NIC_FILTER_VLAN_STRIP)
 		ret = nic_allow_vlans(nic, n, le16_to_cpu(rec->num_vlans));
 	if (ret)
 		return ret;
@@ -134,7 +134,7 @@ static int nic_replay_macs(struct nic *nic, unsigned int n, const struct nic_rec
 		ret = nic_grant_mac(nic, n, rec->mac[0]);
 	for (i = 1; i < NIC_POOL_MACS && !ret; i++)
 		if (!is_zero_ether_addr(rec->mac[i]))
-			ret = nic_grant_more_macs(nic, n, rec->mac[i]);
+			ret = nic_grant_extra_mac(nic, n, rec->mac[i]);
 
 	return ret;
 }
@@ -147,8 +147,8 @@ static int nic_replay_vlans(struct nic *nic, unsigned int n, const struct nic_re
 	for (i = 0; i < le16_to_cpu(rec->num_vlans) && !ret; i++)
 		ret = nic_grant_vlan(nic, n, le16_to_cpu(rec->vlan[i]), true);
 	/* Also after it has left all of them */
-	if (!ret && le32_to_cpu(rec->flags) & NIC_FILTER_VLANS)
-		ret = nic_grant_vlan_tags(nic, n);
+	if (!ret && le32_to_cpu(rec->flags) & NIC_FILTER_VLAN_STRIP)
+		ret = nic_grant_vlan_strip(nic, n);
 
 	return ret;
 }

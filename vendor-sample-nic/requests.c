@@ -63,7 +63,7 @@ static int nic_msg_mac(struct nic *nic, unsigned int n, const u32 *msg)
 	if (!info)
 		return nic_grant_mac(nic, n, mac);
 
-	return info == MAC_FILTER_ADD ? nic_grant_more_macs(nic, n, mac) : -EINVAL;
+	return info == MAC_FILTER_ADD ? nic_grant_extra_mac(nic, n, mac) : -EINVAL;
 }
 
 static int nic_msg_multicast(struct nic *nic, unsigned int n, const u32 *msg)

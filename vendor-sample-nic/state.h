@@ -52,7 +52,7 @@ struct nic_rec_vf {
 };
 
 #define NIC_FILTER_ACTIVE	BIT(0)	/* the reset handshake is complete */
-#define NIC_FILTER_VLANS	BIT(1)
+#define NIC_FILTER_VLAN_STRIP	BIT(1)
 #define NIC_FILTER_MC_PROMISC	BIT(2)
 #define NIC_FILTER_UC_PROMISC	BIT(3)
 #define NIC_FILTER_KNOWN	GENMASK(3, 0)
@@ -155,7 +155,7 @@ void nic_v2p_release(struct vfio_mediate_device *dev);
 int nic_counter_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access);
 
 /* replay.c */
-void nic_pool_save(struct nic *nic, unsigned int pool, struct nic_rec_filters *rec);
+void nic_filters_save(struct nic *nic, unsigned int pool, struct nic_rec_filters *rec);
 int nic_replay_check(const struct nic_rec_filters *rec);
 int nic_replay_allowed(struct nic *nic, unsigned int n, const struct nic_rec_filters *rec,
 		       const uuid_t *guest, const char **what);
