@@ -227,10 +227,10 @@ static int nic_dirty_start(struct vfio_mediate_device *dev)
 	}
 
 	/* What it has now must be known before it gives some of it back. */
-	ret = nic_vf_hold(m->nic, m->n, true);
+	ret = nic_vf_hold_rx(m->nic, m->n, true);
 	if (!ret)
 		ret = nic_dirty_begin(dev, m->dirty);
-	nic_vf_hold(m->nic, m->n, false);
+	nic_vf_hold_rx(m->nic, m->n, false);
 	if (ret && !again)
 		nic_dirty_free(m);
 
@@ -243,7 +243,7 @@ static int nic_dirty_scan(struct vfio_mediate_device *dev)
 	struct nic_dirty *dirty = m->dirty;
 	struct nic *nic = m->nic;
 	/* Looked at after the heads: what it goes on to write is behind them. */
-	const bool *quiet = &nic->vf[m->n].quiet;
+	const bool *quiet = &nic->vf[m->n].dma_idle;
 	struct nic_dirty_ring *rx, *tx;
 	unsigned int queue;
 	bool more = false;

@@ -481,7 +481,7 @@ void nic_pool_enable(struct nic *nic, unsigned int pool, bool rx, bool tx)
 }
 
 /* Longer than a frame takes at 1 Gb/s, interrupt moderation left out. */
-static bool nic_pool_quiet(struct nic *nic, unsigned int pool, bool tx_too)
+static bool nic_pool_idle(struct nic *nic, unsigned int pool, bool tx_too)
 {
 	u32 tx[2], rx[2];
 
@@ -512,7 +512,7 @@ int nic_pool_drain(struct nic *nic, unsigned int pool, bool tx)
 {
 	bool quiet;
 
-	return read_poll_timeout(nic_pool_quiet, quiet, quiet, 0, 100000, false, nic, pool,
+	return read_poll_timeout(nic_pool_idle, quiet, quiet, 0, 100000, false, nic, pool,
 				 tx);
 }
 

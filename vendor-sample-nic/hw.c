@@ -11,7 +11,7 @@
 #include "nic.h"
 
 /* Between drivers of the device's functions, then between them and firmware. */
-static int nic_take_semaphore(struct nic *nic)
+static int nic_get_semaphore(struct nic *nic)
 {
 	u32 val;
 	int ret;
@@ -28,7 +28,7 @@ static int nic_take_semaphore(struct nic *nic)
 	return ret;
 }
 
-static void nic_drop_semaphore(struct nic *nic)
+static void nic_put_semaphore(struct nic *nic)
 {
 	nic_wr(nic, SWSM, nic_rd(nic, SWSM) & ~(SWSM_SMBI | SWSM_SWESMBI));
 }
@@ -38,12 +38,12 @@ static u32 nic_phy_bit(struct nic *nic)
 	return SW_FW_SYNC_PHY(FIELD_GET(STATUS_LAN_ID, nic_rd(nic, STATUS)));
 }
 
-static bool nic_try_phy(struct nic *nic)
+static bool nic_try_get_phy(struct nic *nic)
 {
 	u32 mine = nic_phy_bit(nic), val;
 	bool taken = false;
 
-	if (nic_take_semaphore(nic))
+	if (nic_get_semaphore(nic))
 		return false;
 
 	val = nic_rd(nic, SW_FW_SYNC);
@@ -51,18 +51,18 @@ static bool nic_try_phy(struct nic *nic)
 		nic_wr(nic, SW_FW_SYNC, val | mine);
 		taken = true;
 	}
-	nic_drop_semaphore(nic);
+	nic_put_semaphore(nic);
 
 	return taken;
 }
 
 static void nic_put_phy(struct nic *nic)
 {
-	int ret = nic_take_semaphore(nic);
+	int ret = nic_get_semaphore(nic);
 
 	nic_wr(nic, SW_FW_SYNC, nic_rd(nic, SW_FW_SYNC) & ~nic_phy_bit(nic));
 	if (!ret)
-		nic_drop_semaphore(nic);
+		nic_put_semaphore(nic);
 }
 
 /* One operation of the MDI interface; the PHY of each port has address 1. */
@@ -72,7 +72,7 @@ static int nic_mdic(struct nic *nic, u32 op)
 	u32 val;
 	int ret;
 
-	ret = read_poll_timeout(nic_try_phy, taken, taken, 1000, 1000000, false, nic);
+	ret = read_poll_timeout(nic_try_get_phy, taken, taken, 1000, 1000000, false, nic);
 	if (ret)
 		return ret;
 
@@ -202,32 +202,32 @@ static const u8 tx_regs[NIC_TX_REGS] = {
 };
 
 /* The PF's own queue: nobody has written to it since the reset. */
-static void nic_note_queue(struct nic *nic)
+static void nic_read_queue_defaults(struct nic *nic)
 {
 	unsigned int i;
 
 	for (i = 0; i < NIC_RX_REGS; i++)
-		nic->rx_reset[i] = nic_rd(nic, RDBAL(NIC_PF_POOL) + rx_regs[i]);
+		nic->rx_default[i] = nic_rd(nic, RDBAL(NIC_PF_POOL) + rx_regs[i]);
 	for (i = 0; i < NIC_TX_REGS; i++)
-		nic->tx_reset[i] = nic_rd(nic, TDBAL(NIC_PF_POOL) + tx_regs[i]);
+		nic->tx_default[i] = nic_rd(nic, TDBAL(NIC_PF_POOL) + tx_regs[i]);
 }
 
 /**
- * nic_hw_forget_vf() - Clear all registers that a user of a VF can write
+ * nic_hw_clear_vf() - Clear all registers that a user of a VF can write
  * @nic:	The PF.
  * @n:		The VF. It was reset, or is being closed.
  *
  * A reset of the VF does not clear them, except for the enable bits in QEMU's model.
  */
-void nic_hw_forget_vf(struct nic *nic, unsigned int n)
+void nic_hw_clear_vf(struct nic *nic, unsigned int n)
 {
 	unsigned int q, i;
 
 	for (q = n; q < 2 * NIC_NUM_POOLS; q += NIC_NUM_POOLS) {
 		for (i = 0; i < NIC_RX_REGS; i++)
-			nic_wr(nic, RDBAL(q) + rx_regs[i], nic->rx_reset[i]);
+			nic_wr(nic, RDBAL(q) + rx_regs[i], nic->rx_default[i]);
 		for (i = 0; i < NIC_TX_REGS; i++)
-			nic_wr(nic, TDBAL(q) + tx_regs[i], nic->tx_reset[i]);
+			nic_wr(nic, TDBAL(q) + tx_regs[i], nic->tx_default[i]);
 		nic_rd(nic, RQDPC(q));
 	}
 
@@ -292,7 +292,7 @@ void nic_hw_start(struct nic *nic)
 	nic_wr(nic, CTRL, ctrl | CTRL_SLU);
 
 	nic_start_pools(nic);
-	nic_note_queue(nic);
+	nic_read_queue_defaults(nic);
 	nic_filters_write(nic);
 	nic_wr(nic, RXCSUM, RXCSUM_IPOFLD | RXCSUM_TUOFLD | RXCSUM_PCSD);
 	nic_wr(nic, RPLOLR, RPLOLR_STRVLAN | RPLOLR_STRCRC);

@@ -285,7 +285,7 @@ static void nic_remove(struct pci_dev *pdev)
 
 	nic_debugfs_remove(nic);
 	/* From now on a VF that is open, or is opened, is nobody's but its VMM's. */
-	WRITE_ONCE(nic->going, true);
+	WRITE_ONCE(nic->removing, true);
 	nic_mediate_detach(nic);
 	nic_disable_sriov(nic);
 

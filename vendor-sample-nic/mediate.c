@@ -100,7 +100,7 @@ static int nic_mediate_open(struct pci_dev *pdev, struct vfio_mediate_device *de
 	struct nic *nic = pci_iov_get_pf_drvdata(pdev, pf_driver);
 	struct nic_mediated *vf;
 
-	if (IS_ERR(nic) || READ_ONCE(nic->going))
+	if (IS_ERR(nic) || READ_ONCE(nic->removing))
 		return -ENODEV;
 
 	vf = kzalloc(sizeof(*vf), GFP_KERNEL_ACCOUNT);

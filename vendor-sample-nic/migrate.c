@@ -287,7 +287,7 @@ static int nic_save_vf(struct vfio_mediate_device *dev, void *data)
 
 	mutex_lock(&m->nic->vf_lock);
 	pending = m->nic->vf[m->n].mbx_latched;
-	unmasked = m->nic->vf[m->n].unmasked >> __ffs(EIMS_VF(m->n));
+	unmasked = m->nic->vf[m->n].masked_eims >> __ffs(EIMS_VF(m->n));
 	for (i = 0; i < NIC_MBX_WORDS; i++)
 		rec->message[i] = cpu_to_le32(nic_rd(m->nic, VMBMEM(m->n) + 4 * i));
 	mutex_unlock(&m->nic->vf_lock);
@@ -654,7 +654,7 @@ static int nic_apply(struct vfio_mediate_device *dev)
 	if (!ret)
 		ret = nic_apply_registers(dev, state);
 	mutex_lock(&m->nic->vf_lock);
-	nic_vf_mask(m->nic, m->n);
+	nic_vf_mask_irqs(m->nic, m->n);
 	mutex_unlock(&m->nic->vf_lock);
 	if (!ret && state->have & BIT(NIC_REC_COUNTERS))
 		ret = nic_apply_counters(dev, &state->counters);

@@ -170,11 +170,11 @@ struct nic_vf_stats {
  * @open:	A VMM has it open, and it is mediated.
  * @active:	Its driver has completed the reset handshake.
  * @stopped:	It may do no DMA, by nic_vf_stop().
- * @quiet:	Nor is any under way from before: what it has written is in memory. Read
+ * @dma_idle:	Nor is any under way from before: what it has written is in memory. Read
  *		without a lock.
  * @frozen:	Neither is its mailbox served.
- * @held:	Receives nothing for the moment, see nic_vf_hold().
- * @unmasked:	Its bits of EIMS, which are masked while it is @frozen.
+ * @rx_held:	Receives nothing for the moment, see nic_vf_hold_rx().
+ * @masked_eims:	Its bits of EIMS, which are masked while it is @frozen.
  * @mbx_latched: What its driver is still to find in its mailbox: P2VMAILBOX_STS, _ACK.
  * @mbx_busy_since:	Since when its mailbox has not been to be had; 0 when it was the last time.
  * @notify_pending:	It is yet to be told how things stand, by the work item.
@@ -197,10 +197,10 @@ struct nic_vf {
 	bool open;
 	bool active;
 	bool stopped;
-	bool quiet;
+	bool dma_idle;
 	bool frozen;
-	bool held;
-	u32 unmasked;
+	bool rx_held;
+	u32 masked_eims;
 	u32 mbx_latched;
 	ktime_t mbx_busy_since;
 	bool notify_pending;
@@ -218,8 +218,8 @@ struct nic_vf {
  * @num_queues:		Queue pairs, of vectors 0 and up; the next vector is for the
  *			rest.
  * @queue:		The queue pairs.
- * @rx_reset:		Registers of a receive queue that nobody has used yet.
- * @tx_reset:		Those of a transmit queue.
+ * @rx_default:		Registers of a receive queue that nobody has used yet.
+ * @tx_default:		Those of a transmit queue.
  * @rx_descs:		Size of receive rings, from the next open on.
  * @tx_descs:		Size of transmit rings, likewise.
  * @opened:		The PF's rings exist. Not so, with the netdev up, after a reset for
@@ -243,7 +243,7 @@ struct nic_vf {
  * @vf:			The VFs.
  * @mailbox_work:	Serves the mailboxes.
  * @debugfs:		Its directory there.
- * @going:		The PF is being removed; its VFs are no longer mediated.
+ * @removing:		The PF is being removed; its VFs are no longer mediated.
  */
 struct nic {
 	struct pci_dev *pdev;
@@ -251,8 +251,8 @@ struct nic {
 	void __iomem *regs;
 	unsigned int num_queues;
 	struct nic_queue queue[NIC_MAX_QUEUES];
-	u32 rx_reset[NIC_RX_REGS];
-	u32 tx_reset[NIC_TX_REGS];
+	u32 rx_default[NIC_RX_REGS];
+	u32 tx_default[NIC_TX_REGS];
 	u16 rx_descs;
 	u16 tx_descs;
 	bool opened;
@@ -277,7 +277,7 @@ struct nic {
 	struct nic_vf vf[NIC_MAX_VFS];
 	struct work_struct mailbox_work;
 	struct dentry *debugfs;
-	bool going;
+	bool removing;
 };
 
 static inline u32 nic_rd(const struct nic *nic, u32 reg)
@@ -305,7 +305,7 @@ static inline void nic_flush(const struct nic *nic)
 /* hw.c */
 void nic_hw_reset(struct nic *nic);
 void nic_hw_start(struct nic *nic);
-void nic_hw_forget_vf(struct nic *nic, unsigned int n);
+void nic_hw_clear_vf(struct nic *nic, unsigned int n);
 void nic_hw_release(struct nic *nic);
 int nic_phy_read(struct nic *nic, unsigned int reg);
 int nic_phy_write(struct nic *nic, unsigned int reg, u16 val);
@@ -352,16 +352,16 @@ extern const struct ethtool_ops nic_ethtool_ops;
 
 /* vf.c */
 struct nic_vf *nic_lock_vf(struct nic *nic, int n);
-void nic_vf_write_dma(struct nic *nic, unsigned int n);
+void nic_vf_update_dma(struct nic *nic, unsigned int n);
 void nic_vf_reset(struct nic *nic, unsigned int n, bool active);
-void nic_vf_mask(struct nic *nic, unsigned int n);
+void nic_vf_mask_irqs(struct nic *nic, unsigned int n);
 void nic_vf_open(struct nic *nic, unsigned int n);
 void nic_vf_close(struct nic *nic, unsigned int n);
 
 /* vf_stop.c */
 int nic_vf_stop(struct nic *nic, unsigned int n, bool freeze);
 int nic_vf_start(struct nic *nic, unsigned int n);
-int nic_vf_hold(struct nic *nic, unsigned int n, bool on);
+int nic_vf_hold_rx(struct nic *nic, unsigned int n, bool on);
 
 /* sriov.c */
 int nic_sriov_configure(struct pci_dev *pdev, int num_vfs);

@@ -20,7 +20,7 @@
 static void nic_vf_handle_flr(struct nic *nic, unsigned int n)
 {
 	nic_vf_reset(nic, n, false);
-	nic_hw_forget_vf(nic, n);
+	nic_hw_clear_vf(nic, n);
 	if (!(nic_mbx_try(nic, n) & P2VMAILBOX_PFU))
 		return;
 

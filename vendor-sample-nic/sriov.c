@@ -242,7 +242,7 @@ int nic_set_vf_link_state(struct net_device *netdev, int n, int state)
 		return -EINVAL;
 
 	vf->link_off = state == IFLA_VF_LINK_STATE_DISABLE;
-	nic_vf_write_dma(nic, n);
+	nic_vf_update_dma(nic, n);
 	nic_vf_notify(nic, n);
 	mutex_unlock(&nic->vf_lock);
 

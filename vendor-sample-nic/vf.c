@@ -17,14 +17,14 @@ struct nic_vf *nic_lock_vf(struct nic *nic, int n)
 }
 
 /* Context: vf_lock is held. */
-void nic_vf_write_dma(struct nic *nic, unsigned int n)
+void nic_vf_update_dma(struct nic *nic, unsigned int n)
 {
 	struct nic_vf *vf = &nic->vf[n];
 	bool on = vf->active && !vf->link_off && !vf->stopped;
 
 	if (!vf->stopped)
-		WRITE_ONCE(vf->quiet, false);
-	nic_pool_enable(nic, n, on && !vf->held, on);
+		WRITE_ONCE(vf->dma_idle, false);
+	nic_pool_enable(nic, n, on && !vf->rx_held, on);
 }
 
 /**
@@ -48,21 +48,21 @@ void nic_vf_reset(struct nic *nic, unsigned int n, bool active)
 	if (!vf->stopped && nic_pool_resume(nic, n, false))
 		active = false;
 	vf->active = active;
-	vf->unmasked = 0;
+	vf->masked_eims = 0;
 	vf->mbx_latched = 0;
-	nic_vf_write_dma(nic, n);
+	nic_vf_update_dma(nic, n);
 }
 
 /**
- * nic_vf_mask() - Mask the vectors of a VF until its mailbox is served again
+ * nic_vf_mask_irqs() - Mask the vectors of a VF until its mailbox is served again
  * @nic:	The PF.
  * @n:		The VF.
  *
  * Context: vf_lock is held.
  */
-void nic_vf_mask(struct nic *nic, unsigned int n)
+void nic_vf_mask_irqs(struct nic *nic, unsigned int n)
 {
-	nic->vf[n].unmasked |= nic_rd(nic, EIMS) & EIMS_VF(n);
+	nic->vf[n].masked_eims |= nic_rd(nic, EIMS) & EIMS_VF(n);
 	nic_wr(nic, EIMC, EIMS_VF(n));
 }
 
@@ -99,7 +99,7 @@ void nic_vf_close(struct nic *nic, unsigned int n)
 	/* One that still waits for an address is known by the guest that has taken it along. */
 	if (!nic->pool[n].suspended)
 		nic_pool_set_guest(nic, n, NULL);
-	nic_hw_forget_vf(nic, n);
+	nic_hw_clear_vf(nic, n);
 	nic_mbx_reset(nic, n);
 	vf->reset_unseen = false;
 	vf->notices = 0;

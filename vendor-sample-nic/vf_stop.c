@@ -6,13 +6,13 @@
 #include "nic.h"
 
 /* Serve the mailbox again. What the VF's driver has not seen yet, it finds again. */
-static void nic_thaw(struct nic *nic, unsigned int n)
+static void nic_vf_thaw(struct nic *nic, unsigned int n)
 {
 	struct nic_vf *vf = &nic->vf[n];
 
 	vf->frozen = false;
-	nic_wr(nic, EIMS, vf->unmasked);
-	vf->unmasked = 0;
+	nic_wr(nic, EIMS, vf->masked_eims);
+	vf->masked_eims = 0;
 	if (vf->mbx_latched)
 		nic_wr(nic, P2VMAILBOX(n), vf->mbx_latched);
 	else if (vf->active)
@@ -25,14 +25,14 @@ static void nic_thaw(struct nic *nic, unsigned int n)
 }
 
 /* Restore what nic_vf_stop() has changed. */
-static int nic_vf_unstop(struct nic *nic, unsigned int n, bool stopped, bool frozen)
+static int nic_vf_undo_stop(struct nic *nic, unsigned int n, bool stopped, bool frozen)
 {
 	struct nic_vf *vf = &nic->vf[n];
 
 	if (vf->frozen && !frozen)
-		nic_thaw(nic, n);
+		nic_vf_thaw(nic, n);
 	else if (!vf->frozen && frozen)
-		nic_vf_mask(nic, n);
+		nic_vf_mask_irqs(nic, n);
 	vf->frozen = frozen;
 	if (stopped)
 		return 0;
@@ -40,7 +40,7 @@ static int nic_vf_unstop(struct nic *nic, unsigned int n, bool stopped, bool fro
 		return -ENOTRECOVERABLE;
 
 	vf->stopped = false;
-	nic_vf_write_dma(nic, n);
+	nic_vf_update_dma(nic, n);
 
 	return 0;
 }
@@ -75,15 +75,15 @@ int nic_vf_stop(struct nic *nic, unsigned int n, bool freeze)
 	if (freeze && !frozen) {
 		nic_vf_handle_events(nic, n);
 		nic_vf_send_reset_reply(nic, n);
-		nic_vf_mask(nic, n);
+		nic_vf_mask_irqs(nic, n);
 	} else if (frozen && !freeze) {
-		nic_thaw(nic, n);
+		nic_vf_thaw(nic, n);
 	}
 	vf->frozen = freeze;
 	vf->stopped = true;
-	nic_vf_write_dma(nic, n);
+	nic_vf_update_dma(nic, n);
 	nic_pool_suspend(nic, n);
-	quiet = vf->quiet;
+	quiet = vf->dma_idle;
 	mutex_unlock(&nic->vf_lock);
 
 	/* Others need not wait for it. Nobody but the caller has it start again. */
@@ -93,9 +93,9 @@ int nic_vf_stop(struct nic *nic, unsigned int n, bool freeze)
 	mutex_lock(&nic->vf_lock);
 	if (nic_gone(nic))
 		ret = -ENODEV;
-	WRITE_ONCE(vf->quiet, !ret);
+	WRITE_ONCE(vf->dma_idle, !ret);
 	if (ret)
-		ret = nic_vf_unstop(nic, n, stopped, frozen) ?: ret;
+		ret = nic_vf_undo_stop(nic, n, stopped, frozen) ?: ret;
 	mutex_unlock(&nic->vf_lock);
 
 	return ret;
@@ -132,16 +132,16 @@ int nic_vf_start(struct nic *nic, unsigned int n)
 	}
 
 	vf->stopped = false;
-	nic_vf_write_dma(nic, n);
+	nic_vf_update_dma(nic, n);
 	if (vf->frozen)
-		nic_thaw(nic, n);
+		nic_vf_thaw(nic, n);
 unlock:
 	mutex_unlock(&nic->vf_lock);
 	return ret;
 }
 
 /**
- * nic_vf_hold() - Have a VF receive nothing for a moment
+ * nic_vf_hold_rx() - Have a VF receive nothing for a moment
  * @nic:	The PF.
  * @n:		The VF.
  * @on:		The moment begins, or ends.
@@ -153,7 +153,7 @@ unlock:
  * Return: 0, -ENODEV when the VF or its PF is gone, or -ETIMEDOUT when it is not certain
  * that it receives nothing.
  */
-int nic_vf_hold(struct nic *nic, unsigned int n, bool on)
+int nic_vf_hold_rx(struct nic *nic, unsigned int n, bool on)
 {
 	struct nic_vf *vf = nic_lock_vf(nic, n);
 	int ret = 0;
@@ -161,8 +161,8 @@ int nic_vf_hold(struct nic *nic, unsigned int n, bool on)
 	if (!vf)
 		return -ENODEV;
 
-	vf->held = on;
-	nic_vf_write_dma(nic, n);
+	vf->rx_held = on;
+	nic_vf_update_dma(nic, n);
 	mutex_unlock(&nic->vf_lock);
 
 	if (on)
