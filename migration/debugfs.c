@@ -11,6 +11,7 @@
 
 #include "device.h"
 #include "migration.h"
+#include "vfio_ops.h"
 
 #if IS_ENABLED(CONFIG_VFIO_DEBUGFS)
 static const char * const state_names[VFIO_DEVICE_STATE_NR] = {

@@ -14,6 +14,7 @@
 #include "iommufd.h"
 #include "migration.h"
 #include "track.h"
+#include "vfio_ops.h"
 
 void vpm_dma_unmap(struct vfio_device *vdev, u64 iova, u64 length)
 {

@@ -18,6 +18,7 @@
 #include "transfer.h"
 #include "trap.h"
 #include "v1.h"
+#include "vfio_ops.h"
 
 static int change_state(struct vpm_device *vpm, enum vfio_device_mig_state new,
 			struct file **file)

@@ -20,9 +20,11 @@
 #include "device.h"
 #include "dirty_log.h"
 #include "iommufd.h"
-#include "migration.h"
+#include "reset.h"
 #include "track.h"
+#include "trap.h"
 #include "vendor.h"
+#include "vfio_ops.h"
 
 /* Only how soon memory is sent again depends on it. */
 #define SCAN_MS		10
@@ -468,6 +470,11 @@ static void detach(struct vpm_device *vpm)
 	if (vpm->track->active)
 		fail(vpm, -ENODEV);
 	mutex_unlock(&vpm->vendor.lock);
+}
+
+bool vpm_track_is_possible(struct vfio_device *vdev)
+{
+	return to_vpm(vdev)->track->ops;
 }
 
 int vpm_track_read(void *data, u64 iova, void *buf, size_t size)

@@ -61,17 +61,6 @@ struct vpm_track {
 };
 
 /**
- * vpm_track_is_possible() - Does the vendor track what the device writes?
- * @vpm:	The device, open.
- *
- * Return: Whether it does, once it is started.
- */
-static inline bool vpm_track_is_possible(const struct vpm_device *vpm)
-{
-	return vpm->track->ops;
-}
-
-/**
  * vpm_track_enter_memory() - The device has got memory that can be read
  * @vpm:	The device, open, tracked by its vendor.
  */

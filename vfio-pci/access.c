@@ -224,7 +224,7 @@ static noinline ssize_t rw_parts(struct vpm_device *vpm, u32 index, u64 offset,
 }
 
 ssize_t vpm_access_rw(struct vpm_device *vpm, char __user *buf, size_t count,
-		       loff_t *ppos, bool write)
+		      loff_t *ppos, bool write)
 {
 	u32 index = array_index_nospec(VFIO_PCI_OFFSET_TO_INDEX(*ppos),
 				       VFIO_PCI_NUM_REGIONS);
@@ -248,7 +248,7 @@ ssize_t vpm_access_rw(struct vpm_device *vpm, char __user *buf, size_t count,
 }
 
 ssize_t vpm_access_extra_rw(struct vfio_pci_core_device *core, char __user *buf,
-			size_t count, loff_t *ppos, bool write)
+			    size_t count, loff_t *ppos, bool write)
 {
 	struct vpm_device *vpm = to_vpm(&core->vdev);
 	u32 index = VFIO_PCI_OFFSET_TO_INDEX(*ppos);

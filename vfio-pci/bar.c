@@ -196,7 +196,6 @@ static noinline int own_rw(struct vpm_device *vpm, void __iomem *io,
 	return on ? ret : own_rw_switched(vpm, io, access);
 }
 
-
 void vpm_decode_hold(struct vpm_device *vpm)
 {
 	struct vfio_pci_core_device *core = &vpm->core;

@@ -15,29 +15,6 @@ struct vfio_pci_core_device;
 struct vpm_device;
 struct vpm_part;
 
-/**
- * struct vpm_decode - Memory decoding for the vendor's own accesses
- * @hardwired:	PCI_COMMAND_MEMORY cannot be set, as of VFs by the standard: their memory is
- *		decoded as the PF's SR-IOV capability says. The bit is left alone.
- * @held:	The vendor has the device quiesced or stopped, or loads its state. Decoding
- *		that was switched on stays on until this ends. Also written without the
- *		lock, by those whom the migration's state_lock has one at a time.
- * @on:		It was switched on for the vendor. User space may have it off.
- * @writers:	Writes of user space to PCI_COMMAND that are under way. What is switched on
- *		meanwhile does not stay on.
- * @unsure:	The device was reset since somebody has looked at its bit. Also written
- *		without the lock.
- *
- * vfio_pci_core's memory_lock protects it.
- */
-struct vpm_decode {
-	bool hardwired;
-	bool held;
-	bool on;
-	unsigned int writers;
-	bool unsure;
-};
-
 extern const struct vpm_part vpm_bar_part;
 extern const struct vpm_part vpm_decode_part;
 

@@ -27,12 +27,12 @@
 #include "device.h"
 #include "info.h"
 #include "irqs.h"
-#include "migration.h"
 #include "params.h"
 #include "regions.h"
 #include "reset.h"
 #include "trap.h"
 #include "vendor.h"
+#include "vfio_ops.h"
 
 /* As vfio's, between two requests to release a device */
 #define REQUEST_INTERVAL	(10 * HZ)
@@ -54,7 +54,7 @@ static const struct vpm_part * const vpm_parts[] = {
 	&vpm_reset_part,
 };
 
-static int vpm_load_parts(void)
+static int load_parts(void)
 {
 	unsigned int i;
 	int ret;
@@ -76,7 +76,7 @@ err_unload:
 	return ret;
 }
 
-static void vpm_unload_parts(void)
+static void unload_parts(void)
 {
 	unsigned int i = ARRAY_SIZE(vpm_parts);
 
@@ -85,29 +85,122 @@ static void vpm_unload_parts(void)
 			vpm_parts[i]->unload();
 }
 
+static int init_parts(struct vpm_device *vpm)
+{
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < vpm->num_parts; i++) {
+		if (!vpm->parts[i]->init)
+			continue;
+		ret = vpm->parts[i]->init(vpm);
+		if (ret)
+			return ret;
+	}
+
+	return 0;
+}
+
+static void release_parts(struct vpm_device *vpm)
+{
+	unsigned int i = vpm->num_parts;
+
+	while (i--)
+		if (vpm->parts[i]->release)
+			vpm->parts[i]->release(vpm);
+}
+
+static void registered_parts(struct vpm_device *vpm)
+{
+	unsigned int i;
+
+	for (i = 0; i < vpm->num_parts; i++)
+		if (vpm->parts[i]->registered)
+			vpm->parts[i]->registered(vpm);
+}
+
+static void remove_parts(struct vpm_device *vpm)
+{
+	unsigned int i = vpm->num_parts;
+
+	while (i--)
+		if (vpm->parts[i]->remove)
+			vpm->parts[i]->remove(vpm);
+}
+
+static int setup_parts(struct vpm_device *vpm, const struct vfio_mediate_device *dev,
+		       const struct vfio_pci_mediate_ops *ops)
+{
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < vpm->num_parts; i++) {
+		if (!vpm->parts[i]->setup)
+			continue;
+		ret = vpm->parts[i]->setup(vpm, dev, ops);
+		if (ret)
+			return ret;
+	}
+
+	return 0;
+}
+
+static void start_parts(struct vpm_device *vpm)
+{
+	unsigned int i;
+
+	for (i = 0; i < vpm->num_parts; i++)
+		if (vpm->parts[i]->start)
+			vpm->parts[i]->start(vpm);
+}
+
+static void stop_parts(struct vpm_device *vpm)
+{
+	unsigned int i = vpm->num_parts;
+
+	while (i--)
+		if (vpm->parts[i]->stop)
+			vpm->parts[i]->stop(vpm);
+}
+
+static void teardown_parts(struct vpm_device *vpm)
+{
+	unsigned int i = vpm->num_parts;
+
+	while (i--)
+		if (vpm->parts[i]->teardown)
+			vpm->parts[i]->teardown(vpm);
+}
+
+static void detach_parts(struct vpm_device *vpm)
+{
+	unsigned int i;
+
+	for (i = 0; i < vpm->num_parts; i++)
+		if (vpm->parts[i]->detach)
+			vpm->parts[i]->detach(vpm);
+}
+
 static int vpm_init_device(struct vfio_device *vdev)
 {
 	struct vpm_device *vpm = to_vpm(vdev);
-	unsigned int i;
-	int ret = 0;
+	int ret;
 
 	vpm->parts = vpm_parts;
 	vpm->num_parts = ARRAY_SIZE(vpm_parts);
 	vpm_params_apply_device(&vpm->core);
-	for (i = 0; i < vpm->num_parts && !ret; i++)
-		if (vpm->parts[i]->init)
-			ret = vpm->parts[i]->init(vpm);
+	ret = init_parts(vpm);
 	if (!ret)
 		ret = vfio_pci_core_init_dev(vdev);
 	if (ret)
-		vpm_parts_call_reverse(vpm, release);
+		release_parts(vpm);
 
 	return ret;
 }
 
 static void vpm_release_device(struct vfio_device *vdev)
 {
-	vpm_parts_call_reverse(to_vpm(vdev), release);
+	release_parts(to_vpm(vdev));
 	vfio_pci_core_release_dev(vdev);
 }
 
@@ -119,7 +212,7 @@ static void vpm_detached(void *data)
 {
 	struct vpm_device *vpm = data;
 
-	vpm_parts_call(vpm, detach);
+	detach_parts(vpm);
 	vfio_pci_core_request(&vpm->core.vdev, 1);
 }
 
@@ -137,18 +230,15 @@ static const struct vfio_mediate_host_ops vpm_host_ops = {
 static int vpm_mediate(struct vpm_device *vpm)
 {
 	CLASS(vpm_call, call)(vpm->session);
-	unsigned int i;
-	int ret = 0;
+	int ret;
 
 	/* The vendor may have gone since it claimed the device. */
 	if (!call.ops)
 		return -EAGAIN;
 
-	for (i = 0; i < vpm->num_parts && !ret; i++)
-		if (vpm->parts[i]->setup)
-			ret = vpm->parts[i]->setup(vpm, call.dev, call.ops);
+	ret = setup_parts(vpm, call.dev, call.ops);
 	if (!ret)
-		vpm_parts_call(vpm, start);
+		start_parts(vpm);
 	if (ret == -EINVAL)
 		pci_notice_ratelimited(vpm->core.pdev,
 				       "%s mediates it in a way that makes no sense\n",
@@ -188,12 +278,12 @@ static int vpm_open_device(struct vfio_device *vdev)
 	return 0;
 
 err_close:
-	vpm_parts_call_reverse(vpm, stop);
+	stop_parts(vpm);
 	vfio_mediate_close(vpm->session);
 	vpm->session = NULL;
 err_disable:
 	vfio_pci_core_disable(&vpm->core);
-	vpm_parts_call_reverse(vpm, teardown);
+	teardown_parts(vpm);
 	return ret;
 }
 
@@ -206,12 +296,12 @@ static void vpm_close_device(struct vfio_device *vdev)
 		return;
 	}
 
-	vpm_parts_call_reverse(vpm, stop);
+	stop_parts(vpm);
 	vfio_mediate_close(vpm->session);
 	vpm->session = NULL;
 
 	vfio_pci_core_close_device(vdev);
-	vpm_parts_call_reverse(vpm, teardown);
+	teardown_parts(vpm);
 }
 
 static ssize_t vpm_read(struct vfio_device *vdev, char __user *buf,
@@ -350,7 +440,7 @@ static int vpm_device_feature(struct vfio_device *vdev, u32 flags,
 static int vpm_pasid_attach_ioas(struct vfio_device *vdev, u32 pasid, u32 *pt_id)
 {
 	/* What the device writes there would be taken for its own address space. */
-	if (vpm_track_is_possible(to_vpm(vdev)))
+	if (vpm_track_is_possible(vdev))
 		return -EOPNOTSUPP;
 
 	return vfio_iommufd_physical_pasid_attach_ioas(vdev, pasid, pt_id);
@@ -421,7 +511,7 @@ static int vpm_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (ret)
 		goto err_load;
 
-	vpm_parts_call(vpm, registered);
+	registered_parts(vpm);
 
 	return 0;
 
@@ -439,7 +529,7 @@ static void vpm_remove(struct pci_dev *pdev)
 	WRITE_ONCE(vpm->removing, true);
 	vfio_mediate_load_wake(vpm->load);
 	vfio_pci_core_unregister_device(&vpm->core);
-	vpm_parts_call_reverse(vpm, remove);
+	remove_parts(vpm);
 	vfio_mediate_load_put(vpm->load);
 	vfio_put_device(&vpm->core.vdev);
 }
@@ -490,7 +580,7 @@ static int __init vpm_init(void)
 {
 	int ret;
 
-	ret = vpm_load_parts();
+	ret = load_parts();
 	if (ret)
 		return ret;
 
@@ -505,7 +595,7 @@ static int __init vpm_init(void)
 		       strcmp(vpm_driver.name, "vfio-pci") ? "" :
 		       ": unload in-tree vfio-pci first, or load without drop_in");
 	if (ret) {
-		vpm_unload_parts();
+		unload_parts();
 		return ret;
 	}
 
@@ -518,7 +608,7 @@ module_init(vpm_init);
 static void __exit vpm_exit(void)
 {
 	pci_unregister_driver(&vpm_driver);
-	vpm_unload_parts();
+	unload_parts();
 }
 module_exit(vpm_exit);
 

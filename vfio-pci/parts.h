@@ -80,33 +80,4 @@ struct vpm_part {
 	bool (*is_failed)(struct vpm_device *vpm);
 };
 
-/**
- * vpm_parts_call() - Call a callback of each part, in the order of the table
- * @vpm:	The device.
- * @callback:	Name of the member of &struct vpm_part; returns nothing.
- * @...:	Further arguments of the callback.
- */
-#define vpm_parts_call(vpm, callback, ...) do {					\
-	struct vpm_device *_vpm = (vpm);					\
-	unsigned int _i;							\
-										\
-	for (_i = 0; _i < _vpm->num_parts; _i++)				\
-		if (_vpm->parts[_i]->callback)					\
-			_vpm->parts[_i]->callback(_vpm, ##__VA_ARGS__);		\
-} while (0)
-
-/**
- * vpm_parts_call_reverse() - As vpm_parts_call(), in the reverse order
- * @vpm:	The device.
- * @callback:	Name of the member of &struct vpm_part; returns nothing.
- */
-#define vpm_parts_call_reverse(vpm, callback) do {				\
-	struct vpm_device *_vpm = (vpm);					\
-	unsigned int _i = _vpm->num_parts;					\
-										\
-	while (_i--)								\
-		if (_vpm->parts[_i]->callback)					\
-			_vpm->parts[_i]->callback(_vpm);			\
-} while (0)
-
 #endif /* VFIO_PCI_MEDIATE_PARTS_H */

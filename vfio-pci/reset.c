@@ -25,6 +25,35 @@ static void update_pending(struct vpm_reset *reset, bool followed_up)
 	WRITE_ONCE(reset->pending, reset->by_core || reset->lost || !followed_up);
 }
 
+static void note_in_parts(struct vpm_device *vpm, enum vpm_reset_event event)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&vpm->reset_lock);
+
+	for (i = 0; i < vpm->num_parts; i++)
+		if (vpm->parts[i]->reset_note)
+			vpm->parts[i]->reset_note(vpm, event);
+}
+
+static void resume_parts(struct vpm_device *vpm)
+{
+	unsigned int i = vpm->num_parts;
+
+	while (i--)
+		if (vpm->parts[i]->reset_resume)
+			vpm->parts[i]->reset_resume(vpm);
+}
+
+static void restart_parts(struct vpm_device *vpm, bool function)
+{
+	unsigned int i;
+
+	for (i = 0; i < vpm->num_parts; i++)
+		if (vpm->parts[i]->reset_done)
+			vpm->parts[i]->reset_done(vpm, function);
+}
+
 /* A reset is over. Return: whether it will be followed up. */
 static bool note_reset(struct vpm_device *vpm, enum vpm_reset_event event)
 {
@@ -32,7 +61,7 @@ static bool note_reset(struct vpm_device *vpm, enum vpm_reset_event event)
 
 	lockdep_assert_held(&vpm->reset_lock);
 
-	vpm_parts_call(vpm, reset_note, event);
+	note_in_parts(vpm, event);
 	reset->generation++;
 	update_pending(reset, !reset->open);
 	if (reset->open)
@@ -73,7 +102,7 @@ static void follow_up(struct work_struct *work)
 	bool function, under_way, unexpected;
 	unsigned int generation;
 
-	vpm_parts_call_reverse(vpm, reset_resume);
+	resume_parts(vpm);
 
 	spin_lock(&vpm->reset_lock);
 	generation = reset->generation;
@@ -86,7 +115,7 @@ static void follow_up(struct work_struct *work)
 	if (under_way)
 		return;
 
-	vpm_parts_call(vpm, reset_done, function);
+	restart_parts(vpm, function);
 	if (end_follow_up(vpm, generation, &unexpected))
 		vpm_vendor_reset_done(vpm, unexpected);
 }
@@ -168,7 +197,7 @@ int vpm_reset_lost(void *data)
 	if (reset->open) {
 		reset->lost = true;
 		update_pending(reset, false);
-		vpm_parts_call(vpm, reset_note, VPM_STATE_LOSS_BEGUN);
+		note_in_parts(vpm, VPM_STATE_LOSS_BEGUN);
 		ret = 0;
 	}
 	spin_unlock(&vpm->reset_lock);

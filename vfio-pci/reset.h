@@ -6,52 +6,12 @@
 #ifndef VFIO_PCI_MEDIATE_RESET_H
 #define VFIO_PCI_MEDIATE_RESET_H
 
-#include <linux/mutex.h>
 #include <linux/types.h>
-#include <linux/wait.h>
-#include <linux/workqueue.h>
 
 struct pci_dev;
 struct vfio_mediate_device;
 struct vpm_device;
 struct vpm_part;
-
-/**
- * struct vpm_reset - Resets of a device
- * @call_lock:	Held while the vendor is told that a reset begins. Inside of
- *		vfio_pci_core's memory_lock. Protects @open as well.
- * @open:	The device is open, so that resets are followed up. Written with
- *		@call_lock and &vpm_device.reset_lock held; either suffices to read it.
- *		All below is under &vpm_device.reset_lock.
- * @by_core:	The PCI core is resetting the function.
- * @lost:	The vendor has said that the state is being lost.
- * @function:	The function was reset since the last follow-up: that ends a trap.
- * @unexpected:	And it was not user space who did.
- * @generation:	Number of resets.
- * @pending:	A reset is under way, or has not been followed up. Until it has been,
- *		shadows hold what was written to the device as it was: nothing of that
- *		is written to it. Also read without a lock.
- * @work:	Follows up.
- * @server:	A task that holds the device's lock resets the device on demand.
- * @wanted:	It is asked to.
- * @result:	What came of that.
- * @wait:	Woken when one of the last three or @open has changed.
- */
-struct vpm_reset {
-	struct mutex call_lock;		/* see above */
-	bool open;
-	bool by_core;
-	bool lost;
-	bool function;
-	bool unexpected;
-	unsigned int generation;
-	bool pending;
-	struct work_struct work;
-	bool server;
-	bool wanted;
-	int result;
-	wait_queue_head_t wait;
-};
 
 /* The uppermost part: resets are followed up while all others are set up. */
 extern const struct vpm_part vpm_reset_part;

@@ -208,7 +208,7 @@ static void set_state(struct vpm_device *vpm, enum vpm_trap_state state)
 	mutex_unlock(&vpm->vendor.lock);
 }
 
-void vpm_trap_add_notifier(struct vpm_device *vpm, void (*notify)(struct vpm_device *vpm))
+void vpm_trap_add_notifier(struct vpm_device *vpm, vpm_trap_notifier notify)
 {
 	struct vpm_trap *trap = &vpm->trap;
 
@@ -258,6 +258,15 @@ static int change_state(struct vpm_device *vpm, enum vpm_trap_state state)
 	return 0;
 }
 
+static int check_usable(struct vpm_trap *trap)
+{
+	/* Pairs with start() of trap_setup.c: before it, nothing else can be trusted. */
+	if (smp_load_acquire(&trap->gone))
+		return -ENODEV;
+
+	return trap->num_areas ? 0 : -EOPNOTSUPP;
+}
+
 /* Pages are trapped while there is a holder. Return: 0, or as vpm_trap_hold(). */
 static int set_holders(struct vpm_device *vpm, unsigned long holders)
 {
@@ -267,11 +276,9 @@ static int set_holders(struct vpm_device *vpm, unsigned long holders)
 
 	lockdep_assert_held(&trap->toggle_lock);
 
-	/* Pairs with start(): before it, nothing else can be trusted. */
-	if (smp_load_acquire(&trap->gone))
-		return -ENODEV;
-	if (!trap->num_areas)
-		return -EOPNOTSUPP;
+	ret = check_usable(trap);
+	if (ret)
+		return ret;
 
 	/* A VMM that does without a shadow does not get one back by itself. */
 	if (!holders)
@@ -324,10 +331,9 @@ int vpm_trap_hold_exact(struct vpm_device *vpm)
 
 	lockdep_assert_held(&trap->toggle_lock);
 
-	if (smp_load_acquire(&trap->gone))
-		return -ENODEV;
-	if (!trap->num_areas)
-		return -EOPNOTSUPP;
+	ret = check_usable(trap);
+	if (ret)
+		return ret;
 
 	ret = change_state(vpm, VPM_TRAP_EXACT);
 	if (ret)
@@ -341,15 +347,15 @@ int vpm_trap_hold_exact(struct vpm_device *vpm)
 int vpm_trap_ack(struct vpm_device *vpm)
 {
 	struct vpm_trap *trap = &vpm->trap;
+	int ret;
 
 	lockdep_assert_held(&trap->toggle_lock);
 
 	if (trap->state == VPM_TRAP_OFF)
 		return 0;
-	if (smp_load_acquire(&trap->gone))
-		return -ENODEV;
+	ret = check_usable(trap);
 
-	return change_state(vpm, VPM_TRAP_EXACT);
+	return ret ?: change_state(vpm, VPM_TRAP_EXACT);
 }
 
 int vpm_trap_host(void *data, bool on)

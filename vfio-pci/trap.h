@@ -6,135 +6,12 @@
 #ifndef VFIO_PCI_MEDIATE_TRAP_H
 #define VFIO_PCI_MEDIATE_TRAP_H
 
-#include <linux/mutex.h>
-#include <linux/rwsem.h>
-#include <linux/sched.h>
 #include <linux/types.h>
 
-#include "mapper.h"
-#include "shadow.h"
+#include "device.h"
 
-struct eventfd_ctx;
-struct task_struct;
 struct vfio_mediate_access;
-struct vfio_mediate_device;
-struct vfio_mediate_reg;
-struct vm_area_struct;
-struct vpm_device;
-
-/**
- * enum vpm_trap_state - How far pages are trapped
- * @VPM_TRAP_OFF:	They are the device's.
- * @VPM_TRAP_SHADOW:	Those who map them get a shadow.
- * @VPM_TRAP_EXACT:	The VMM has said that it does not map them.
- */
-enum vpm_trap_state {
-	VPM_TRAP_OFF,
-	VPM_TRAP_SHADOW,
-	VPM_TRAP_EXACT,
-};
-
-/**
- * enum vpm_trap_holder - Who wants pages to be trapped
- * @VPM_TRAP_VENDOR:	The vendor, by vfio_mediate_trap().
- * @VPM_TRAP_VMM:	The VMM, by the region of trap_region.h.
- * @VPM_TRAP_TRACKER:	Dirty tracking.
- *
- * Pages are trapped while there is a holder. None ends the hold of another. A reset of the
- * function ends those of the vendor and of the VMM.
- */
-enum vpm_trap_holder {
-	VPM_TRAP_VENDOR,
-	VPM_TRAP_VMM,
-	VPM_TRAP_TRACKER,
-};
-
-#define VPM_TRAP_NOTIFIERS	2
-
-/**
- * struct vpm_shadow_page - A page that can be trapped, and has a shadow
- * @shadow:	The shadow.
- * @vpm:	The device.
- * @region:	Index of the BAR.
- * @offset:	Of the page.
- */
-struct vpm_shadow_page {
-	struct vpm_shadow shadow;
-	struct vpm_device *vpm;
-	u32 region;
-	u64 offset;
-};
-
-/**
- * struct vpm_trap_area - Pages with the same registers
- * @region:	Index of the BAR.
- * @offset:	Of the first page.
- * @size:	Bytes.
- * @regs:	What is drained from the shadows of the pages, NULL when they can
- *		have none.
- * @pages:	The shadows, part of &vpm_trap.pages.
- */
-struct vpm_trap_area {
-	u32 region;
-	u64 offset;
-	u64 size;
-	struct vfio_mediate_reg *regs;
-	struct vpm_shadow_page *pages;
-};
-
-/**
- * struct vpm_trap - The traps of a device
- * @toggle_lock: Held while the state changes.
- * @fault_lock:	Held for read by page faults, for write while mappings are taken
- *		away and until what they are replaced with is ready.
- * @state:	Written with @toggle_lock, the vendor lock, and @fault_lock for write held; any
- *		of them suffices to read it.
- * @trapped:	Whether accesses through the device file have to look at @state;
- *		those that did not are over after vfio_mediate_synchronize().
- * @gone:	The vendor is, or has not come yet; set under @toggle_lock.
- * @holders:	Bit n: &enum vpm_trap_holder n holds; under @toggle_lock.
- * @notifiers:	Tell the VMM, by its eventfds. Called with @toggle_lock held.
- * @num_notifiers: Number of @notifiers.
- * @areas:	What can be trapped, in the order in which it is drained.
- * @num_areas:	Number of @areas; 0 while the device is not open.
- * @pages:	The shadows of all @areas.
- * @num_pages:	Number of @pages.
- * @shadowable:	Whether all @areas can be shadowed.
- * @no_p2p:	Mappings of pages in @areas cannot be mapped for DMA.
- * @drain_us:	Interval that the vendor asks for, or 0.
- * @drainer:	Thread that drains, while there are shadows; under @toggle_lock.
- * @paused:	The device is being stopped, or is: @drainer sleeps.
- * @resumed:	Where @drainer sleeps then.
- * @mapper:	Who has mapped a page that can be trapped.
- * @vm_ops:	What vfio_pci_core gave the mappings.
- * @eventfd:	Signalled when the state changes; under @toggle_lock.
- *
- * Order of locks: @toggle_lock, the vendor lock, mmap_lock, @fault_lock, then
- * vfio_pci_core's memory_lock. A reset holds the last: see reset.h.
- */
-struct vpm_trap {
-	struct mutex toggle_lock;	/* see above */
-	struct rw_semaphore fault_lock;
-	enum vpm_trap_state state;
-	bool trapped;
-	bool gone;
-	unsigned long holders;
-	void (*notifiers[VPM_TRAP_NOTIFIERS])(struct vpm_device *vpm);
-	unsigned int num_notifiers;
-	struct vpm_trap_area *areas;
-	unsigned int num_areas;
-	struct vpm_shadow_page *pages;
-	unsigned int num_pages;
-	bool shadowable;
-	bool no_p2p;
-	unsigned int drain_us;
-	struct task_struct *drainer;
-	bool paused;
-	wait_queue_head_t resumed;
-	struct vpm_mapper mapper;
-	const struct vm_operations_struct *vm_ops;
-	struct eventfd_ctx *eventfd;
-};
+struct vpm_part;
 
 extern const struct vpm_part vpm_trap_part;
 
@@ -144,7 +21,7 @@ extern const struct vpm_part vpm_trap_part;
  * @notify:	Called with toggle_lock held when pages are trapped, when they no longer are, and
  *		when a reset has ended the hold of the VMM.
  */
-void vpm_trap_add_notifier(struct vpm_device *vpm, void (*notify)(struct vpm_device *vpm));
+void vpm_trap_add_notifier(struct vpm_device *vpm, vpm_trap_notifier notify);
 
 /**
  * vpm_trap_stop() - Do not call the vendor any more

@@ -166,6 +166,7 @@ static int setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev,
 /* Not under toggle_lock, which is held around vfio_mediate_synchronize(). */
 static void start(struct vpm_device *vpm)
 {
+	/* Pairs with check_usable() of trap.c. */
 	smp_store_release(&vpm->trap.gone, false);
 }
 

@@ -8,28 +8,13 @@
 
 #include <linux/cleanup.h>
 #include <linux/lockdep.h>
-#include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/types.h>
 
-#include "session.h"
+#include "device.h"
 
 struct vfio_mediate_access;
 struct vm_area_struct;
-struct vpm_device;
-struct vpm_part;
-
-/**
- * struct vpm_vendor - Calls to the vendor, one at a time
- * @lock:	The vendor lock. Held around all calls that come from a trapped page, and around
- *		those of tracking. The order of locks is in trap.h.
- * @memory_user: The task that holds @lock, while the vendor that it calls may read the guest's
- *		memory and mark it dirty. Written by that task alone.
- */
-struct vpm_vendor {
-	struct mutex lock;	/* see above */
-	struct task_struct *memory_user;
-};
 
 extern const struct vpm_part vpm_vendor_part;
 
@@ -55,11 +40,19 @@ static __always_inline struct vpm_call vpm_call_begin(struct vfio_mediate_sessio
 	struct vpm_call call = { .session = session };
 
 	call.ops = vfio_mediate_enter(session, &call.dev, &call.cookie);
+	/* sparse does not see the end of a scope: for it, nothing is held. */
+	__release(&session->calls);
 
 	return call;
 }
 
-DEFINE_CLASS(vpm_call, struct vpm_call, vfio_mediate_exit(_T.session, _T.cookie),
+static __always_inline void vpm_call_end(const struct vpm_call *call)
+{
+	__acquire(&call->session->calls);
+	vfio_mediate_exit(call->session, call->cookie);
+}
+
+DEFINE_CLASS(vpm_call, struct vpm_call, vpm_call_end(&_T),
 	     vpm_call_begin(session), struct vfio_mediate_session *session)
 
 /**
