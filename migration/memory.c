@@ -4,7 +4,7 @@
  *
  * The object by which memory is read is attached to the IOAS that the device is attached to, or to
  * nothing. That changes under the lock of vfio's device set, which a task that opens or closes the
- * device also holds; and only while memory cannot be read, see vpm_track_leave_memory().
+ * device also holds; and only while memory cannot be read, see vpm_track_detach().
  */
 
 #include <linux/vfio_pci_core.h>
@@ -33,11 +33,11 @@ static int attach(struct vpm_device *vpm, u32 *pt_id)
 	if (!access)
 		return vfio_iommufd_physical_attach_ioas(vdev, pt_id);
 
-	was_attached = vpm_track_leave_memory(vpm);
+	was_attached = vpm_track_detach(vpm);
 	ret = vfio_iommufd_physical_attach_ioas(vdev, pt_id);
 	is_attached = ret ? was_attached : vpm_iommufd_attach(access, id, was_attached);
 	if (is_attached)
-		vpm_track_enter_memory(vpm);
+		vpm_track_attach(vpm);
 
 	return ret;
 }
@@ -48,7 +48,7 @@ int vpm_attach_ioas(struct vfio_device *vdev, u32 *pt_id)
 	int ret = attach(vpm, pt_id);
 
 	if (!ret)
-		vpm_migration_attached(vpm);
+		vpm_migration_offer(vpm);
 
 	return ret;
 }
@@ -59,7 +59,7 @@ void vpm_detach_ioas(struct vfio_device *vdev)
 	struct iommufd_access *access = vpm->track->access;
 	bool was_attached;
 
-	was_attached = access && vpm_track_leave_memory(vpm);
+	was_attached = access && vpm_track_detach(vpm);
 	vfio_iommufd_physical_detach_ioas(vdev);
 	if (was_attached)
 		vpm_iommufd_detach(access);

@@ -181,12 +181,12 @@ static int setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev,
 	return vpm_v1_setup(vpm);
 }
 
-void vpm_migration_attached(struct vpm_device *vpm)
+void vpm_migration_offer(struct vpm_device *vpm)
 {
 	if (!vpm->mig)
 		return;
 
-	vpm_track_attached(vpm);
+	vpm_track_note_domain(vpm);
 	/* vfio does not expect that it is taken back: saving is refused then. */
 	if (vpm_track_suffices(vpm))
 		WRITE_ONCE(vpm->core.vdev.mig_ops, &mig_ops);

@@ -11,12 +11,12 @@
 struct vpm_device;
 
 /**
- * vpm_migration_attached() - The device has got memory by an iommufd
+ * vpm_migration_offer() - The device has got memory by an iommufd
  * @vpm:	The device, open; the lock of vfio's device set is held.
  *
  * Migration is offered from then on, if user space gets to know what the device writes.
  */
-void vpm_migration_attached(struct vpm_device *vpm);
+void vpm_migration_offer(struct vpm_device *vpm);
 
 /**
  * vpm_migration_state() - The state of migration of a device

@@ -348,7 +348,7 @@ void vpm_track_saved(struct vpm_device *vpm)
 	mutex_unlock(&track->lock);
 }
 
-void vpm_track_attached(struct vpm_device *vpm)
+void vpm_track_note_domain(struct vpm_device *vpm)
 {
 	struct iommu_domain *domain = iommu_get_domain_for_dev(&vpm->core.pdev->dev);
 
@@ -587,7 +587,7 @@ static void offer_log(struct vpm_device *vpm)
 }
 #endif
 
-void vpm_track_enter_memory(struct vpm_device *vpm)
+void vpm_track_attach(struct vpm_device *vpm)
 {
 	mutex_lock(&vpm->vendor.lock);
 	vpm->track->readable = true;
@@ -595,7 +595,7 @@ void vpm_track_enter_memory(struct vpm_device *vpm)
 	offer_log(vpm);
 }
 
-bool vpm_track_leave_memory(struct vpm_device *vpm)
+bool vpm_track_detach(struct vpm_device *vpm)
 {
 	struct vpm_track *track = vpm->track;
 	bool readable;

@@ -61,13 +61,13 @@ struct vpm_track {
 };
 
 /**
- * vpm_track_enter_memory() - The device has got memory that can be read
+ * vpm_track_attach() - The device has got memory that can be read
  * @vpm:	The device, open, tracked by its vendor.
  */
-void vpm_track_enter_memory(struct vpm_device *vpm);
+void vpm_track_attach(struct vpm_device *vpm);
 
 /**
- * vpm_track_leave_memory() - The device is about to get other memory, or none
+ * vpm_track_detach() - The device is about to get other memory, or none
  * @vpm:	The device, open.
  *
  * Nobody reads memory any more when it returns. Who logs is told that all is written
@@ -75,7 +75,7 @@ void vpm_track_enter_memory(struct vpm_device *vpm);
  *
  * Return: Whether memory could be read.
  */
-bool vpm_track_leave_memory(struct vpm_device *vpm);
+bool vpm_track_detach(struct vpm_device *vpm);
 
 /**
  * vpm_track_save() - The device is about to be saved while it runs
@@ -119,11 +119,11 @@ void vpm_track_pause(struct vpm_device *vpm, bool paused);
 int vpm_track_check(struct vpm_device *vpm);
 
 /**
- * vpm_track_attached() - The device has got memory by an iommufd
+ * vpm_track_note_domain() - The device has got memory by an iommufd
  * @vpm:	The device, open; the lock of vfio's device set is held, so that its domain
  *		stays.
  */
-void vpm_track_attached(struct vpm_device *vpm);
+void vpm_track_note_domain(struct vpm_device *vpm);
 
 /**
  * vpm_track_suffices() - Does user space get to know what the device writes?
