@@ -113,7 +113,7 @@ static int report_range(struct vpm_container *container, struct vpm_pages *range
 		if (ret < 0 && ret != -EINVAL && ret != -EPERM)
 			return ret;
 		if (ret > 0) {
-			container->narrowed = true;
+			container->pinned_dirty_scope = true;
 			range->first += ret;
 			batch = min(2 * n, VFIO_PIN_PAGES_MAX_ENTRIES);
 		} else if (n > 1) {
@@ -308,7 +308,7 @@ static bool has_left(struct vpm_container *container)
 
 static void leave(struct vpm_container *container)
 {
-	container->narrowed = false;
+	container->pinned_dirty_scope = false;
 	container->domain = NULL;
 	spin_lock(&container_lock);
 	list_del_init(&container->entry);

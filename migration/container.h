@@ -38,7 +38,7 @@ struct vpm_pages {
  * @pages:	What vfio_pin_pages() returns.
  * @work:	Reports a part of @marks for a task of user space.
  * @result:	What @work returns: see vpm_container_report().
- * @narrowed:	The container has been told of a page once: from then on until the device
+ * @pinned_dirty_scope:	The container has been told of a page once: from then on until the device
  *		leaves it, it takes for written only what it is told of. Stays when the
  *		device is closed, which need not leave the container.
  * @domain:	What the device was attached to when it was opened last. Only compared: it
@@ -51,7 +51,7 @@ struct vpm_pages {
  * @unpinned:	Woken when @pinning becomes false.
  *
  * A spinlock in container.c, the innermost of all, protects @entry, @pinning, @resume and
- * @forgotten. @domain and @left_work belong to open and close, and @narrowed does while the
+ * @forgotten. @domain and @left_work belong to open and close, and @pinned_dirty_scope does while the
  * device is closed. The device's vendor lock protects the rest. @work runs only while a task that
  * holds the vendor lock waits for it.
  */
@@ -63,7 +63,7 @@ struct vpm_container {
 	struct page **pages;
 	struct work_struct work;
 	int result;
-	bool narrowed;
+	bool pinned_dirty_scope;
 	const void *domain;
 	struct delayed_work left_work;
 	struct list_head entry;

@@ -267,8 +267,8 @@ unlock:
 	return ret;
 }
 
-/* Unless @narrowed, only when the container still takes all for written. */
-static void stop(struct vpm_device *vpm, bool narrowed)
+/* Unless @pinned_dirty_scope, only when the container still takes all for written. */
+static void stop(struct vpm_device *vpm, bool pinned_dirty_scope)
 {
 	struct vpm_track *track = vpm->track;
 	struct vpm_dirty_log *log;
@@ -279,7 +279,7 @@ static void stop(struct vpm_device *vpm, bool narrowed)
 		return;
 
 	mutex_lock(&vpm->vendor.lock);
-	if (!narrowed && track->container.narrowed) {
+	if (!pinned_dirty_scope && track->container.pinned_dirty_scope) {
 		mutex_unlock(&vpm->vendor.lock);
 		return;
 	}
@@ -386,7 +386,7 @@ static int told_all(struct vpm_device *vpm, bool alone)
 		return 0;
 	if (track->active && !alone)
 		fail(vpm, -EOPNOTSUPP);
-	if (!track->container.narrowed)
+	if (!track->container.pinned_dirty_scope)
 		return 0;
 	if (track->error || !track->active)
 		return track->error ?: -ESTALE;
@@ -424,7 +424,7 @@ static int scan_stopped(struct vpm_device *vpm)
 	/* The log can still say that it was everything, and a container says it by itself. */
 	if (vpm->track->log)
 		return ret == -EINTR ? ret : 0;
-	if (vpm->track->error && !vpm->track->container.narrowed)
+	if (vpm->track->error && !vpm->track->container.pinned_dirty_scope)
 		return 0;
 
 	return ret;
