@@ -24,7 +24,7 @@ static int rw_untrapped(struct vpm_device *vpm, struct vfio_mediate_access *acce
 	CLASS(vpm_call, call)(vpm->session);
 
 	if (READ_ONCE(vpm->trap.trapped))
-		return VPM_NOT_NOW;
+		return VPM_RETRY;
 
 	return vpm_bar_rw(&vpm->core, access);
 }
@@ -35,9 +35,9 @@ static int rw_trappable(struct vpm_device *vpm, struct vfio_mediate_access *acce
 
 	do {
 		ret = rw_untrapped(vpm, access);
-		if (ret == VPM_NOT_NOW)
+		if (ret == VPM_RETRY)
 			ret = vpm_trap_rw(vpm, access);
-	} while (ret == VPM_NOT_NOW);
+	} while (ret == VPM_RETRY);
 
 	return ret;
 }

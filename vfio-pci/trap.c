@@ -163,7 +163,7 @@ static void fill(struct vpm_device *vpm)
  * KVM faults a page in, then looks up what it got, and has the VMM fail when that
  * is gone in between. It holds mmap_lock meanwhile: so must who takes it away.
  */
-static void hold_faults(struct vpm_device *vpm)
+static void zap_and_block_faults(struct vpm_device *vpm)
 {
 	struct vpm_trap *trap = &vpm->trap;
 	struct mm_struct *mm = vpm_mapper_lock(&trap->mapper);
@@ -190,7 +190,7 @@ static void set_state(struct vpm_device *vpm, enum vpm_trap_state state)
 		vfio_mediate_synchronize(vpm->session);
 	}
 
-	hold_faults(vpm);
+	zap_and_block_faults(vpm);
 	drained = trap->state != VPM_TRAP_SHADOW || vpm_reset_pending(vpm);
 	/* It is not tracked then, so no memory need be read under fault_lock. */
 	if (!drained && state == VPM_TRAP_OFF)
@@ -402,7 +402,7 @@ int vpm_trap_rw(struct vpm_device *vpm, struct vfio_mediate_access *access)
 	struct vpm_trap *trap = &vpm->trap;
 	struct vpm_shadow_page *page = NULL;
 	struct vpm_trap_area *area;
-	int ret = VPM_NOT_NOW;
+	int ret = VPM_RETRY;
 
 	mutex_lock(&vpm->vendor.lock);
 	if (trap->state == VPM_TRAP_OFF)

@@ -70,7 +70,7 @@ int vpm_trap_ack(struct vpm_device *vpm);
  * @vpm:	The device.
  * @access:	An access inside a page that can be trapped.
  *
- * Return: 0 or the vendor's errno; VPM_NOT_NOW when the page is not trapped.
+ * Return: 0 or the vendor's errno; VPM_RETRY when the page is not trapped.
  */
 int vpm_trap_rw(struct vpm_device *vpm, struct vfio_mediate_access *access);
 

@@ -87,7 +87,7 @@ static inline bool vpm_vendor_may_use_memory(const struct vpm_vendor *vendor)
 }
 
 /* Results of an access that are no errors */
-#define VPM_NOT_NOW		1	/* not served like this at the moment */
+#define VPM_RETRY		1	/* not served like this at the moment */
 #define VPM_PASS_THROUGH	2	/* to be done with user space's memory */
 
 /**
