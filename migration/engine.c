@@ -32,7 +32,7 @@ static const struct {
 };
 
 /* Tells the vendor, if it wants to know, that saving begins or has ended. */
-static int tell_saving(struct vpm_mig *mig, bool begin)
+static int notify_saving(struct vpm_mig *mig, bool begin)
 {
 	const struct vfio_mediate_migration_ops *ops;
 
@@ -49,7 +49,7 @@ static int tell_saving(struct vpm_mig *mig, bool begin)
 	return 0;
 }
 
-static int begin_watch(struct vpm_mig *mig)
+static int start_watch(struct vpm_mig *mig)
 {
 	int ret;
 
@@ -64,7 +64,7 @@ static int begin_watch(struct vpm_mig *mig)
 	return ret;
 }
 
-static void end_watch(struct vpm_mig *mig)
+static void stop_watch(struct vpm_mig *mig)
 {
 	if (mig->watched)
 		mig->watch->saved(mig);
@@ -79,12 +79,12 @@ static void end_transfer(struct vpm_mig *mig)
 		return;
 
 	if (!transfer->loading)
-		tell_saving(mig, false);
+		notify_saving(mig, false);
 	mig->transfer = NULL;
 	vpm_transfer_end(transfer);
 }
 
-static void tell_watch(struct vpm_mig *mig, enum vpm_level level)
+static void notify_watch(struct vpm_mig *mig, enum vpm_level level)
 {
 	if (mig->watch)
 		mig->watch->level(mig, level);
@@ -112,17 +112,17 @@ static int call_level(struct vpm_mig *mig, enum vpm_level level)
 	return ret;
 }
 
-static int tell_level(struct vpm_mig *mig, enum vpm_level level)
+static int change_level(struct vpm_mig *mig, enum vpm_level level)
 {
 	int ret;
 
 	if (level != VPM_RUNNING)
-		tell_watch(mig, level);
+		notify_watch(mig, level);
 	ret = call_level(mig, level);
 	if (ret >= 0)
 		mig->level = level;
 	if (level == VPM_RUNNING || ret < 0)
-		tell_watch(mig, mig->level);
+		notify_watch(mig, mig->level);
 
 	return min(ret, 0);
 }
@@ -144,7 +144,7 @@ static int set_level(struct vpm_mig *mig, enum vpm_level level)
 	enum vpm_level was = mig->level;
 	int ret;
 
-	ret = tell_level(mig, level);
+	ret = change_level(mig, level);
 	if (!ret && level == VPM_RUNNING)
 		forget_loaded(mig);
 	if (ret || level != VPM_STOPPED || !mig->watch)
@@ -154,7 +154,7 @@ static int set_level(struct vpm_mig *mig, enum vpm_level level)
 	/* Who only stops it need not know, unless it can be looked at when he tries again. */
 	if (!mig->watched && ret != -EAGAIN)
 		return 0;
-	if (ret && tell_level(mig, was))
+	if (ret && change_level(mig, was))
 		return -ENOTRECOVERABLE;
 
 	return ret;
@@ -171,15 +171,15 @@ static int start_transfer(struct vpm_mig *mig, bool loading)
 
 	ret = mig->protocol == VPM_PROTOCOL_V2 ? vpm_file_create(transfer) : 0;
 	if (!ret && !loading)
-		ret = begin_watch(mig);
+		ret = start_watch(mig);
 	if (!ret && !loading)
-		ret = tell_saving(mig, true);
+		ret = notify_saving(mig, true);
 	if (!ret) {
 		mig->transfer = transfer;
 		return 0;
 	}
 
-	end_watch(mig);
+	stop_watch(mig);
 	vpm_transfer_end(transfer);
 
 	return ret;
@@ -188,7 +188,7 @@ static int start_transfer(struct vpm_mig *mig, bool loading)
 static void to_error(struct vpm_mig *mig)
 {
 	end_transfer(mig);
-	end_watch(mig);
+	stop_watch(mig);
 	mig->state = VFIO_DEVICE_STATE_ERROR;
 }
 
@@ -229,7 +229,7 @@ static int do_arc(struct vpm_mig *mig, enum vfio_device_mig_state new)
 		end_transfer(mig);
 	} else {
 		end_transfer(mig);
-		end_watch(mig);
+		stop_watch(mig);
 	}
 
 	mig->state = new;
@@ -263,7 +263,7 @@ int vpm_mig_set_state(struct vpm_mig *mig, enum vfio_device_mig_state new)
 	}
 	/* It may have been reset while it was saved. */
 	if (new == VFIO_DEVICE_STATE_RUNNING)
-		end_watch(mig);
+		stop_watch(mig);
 
 	return 0;
 }
@@ -301,12 +301,12 @@ void vpm_mig_detach(struct vpm_mig *mig)
 		to_error(mig);
 	} else {
 		end_transfer(mig);
-		end_watch(mig);
+		stop_watch(mig);
 	}
 	/* Not for a reset to change: nobody can. */
 	mig->level = VPM_RUNNING;
 	mig->unsure = false;
-	tell_watch(mig, VPM_RUNNING);
+	notify_watch(mig, VPM_RUNNING);
 	vpm_mig_unlock(mig);
 }
 
@@ -314,8 +314,8 @@ void vpm_mig_close(struct vpm_mig *mig)
 {
 	vpm_mig_lock(mig);
 	end_transfer(mig);
-	end_watch(mig);
-	tell_watch(mig, VPM_RUNNING);
+	stop_watch(mig);
+	notify_watch(mig, VPM_RUNNING);
 	mig->session = NULL;
 	vpm_mig_unlock(mig);
 }

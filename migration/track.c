@@ -376,7 +376,7 @@ bool vpm_track_suffices(struct vpm_device *vpm)
  * Has a container that was told of a page once been told of all since? Otherwise it takes
  * all for written.
  */
-static int told_all(struct vpm_device *vpm, bool alone)
+static int check_reported(struct vpm_device *vpm, bool alone)
 {
 	struct vpm_track *track = vpm->track;
 
@@ -403,7 +403,7 @@ int vpm_track_check(struct vpm_device *vpm)
 		return -EOPNOTSUPP;
 
 	mutex_lock(&vpm->vendor.lock);
-	ret = told_all(vpm, alone);
+	ret = check_reported(vpm, alone);
 	mutex_unlock(&vpm->vendor.lock);
 
 	return ret;
@@ -441,7 +441,7 @@ int vpm_track_scan(struct vpm_device *vpm)
 
 	track->interrupted = false;
 	if (!mutex_lock_killable(&vpm->vendor.lock)) {
-		ret = scan_stopped(vpm) ?: told_all(vpm, alone);
+		ret = scan_stopped(vpm) ?: check_reported(vpm, alone);
 		mutex_unlock(&vpm->vendor.lock);
 	}
 	track->interrupted = ret == -EINTR;
