@@ -286,7 +286,7 @@ static void after_reset(struct vpm_mig *mig)
 				       ERR_PTR(ret));
 }
 
-bool vpm_mig_lost(const struct vpm_mig *mig)
+bool vpm_mig_transfer_lost(const struct vpm_mig *mig)
 {
 	lockdep_assert_held(&mig->state_lock);
 

@@ -43,13 +43,13 @@ void vpm_mig_close(struct vpm_mig *mig);
 int vpm_mig_set_state(struct vpm_mig *mig, enum vfio_device_mig_state new);
 
 /**
- * vpm_mig_lost() - Has a transfer ended without its VMM?
+ * vpm_mig_transfer_lost() - Has a transfer ended without its VMM?
  * @mig:	The migration.
  *
  * Context: Its lock is held.
  * Return: Whether its state has a transfer and there is none, or it is an error.
  */
-bool vpm_mig_lost(const struct vpm_mig *mig);
+bool vpm_mig_transfer_lost(const struct vpm_mig *mig);
 
 /**
  * vpm_mig_detach() - The vendor has gone

@@ -57,12 +57,12 @@ void vpm_mig_unlock(struct vpm_mig *mig)
 	mutex_unlock(&mig->state_lock);
 }
 
-void vpm_mig_reset(struct vpm_mig *mig)
+void vpm_mig_note_reset(struct vpm_mig *mig)
 {
 	xchg(&mig->reset, true);
 }
 
-void vpm_mig_lose(struct vpm_mig *mig, bool begun)
+void vpm_mig_note_loss(struct vpm_mig *mig, bool begun)
 {
 	unsigned int epoch = mig->epoch;
 

@@ -163,15 +163,15 @@ int vpm_mig_claim(struct vpm_mig *mig, enum vpm_protocol protocol);
 int vpm_mig_check(struct vpm_mig *mig);
 
 /**
- * vpm_mig_reset() - The device was reset
+ * vpm_mig_note_reset() - The device was reset
  * @mig:	The migration. Whoever locks it next deals with that.
  *
  * Context: Any.
  */
-void vpm_mig_reset(struct vpm_mig *mig);
+void vpm_mig_note_reset(struct vpm_mig *mig);
 
 /**
- * vpm_mig_lose() - The device loses its state, or has lost it
+ * vpm_mig_note_loss() - The device loses its state, or has lost it
  * @mig:	The migration.
  * @begun:	The former. Otherwise a loss that has begun is over.
  *
@@ -179,7 +179,7 @@ void vpm_mig_reset(struct vpm_mig *mig);
  *
  * Context: One call at a time.
  */
-void vpm_mig_lose(struct vpm_mig *mig, bool begun);
+void vpm_mig_note_loss(struct vpm_mig *mig, bool begun);
 
 /**
  * vpm_mig_size() - How many bytes a stream of the stopped device will have

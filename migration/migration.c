@@ -269,9 +269,9 @@ static void reset_note(struct vpm_device *vpm, enum vpm_reset_event event)
 		return;
 
 	if (event == VPM_FUNCTION_RESET)
-		vpm_mig_reset(vpm->mig);
+		vpm_mig_note_reset(vpm->mig);
 	else
-		vpm_mig_lose(vpm->mig, event == VPM_STATE_LOSS_BEGUN);
+		vpm_mig_note_loss(vpm->mig, event == VPM_STATE_LOSS_BEGUN);
 }
 
 static void reset_resume(struct vpm_device *vpm)

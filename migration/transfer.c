@@ -42,7 +42,7 @@ static bool is_lost(struct vpm_transfer *transfer)
 {
 	unsigned int epoch;
 
-	/* After what was read from the device. Pairs with vpm_mig_lose(). */
+	/* After what was read from the device. Pairs with vpm_mig_note_loss(). */
 	smp_mb();
 	epoch = READ_ONCE(transfer->mig->epoch);
 

@@ -95,7 +95,7 @@ static int check_usable(struct vpm_mig *mig)
 	if (mig->protocol == VPM_PROTOCOL_V2)
 		return -EBUSY;
 
-	return vpm_mig_lost(mig) ? -ENODEV : 0;
+	return vpm_mig_transfer_lost(mig) ? -ENODEV : 0;
 }
 
 /*

@@ -222,8 +222,8 @@ static const struct vfio_mediate_host_ops vpm_host_ops = {
 	.signal		= vpm_irqs_signal,
 	.read		= vpm_track_read,
 	.mark		= vpm_track_mark,
-	.was_reset	= vpm_reset_by_driver,
-	.state_lost	= vpm_reset_lost,
+	.was_reset	= vpm_reset_by_vendor,
+	.state_lost	= vpm_reset_state_lost,
 };
 
 /* Take over what the vendor has declared. */

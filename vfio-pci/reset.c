@@ -173,7 +173,7 @@ void vpm_reset_by_power(struct vpm_device *vpm)
 	spin_unlock(&vpm->reset_lock);
 }
 
-int vpm_reset_by_driver(void *data)
+int vpm_reset_by_vendor(void *data)
 {
 	struct vpm_device *vpm = data;
 	int ret = -ENODEV;
@@ -187,7 +187,7 @@ int vpm_reset_by_driver(void *data)
 	return ret;
 }
 
-int vpm_reset_lost(void *data)
+int vpm_reset_state_lost(void *data)
 {
 	struct vpm_device *vpm = data;
 	struct vpm_reset *reset = &vpm->reset;

@@ -57,20 +57,20 @@ bool vpm_reset_pending(struct vpm_device *vpm);
 void vpm_reset_flush(struct vpm_device *vpm);
 
 /**
- * vpm_reset_by_driver() - The was_reset op of struct vfio_mediate_host_ops
+ * vpm_reset_by_vendor() - The was_reset op of struct vfio_mediate_host_ops
  * @data:	The &struct vpm_device.
  *
  * Return: See vfio_mediate_was_reset().
  */
-int vpm_reset_by_driver(void *data);
+int vpm_reset_by_vendor(void *data);
 
 /**
- * vpm_reset_lost() - The state_lost op of struct vfio_mediate_host_ops
+ * vpm_reset_state_lost() - The state_lost op of struct vfio_mediate_host_ops
  * @data:	The &struct vpm_device.
  *
  * Return: See vfio_mediate_state_lost().
  */
-int vpm_reset_lost(void *data);
+int vpm_reset_state_lost(void *data);
 
 /**
  * vpm_reset_serve() - Reset a device that is being removed, whenever that is asked for

@@ -184,7 +184,7 @@ static void test_reset(struct kunit *test)
 		stopped = level_of(letters[state]) != 'r';
 		fake_forget();
 
-		vpm_mig_reset(device->mig);
+		vpm_mig_note_reset(device->mig);
 		fake_state(device);
 		KUNIT_EXPECT_STREQ_MSG(test, fake.log, stopped ? "r" : "", "%c",
 				       letters[state]);
@@ -354,7 +354,7 @@ static void test_reset_watched(struct kunit *test)
 		device->mig->watch = &watch;
 		watched[0] = '\0';
 		KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_PRE_COPY));
-		vpm_mig_reset(device->mig);
+		vpm_mig_note_reset(device->mig);
 		fake_state(device);
 		KUNIT_EXPECT_STREQ(test, watched, "s");
 		for (step = 0; step < 3 && ways[i].states[step]; step++)
@@ -372,7 +372,7 @@ static void test_reset_is_first(struct kunit *test)
 
 	fake_go(test, device, VFIO_DEVICE_STATE_STOP);
 	mutex_lock(&device->mig->state_lock);
-	vpm_mig_reset(device->mig);
+	vpm_mig_note_reset(device->mig);
 	mutex_unlock(&device->mig->state_lock);
 	KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_RUNNING, fake_state(device));
 	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP));
@@ -386,10 +386,10 @@ static void test_reset_fails(struct kunit *test)
 
 	fake_go(test, device, VFIO_DEVICE_STATE_STOP);
 	fake.errors[VPM_RUNNING] = -EIO;
-	vpm_mig_reset(device->mig);
+	vpm_mig_note_reset(device->mig);
 	KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_ERROR, fake_state(device));
 	fake.errors[VPM_RUNNING] = 0;
-	vpm_mig_reset(device->mig);
+	vpm_mig_note_reset(device->mig);
 	KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_RUNNING, fake_state(device));
 	fake_close_device(device);
 }
@@ -418,14 +418,14 @@ static void test_reset_after_failure(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, arcs[i].from, fake_state(device));
 		fake.errors[arcs[i].fails] = 0;
 		fake_forget();
-		vpm_mig_reset(device->mig);
+		vpm_mig_note_reset(device->mig);
 		KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_RUNNING, fake_state(device));
 		KUNIT_EXPECT_STREQ_MSG(test, fake.log, "r", "%c to %c",
 				       letters[arcs[i].from], letters[arcs[i].to]);
 
 		/* Once: it is known to run now. */
 		fake_forget();
-		vpm_mig_reset(device->mig);
+		vpm_mig_note_reset(device->mig);
 		KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_RUNNING, fake_state(device));
 		KUNIT_EXPECT_STREQ(test, fake.log, "");
 		fake_close_device(device);
@@ -457,7 +457,7 @@ static void test_lost_saving(struct kunit *test)
 		fake.lose_index = i;
 		KUNIT_EXPECT_EQ_MSG(test, -EIO, save_all(device), "record %u", i);
 		fake.lose = NULL;
-		vpm_mig_lose(device->mig, false);
+		vpm_mig_note_loss(device->mig, false);
 		KUNIT_EXPECT_EQ_MSG(test, -EIO, save_all(device), "record %u, later", i);
 
 		/* It goes on, and may be saved anew. */
@@ -469,17 +469,17 @@ static void test_lost_saving(struct kunit *test)
 
 	/* Before it was stopped, and while it loses its state. */
 	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_PRE_COPY));
-	vpm_mig_lose(device->mig, true);
+	vpm_mig_note_loss(device->mig, true);
 	KUNIT_EXPECT_EQ(test, -EIO, save_all(device));
 	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_RUNNING));
 	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP_COPY));
 	KUNIT_EXPECT_EQ(test, -EIO, save_all(device));
-	vpm_mig_lose(device->mig, false);
+	vpm_mig_note_loss(device->mig, false);
 	KUNIT_EXPECT_EQ(test, -EIO, save_all(device));
 	/* When nothing was being lost, nothing is over. */
 	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP));
 	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP_COPY));
-	vpm_mig_lose(device->mig, false);
+	vpm_mig_note_loss(device->mig, false);
 	KUNIT_EXPECT_EQ(test, 0, save_all(device));
 	fake_close_device(device);
 }
@@ -506,8 +506,8 @@ static void test_lost_loading(struct kunit *test)
 		vpm_transfer_put(transfer);
 		fake.lose = NULL;
 		if (loaded)
-			vpm_mig_lose(device->mig, true);
-		vpm_mig_lose(device->mig, false);
+			vpm_mig_note_loss(device->mig, true);
+		vpm_mig_note_loss(device->mig, false);
 
 		KUNIT_EXPECT_EQ_MSG(test, ret, fake_set(device, VFIO_DEVICE_STATE_STOP),
 				    "record %u", i);
@@ -515,7 +515,7 @@ static void test_lost_loading(struct kunit *test)
 				fake_state(device));
 		fake_forget();
 		if (!loaded)
-			vpm_mig_reset(device->mig);
+			vpm_mig_note_reset(device->mig);
 		KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_RUNNING));
 		KUNIT_EXPECT_STREQ(test, fake.log, loaded ? "qr" : "r");
 	}
@@ -567,7 +567,7 @@ static void test_detach(struct kunit *test)
 		}
 
 		/* It works again, but nobody can stop it. */
-		vpm_mig_reset(device->mig);
+		vpm_mig_note_reset(device->mig);
 		KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_RUNNING,
 				fake_state(device));
 		KUNIT_EXPECT_EQ(test, -ENODEV,
@@ -604,7 +604,7 @@ static void test_vendor_fails(struct kunit *test)
 	fake.errors[VPM_RUNNING] = 0;
 	KUNIT_EXPECT_EQ(test, -EINVAL, fake_set(device, VFIO_DEVICE_STATE_RUNNING));
 	fake_forget();
-	vpm_mig_reset(device->mig);
+	vpm_mig_note_reset(device->mig);
 	KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_RUNNING, fake_state(device));
 	KUNIT_EXPECT_STREQ(test, fake.log, "r");
 	fake_close_device(device);
@@ -618,7 +618,7 @@ static void test_vendor_fails(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake.saving, 0);
 	fake.begin_error = 0;
 	fake_forget();
-	vpm_mig_reset(device->mig);
+	vpm_mig_note_reset(device->mig);
 	KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_RUNNING, fake_state(device));
 	KUNIT_EXPECT_STREQ(test, fake.log, "r");
 	fake_close_device(device);
@@ -627,7 +627,7 @@ static void test_vendor_fails(struct kunit *test)
 	device = fake_open_device(test, false);
 	fake_go(test, device, VFIO_DEVICE_STATE_ERROR);
 	fake_forget();
-	vpm_mig_reset(device->mig);
+	vpm_mig_note_reset(device->mig);
 	KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_RUNNING, fake_state(device));
 	KUNIT_EXPECT_STREQ(test, fake.log, "r");
 	fake_close_device(device);

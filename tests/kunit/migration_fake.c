@@ -97,7 +97,7 @@ static void fake_save_end(struct vfio_mediate_device *dev)
 static void maybe_lose(unsigned int index)
 {
 	if (fake.lose && index == fake.lose_index)
-		vpm_mig_lose(fake.lose, true);
+		vpm_mig_note_loss(fake.lose, true);
 }
 
 /* Record n has type n and n + 1 bytes. */

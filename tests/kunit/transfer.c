@@ -103,7 +103,7 @@ static int load(struct kunit *test, struct fake_device *device, size_t size)
 	ssize_t done;
 	int ret;
 
-	vpm_mig_reset(device->mig);
+	vpm_mig_note_reset(device->mig);
 	transfer = begin(test, device, VFIO_DEVICE_STATE_RESUMING);
 	fake.applied = 0;
 	done = fake_write(transfer, device->stream, size);
@@ -410,7 +410,7 @@ static void test_v1(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, fake_v1_read(device, V1_OFFSET, &value));
 	KUNIT_EXPECT_EQ(test, 0, fake_v1_read(device, V1_SIZE, &value));
 	KUNIT_EXPECT_EQ(test, value, 0);
-	vpm_mig_reset(device->mig);
+	vpm_mig_note_reset(device->mig);
 
 	/* Not all of it, wrong sizes, wrong members, wrong widths */
 	KUNIT_EXPECT_EQ(test, 0, fake_v1_write(device, V1_STATE, 4));
