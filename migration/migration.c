@@ -98,12 +98,12 @@ static int check(struct vpm_mig *mig)
 
 static int stopped(struct vpm_mig *mig)
 {
-	return vpm_track_scan(to_vpm(mig->vdev));
+	return vpm_track_scan_stopped(to_vpm(mig->vdev));
 }
 
 static void saved(struct vpm_mig *mig)
 {
-	vpm_track_saved(to_vpm(mig->vdev));
+	vpm_track_save_done(to_vpm(mig->vdev));
 }
 
 static void note_level(struct vpm_mig *mig, enum vpm_level level)
@@ -188,7 +188,7 @@ void vpm_migration_offer(struct vpm_device *vpm)
 
 	vpm_track_note_domain(vpm);
 	/* vfio does not expect that it is taken back: saving is refused then. */
-	if (vpm_track_suffices(vpm))
+	if (vpm_track_is_sufficient(vpm))
 		WRITE_ONCE(vpm->core.vdev.mig_ops, &mig_ops);
 	else
 		pci_notice_ratelimited(vpm->core.pdev,

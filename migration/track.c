@@ -199,7 +199,7 @@ static int count_one(struct device *dev, void *data)
 }
 
 /* A container tells groups apart, not devices: of the others it would expect marks, too. */
-static bool is_alone(struct vpm_device *vpm)
+static bool is_alone_in_group(struct vpm_device *vpm)
 {
 	struct iommu_group *group = iommu_group_get(&vpm->core.pdev->dev);
 	unsigned int devices = 0;
@@ -220,7 +220,7 @@ static int start(struct vpm_device *vpm, struct vpm_dirty_log *log)
 
 	lockdep_assert_held(&track->lock);
 
-	if (!log && !is_alone(vpm))
+	if (!log && !is_alone_in_group(vpm))
 		return -EOPNOTSUPP;
 
 	ret = vpm_trap_hold(vpm, VPM_TRAP_TRACKER);
@@ -316,7 +316,7 @@ int vpm_track_save(struct vpm_device *vpm)
 	int ret = 0;
 
 	if (!compat_has_container(&vpm->core.vdev))
-		return vpm_track_suffices(vpm) ? 0 : -EOPNOTSUPP;
+		return vpm_track_is_sufficient(vpm) ? 0 : -EOPNOTSUPP;
 
 	track->interrupted = false;
 	mutex_lock(&track->lock);
@@ -338,7 +338,7 @@ int vpm_track_save(struct vpm_device *vpm)
 	return vpm_track_check(vpm);
 }
 
-void vpm_track_saved(struct vpm_device *vpm)
+void vpm_track_save_done(struct vpm_device *vpm)
 {
 	struct vpm_track *track = vpm->track;
 
@@ -357,7 +357,7 @@ void vpm_track_note_domain(struct vpm_device *vpm)
 	mutex_unlock(&vpm->vendor.lock);
 }
 
-bool vpm_track_suffices(struct vpm_device *vpm)
+bool vpm_track_is_sufficient(struct vpm_device *vpm)
 {
 	bool suffices;
 
@@ -396,10 +396,10 @@ static int check_reported(struct vpm_device *vpm, bool alone)
 
 int vpm_track_check(struct vpm_device *vpm)
 {
-	bool alone = is_alone(vpm);
+	bool alone = is_alone_in_group(vpm);
 	int ret;
 
-	if (!vpm_track_suffices(vpm))
+	if (!vpm_track_is_sufficient(vpm))
 		return -EOPNOTSUPP;
 
 	mutex_lock(&vpm->vendor.lock);
@@ -430,13 +430,13 @@ static int scan_stopped(struct vpm_device *vpm)
 	return ret;
 }
 
-int vpm_track_scan(struct vpm_device *vpm)
+int vpm_track_scan_stopped(struct vpm_device *vpm)
 {
 	struct vpm_track *track = vpm->track;
-	bool alone = is_alone(vpm);
+	bool alone = is_alone_in_group(vpm);
 	int ret = -EINTR;
 
-	if (!vpm_track_suffices(vpm))
+	if (!vpm_track_is_sufficient(vpm))
 		return -EOPNOTSUPP;
 
 	track->interrupted = false;

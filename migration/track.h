@@ -92,19 +92,19 @@ bool vpm_track_detach(struct vpm_device *vpm);
 int vpm_track_save(struct vpm_device *vpm);
 
 /**
- * vpm_track_saved() - It has been saved, or will not be
+ * vpm_track_save_done() - It has been saved, or will not be
  * @vpm:	The device; state_lock held.
  *
  * A container that was told of pages takes all others for clean until it is left, and
  * user space may go on to migrate the guest. So the device stays tracked until it is
  * closed.
  */
-void vpm_track_saved(struct vpm_device *vpm);
+void vpm_track_save_done(struct vpm_device *vpm);
 
 /**
  * vpm_track_pause() - Suspend or resume the periodic scan
  * @vpm:	The device; state_lock held.
- * @paused:	Whether the device is being stopped: vpm_track_scan() scans once more then.
+ * @paused:	Whether the device is being stopped: vpm_track_scan_stopped() scans once more then.
  */
 void vpm_track_pause(struct vpm_device *vpm, bool paused);
 
@@ -126,7 +126,7 @@ int vpm_track_check(struct vpm_device *vpm);
 void vpm_track_note_domain(struct vpm_device *vpm);
 
 /**
- * vpm_track_suffices() - Does user space get to know what the device writes?
+ * vpm_track_is_sufficient() - Does user space get to know what the device writes?
  * @vpm:	The device, open.
  *
  * A type1 container is told, or takes all for written. With an iommufd, there has to be
@@ -134,10 +134,10 @@ void vpm_track_note_domain(struct vpm_device *vpm);
  *
  * Return: Whether it does.
  */
-bool vpm_track_suffices(struct vpm_device *vpm);
+bool vpm_track_is_sufficient(struct vpm_device *vpm);
 
 /**
- * vpm_track_scan() - The device has been stopped
+ * vpm_track_scan_stopped() - The device has been stopped
  * @vpm:	The device; state_lock held.
  *
  * Return: 0 when all that it has written is marked, or can be; otherwise a negative
@@ -146,6 +146,6 @@ bool vpm_track_suffices(struct vpm_device *vpm);
  * -EINTR: the task is being killed.
  * Others: see vpm_track_check().
  */
-int vpm_track_scan(struct vpm_device *vpm);
+int vpm_track_scan_stopped(struct vpm_device *vpm);
 
 #endif /* VFIO_MEDIATE_TRACK_H */
