@@ -71,7 +71,7 @@ OWNERS = {
     "nic_dirty_scan": "sample_nic", "nic_vf_stop": "sample_nic",
     "nic_vf_start": "sample_nic", "nic_pool_drain": "sample_nic",
     "vpm_trap_flush": "vfio-pci", "vpm_mig_set_state": "migration",
-    "vpm_track_scan": "migration", "vpm_transfer_read": "migration",
+    "vpm_track_scan_stopped": "migration", "vpm_transfer_read": "migration",
     "vpm_transfer_write": "migration",
     "vfio_device_fops_unl_ioctl": "vfio", "vfio_device_fops_read": "vfio",
     "vfio_device_fops_write": "vfio", "vfio_iommu_type1_ioctl": "vfio",
