@@ -25,6 +25,9 @@
 
 #define FRAMES	16
 
+/* In which all that was marked is reported: to report a page it must be there. */
+#define SETTLE_US	2000000
+
 /*
  * The frames have the device use its rings, and so the vendor look at them. Ends when what
  * is returned is closed.
@@ -42,12 +45,12 @@ static int stall(struct dirty *d)
 	if (fault.fd < 0 || ioctl(fault.fd, UFFDIO_API, &api) ||
 	    ioctl(fault.fd, UFFDIO_REGISTER, &reg))
 		die("userfaultfd: %s", strerror(errno));
+	usleep(SETTLE_US);
 	if (madvise(d->mem, LOW_SIZE, MADV_REMOVE))
 		die("madvise: %s", strerror(errno));
 
 	store(&d->sender->target, load(&d->sender->target) + FRAMES);
-	if (poll(&fault, 1, 10000) == 1)
-		puts("stalled");
+	puts(poll(&fault, 1, 10000) == 1 ? "stalled" : "nobody waits");
 
 	return fault.fd;
 }
