@@ -384,8 +384,6 @@ static long ioctl_own(struct vpm_device *vpm, unsigned int cmd, unsigned long ar
 	case VFIO_DEVICE_IOEVENTFD:
 		/* It would write to registers past the vendor. */
 		return vpm_mediates_bars(vpm) ? -EOPNOTSUPP : -ENOTTY;
-	case VFIO_DEVICE_RESET:
-		return vpm_reset_by_user(vpm);
 	default:
 		return -ENOTTY;
 	}
@@ -396,8 +394,14 @@ static noinline long ioctl_mediated(struct vpm_device *vpm, unsigned int cmd,
 {
 	long ret = ioctl_own(vpm, cmd, arg);
 
-	if (ret == -ENOTTY)
+	if (ret != -ENOTTY)
+		return ret;
+
+	if (cmd == VFIO_DEVICE_RESET)
+		ret = vpm_reset_by_user(vpm);
+	else
 		ret = vfio_pci_core_ioctl(&vpm->core.vdev, cmd, arg);
+	/* This ioctl, and some others, may have reset the device. */
 	vpm_reset_flush(vpm);
 
 	return ret;
