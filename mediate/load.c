@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Requests for the modules of vendors, when devices are bound.
+ * Loads the modules of vendors when devices are bound.
  *
- * modprobe may wait for locks under which devices are bound and unbound, as when the
- * vendor's module binds a PF. So only an open waits for it, and not for ever: it can be
- * killed, ends when the device is removed, and has a limit, as an unbind may wait for what
- * the open holds, like the lock of an IOMMU group of several devices.
+ * modprobe may wait for locks under which devices are bound and unbound, for example when
+ * the vendor's module binds a PF. So a bind does not wait for modprobe, but an open does.
+ * The wait ends when the task is killed, when the device is removed, and after a timeout:
+ * an unbind may wait for locks that the open holds, for example the lock of an IOMMU group
+ * of several devices.
  */
+
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/kmod.h>
 #include <linux/kref.h>
@@ -21,17 +24,18 @@
 #include "load.h"
 #include "session.h"
 
+/* Timeout of vfio_mediate_load_wait(). Writable in debugfs, for tests. */
 u32 vfio_mediate_patience_ms = 60 * MSEC_PER_SEC;
 
 /**
- * struct vfio_mediate_load - A request for the module that mediates some devices
- * @node:	In loads, until modprobe has ended.
- * @kref:	Held by each device that it was made for, and by @work.
+ * struct vfio_mediate_load - Request for the vendor module of devices with the same IDs
+ * @node:	Entry in loads, until modprobe has ended.
+ * @kref:	References: one of each bound device, one of @work.
  * @vendor:	PCI vendor ID.
  * @device:	PCI device ID.
  * @work:	Runs modprobe.
  * @over:	modprobe has ended.
- * @wait:	For @over, and for the removal of a device.
+ * @wait:	Wait queue of tasks that wait for @over or for the removal of their device.
  */
 struct vfio_mediate_load {
 	struct list_head node;
@@ -43,11 +47,11 @@ struct vfio_mediate_load {
 	wait_queue_head_t wait;
 };
 
-/* Protects loads, in which each pair of IDs is once. Innermost. */
+/* Protects loads, which has one request for each pair of IDs. Innermost lock. */
 static DEFINE_MUTEX(load_lock);
 static LIST_HEAD(loads);
 
-/* Not a system queue, which must not be flushed when this module is unloaded. */
+/* Not a system workqueue: it is flushed when this module is unloaded. */
 static struct workqueue_struct *load_wq;
 
 static void destroy_load(struct kref *kref)
@@ -62,16 +66,16 @@ static void run_modprobe(struct work_struct *work)
 	int ret;
 
 	ret = request_module("vfio-mediate:v%08Xd%08X", load->vendor, load->device);
-	/* A positive one is modprobe's: there is no such module. This one: no modprobe. */
+	/* Positive: modprobe found no such module. -ENOENT: there is no modprobe. */
 	if (ret < 0 && ret != -ENOENT)
-		pr_notice_ratelimited("vfio_mediate: no module was looked for to mediate %04x:%04x: %pe\n",
+		pr_notice_ratelimited("cannot run modprobe for %04x:%04x: %pe; load the vendor driver manually\n",
 				      load->vendor, load->device, ERR_PTR(ret));
 
 	mutex_lock(&load_lock);
 	list_del(&load->node);
 	mutex_unlock(&load_lock);
 
-	/* Pairs with is_over(): what the module has registered is seen. */
+	/* Pairs with is_over(): a waiting open sees the ops that the module registered. */
 	smp_store_release(&load->over, true);
 	wake_up_all(&load->wait);
 	kref_put(&load->kref, destroy_load);
@@ -154,6 +158,7 @@ void vfio_mediate_load_put(struct vfio_mediate_load *load)
 }
 EXPORT_SYMBOL_NS_GPL(vfio_mediate_load_put, VFIO_MEDIATE_HOST_NS);
 
+/* Return: 0 or -ENOMEM. */
 int __init vfio_mediate_load_init(void)
 {
 	load_wq = alloc_workqueue("vfio_mediate_load", WQ_UNBOUND, 0);
@@ -161,6 +166,7 @@ int __init vfio_mediate_load_init(void)
 	return load_wq ? 0 : -ENOMEM;
 }
 
+/* Wait for all requests. No device is bound, so nobody makes new ones. */
 void vfio_mediate_load_exit(void)
 {
 	destroy_workqueue(load_wq);

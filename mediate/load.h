@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the registry's module does for load.c when it is loaded and unloaded.
+ * Internal to vfio_mediate: set-up and tear-down of load.c.
  */
 
 #ifndef VFIO_MEDIATE_LOAD_H
@@ -8,24 +8,9 @@
 
 #include <linux/types.h>
 
-/*
- * For how long vfio_mediate_load_wait() waits. In debugfs, so that a test of what follows need
- * not take a minute.
- */
 extern u32 vfio_mediate_patience_ms;
 
-/**
- * vfio_mediate_load_init() - Prepare for requests
- *
- * Return: 0 or -ENOMEM.
- */
 int vfio_mediate_load_init(void);
-
-/**
- * vfio_mediate_load_exit() - Wait for the end of all requests
- *
- * Context: Process context, with nobody left to make one.
- */
 void vfio_mediate_load_exit(void);
 
 #endif /* VFIO_MEDIATE_LOAD_H */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vfio_mediate: who may mediate devices, and who does.
+ * vfio_mediate: registry of the vendors that mediate devices.
  *
- * A vendor driver links against this module alone, so that it neither needs
- * vfio at build time nor drags it in at run time.
+ * A vendor driver depends on this module alone. It needs vfio neither at build time nor at
+ * run time.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -31,11 +31,11 @@
 struct registered;
 
 /**
- * struct offer - Devices that ops may claim
- * @node:	In the list that list_of() names. A task that asks the ops holds a
- *		reference.
+ * struct offer - One ID of the devices that registered ops may claim
+ * @node:	Entry in the list that list_of() returns. A task that calls open of the ops
+ *		holds a reference.
  * @entry:	The ops.
- * @id:		Which devices; NULL for any.
+ * @id:		The ID, or NULL for any device.
  */
 struct offer {
 	struct klist_node node;
@@ -45,12 +45,12 @@ struct offer {
 
 /**
  * struct registered - Registered ops
- * @node:	In registry.
+ * @node:	Entry in registry.
  * @ops:	The ops.
- * @asking:	Read side: while @ops->open runs and until the session, if any, is in
+ * @asking:	SRCU domain. A read-side section encloses @ops->open, until the session is in
  *		sessions.
  * @num_offers:	Number of @offers.
- * @offers:	One for each of @ops->ids, or one where there are none.
+ * @offers:	One for each of @ops->ids, or one for any device.
  */
 struct registered {
 	struct list_head node;
@@ -63,25 +63,25 @@ struct registered {
 static void put_listed(struct klist_node *node);
 
 /*
- * Offers in the order in which the ops are asked, and the sessions. All are walked with no
- * lock held, as vendors are called on the way. A call that takes long must not delay other
+ * IDs of registered ops in the order of registration, and sessions. The lists are walked
+ * without a lock, because vendors are called on the way: a long call must not delay other
  * ops and sessions.
  *
- * Offers for one device are found by its vendor and device ID, so that an open costs the
- * same whatever else is registered.
+ * IDs are hashed by vendor and device, so that the cost of an open does not depend on the
+ * number of registered ops.
  */
 static struct klist named_offers[1 << NAMED_BITS];
 static DEFINE_KLIST(other_offers, NULL, NULL);
 static DEFINE_KLIST(sessions, NULL, put_listed);
 
 /*
- * Protects registry, and &vfio_mediate_session.ops against those who are not inside
- * vfio_mediate_enter(). Innermost; no callback is called with it held.
+ * Protects registry, and &vfio_mediate_session.ops outside of vfio_mediate_enter().
+ * Innermost lock: no callback is called with it held.
  */
 static DEFINE_MUTEX(registry_lock);
 static LIST_HEAD(registry);
 
-/* For detach_work. Not a system queue: a VMM can delay an item for as long as it likes. */
+/* For detach_work. Not a system workqueue: a VMM can delay a work item indefinitely. */
 static struct workqueue_struct *detach_wq;
 
 static struct dentry *debugfs_dir;
@@ -99,14 +99,14 @@ static struct klist *list_of(const struct pci_device_id *id)
 	return list_of_device(id->vendor, id->device);
 }
 
-/* Is the offer for the device, and the first of its ops that is? */
+/* Whether the ID is the first one of its ops that matches the device. */
 static bool is_for(const struct offer *offer, struct pci_dev *pdev)
 {
 	const struct pci_device_id *id = offer->id;
 
 	if (!id)
 		return true;
-	/* Most in a list of named offers have but a hash in common. */
+	/* IDs in one list share a hash, but may be of another vendor. */
 	if (id->vendor != PCI_ANY_ID && id->vendor != pdev->vendor)
 		return false;
 
@@ -167,7 +167,7 @@ session_ops(struct vfio_mediate_session *session)
 					 lockdep_is_held(&registry_lock));
 }
 
-/* Take the ops away. Return: the ops, or NULL when they were taken away before. */
+/* Clear the ops of a session. Return: the ops, or NULL if they were cleared before. */
 static const struct vfio_pci_mediate_ops *
 take_ops(struct vfio_mediate_session *session)
 {
@@ -189,10 +189,11 @@ static void destroy_session(struct kref *kref)
 		container_of(kref, struct vfio_mediate_session, kref);
 
 	cleanup_srcu_struct(&session->calls);
+	mutex_destroy(&session->lock);
 	kfree(session);
 }
 
-/* The session has been closed, and no walk of the list is at it. */
+/* Drop the list's reference: the session was closed, and nobody walks past it. */
 static void put_listed(struct klist_node *node)
 {
 	struct vfio_mediate_session *session =
@@ -201,7 +202,7 @@ static void put_listed(struct klist_node *node)
 	kref_put(&session->kref, destroy_session);
 }
 
-/* Holds a reference to its session. */
+/* The work item holds a reference to the session. */
 static void detach(struct work_struct *work)
 {
 	struct vfio_mediate_session *session =
@@ -213,7 +214,8 @@ static void detach(struct work_struct *work)
 	if (ops) {
 		synchronize_srcu(&session->calls);
 		ops->release(&session->dev);
-		pci_warn(session->dev.pdev, "no longer mediated by %s, which has gone while the device is open\n",
+		pci_warn(session->dev.pdev,
+			 "no longer mediated by %s: vendor driver unregistered; asking user space to release the device\n",
 			 ops->name);
 		session->detached(session->host_data);
 		module_put(ops->owner);
@@ -267,7 +269,7 @@ static void add_offers(struct registered *entry)
 		klist_add_tail(&offer->node, list_of(offer->id));
 }
 
-/* Wait for tasks that ask the ops. */
+/* Wait for tasks that call open of the ops. */
 static void remove_offers(struct registered *entry)
 {
 	struct offer *offer;
@@ -321,8 +323,8 @@ static void queue_detach(struct vfio_mediate_session *session)
 }
 
 /*
- * Detach the sessions of @ops, all or those of one PF. Each is detached by a work item of
- * its own, so that one that takes long does not delay the others.
+ * Detach the sessions of ops, of one PF or, without @pf, of all. Each session is detached by
+ * a work item of its own, so that a long callback of one session delays no other.
  */
 static void detach_sessions(const struct vfio_pci_mediate_ops *ops,
 			    const struct pci_dev *pf)
@@ -336,7 +338,7 @@ static void detach_sessions(const struct vfio_pci_mediate_ops *ops,
 			queue_detach(session);
 	klist_iter_exit(&iter);
 
-	/* A session that is being closed is in the list until release has returned. */
+	/* A session that is being closed stays in the list until release has returned. */
 	klist_iter_init(&sessions, &iter);
 	while ((session = next_session(&iter)))
 		if (is_claimed(session, ops, pf))
@@ -373,20 +375,20 @@ void vfio_pci_mediate_detach(const struct vfio_pci_mediate_ops *ops,
 	if (!entry)
 		return;
 
-	/* An open that began before the ops decline may still claim a device. */
+	/* An open that started before the ops declined may still claim a device. */
 	synchronize_srcu(&entry->asking);
 	detach_sessions(ops, pf);
 }
 EXPORT_SYMBOL_GPL(vfio_pci_mediate_detach);
 
 /**
- * struct request - An open for which a mediator is looked for
- * @dev:	What the ops are given.
+ * struct request - Open of a device
+ * @dev:	Initial value of &vfio_mediate_session.dev.
  * @host:	See vfio_mediate_open().
- * @host_data:	Likewise.
- * @detached:	Likewise.
- * @session:	Made once there are ops to be asked; NULL before.
- * @going:	Ops could not be asked, as their module is being unloaded.
+ * @host_data:	@data of vfio_mediate_open().
+ * @detached:	See vfio_mediate_open().
+ * @session:	NULL until there are ops to be asked.
+ * @going:	Ops could not be asked, because their module is being unloaded.
  */
 struct request {
 	struct vfio_mediate_device dev;
@@ -420,14 +422,14 @@ static struct vfio_mediate_session *create_session(const struct request *request
 	return session;
 }
 
-/* Return: 0 when the ops mediate the device from now on, or a negative errno. */
+/* Return: 0 if the ops mediate the device from now on, or a negative errno. */
 static int ask(struct registered *entry, struct request *request)
 {
 	struct vfio_mediate_session *session = request->session;
 	const struct vfio_pci_mediate_ops *ops = entry->ops;
 	int cookie, ret;
 
-	/* Ops that declined may have left something there. */
+	/* Ops that declined may have changed it. */
 	session->dev = request->dev;
 	cookie = srcu_read_lock(&entry->asking);
 	ret = ops->open(request->dev.pdev, &session->dev);
@@ -441,7 +443,7 @@ static int ask(struct registered *entry, struct request *request)
 	return ret > 0 ? -EINVAL : ret;
 }
 
-/* The first that does not say -ENODEV decides. */
+/* Return: the result of the first ops that do not return -ENODEV, or -ENODEV. */
 static int ask_all(struct request *request, struct klist *list)
 {
 	struct registered *entry;
@@ -490,7 +492,7 @@ vfio_mediate_open(struct pci_dev *pdev, const struct vfio_mediate_host_ops *host
 	if (ret != -ENODEV)
 		return ERR_PTR(ret);
 
-	/* The device may be that of ops that could not be asked. */
+	/* Ops that could not be asked might have claimed the device. */
 	return request.going ? ERR_PTR(-EAGAIN) : NULL;
 }
 EXPORT_SYMBOL_NS_GPL(vfio_mediate_open, VFIO_MEDIATE_HOST_NS);
@@ -565,7 +567,7 @@ static void show_ops(struct seq_file *file, struct registered *entry)
 	seq_putc(file, '\n');
 }
 
-/* One line per ops: name, owner, number of open devices, their addresses. */
+/* One line per ops: name, module, number of open devices, addresses of these. */
 static int ops_show(struct seq_file *file, void *unused)
 {
 	struct registered *entry;

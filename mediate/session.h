@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Between the registry and vfio-pci-mediate: one session per open of a device
- * that somebody mediates. Vendors have no business here.
+ * Internal to vfio_mediate and vfio_pci_mediate: sessions, one for each open of a
+ * mediated device, and requests for the modules of vendors.
  */
 
 #ifndef VFIO_MEDIATE_SESSION_H
@@ -19,6 +19,7 @@
 struct pci_dev;
 struct vfio_mediate_load;
 
+/* Symbol namespace of the functions below. A string since Linux 6.13. */
 #ifdef COMPAT_HAS_UNQUOTED_NS
 #define VFIO_MEDIATE_HOST_NS	VFIO_MEDIATE_HOST
 #else
@@ -26,7 +27,7 @@ struct vfio_mediate_load;
 #endif
 
 /**
- * struct vfio_mediate_host_ops - What vfio_pci_mediate does for a vendor
+ * struct vfio_mediate_host_ops - Functions of vfio_pci_mediate that vendors call
  * @rw:		See vfio_mediate_default_rw().
  * @trap:	See vfio_mediate_trap().
  * @signal:	See vfio_mediate_signal().
@@ -35,8 +36,8 @@ struct vfio_mediate_load;
  * @was_reset:	See vfio_mediate_was_reset().
  * @state_lost:	See vfio_mediate_state_lost().
  *
- * The first argument of each is the data given to vfio_mediate_open(). Context and
- * return values are those of the vendor's function.
+ * The first argument is @data of vfio_mediate_open(). Other arguments, context and return
+ * values are those of the function that the vendor calls.
  */
 struct vfio_mediate_host_ops {
 	int (*rw)(void *data, struct vfio_mediate_access *access);
@@ -49,25 +50,24 @@ struct vfio_mediate_host_ops {
 };
 
 /**
- * struct vfio_mediate_session - An open device that is mediated
- * @node:	In the registry's list of sessions, from the claim until the end of
+ * struct vfio_mediate_session - Open device that is mediated
+ * @node:	Entry in the registry's list of sessions, from the claim to the end of
  *		vfio_mediate_close().
- * @kref:	Held by that list and by a queued @detach_work.
- * @claimed_by:	The ops that have claimed the device; only to be compared with.
- * @pf:		The PF of the device, or the device itself; likewise.
- * @lock:	Held while the ops are taken away, by a close or a detach, until the
- *		release callback and @detached have returned. Outermost of all locks
- *		that these take.
- * @calls:	Read side: around calls into the ops. SRCU and not a lock, because such
- *		a call may come with mmap_lock held. One for each session, so that a
- *		call that takes long delays only its own session.
- * @ops:	NULL once they are unregistered. Changes under @lock and the registry's
- *		lock.
- * @dev:	What the ops' callbacks are called with.
+ * @kref:	References: one of the list, one of a queued @detach_work.
+ * @claimed_by:	The ops that claimed the device. Only for comparison.
+ * @pf:		The PF of the device, or the device itself. Only for comparison.
+ * @lock:	Serializes close and detach. Held until release and @detached have returned.
+ *		Outermost of the locks that these take.
+ * @calls:	SRCU domain whose read-side sections enclose calls of the ops. Not a lock,
+ *		because such a call may come with mmap_lock held. One per session, so that a
+ *		long call delays its own session only.
+ * @ops:	The ops, NULL after close or detach. Written with @lock and registry_lock
+ *		held.
+ * @dev:	The device as the vendor sees it.
  * @host:	See vfio_mediate_open().
  * @host_data:	First argument of the functions of @host, and of @detached.
  * @detached:	See vfio_mediate_open().
- * @detach_work: Takes the ops away.
+ * @detach_work: Detaches the device from the ops.
  */
 struct vfio_mediate_session {
 	struct klist_node node;
@@ -85,56 +85,70 @@ struct vfio_mediate_session {
 };
 
 /**
- * vfio_mediate_load_start() - Request the module that mediates a device, if there is one
- * @pdev:	Device that is being bound.
+ * vfio_mediate_load_start() - Load the vendor module of a device
+ * @pdev:	Device that is being bound to vfio-pci-mediate.
  *
- * Requests the module alias "vfio-mediate:v...d...", and does not wait for it. Not at an
- * open, which any user who has the device may repeat at will.
+ * Requests the module alias "vfio-mediate:v...d..." of the device, and does not wait for
+ * modprobe. Called at bind, not at open: any user with access to the device can open it
+ * repeatedly.
  *
- * Context: Process context.
- * Return: The request, for vfio_mediate_load_put(), or NULL when there is no memory.
+ * Context: Process context, may sleep. Takes load_lock.
+ * Return: The request, to be dropped by vfio_mediate_load_put(), or NULL if out of memory.
  */
 struct vfio_mediate_load *vfio_mediate_load_start(struct pci_dev *pdev);
 
 /**
- * vfio_mediate_load_wait() - Wait for the end of a request
+ * vfio_mediate_load_wait() - Wait until modprobe has ended
  * @load:	The request.
- * @removing:	Set before vfio_mediate_load_wake().
+ * @removing:	Points to true once the device is being removed. Set it before
+ *		vfio_mediate_load_wake().
  *
- * Context: Process context, sleeps. Under no lock that a vendor's module takes when it is
- * loaded, as it does when it binds a PF; vfio's locks of an open are none of these.
- * Return: 0 when the module, if there is one, has registered its ops or will not;
- * -ENODEV when the device is being removed; -EAGAIN when it has taken a minute;
- * -ERESTARTSYS when the caller is being killed.
+ * Context: Process context, sleeps for up to a minute. Hold no lock that the vendor module
+ * takes when it is loaded, for example when it binds a PF. vfio's locks for opening a device
+ * are allowed.
+ * Return:
+ * * 0: the module has registered its ops, or there is no module.
+ * * -EAGAIN: modprobe has not ended in time.
+ * * -ENODEV: the device is being removed.
+ * * -ERESTARTSYS: the caller is being killed.
  */
 int vfio_mediate_load_wait(struct vfio_mediate_load *load, const bool *removing);
 
 /**
- * vfio_mediate_load_wake() - A device is being removed
- * @load:	Its request.
+ * vfio_mediate_load_wake() - Wake tasks in vfio_mediate_load_wait() that use @removing
+ * @load:	Request of the device that is being removed.
+ *
+ * Context: Any context.
  */
 void vfio_mediate_load_wake(struct vfio_mediate_load *load);
 
 /**
- * vfio_mediate_load_put() - A device needs its request no longer
- * @load:	The request, which goes on if it is under way.
+ * vfio_mediate_load_put() - Drop a device's reference to a request
+ * @load:	The request. A running modprobe continues.
+ *
+ * Context: Any context.
  */
 void vfio_mediate_load_put(struct vfio_mediate_load *load);
 
 /**
- * vfio_mediate_open() - Ask the registered ops who mediates a device
- * @pdev:	Device that is being opened, enabled.
- * @host:	What the ops may ask of the caller.
- * @detached:	Called when the mediating ops are unregistered while the
- *		session lasts, after their release callback; in process context, with
- *		the session's lock held. May come before this function returns. Must
- *		not close the session.
+ * vfio_mediate_open() - Find the ops that mediate a device
+ * @pdev:	Device that is being opened. It must be enabled.
+ * @host:	Functions that the vendor may call, or NULL if it calls none.
+ * @detached:	Called when the ops are unregistered or detached before
+ *		vfio_mediate_close(), after &vfio_pci_mediate_ops.release. Called in process
+ *		context with the session's lock held, possibly before this function returns.
+ *		Must not close the session.
  * @data:	First argument of @detached and of the functions of @host.
  *
- * Context: Process context. Calls into vendors, under none of the registry's locks.
- * Return: The session, NULL when nobody mediates @pdev, or an ERR_PTR: the errno of the
- * ops that claimed it but failed; -ENOMEM; -EAGAIN when the module of ops that might have
- * claimed it is being unloaded.
+ * Context: Process context, sleeps. Calls &vfio_pci_mediate_ops.open, with none of the
+ * registry's locks held.
+ * Return:
+ * * The session, to be ended by vfio_mediate_close().
+ * * NULL: no ops claim the device.
+ * * ERR_PTR(-EAGAIN): ops that might have claimed the device belong to a module that is
+ *   being unloaded.
+ * * ERR_PTR(-ENOMEM): out of memory.
+ * * Other ERR_PTR: the ops that claim the device failed with that errno.
  */
 struct vfio_mediate_session *
 vfio_mediate_open(struct pci_dev *pdev, const struct vfio_mediate_host_ops *host,
@@ -142,25 +156,26 @@ vfio_mediate_open(struct pci_dev *pdev, const struct vfio_mediate_host_ops *host
 
 /**
  * vfio_mediate_close() - End a session
- * @session: As returned by vfio_mediate_open(); NULL is allowed.
+ * @session: The session, or NULL.
  *
- * Context: Process context, outside vfio_mediate_enter(). Takes the session's lock, and
- * so waits for a detach of this session, and of no other.
+ * Calls &vfio_pci_mediate_ops.release, unless the device was detached.
+ *
+ * Context: Process context, sleeps. Not inside vfio_mediate_enter(). Takes the session's
+ * lock: waits for a detach of this session, and of no other.
  */
 void vfio_mediate_close(struct vfio_mediate_session *session);
 
 /**
- * vfio_mediate_enter() - Begin to call into the ops of a session
- * @session: As returned by vfio_mediate_open().
- * @dev: Where to put what the ops' callbacks are called with.
- * @cookie: Where to put what vfio_mediate_exit() needs.
+ * vfio_mediate_enter() - Enter the SRCU read-side section of a session
+ * @session: The session.
+ * @dev: Set to the device, for the ops' callbacks.
+ * @cookie: Set to the argument of vfio_mediate_exit().
  *
- * The ops stay valid until vfio_mediate_exit(), which must follow whatever is
- * returned. Being inside holds up their unregistration: user space's memory, which
- * may take its time to come, is not to be touched.
+ * The ops stay valid until vfio_mediate_exit(), which must follow whatever is returned. The
+ * section delays the unregistration of the ops: do not touch user memory inside of it.
  *
- * Context: Any that may sleep.
- * Return: The ops, or NULL when they are gone.
+ * Context: Any context that may sleep.
+ * Return: The ops, or NULL if the device was detached.
  */
 static inline const struct vfio_pci_mediate_ops *
 vfio_mediate_enter(struct vfio_mediate_session *session,
@@ -174,9 +189,11 @@ vfio_mediate_enter(struct vfio_mediate_session *session,
 }
 
 /**
- * vfio_mediate_exit() - End what vfio_mediate_enter() began
+ * vfio_mediate_exit() - Leave the section that vfio_mediate_enter() entered
  * @session: The session.
  * @cookie: From vfio_mediate_enter().
+ *
+ * Context: The task that called vfio_mediate_enter().
  */
 static inline void vfio_mediate_exit(struct vfio_mediate_session *session,
 				     int cookie)
@@ -186,24 +203,24 @@ static inline void vfio_mediate_exit(struct vfio_mediate_session *session,
 }
 
 /**
- * vfio_mediate_synchronize() - Wait for those who are inside
+ * vfio_mediate_synchronize() - Wait for running read-side sections of a session
  * @session: The session.
  *
- * Whoever is inside @session now, is no longer when this returns.
+ * Sections that were entered before the call have been left when it returns.
  *
- * Context: Process context, sleeps; not inside vfio_mediate_enter(), and under no
- * lock that is taken there.
+ * Context: Process context, sleeps. Not inside vfio_mediate_enter(), and with no lock held
+ * that is taken inside of it.
  */
 void vfio_mediate_synchronize(struct vfio_mediate_session *session);
 
 /**
- * vfio_mediate_name() - Who mediates a device?
+ * vfio_mediate_name() - Get the name of the ops that mediate a device
  * @pdev: The device.
- * @buf: Where to put the name of the ops.
- * @size: Room in @buf.
+ * @buf: Buffer for the name. Unchanged if there is none.
+ * @size: Size of @buf in bytes.
  *
- * Context: Process context. Takes the registry's lock, and waits for no vendor.
- * Return: Whether @pdev is open and mediated; @buf is left alone otherwise.
+ * Context: Process context, may sleep. Takes registry_lock, and waits for no vendor.
+ * Return: true if @pdev is open and mediated.
  */
 bool vfio_mediate_name(struct pci_dev *pdev, char *buf, size_t size);
 
