@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
 /*
- * What vfio-pci-mediate offers to a VMM beyond linux/vfio.h: dynamic traps, and
- * interrupts that a vendor adds. Nothing here needs to be used: a VMM that knows
- * only linux/vfio.h works with mediated and trapped devices.
+ * Extensions of vfio-pci-mediate to linux/vfio.h: dynamic traps, and interrupts that a
+ * vendor adds. Their use is optional: a VMM that knows only linux/vfio.h works with
+ * mediated and trapped devices.
  */
 
 #ifndef _LINUX_VFIO_MEDIATE_H
@@ -12,54 +12,67 @@
 #include <linux/vfio.h>
 
 /*
- * Dynamic trap
+ * Dynamic traps
  *
- * Some pages of a device's BARs can be trapped while the device is in use: from
- * then on what is written there is seen by the host before the device sees it.
- * Mappings that the VMM has of them are taken away; its next access through one
- * gets a shadow in the page's place, which the host drains to the device every so
- * often, so that a VMM need not do anything. One that takes part instead
+ * Some pages of a device's BARs can be trapped while the device is in use. While they are
+ * trapped, the host sees what is written to them before the device does. When the trap goes
+ * on, the kernel removes the VMM's mappings of these pages. The next access through such a
+ * mapping gets a shadow page, which the host drains to the device periodically. A VMM need
+ * not do anything.
  *
- *  1. listens: it gives the region below an eventfd, or uses the interrupt
- *     below, or both;
- *  2. when signalled reads the state, and the infos of the regions again: while
- *     trapped, the trapped pages are missing from their sparse mmap capability;
- *  3. unmaps what is trapped, so that its accesses come as reads and writes of
- *     the region; or maps again what no longer is;
- *  4. says so: by writing VFIO_MEDIATE_TRAP_EXACT to the region, or by unmasking
- *     the interrupt. From then on there is no shadow, and each of its writes is
- *     seen, in its order. Access to a trapped page that it has left mapped is then
- *     a SIGBUS.
+ * A VMM that cooperates gets exact traps. It
  *
- * Some pages cannot be shadowed (see VFIO_MEDIATE_TRAP_AREA_SHADOW). Where there
- * are such pages, trapping is refused with EBUSY until the VMM has said that it
- * does without their mappings: it unmaps what the capability below lists, then
- * writes ON | EXACT itself.
+ *  1. listens: it sets an eventfd in the region below, or uses the interrupt below, or both;
+ *  2. reads the state when it is signalled, and reads the region infos again: trapped pages
+ *     are missing from the sparse mmap capability;
+ *  3. unmaps the trapped pages, so that its accesses become reads and writes of the region,
+ *     or maps pages that are no longer trapped;
+ *  4. acknowledges: it writes VFIO_MEDIATE_TRAP_EXACT to the region, or unmasks the
+ *     interrupt. From then on there are no shadow pages, and the host sees each write of the
+ *     VMM in order. An access to a trapped page that is still mapped raises SIGBUS.
  *
- * Traps are off when a device is opened, and after it is reset.
+ * Some pages cannot be shadowed, see VFIO_MEDIATE_TRAP_AREA_SHADOW. To trap a device with
+ * such pages, the VMM unmaps the areas of the capability below, then writes ON | EXACT.
+ * Until then, other requests to trap fail with EBUSY.
+ *
+ * Traps are off when a device is opened, and after it was reset.
  */
 
 /*
- * The region, found by VFIO_REGION_INFO_CAP_TYPE. The device has it when it has
- * pages that can be trapped.
+ * Type and subtype of the dynamic trap region, in VFIO_REGION_INFO_CAP_TYPE. A device has
+ * the region if it has pages that can be trapped.
  */
 #define VFIO_MEDIATE_REGION_TYPE_DYNAMIC_TRAP		4
 #define VFIO_MEDIATE_REGION_SUBTYPE_DYNAMIC_TRAP_BAR_INFO	1
 
 /**
  * struct vfio_mediate_trap_info - Layout of the dynamic trap region
- * @dt_fd:	Write an eventfd, to be signalled whenever traps go on or off, or -1
- *		for none any more. EBADF and EINVAL are eventfd_ctx_fdget()'s.
- *		Reads as -1 without and 0 with an eventfd.
- * @trap:	Read: VFIO_MEDIATE_TRAP_* flags of the state. Write: state that is
- *		wanted, which is in force when the write returns: 0, ON, or
- *		ON | EXACT. ON while it is ON | EXACT already changes nothing.
- *		EXACT alone acknowledges: ON becomes ON | EXACT, off stays off.
- *		EINVAL for anything else, EBUSY when pages that cannot be shadowed
- *		would have to be, ENODEV when the vendor's driver is gone, ENOMEM,
- *		EINTR.
+ * @dt_fd:	Write: an eventfd that is signalled when traps go on or off, or -1 to remove it.
+ *		Read: 0 if there is an eventfd, otherwise -1.
+ * @trap:	Read: state of the traps, VFIO_MEDIATE_TRAP_* flags. Write: requested state,
+ *		which is in force when write() returns, or an acknowledgment.
  *
- * Each member must be accessed as a whole; other accesses are EINVAL.
+ * Values that can be written to @trap:
+ *
+ * * 0: traps off.
+ * * ON: traps on. Changes nothing if the state is ON | EXACT.
+ * * ON | EXACT: traps on, without shadow pages.
+ * * EXACT: acknowledge. ON becomes ON | EXACT, off stays off.
+ *
+ * Errors of a write to @dt_fd:
+ *
+ * * EBADF: not a file descriptor.
+ * * EINVAL: not an eventfd.
+ *
+ * Errors of a write to @trap:
+ *
+ * * EBUSY: some pages cannot be shadowed, and EXACT is not requested.
+ * * EINTR: the caller is being killed.
+ * * EINVAL: another value.
+ * * ENODEV: the vendor's driver is gone.
+ * * ENOMEM: out of memory.
+ *
+ * Read or write exactly one member at a time. Other accesses fail with EINVAL.
  */
 struct vfio_mediate_trap_info {
 	__s32 dt_fd;
@@ -69,33 +82,33 @@ struct vfio_mediate_trap_info {
 };
 
 /*
- * Capability of VFIO_DEVICE_GET_REGION_INFO: what of a BAR is trapped while the
- * device's state is being saved. Its ID is out of the way of those of linux/vfio.h.
+ * ID of the capability of VFIO_DEVICE_GET_REGION_INFO that lists the pages of a BAR that are
+ * trapped while the device is saved. Far from the IDs of linux/vfio.h.
  */
 #define VFIO_MEDIATE_REGION_INFO_CAP_SAVING_TRAP	0x8001
 
 /**
  * struct vfio_mediate_trap_area - Pages that are trapped together
- * @offset:	From the start of the region, page aligned.
- * @size:	Bytes.
- * @flags:	VFIO_MEDIATE_TRAP_AREA_*
+ * @offset:	Offset in bytes from the start of the region, page aligned.
+ * @size:	Size in bytes, a multiple of the page size.
+ * @flags:	VFIO_MEDIATE_TRAP_AREA_* flags.
  * @reserved:	0.
  */
 struct vfio_mediate_trap_area {
 	__u64 offset;
 	__u64 size;
 	__u32 flags;
-/* May stay mapped while trapped. */
+/* The area can be shadowed: it may stay mapped while it is trapped. */
 #define VFIO_MEDIATE_TRAP_AREA_SHADOW	0x1
 	__u32 reserved;
 };
 
 /**
- * struct vfio_mediate_region_info_cap_saving_trap - Body of the capability
+ * struct vfio_mediate_region_info_cap_saving_trap - Pages trapped while saving
  * @header:	ID VFIO_MEDIATE_REGION_INFO_CAP_SAVING_TRAP, version 1.
  * @nr_areas:	Number of @areas.
  * @reserved:	0.
- * @areas:	Ascending.
+ * @areas:	The areas, in ascending order.
  */
 struct vfio_mediate_region_info_cap_saving_trap {
 	struct vfio_info_cap_header header;
@@ -105,24 +118,25 @@ struct vfio_mediate_region_info_cap_saving_trap {
 };
 
 /*
- * Interrupts that are not PCI's
+ * Interrupts that a vendor adds
  *
- * VFIO_DEVICE_GET_INFO counts them in num_irqs. They have the indexes from
- * VFIO_PCI_NUM_IRQS on, and say what they are for in a capability of
- * VFIO_DEVICE_GET_IRQ_INFO, which for them takes the struct below.
- * VFIO_DEVICE_SET_IRQS does all it does for PCI's: DATA_EVENTFD to be signalled,
- * DATA_NONE and DATA_BOOL to signal oneself, ACTION_MASK and _UNMASK. Vectors can
- * be set up one by one.
+ * VFIO_DEVICE_GET_INFO includes them in num_irqs. Their indexes start at VFIO_PCI_NUM_IRQS.
+ * For them, VFIO_DEVICE_GET_IRQ_INFO takes the struct below, and has a capability that says
+ * what the interrupt is for. VFIO_DEVICE_SET_IRQS works as for interrupts of PCI:
+ * DATA_EVENTFD sets an eventfd, DATA_NONE and DATA_BOOL trigger the interrupt, ACTION_MASK
+ * and ACTION_UNMASK mask it. Each vector can be set up separately.
  */
 
 /**
- * struct vfio_mediate_irq_info - struct vfio_irq_info that can have capabilities
- * @argsz:	In: size of the buffer, at least that of struct vfio_irq_info. Out:
- *		size that is needed for everything, when it is larger.
- * @flags:	VFIO_IRQ_INFO_* and VFIO_MEDIATE_IRQ_INFO_FLAG_CAPS.
- * @index:	In: which interrupt.
- * @count:	Number of vectors.
- * @cap_offset:	From the start of the struct; 0 where @argsz was too small.
+ * struct vfio_mediate_irq_info - struct vfio_irq_info with capabilities
+ * @argsz:	In: size of the buffer in bytes, at least that of struct vfio_irq_info. Out:
+ *		size needed for all capabilities, if it is larger.
+ * @flags:	Out: VFIO_IRQ_INFO_* and VFIO_MEDIATE_IRQ_INFO_FLAG_CAPS.
+ * @index:	In: index of the interrupt.
+ * @count:	Out: number of vectors.
+ * @cap_offset:	Out: offset in bytes of the first capability from the start of the struct, or
+ *		0 if the buffer is too small.
+ * @reserved:	0.
  */
 struct vfio_mediate_irq_info {
 	__u32 argsz;
@@ -137,11 +151,11 @@ struct vfio_mediate_irq_info {
 #define VFIO_MEDIATE_IRQ_INFO_CAP_TYPE	3
 
 /**
- * struct vfio_mediate_irq_info_cap_type - What an interrupt is for
+ * struct vfio_mediate_irq_info_cap_type - Type of an added interrupt
  * @header:	ID VFIO_MEDIATE_IRQ_INFO_CAP_TYPE, version 1.
- * @type:	VFIO_MEDIATE_IRQ_TYPE_*, or, defined by a vendor,
- *		VFIO_REGION_TYPE_PCI_VENDOR_TYPE | PCI vendor ID.
- * @subtype:	Depends on @type.
+ * @type:	VFIO_MEDIATE_IRQ_TYPE_*, or VFIO_REGION_TYPE_PCI_VENDOR_TYPE | PCI vendor ID
+ *		for a type that the vendor defines.
+ * @subtype:	Subtype, depends on @type.
  */
 struct vfio_mediate_irq_info_cap_type {
 	struct vfio_info_cap_header header;
@@ -150,8 +164,8 @@ struct vfio_mediate_irq_info_cap_type {
 };
 
 /*
- * Signalled whenever traps go on or off; masked then, until it is unmasked, which
- * says that the VMM has acted on the state as it is now.
+ * Signalled when traps go on or off, and masked by that. Unmasking acknowledges: the VMM has
+ * acted on the current state.
  */
 #define VFIO_MEDIATE_IRQ_TYPE_DYNAMIC_TRAP		1
 #define VFIO_MEDIATE_IRQ_SUBTYPE_DYNAMIC_TRAP_CHANGED	1
