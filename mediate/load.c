@@ -34,8 +34,8 @@ u32 vfio_mediate_patience_ms = 60 * MSEC_PER_SEC;
  * @vendor:	PCI vendor ID.
  * @device:	PCI device ID.
  * @work:	Runs modprobe.
- * @over:	modprobe has ended.
- * @wait:	Wait queue of tasks that wait for @over or for the removal of their device.
+ * @done:	modprobe has ended.
+ * @wait:	Wait queue of tasks that wait for @done or for the removal of their device.
  */
 struct vfio_mediate_load {
 	struct list_head node;
@@ -43,7 +43,7 @@ struct vfio_mediate_load {
 	unsigned short vendor;
 	unsigned short device;
 	struct work_struct work;
-	bool over;
+	bool done;
 	wait_queue_head_t wait;
 };
 
@@ -75,8 +75,8 @@ static void run_modprobe(struct work_struct *work)
 	list_del(&load->node);
 	mutex_unlock(&load_lock);
 
-	/* Pairs with is_over(): a waiting open sees the ops that the module registered. */
-	smp_store_release(&load->over, true);
+	/* Pairs with is_done(): a waiting open sees the ops that the module registered. */
+	smp_store_release(&load->done, true);
 	wake_up_all(&load->wait);
 	kref_put(&load->kref, destroy_load);
 }
@@ -124,10 +124,10 @@ unlock:
 }
 EXPORT_SYMBOL_NS_GPL(vfio_mediate_load_start, VFIO_MEDIATE_HOST_NS);
 
-static bool is_over(struct vfio_mediate_load *load)
+static bool is_done(struct vfio_mediate_load *load)
 {
 	/* Pairs with run_modprobe(). */
-	return smp_load_acquire(&load->over);
+	return smp_load_acquire(&load->done);
 }
 
 int vfio_mediate_load_wait(struct vfio_mediate_load *load, const bool *removing)
@@ -135,14 +135,14 @@ int vfio_mediate_load_wait(struct vfio_mediate_load *load, const bool *removing)
 	unsigned long patience = msecs_to_jiffies(READ_ONCE(vfio_mediate_patience_ms));
 	long left;
 
-	left = wait_event_killable_timeout(load->wait, is_over(load) || READ_ONCE(*removing),
+	left = wait_event_killable_timeout(load->wait, is_done(load) || READ_ONCE(*removing),
 					   patience);
 	if (left < 0)
 		return left;
 	if (!left)
 		return -EAGAIN;
 
-	return is_over(load) ? 0 : -ENODEV;
+	return is_done(load) ? 0 : -ENODEV;
 }
 EXPORT_SYMBOL_NS_GPL(vfio_mediate_load_wait, VFIO_MEDIATE_HOST_NS);
 

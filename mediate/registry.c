@@ -26,41 +26,41 @@
 #include "session.h"
 #include "vfio_mediate.h"
 
-#define NAMED_BITS	8
+#define ID_HASH_BITS	8
 
-struct registered;
+struct registration;
 
 /**
- * struct offer - One ID of the devices that registered ops may claim
- * @node:	Entry in the list that list_of() returns. A task that calls open of the ops
+ * struct claim_id - One ID of the devices that registered ops may claim
+ * @node:	Entry in the list that list_for_id() returns. A task that calls open of the ops
  *		holds a reference.
  * @entry:	The ops.
  * @id:		The ID, or NULL for any device.
  */
-struct offer {
+struct claim_id {
 	struct klist_node node;
-	struct registered *entry;
+	struct registration *entry;
 	const struct pci_device_id *id;
 };
 
 /**
- * struct registered - Registered ops
+ * struct registration - Registered ops
  * @node:	Entry in registry.
  * @ops:	The ops.
- * @asking:	SRCU domain. A read-side section encloses @ops->open, until the session is in
+ * @open_srcu:	SRCU domain. A read-side section encloses @ops->open, until the session is in
  *		sessions.
- * @num_offers:	Number of @offers.
- * @offers:	One for each of @ops->ids, or one for any device.
+ * @num_ids:	Number of @ids.
+ * @ids:	One for each of @ops->ids, or one for any device.
  */
-struct registered {
+struct registration {
 	struct list_head node;
 	const struct vfio_pci_mediate_ops *ops;
-	struct srcu_struct asking;
-	unsigned int num_offers;
-	struct offer offers[] __counted_by(num_offers);
+	struct srcu_struct open_srcu;
+	unsigned int num_ids;
+	struct claim_id ids[] __counted_by(num_ids);
 };
 
-static void put_listed(struct klist_node *node);
+static void put_session_node(struct klist_node *node);
 
 /*
  * IDs of registered ops in the order of registration, and sessions. The lists are walked
@@ -70,9 +70,9 @@ static void put_listed(struct klist_node *node);
  * IDs are hashed by vendor and device, so that the cost of an open does not depend on the
  * number of registered ops.
  */
-static struct klist named_offers[1 << NAMED_BITS];
-static DEFINE_KLIST(other_offers, NULL, NULL);
-static DEFINE_KLIST(sessions, NULL, put_listed);
+static struct klist id_lists[1 << ID_HASH_BITS];
+static DEFINE_KLIST(any_id_list, NULL, NULL);
+static DEFINE_KLIST(sessions, NULL, put_session_node);
 
 /*
  * Protects registry, and &vfio_mediate_session.ops outside of vfio_mediate_enter().
@@ -86,23 +86,23 @@ static struct workqueue_struct *detach_wq;
 
 static struct dentry *debugfs_dir;
 
-static struct klist *list_of_device(u32 vendor, u32 device)
+static struct klist *list_for_device(u32 vendor, u32 device)
 {
-	return &named_offers[hash_32(vendor << 16 | device, NAMED_BITS)];
+	return &id_lists[hash_32(vendor << 16 | device, ID_HASH_BITS)];
 }
 
-static struct klist *list_of(const struct pci_device_id *id)
+static struct klist *list_for_id(const struct pci_device_id *id)
 {
 	if (!id || id->vendor == PCI_ANY_ID || id->device == PCI_ANY_ID)
-		return &other_offers;
+		return &any_id_list;
 
-	return list_of_device(id->vendor, id->device);
+	return list_for_device(id->vendor, id->device);
 }
 
 /* Whether the ID is the first one of its ops that matches the device. */
-static bool is_for(const struct offer *offer, struct pci_dev *pdev)
+static bool matches(const struct claim_id *claim, struct pci_dev *pdev)
 {
-	const struct pci_device_id *id = offer->id;
+	const struct pci_device_id *id = claim->id;
 
 	if (!id)
 		return true;
@@ -110,18 +110,18 @@ static bool is_for(const struct offer *offer, struct pci_dev *pdev)
 	if (id->vendor != PCI_ANY_ID && id->vendor != pdev->vendor)
 		return false;
 
-	return pci_match_id(offer->entry->ops->ids, pdev) == id;
+	return pci_match_id(claim->entry->ops->ids, pdev) == id;
 }
 
-static struct registered *next_offer(struct klist_iter *iter, struct pci_dev *pdev)
+static struct registration *next_match(struct klist_iter *iter, struct pci_dev *pdev)
 {
 	struct klist_node *node;
-	struct offer *offer;
+	struct claim_id *claim;
 
 	while ((node = klist_next(iter))) {
-		offer = container_of(node, struct offer, node);
-		if (is_for(offer, pdev))
-			return offer->entry;
+		claim = container_of(node, struct claim_id, node);
+		if (matches(claim, pdev))
+			return claim->entry;
 	}
 
 	return NULL;
@@ -134,9 +134,9 @@ static struct vfio_mediate_session *next_session(struct klist_iter *iter)
 	return node ? container_of(node, struct vfio_mediate_session, node) : NULL;
 }
 
-static struct registered *find_ops(const struct vfio_pci_mediate_ops *ops)
+static struct registration *find_entry(const struct vfio_pci_mediate_ops *ops)
 {
-	struct registered *entry;
+	struct registration *entry;
 
 	lockdep_assert_held(&registry_lock);
 
@@ -149,7 +149,7 @@ static struct registered *find_ops(const struct vfio_pci_mediate_ops *ops)
 
 static bool name_taken(const char *name)
 {
-	struct registered *entry;
+	struct registration *entry;
 
 	lockdep_assert_held(&registry_lock);
 
@@ -169,7 +169,7 @@ session_ops(struct vfio_mediate_session *session)
 
 /* Clear the ops of a session. Return: the ops, or NULL if they were cleared before. */
 static const struct vfio_pci_mediate_ops *
-take_ops(struct vfio_mediate_session *session)
+clear_ops(struct vfio_mediate_session *session)
 {
 	const struct vfio_pci_mediate_ops *ops;
 
@@ -194,7 +194,7 @@ static void destroy_session(struct kref *kref)
 }
 
 /* Drop the list's reference: the session was closed, and nobody walks past it. */
-static void put_listed(struct klist_node *node)
+static void put_session_node(struct klist_node *node)
 {
 	struct vfio_mediate_session *session =
 		container_of(node, struct vfio_mediate_session, node);
@@ -203,14 +203,14 @@ static void put_listed(struct klist_node *node)
 }
 
 /* The work item holds a reference to the session. */
-static void detach(struct work_struct *work)
+static void detach_session(struct work_struct *work)
 {
 	struct vfio_mediate_session *session =
 		container_of(work, struct vfio_mediate_session, detach_work);
 	const struct vfio_pci_mediate_ops *ops;
 
 	mutex_lock(&session->lock);
-	ops = take_ops(session);
+	ops = clear_ops(session);
 	if (ops) {
 		synchronize_srcu(&session->calls);
 		ops->release(&session->dev);
@@ -224,10 +224,10 @@ static void detach(struct work_struct *work)
 	kref_put(&session->kref, destroy_session);
 }
 
-static struct registered *create_entry(const struct vfio_pci_mediate_ops *ops)
+static struct registration *create_entry(const struct vfio_pci_mediate_ops *ops)
 {
 	const struct pci_device_id *id = ops->ids;
-	struct registered *entry;
+	struct registration *entry;
 	unsigned int i, count = 0;
 
 	while (id && (id->vendor || id->subvendor || id->class_mask)) {
@@ -237,50 +237,50 @@ static struct registered *create_entry(const struct vfio_pci_mediate_ops *ops)
 	if (!ops->ids)
 		count = 1;
 
-	entry = kzalloc(struct_size(entry, offers, count), GFP_KERNEL);
+	entry = kzalloc(struct_size(entry, ids, count), GFP_KERNEL);
 	if (!entry)
 		return NULL;
-	if (init_srcu_struct(&entry->asking)) {
+	if (init_srcu_struct(&entry->open_srcu)) {
 		kfree(entry);
 		return NULL;
 	}
 
 	entry->ops = ops;
-	entry->num_offers = count;
+	entry->num_ids = count;
 	for (i = 0; i < count; i++) {
-		entry->offers[i].entry = entry;
-		entry->offers[i].id = ops->ids ? &ops->ids[i] : NULL;
+		entry->ids[i].entry = entry;
+		entry->ids[i].id = ops->ids ? &ops->ids[i] : NULL;
 	}
 
 	return entry;
 }
 
-static void destroy_entry(struct registered *entry)
+static void destroy_entry(struct registration *entry)
 {
-	cleanup_srcu_struct(&entry->asking);
+	cleanup_srcu_struct(&entry->open_srcu);
 	kfree(entry);
 }
 
-static void add_offers(struct registered *entry)
+static void add_ids(struct registration *entry)
 {
-	struct offer *offer;
+	struct claim_id *claim;
 
-	for (offer = entry->offers; offer < entry->offers + entry->num_offers; offer++)
-		klist_add_tail(&offer->node, list_of(offer->id));
+	for (claim = entry->ids; claim < entry->ids + entry->num_ids; claim++)
+		klist_add_tail(&claim->node, list_for_id(claim->id));
 }
 
 /* Wait for tasks that call open of the ops. */
-static void remove_offers(struct registered *entry)
+static void remove_ids(struct registration *entry)
 {
-	struct offer *offer;
+	struct claim_id *claim;
 
-	for (offer = entry->offers; offer < entry->offers + entry->num_offers; offer++)
-		klist_remove(&offer->node);
+	for (claim = entry->ids; claim < entry->ids + entry->num_ids; claim++)
+		klist_remove(&claim->node);
 }
 
 int vfio_pci_register_mediate_ops(const struct vfio_pci_mediate_ops *ops)
 {
-	struct registered *entry;
+	struct registration *entry;
 	int ret = 0;
 
 	if (!ops || !ops->name || !ops->open || !ops->release)
@@ -297,7 +297,7 @@ int vfio_pci_register_mediate_ops(const struct vfio_pci_mediate_ops *ops)
 		ret = -EEXIST;
 	} else {
 		list_add_tail(&entry->node, &registry);
-		add_offers(entry);
+		add_ids(entry);
 	}
 	mutex_unlock(&registry_lock);
 
@@ -308,9 +308,9 @@ int vfio_pci_register_mediate_ops(const struct vfio_pci_mediate_ops *ops)
 }
 EXPORT_SYMBOL_GPL(vfio_pci_register_mediate_ops);
 
-static bool is_claimed(const struct vfio_mediate_session *session,
-		       const struct vfio_pci_mediate_ops *ops,
-		       const struct pci_dev *pf)
+static bool is_session_of(const struct vfio_mediate_session *session,
+			  const struct vfio_pci_mediate_ops *ops,
+			  const struct pci_dev *pf)
 {
 	return session->claimed_by == ops && (!pf || session->pf == pf);
 }
@@ -334,31 +334,31 @@ static void detach_sessions(const struct vfio_pci_mediate_ops *ops,
 
 	klist_iter_init(&sessions, &iter);
 	while ((session = next_session(&iter)))
-		if (is_claimed(session, ops, pf))
+		if (is_session_of(session, ops, pf))
 			queue_detach(session);
 	klist_iter_exit(&iter);
 
 	/* A session that is being closed stays in the list until release has returned. */
 	klist_iter_init(&sessions, &iter);
 	while ((session = next_session(&iter)))
-		if (is_claimed(session, ops, pf))
+		if (is_session_of(session, ops, pf))
 			flush_work(&session->detach_work);
 	klist_iter_exit(&iter);
 }
 
 void vfio_pci_unregister_mediate_ops(const struct vfio_pci_mediate_ops *ops)
 {
-	struct registered *entry;
+	struct registration *entry;
 
 	mutex_lock(&registry_lock);
-	entry = find_ops(ops);
+	entry = find_entry(ops);
 	if (entry)
 		list_del(&entry->node);
 	mutex_unlock(&registry_lock);
 	if (!entry)
 		return;
 
-	remove_offers(entry);
+	remove_ids(entry);
 	detach_sessions(ops, NULL);
 	destroy_entry(entry);
 }
@@ -367,39 +367,39 @@ EXPORT_SYMBOL_GPL(vfio_pci_unregister_mediate_ops);
 void vfio_pci_mediate_detach(const struct vfio_pci_mediate_ops *ops,
 			     struct pci_dev *pf)
 {
-	struct registered *entry;
+	struct registration *entry;
 
 	mutex_lock(&registry_lock);
-	entry = find_ops(ops);
+	entry = find_entry(ops);
 	mutex_unlock(&registry_lock);
 	if (!entry)
 		return;
 
 	/* An open that started before the ops declined may still claim a device. */
-	synchronize_srcu(&entry->asking);
+	synchronize_srcu(&entry->open_srcu);
 	detach_sessions(ops, pf);
 }
 EXPORT_SYMBOL_GPL(vfio_pci_mediate_detach);
 
 /**
- * struct request - Open of a device
+ * struct open_request - Open of a device
  * @dev:	Initial value of &vfio_mediate_session.dev.
  * @host:	See vfio_mediate_open().
  * @host_data:	@data of vfio_mediate_open().
  * @detached:	See vfio_mediate_open().
  * @session:	NULL until there are ops to be asked.
- * @going:	Ops could not be asked, because their module is being unloaded.
+ * @unloading:	Ops could not be asked, because their module is being unloaded.
  */
-struct request {
+struct open_request {
 	struct vfio_mediate_device dev;
 	const struct vfio_mediate_host_ops *host;
 	void *host_data;
 	void (*detached)(void *data);
 	struct vfio_mediate_session *session;
-	bool going;
+	bool unloading;
 };
 
-static struct vfio_mediate_session *create_session(const struct request *request)
+static struct vfio_mediate_session *create_session(const struct open_request *request)
 {
 	struct vfio_mediate_session *session;
 
@@ -413,7 +413,7 @@ static struct vfio_mediate_session *create_session(const struct request *request
 
 	kref_init(&session->kref);
 	mutex_init(&session->lock);
-	INIT_WORK(&session->detach_work, detach);
+	INIT_WORK(&session->detach_work, detach_session);
 	session->pf = pci_physfn(request->dev.pdev);
 	session->host = request->host;
 	session->host_data = request->host_data;
@@ -423,7 +423,7 @@ static struct vfio_mediate_session *create_session(const struct request *request
 }
 
 /* Return: 0 if the ops mediate the device from now on, or a negative errno. */
-static int ask(struct registered *entry, struct request *request)
+static int try_open(struct registration *entry, struct open_request *request)
 {
 	struct vfio_mediate_session *session = request->session;
 	const struct vfio_pci_mediate_ops *ops = entry->ops;
@@ -431,37 +431,37 @@ static int ask(struct registered *entry, struct request *request)
 
 	/* Ops that declined may have changed it. */
 	session->dev = request->dev;
-	cookie = srcu_read_lock(&entry->asking);
+	cookie = srcu_read_lock(&entry->open_srcu);
 	ret = ops->open(request->dev.pdev, &session->dev);
 	if (!ret) {
 		session->claimed_by = ops;
 		rcu_assign_pointer(session->ops, ops);
 		klist_add_tail(&session->node, &sessions);
 	}
-	srcu_read_unlock(&entry->asking, cookie);
+	srcu_read_unlock(&entry->open_srcu, cookie);
 
 	return ret > 0 ? -EINVAL : ret;
 }
 
 /* Return: the result of the first ops that do not return -ENODEV, or -ENODEV. */
-static int ask_all(struct request *request, struct klist *list)
+static int open_first(struct open_request *request, struct klist *list)
 {
-	struct registered *entry;
+	struct registration *entry;
 	struct klist_iter iter;
 	int ret = -ENODEV;
 
 	klist_iter_init(list, &iter);
-	while (ret == -ENODEV && (entry = next_offer(&iter, request->dev.pdev))) {
+	while (ret == -ENODEV && (entry = next_match(&iter, request->dev.pdev))) {
 		if (!request->session)
 			request->session = create_session(request);
 		if (!request->session) {
 			ret = -ENOMEM;
 		} else if (try_module_get(entry->ops->owner)) {
-			ret = ask(entry, request);
+			ret = try_open(entry, request);
 			if (ret)
 				module_put(entry->ops->owner);
 		} else {
-			request->going = true;
+			request->unloading = true;
 		}
 	}
 	klist_iter_exit(&iter);
@@ -473,7 +473,7 @@ struct vfio_mediate_session *
 vfio_mediate_open(struct pci_dev *pdev, const struct vfio_mediate_host_ops *host,
 		  void (*detached)(void *data), void *data)
 {
-	struct request request = {
+	struct open_request request = {
 		.dev.pdev = pdev,
 		.host = host,
 		.host_data = data,
@@ -481,9 +481,9 @@ vfio_mediate_open(struct pci_dev *pdev, const struct vfio_mediate_host_ops *host
 	};
 	int ret;
 
-	ret = ask_all(&request, list_of_device(pdev->vendor, pdev->device));
+	ret = open_first(&request, list_for_device(pdev->vendor, pdev->device));
 	if (ret == -ENODEV)
-		ret = ask_all(&request, &other_offers);
+		ret = open_first(&request, &any_id_list);
 	if (!ret)
 		return request.session;
 
@@ -493,7 +493,7 @@ vfio_mediate_open(struct pci_dev *pdev, const struct vfio_mediate_host_ops *host
 		return ERR_PTR(ret);
 
 	/* Ops that could not be asked might have claimed the device. */
-	return request.going ? ERR_PTR(-EAGAIN) : NULL;
+	return request.unloading ? ERR_PTR(-EAGAIN) : NULL;
 }
 EXPORT_SYMBOL_NS_GPL(vfio_mediate_open, VFIO_MEDIATE_HOST_NS);
 
@@ -505,7 +505,7 @@ void vfio_mediate_close(struct vfio_mediate_session *session)
 		return;
 
 	mutex_lock(&session->lock);
-	ops = take_ops(session);
+	ops = clear_ops(session);
 	if (ops) {
 		ops->release(&session->dev);
 		module_put(ops->owner);
@@ -546,7 +546,7 @@ bool vfio_mediate_name(struct pci_dev *pdev, char *buf, size_t size)
 }
 EXPORT_SYMBOL_NS_GPL(vfio_mediate_name, VFIO_MEDIATE_HOST_NS);
 
-static void show_ops(struct seq_file *file, struct registered *entry)
+static void show_ops(struct seq_file *file, struct registration *entry)
 {
 	struct vfio_mediate_session *session;
 	struct klist_iter iter;
@@ -570,7 +570,7 @@ static void show_ops(struct seq_file *file, struct registered *entry)
 /* One line per ops: name, module, number of open devices, addresses of these. */
 static int ops_show(struct seq_file *file, void *unused)
 {
-	struct registered *entry;
+	struct registration *entry;
 
 	mutex_lock(&registry_lock);
 	list_for_each_entry(entry, &registry, node)
@@ -581,12 +581,12 @@ static int ops_show(struct seq_file *file, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(ops);
 
-static int __init vfio_mediate_init(void)
+static int __init vfio_mediate_module_init(void)
 {
 	struct klist *list;
 	int ret;
 
-	for (list = named_offers; list < named_offers + ARRAY_SIZE(named_offers); list++)
+	for (list = id_lists; list < id_lists + ARRAY_SIZE(id_lists); list++)
 		klist_init(list, NULL, NULL);
 
 	detach_wq = alloc_workqueue("vfio_mediate", WQ_UNBOUND, 0);
@@ -604,15 +604,15 @@ static int __init vfio_mediate_init(void)
 
 	return 0;
 }
-module_init(vfio_mediate_init);
+module_init(vfio_mediate_module_init);
 
-static void __exit vfio_mediate_exit_module(void)
+static void __exit vfio_mediate_module_exit(void)
 {
 	debugfs_remove(debugfs_dir);
 	vfio_mediate_load_exit();
 	destroy_workqueue(detach_wq);
 }
-module_exit(vfio_mediate_exit_module);
+module_exit(vfio_mediate_module_exit);
 
 MODULE_LICENSE("GPL");
 MODULE_AUTHOR("The vfio-mediate developers");
