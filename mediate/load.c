@@ -25,7 +25,7 @@
 #include "session.h"
 
 /* Timeout of vfio_mediate_load_wait(). Writable in debugfs, for tests. */
-u32 vfio_mediate_patience_ms = 60 * MSEC_PER_SEC;
+u32 vfio_mediate_load_timeout_ms = 60 * MSEC_PER_SEC;
 
 /**
  * struct vfio_mediate_load - Request for the vendor module of devices with the same IDs
@@ -132,11 +132,11 @@ static bool is_done(struct vfio_mediate_load *load)
 
 int vfio_mediate_load_wait(struct vfio_mediate_load *load, const bool *removing)
 {
-	unsigned long patience = msecs_to_jiffies(READ_ONCE(vfio_mediate_patience_ms));
+	unsigned long timeout = msecs_to_jiffies(READ_ONCE(vfio_mediate_load_timeout_ms));
 	long left;
 
 	left = wait_event_killable_timeout(load->wait, is_done(load) || READ_ONCE(*removing),
-					   patience);
+					   timeout);
 	if (left < 0)
 		return left;
 	if (!left)

@@ -8,7 +8,7 @@
 
 #include <linux/types.h>
 
-extern u32 vfio_mediate_patience_ms;
+extern u32 vfio_mediate_load_timeout_ms;
 
 int vfio_mediate_load_init(void);
 void vfio_mediate_load_exit(void);

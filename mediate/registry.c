@@ -600,7 +600,7 @@ static int __init vfio_mediate_module_init(void)
 
 	debugfs_dir = debugfs_create_dir("vfio_mediate", NULL);
 	debugfs_create_file("ops", 0400, debugfs_dir, NULL, &ops_fops);
-	debugfs_create_u32("patience_ms", 0600, debugfs_dir, &vfio_mediate_patience_ms);
+	debugfs_create_u32("load_timeout_ms", 0600, debugfs_dir, &vfio_mediate_load_timeout_ms);
 
 	return 0;
 }

@@ -29,7 +29,7 @@ MODULE = "mediator_claims"
 PARAMETERS = pathlib.Path(f"/sys/module/{MODULE}/parameters")
 ALIAS = pathlib.Path("/etc/modprobe.d/alias.conf")
 DEBUGFS = pathlib.Path("/sys/kernel/debug/vfio_mediate")
-OPS, PATIENCE = DEBUGFS / "ops", DEBUGFS / "patience_ms"
+OPS, LOAD_TIMEOUT = DEBUGFS / "ops", DEBUGFS / "load_timeout_ms"
 ALIASES = f"alias vfio-mediate:v00008086d000010CA {MODULE}\n"
 SLOW = 5        # seconds
 STRESS = 20     # seconds
@@ -116,8 +116,8 @@ def test_slow_module(tap, vf):
     until(PARAMETERS.exists, 20)
 
     unload()
-    before = PATIENCE.read_text(encoding="utf-8")
-    PATIENCE.write_text("500", encoding="utf-8")
+    before = LOAD_TIMEOUT.read_text(encoding="utf-8")
+    LOAD_TIMEOUT.write_text("500", encoding="utf-8")
     rebind(vf)
     start = time.monotonic()
     said = opened_by(vf)
@@ -125,7 +125,7 @@ def test_slow_module(tap, vf):
     tap.equal((said, PARAMETERS.exists(), took >= 0.5), ("open: EAGAIN", False, True),
               f"an open that waits fails after a while, here {took:.1f} s")
     tap.equal(opened_by(vf), "open: EAGAIN", "and so does the next one")
-    PATIENCE.write_text(before, encoding="utf-8")
+    LOAD_TIMEOUT.write_text(before, encoding="utf-8")
     tap.equal((before, opened_by(vf)), ("60000\n", "claims-0"),
               "one that waits for up to a minute has the module, and only then is it open")
 
