@@ -60,14 +60,14 @@ static void test_unregister_unknown(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, vfio_pci_register_mediate_ops(&ops[0]));
 }
 
-static void test_nobody(struct kunit *test)
+static void test_no_claim(struct kunit *test)
 {
 	char name[16] = "untouched";
 	struct pci_dev *pdev = fake_device(test);
 	unsigned int i;
 
 	for (i = 0; i < FAKE_VENDORS; i++)
-		vendor[i].verdict = -ENODEV;
+		vendor[i].open_ret = -ENODEV;
 	register_all(test);
 	KUNIT_EXPECT_NULL(test, vfio_mediate_open(pdev, NULL, fake_detached, NULL));
 	for (i = 0; i < FAKE_VENDORS; i++) {
@@ -85,7 +85,7 @@ static void test_first_claim_wins(struct kunit *test)
 	struct pci_dev *pdev = fake_device(test);
 	char name[16];
 
-	vendor[0].verdict = -ENODEV;
+	vendor[0].open_ret = -ENODEV;
 	register_all(test);
 	session = vfio_mediate_open(pdev, NULL, fake_detached, NULL);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, session);
@@ -107,8 +107,8 @@ static void test_error_ends_the_walk(struct kunit *test)
 	int before = module_refcount(THIS_MODULE);
 	struct vfio_mediate_session *session;
 
-	vendor[0].verdict = -ENODEV;
-	vendor[1].verdict = -EBUSY;
+	vendor[0].open_ret = -ENODEV;
+	vendor[1].open_ret = -EBUSY;
 	register_all(test);
 	session = vfio_mediate_open(pdev, NULL, fake_detached, NULL);
 	KUNIT_EXPECT_EQ(test, -EBUSY, PTR_ERR_OR_ZERO(session));
@@ -120,14 +120,14 @@ static void test_error_ends_the_walk(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, before, module_refcount(THIS_MODULE));
 }
 
-/* What is no errno says nothing. */
-static void test_positive_verdict(struct kunit *test)
+/* A positive return value of open is an error of the vendor. */
+static void test_positive_open_ret(struct kunit *test)
 {
 	struct pci_dev *pdev = fake_device(test);
 	int before = module_refcount(THIS_MODULE);
 	struct vfio_mediate_session *session;
 
-	vendor[0].verdict = 1;
+	vendor[0].open_ret = 1;
 	register_all(test);
 	session = vfio_mediate_open(pdev, NULL, fake_detached, NULL);
 	KUNIT_EXPECT_PTR_EQ(test, session, ERR_PTR(-EINVAL));
@@ -160,46 +160,46 @@ static void test_unregister_detaches(struct kunit *test)
 	struct pci_dev *pdev = fake_device(test);
 	int before = module_refcount(THIS_MODULE);
 	struct vfio_mediate_session *session;
-	bool told = false;
+	bool was_detached = false;
 	struct vfio_mediate_device *dev;
 	char name[16];
 	int cookie;
 
 	register_all(test);
-	session = vfio_mediate_open(pdev, NULL, fake_detached, &told);
+	session = vfio_mediate_open(pdev, NULL, fake_detached, &was_detached);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, session);
 	entered = vfio_mediate_enter(session, &dev, &cookie);
 	KUNIT_EXPECT_PTR_EQ(test, entered, &ops[0]);
 	KUNIT_EXPECT_PTR_EQ(test, dev->handle, (void *)&vendor[0]);
 	vfio_mediate_exit(session, cookie);
 
-	/* Somebody else's going is of no concern. */
+	/* Other ops are unregistered: no effect. */
 	vfio_pci_unregister_mediate_ops(&ops[1]);
-	KUNIT_EXPECT_FALSE(test, told);
+	KUNIT_EXPECT_FALSE(test, was_detached);
 
 	vfio_pci_unregister_mediate_ops(&ops[0]);
 	KUNIT_EXPECT_EQ(test, vendor[0].released, 1);
-	KUNIT_EXPECT_TRUE(test, told);
+	KUNIT_EXPECT_TRUE(test, was_detached);
 	KUNIT_EXPECT_EQ(test, detached, 1);
 	KUNIT_EXPECT_EQ(test, before, module_refcount(THIS_MODULE));
 	KUNIT_EXPECT_NULL(test, vfio_mediate_enter(session, &dev, &cookie));
 	vfio_mediate_exit(session, cookie);
 	KUNIT_EXPECT_FALSE(test, vfio_mediate_name(pdev, name, sizeof(name)));
 
-	/* Registered again, it still has nothing to do with that session. */
+	/* Registered again, the ops do not get the old session back. */
 	KUNIT_EXPECT_EQ(test, 0, vfio_pci_register_mediate_ops(&ops[0]));
 	vfio_mediate_close(session);
 	KUNIT_EXPECT_EQ(test, vendor[0].released, 1);
 	KUNIT_EXPECT_EQ(test, detached, 1);
 }
 
-/* A driver of two PFs, of which one goes. */
+/* A driver of two PFs detaches the devices of one. */
 static void test_detach_one_pf(struct kunit *test)
 {
 	struct vfio_mediate_session *session[2], *again;
 	int before = module_refcount(THIS_MODULE);
 	struct pci_dev *pf[2], *vf[2];
-	bool told[2] = {};
+	bool was_detached[2] = {};
 	unsigned int i;
 
 	register_all(test);
@@ -209,20 +209,20 @@ static void test_detach_one_pf(struct kunit *test)
 		vf[i]->is_virtfn = 1;
 		vf[i]->physfn = pf[i];
 		session[i] = vfio_mediate_open(vf[i], NULL, fake_detached,
-					       &told[i]);
+					       &was_detached[i]);
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, session[i]);
 	}
 
 	vfio_pci_mediate_detach(&ops[1], pf[0]);
 	KUNIT_EXPECT_EQ(test, detached, 0);
 	vfio_pci_mediate_detach(&ops[0], pf[0]);
-	KUNIT_EXPECT_TRUE(test, told[0]);
-	KUNIT_EXPECT_FALSE(test, told[1]);
+	KUNIT_EXPECT_TRUE(test, was_detached[0]);
+	KUNIT_EXPECT_FALSE(test, was_detached[1]);
 	KUNIT_EXPECT_EQ(test, vendor[0].released, 1);
 	KUNIT_EXPECT_EQ(test, before + 1, module_refcount(THIS_MODULE));
 
-	/* They are registered as ever. */
-	again = vfio_mediate_open(vf[0], NULL, fake_detached, &told[0]);
+	/* The ops are still registered. */
+	again = vfio_mediate_open(vf[0], NULL, fake_detached, &was_detached[0]);
 	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, again);
 	KUNIT_EXPECT_EQ(test, vendor[0].opened, 3);
 	if (!IS_ERR_OR_NULL(again))
@@ -286,7 +286,7 @@ static int synchronize_thread(void *data)
 	return 0;
 }
 
-/* Whoever is inside holds up those who wait for that session, and nobody else. */
+/* A read-side section delays vfio_mediate_synchronize() of its session, and of no other. */
 static void test_synchronize_waits(struct kunit *test)
 {
 	struct vfio_mediate_device *dev;
@@ -323,7 +323,7 @@ static void test_synchronize_waits(struct kunit *test)
 	}
 }
 
-/* Ops that name their devices are asked for these alone, and before those that do not. */
+/* Ops with IDs are asked for matching devices only, and before ops without IDs. */
 static void test_ids(struct kunit *test)
 {
 	static const struct pci_device_id ids[] = {
@@ -339,35 +339,35 @@ static void test_ids(struct kunit *test)
 	struct vfio_pci_mediate_ops named = ops[1], classed = ops[2];
 	struct pci_dev *pdev = fake_device(test);
 	struct vfio_mediate_session *session;
-	bool told = false;
+	bool was_detached = false;
 
 	named.ids = ids;
 	classed.ids = classes;
 	KUNIT_ASSERT_EQ(test, 0, vfio_pci_register_mediate_ops(&classed));
 	KUNIT_ASSERT_EQ(test, 0, vfio_pci_register_mediate_ops(&ops[0]));
 	KUNIT_ASSERT_EQ(test, 0, vfio_pci_register_mediate_ops(&named));
-	session = vfio_mediate_open(pdev, NULL, fake_detached, &told);
+	session = vfio_mediate_open(pdev, NULL, fake_detached, &was_detached);
 	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, session);
 	KUNIT_EXPECT_EQ(test, vendor[0].opened, 0);
 	KUNIT_EXPECT_EQ(test, vendor[1].opened, 1);
 	KUNIT_EXPECT_EQ(test, vendor[2].opened, 0);
 	vfio_mediate_close(session);
 
-	/* Named twice, it is asked for once. */
-	vendor[0].verdict = -ENODEV;
-	vendor[1].verdict = -ENODEV;
+	/* Two IDs match: the ops are asked once. */
+	vendor[0].open_ret = -ENODEV;
+	vendor[1].open_ret = -ENODEV;
 	pdev->subsystem_vendor = 1;
-	KUNIT_EXPECT_NULL(test, vfio_mediate_open(pdev, NULL, fake_detached, &told));
+	KUNIT_EXPECT_NULL(test, vfio_mediate_open(pdev, NULL, fake_detached, &was_detached));
 	KUNIT_EXPECT_EQ(test, vendor[1].opened, 2);
 	KUNIT_EXPECT_EQ(test, vendor[0].opened, 1);
 
 	pdev->device = 0xfffb;
-	KUNIT_EXPECT_NULL(test, vfio_mediate_open(pdev, NULL, fake_detached, &told));
+	KUNIT_EXPECT_NULL(test, vfio_mediate_open(pdev, NULL, fake_detached, &was_detached));
 	KUNIT_EXPECT_EQ(test, vendor[1].opened, 2);
 	KUNIT_EXPECT_EQ(test, vendor[0].opened, 2);
 
 	pdev->class = PCI_CLASS_NETWORK_ETHERNET << 8;
-	session = vfio_mediate_open(pdev, NULL, fake_detached, &told);
+	session = vfio_mediate_open(pdev, NULL, fake_detached, &was_detached);
 	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, session);
 	KUNIT_EXPECT_EQ(test, vendor[2].opened, 1);
 	vfio_mediate_close(session);
@@ -375,7 +375,7 @@ static void test_ids(struct kunit *test)
 	vfio_pci_unregister_mediate_ops(&classed);
 	vfio_pci_unregister_mediate_ops(&named);
 	pdev->device = 0xfffc;
-	KUNIT_EXPECT_NULL(test, vfio_mediate_open(pdev, NULL, fake_detached, &told));
+	KUNIT_EXPECT_NULL(test, vfio_mediate_open(pdev, NULL, fake_detached, &was_detached));
 	KUNIT_EXPECT_EQ(test, vendor[1].opened, 2);
 }
 
@@ -383,10 +383,10 @@ static struct kunit_case registry_cases[] = {
 	KUNIT_CASE(test_register_incomplete),
 	KUNIT_CASE(test_register_twice),
 	KUNIT_CASE(test_unregister_unknown),
-	KUNIT_CASE(test_nobody),
+	KUNIT_CASE(test_no_claim),
 	KUNIT_CASE(test_first_claim_wins),
 	KUNIT_CASE(test_error_ends_the_walk),
-	KUNIT_CASE(test_positive_verdict),
+	KUNIT_CASE(test_positive_open_ret),
 	KUNIT_CASE(test_owner_is_pinned),
 	KUNIT_CASE(test_unregister_detaches),
 	KUNIT_CASE(test_detach_one_pf),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Vendors and devices that the suites of the registry open.
+ * Fake vendors and devices for the KUnit suites of the registry.
  */
 #ifndef KUNIT_REGISTRY_H
 #define KUNIT_REGISTRY_H
@@ -15,16 +15,16 @@
 struct completion;
 
 /**
- * struct fake_vendor - What the ops of a vendor answer, and how often they were called
- * @verdict:	Of open.
- * @own:	The only device that is not declined; NULL for all.
- * @open_gate:	Open waits for it, unless it is NULL.
- * @release_gate: Likewise release.
- * @opened:	Devices that were not declined for @own.
- * @released:	Devices released.
+ * struct fake_vendor - Behaviour of the ops of a vendor, and counts of their calls
+ * @open_ret:	Return value of open.
+ * @own:	The only device that open does not decline, or NULL for all devices.
+ * @open_gate:	Completion that open waits for, or NULL.
+ * @release_gate: Completion that release waits for, or NULL.
+ * @opened:	Number of calls of open that @own did not decline.
+ * @released:	Number of calls of release.
  */
 struct fake_vendor {
-	int verdict;
+	int open_ret;
 	struct pci_dev *own;
 	struct completion *open_gate;
 	struct completion *release_gate;
@@ -35,13 +35,13 @@ struct fake_vendor {
 extern struct fake_vendor vendor[FAKE_VENDORS];
 extern const struct vfio_pci_mediate_ops ops[FAKE_VENDORS];
 
-/* How many sessions were told that they are detached; each also by what @data is */
+/* Number of sessions that were detached. fake_detached() also sets the bool at @data. */
 extern unsigned int detached;
 void fake_detached(void *data);
 
 struct pci_dev *fake_device(struct kunit *test);
 
-/* For the suites: as nothing had been called; nothing is registered */
+/* Of the suites: reset all counts, unregister all ops. */
 int registry_init(struct kunit *test);
 void registry_exit(struct kunit *test);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Vendors and devices that the suites of the registry open.
+ * Fake vendors and devices for the KUnit suites of the registry.
  */
 
 #include <linux/completion.h>
@@ -20,8 +20,8 @@ static int fake_open(unsigned int i, struct vfio_mediate_device *dev)
 	vendor[i].opened++;
 	if (vendor[i].open_gate)
 		wait_for_completion(vendor[i].open_gate);
-	if (vendor[i].verdict)
-		return vendor[i].verdict;
+	if (vendor[i].open_ret)
+		return vendor[i].open_ret;
 
 	dev->handle = &vendor[i];
 	return 0;
@@ -42,7 +42,7 @@ static int open_2(struct pci_dev *pdev, struct vfio_mediate_device *dev)
 	return fake_open(2, dev);
 }
 
-/* The handle says whose it is. */
+/* The handle is the fake vendor. */
 static void fake_release(struct vfio_mediate_device *dev)
 {
 	struct fake_vendor *own = dev->handle;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit suite of the registry in mediate/: a vendor's callback that takes its time, and who
- * waits for it.
+ * KUnit suite of the registry in mediate/: which calls wait for a long callback of a vendor,
+ * and which do not.
  */
 
 #include <kunit/test.h>
@@ -13,116 +13,116 @@
 
 #include "registry.h"
 
-/* Ample for what does not wait, on a slow machine with KASAN */
-#define SOON (10 * HZ)
+/* Upper limit of a call that does not wait, on a slow machine with KASAN */
+#define NO_WAIT_LIMIT (10 * HZ)
 
-/* Something that may have to wait. */
-struct errand {
+/* Call of the registry in a thread of its own */
+struct async_call {
 	struct kunit *test;
-	int (*run)(struct errand *errand);
+	int (*run)(struct async_call *call);
 	struct pci_dev *pdev;
 	struct vfio_mediate_session *session;
-	bool told;
+	bool was_detached;
 	struct completion done;
 };
 
-static int errand_thread(void *data)
+static int call_thread(void *data)
 {
-	struct errand *errand = data;
+	struct async_call *call = data;
 
-	errand->run(errand);
-	complete_all(&errand->done);
+	call->run(call);
+	complete_all(&call->done);
 
 	return 0;
 }
 
-static void start(struct kunit *test, struct errand *errand,
-		  int (*run)(struct errand *errand))
+static void start(struct kunit *test, struct async_call *call,
+		  int (*run)(struct async_call *call))
 {
 	struct task_struct *task;
 
-	errand->test = test;
-	errand->run = run;
-	init_completion(&errand->done);
-	task = kthread_run(errand_thread, errand, "errand");
+	call->test = test;
+	call->run = run;
+	init_completion(&call->done);
+	task = kthread_run(call_thread, call, "call");
 	KUNIT_EXPECT_FALSE(test, IS_ERR(task));
 	if (IS_ERR(task))
-		complete_all(&errand->done);
+		complete_all(&call->done);
 }
 
-static bool is_done(struct errand *errand, unsigned long patience)
+static bool returns_within(struct async_call *call, unsigned long timeout)
 {
-	return wait_for_completion_timeout(&errand->done, patience);
+	return wait_for_completion_timeout(&call->done, timeout);
 }
 
-static int run_open(struct errand *errand)
+static int run_open(struct async_call *call)
 {
-	errand->session = vfio_mediate_open(errand->pdev, NULL, fake_detached,
-					    &errand->told);
+	call->session = vfio_mediate_open(call->pdev, NULL, fake_detached,
+					  &call->was_detached);
 
 	return 0;
 }
 
-static int run_close(struct errand *errand)
+static int run_close(struct async_call *call)
 {
-	vfio_mediate_close(errand->session);
+	vfio_mediate_close(call->session);
 
 	return 0;
 }
 
-static int run_unregister(struct errand *errand)
+static int run_unregister(struct async_call *call)
 {
 	vfio_pci_unregister_mediate_ops(&ops[0]);
 
 	return 0;
 }
 
-static int run_detach(struct errand *errand)
+static int run_detach(struct async_call *call)
 {
-	vfio_pci_mediate_detach(&ops[0], errand->pdev);
+	vfio_pci_mediate_detach(&ops[0], call->pdev);
 
 	return 0;
 }
 
-/* What all others do: a vendor comes, its device is opened and closed, it goes. */
-static int run_others(struct errand *errand)
+/* Another vendor registers, its device is opened and closed, the vendor unregisters. */
+static int run_others(struct async_call *call)
 {
-	struct kunit *test = errand->test;
+	struct kunit *test = call->test;
 	char name[16] = "";
 
 	KUNIT_EXPECT_EQ(test, 0, vfio_pci_register_mediate_ops(&ops[2]));
-	run_open(errand);
-	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, errand->session);
-	KUNIT_EXPECT_TRUE(test, vfio_mediate_name(errand->pdev, name, sizeof(name)));
+	run_open(call);
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, call->session);
+	KUNIT_EXPECT_TRUE(test, vfio_mediate_name(call->pdev, name, sizeof(name)));
 	KUNIT_EXPECT_STREQ(test, name, "fake-2");
-	if (!IS_ERR_OR_NULL(errand->session))
-		vfio_mediate_close(errand->session);
+	if (!IS_ERR_OR_NULL(call->session))
+		vfio_mediate_close(call->session);
 	vfio_pci_unregister_mediate_ops(&ops[2]);
 
 	return 0;
 }
 
-static void start_others(struct kunit *test, struct errand *others)
+static void start_others(struct kunit *test, struct async_call *others)
 {
 	others->pdev = fake_device(test);
 	vendor[2].own = others->pdev;
 	start(test, others, run_others);
 }
 
-/* A call into a vendor takes its time: unregistering waits, and nobody else. */
+/* A long call of the ops: only unregistering waits. */
 static void test_stalled_call(struct kunit *test)
 {
-	struct errand unregister = {}, others = {}, close = {};
+	struct async_call unregister = {}, others = {}, close = {};
 	struct vfio_mediate_session *session[2];
 	struct vfio_mediate_device *dev;
-	bool told[2] = {};
+	bool was_detached[2] = {};
 	unsigned int i;
 	int cookie;
 
 	KUNIT_ASSERT_EQ(test, 0, vfio_pci_register_mediate_ops(&ops[0]));
 	for (i = 0; i < 2; i++) {
 		session[i] = vfio_mediate_open(fake_device(test), NULL,
-					       fake_detached, &told[i]);
+					       fake_detached, &was_detached[i]);
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, session[i]);
 	}
 
@@ -130,30 +130,30 @@ static void test_stalled_call(struct kunit *test)
 	start(test, &unregister, run_unregister);
 	msleep(100);
 	start_others(test, &others);
-	KUNIT_EXPECT_TRUE_MSG(test, is_done(&others, SOON), "others wait");
-	for (i = 0; i < 100 && !READ_ONCE(told[1]); i++)
+	KUNIT_EXPECT_TRUE_MSG(test, returns_within(&others, NO_WAIT_LIMIT), "others wait");
+	for (i = 0; i < 100 && !READ_ONCE(was_detached[1]); i++)
 		msleep(100);
-	KUNIT_EXPECT_TRUE_MSG(test, READ_ONCE(told[1]),
+	KUNIT_EXPECT_TRUE_MSG(test, READ_ONCE(was_detached[1]),
 			      "the vendor's other device is not detached");
 	close.session = session[1];
 	start(test, &close, run_close);
-	KUNIT_EXPECT_TRUE_MSG(test, is_done(&close, SOON), "its close waits");
-	KUNIT_EXPECT_FALSE(test, is_done(&unregister, HZ / 10));
-	KUNIT_EXPECT_FALSE(test, told[0]);
+	KUNIT_EXPECT_TRUE_MSG(test, returns_within(&close, NO_WAIT_LIMIT), "its close waits");
+	KUNIT_EXPECT_FALSE(test, returns_within(&unregister, HZ / 10));
+	KUNIT_EXPECT_FALSE(test, was_detached[0]);
 	vfio_mediate_exit(session[0], cookie);
 
 	wait_for_completion(&unregister.done);
 	wait_for_completion(&others.done);
 	wait_for_completion(&close.done);
-	KUNIT_EXPECT_TRUE(test, told[0]);
+	KUNIT_EXPECT_TRUE(test, was_detached[0]);
 	KUNIT_EXPECT_EQ(test, vendor[0].released, 2);
 	vfio_mediate_close(session[0]);
 }
 
-/* A vendor takes its time to open a device, and is unregistered meanwhile. */
+/* A long open, during which the vendor is unregistered. */
 static void test_stalled_open(struct kunit *test)
 {
-	struct errand open = {}, unregister = {}, others = {};
+	struct async_call open = {}, unregister = {}, others = {};
 	DECLARE_COMPLETION_ONSTACK(gate);
 
 	vendor[0].open_gate = &gate;
@@ -165,8 +165,8 @@ static void test_stalled_open(struct kunit *test)
 	start(test, &unregister, run_unregister);
 	msleep(100);
 	start_others(test, &others);
-	KUNIT_EXPECT_TRUE_MSG(test, is_done(&others, SOON), "others wait");
-	KUNIT_EXPECT_FALSE(test, is_done(&unregister, HZ / 10));
+	KUNIT_EXPECT_TRUE_MSG(test, returns_within(&others, NO_WAIT_LIMIT), "others wait");
+	KUNIT_EXPECT_FALSE(test, returns_within(&unregister, HZ / 10));
 
 	complete_all(&gate);
 	wait_for_completion(&unregister.done);
@@ -175,15 +175,15 @@ static void test_stalled_open(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vendor[0].opened, 1);
 	KUNIT_EXPECT_EQ(test, vendor[0].released, 1);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, open.session);
-	KUNIT_EXPECT_TRUE(test, open.told);
+	KUNIT_EXPECT_TRUE(test, open.was_detached);
 	vfio_mediate_close(open.session);
 	KUNIT_EXPECT_EQ(test, vendor[0].released, 1);
 }
 
-/* A PF goes while a VF of it is being opened. */
+/* A long open of a VF, during which its PF is detached. */
 static void test_detach_during_open(struct kunit *test)
 {
-	struct errand open = {}, detach = {}, others = {};
+	struct async_call open = {}, detach = {}, others = {};
 	DECLARE_COMPLETION_ONSTACK(gate);
 
 	vendor[0].open_gate = &gate;
@@ -194,9 +194,9 @@ static void test_detach_during_open(struct kunit *test)
 	start(test, &open, run_open);
 	msleep(100);
 	start(test, &detach, run_detach);
-	KUNIT_EXPECT_FALSE(test, is_done(&detach, HZ / 2));
+	KUNIT_EXPECT_FALSE(test, returns_within(&detach, HZ / 2));
 	start_others(test, &others);
-	KUNIT_EXPECT_TRUE_MSG(test, is_done(&others, SOON), "others wait");
+	KUNIT_EXPECT_TRUE_MSG(test, returns_within(&others, NO_WAIT_LIMIT), "others wait");
 
 	complete_all(&gate);
 	wait_for_completion(&detach.done);
@@ -204,36 +204,36 @@ static void test_detach_during_open(struct kunit *test)
 	wait_for_completion(&others.done);
 	KUNIT_EXPECT_EQ(test, vendor[0].released, 1);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, open.session);
-	KUNIT_EXPECT_TRUE(test, open.told);
+	KUNIT_EXPECT_TRUE(test, open.was_detached);
 	vfio_mediate_close(open.session);
 	KUNIT_EXPECT_EQ(test, vendor[0].released, 1);
 }
 
 static void test_stalled_release(struct kunit *test)
 {
-	struct errand close = {}, unregister = {}, others = {};
+	struct async_call close = {}, unregister = {}, others = {};
 	int before = module_refcount(THIS_MODULE);
 	DECLARE_COMPLETION_ONSTACK(gate);
 
 	vendor[0].release_gate = &gate;
 	KUNIT_ASSERT_EQ(test, 0, vfio_pci_register_mediate_ops(&ops[0]));
 	close.session = vfio_mediate_open(fake_device(test), NULL, fake_detached,
-					  &close.told);
+					  &close.was_detached);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, close.session);
-	vendor[0].verdict = -ENODEV;
+	vendor[0].open_ret = -ENODEV;
 	start(test, &close, run_close);
 	msleep(100);
 	start(test, &unregister, run_unregister);
 	start_others(test, &others);
-	KUNIT_EXPECT_TRUE_MSG(test, is_done(&others, SOON), "others wait");
-	KUNIT_EXPECT_FALSE(test, is_done(&unregister, HZ / 10));
+	KUNIT_EXPECT_TRUE_MSG(test, returns_within(&others, NO_WAIT_LIMIT), "others wait");
+	KUNIT_EXPECT_FALSE(test, returns_within(&unregister, HZ / 10));
 
 	complete_all(&gate);
 	wait_for_completion(&unregister.done);
 	wait_for_completion(&close.done);
 	wait_for_completion(&others.done);
 	KUNIT_EXPECT_EQ(test, vendor[0].released, 1);
-	KUNIT_EXPECT_FALSE_MSG(test, close.told, "it is closed, and need not be asked back");
+	KUNIT_EXPECT_FALSE_MSG(test, close.was_detached, "a closed device is detached");
 	KUNIT_EXPECT_EQ(test, before, module_refcount(THIS_MODULE));
 }
 
