@@ -379,6 +379,117 @@ static void test_ids(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vendor[1].opened, 2);
 }
 
+/* Arguments of the last call of a function of the host */
+struct host_call {
+	const char *function;
+	const void *pointer;
+	u64 first;
+	u64 second;
+};
+
+static void record(struct host_call *call, const char *function, const void *pointer,
+		   u64 first, u64 second)
+{
+	*call = (struct host_call){ function, pointer, first, second };
+}
+
+static int host_rw(void *data, struct vfio_mediate_access *access)
+{
+	record(data, "rw", access, 0, 0);
+	return -EIO;
+}
+
+static int host_trap(void *data, bool on)
+{
+	record(data, "trap", NULL, on, 0);
+	return -EBUSY;
+}
+
+static int host_signal(void *data, unsigned int irq, unsigned int vector)
+{
+	record(data, "signal", NULL, irq, vector);
+	return -EINVAL;
+}
+
+static int host_read(void *data, u64 iova, void *buf, size_t size)
+{
+	record(data, "read", buf, iova, size);
+	return -EFAULT;
+}
+
+static void host_mark(void *data, u64 iova, u64 size)
+{
+	record(data, "mark", NULL, iova, size);
+}
+
+static int host_was_reset(void *data)
+{
+	record(data, "was_reset", NULL, 0, 0);
+	return -ENODEV;
+}
+
+static int host_state_lost(void *data)
+{
+	record(data, "state_lost", NULL, 0, 0);
+	return -ENXIO;
+}
+
+static const struct vfio_mediate_host_ops host_ops = {
+	.rw		= host_rw,
+	.trap		= host_trap,
+	.signal		= host_signal,
+	.read		= host_read,
+	.mark		= host_mark,
+	.was_reset	= host_was_reset,
+	.state_lost	= host_state_lost,
+};
+
+static void expect_call(struct kunit *test, struct host_call *call, const char *function,
+			const void *pointer, u64 first, u64 second)
+{
+	KUNIT_ASSERT_NOT_NULL(test, call->function);
+	KUNIT_EXPECT_STREQ(test, call->function, function);
+	KUNIT_EXPECT_PTR_EQ(test, call->pointer, pointer);
+	KUNIT_EXPECT_EQ(test, call->first, first);
+	KUNIT_EXPECT_EQ(test, call->second, second);
+	memset(call, 0, sizeof(*call));
+}
+
+/* What a vendor calls reaches the host, with its data, and so does the result. */
+static void test_host_ops(struct kunit *test)
+{
+	struct vfio_mediate_access access = {};
+	struct vfio_mediate_session *session;
+	struct vfio_mediate_device *dev;
+	struct host_call call = {};
+	int cookie;
+
+	register_all(test);
+	session = vfio_mediate_open(fake_device(test), &host_ops, fake_detached, &call);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, session);
+	vfio_mediate_enter(session, &dev, &cookie);
+	vfio_mediate_exit(session, cookie);
+
+	KUNIT_EXPECT_EQ(test, -EIO, vfio_mediate_default_rw(dev, &access));
+	expect_call(test, &call, "rw", &access, 0, 0);
+	KUNIT_EXPECT_EQ(test, -EBUSY, vfio_mediate_trap(dev, true));
+	expect_call(test, &call, "trap", NULL, true, 0);
+	KUNIT_EXPECT_EQ(test, -EINVAL, vfio_mediate_signal(dev, 3, 4));
+	expect_call(test, &call, "signal", NULL, 3, 4);
+	KUNIT_EXPECT_EQ(test, -EFAULT, vfio_mediate_read(dev, 5, &access, 6));
+	expect_call(test, &call, "read", &access, 5, 6);
+	vfio_mediate_mark(dev, 7, 8);
+	expect_call(test, &call, "mark", NULL, 7, 8);
+	vfio_mediate_mark_all(dev);
+	expect_call(test, &call, "mark", NULL, 0, U64_MAX);
+	KUNIT_EXPECT_EQ(test, -ENODEV, vfio_mediate_was_reset(dev));
+	expect_call(test, &call, "was_reset", NULL, 0, 0);
+	KUNIT_EXPECT_EQ(test, -ENXIO, vfio_mediate_state_lost(dev));
+	expect_call(test, &call, "state_lost", NULL, 0, 0);
+
+	vfio_mediate_close(session);
+}
+
 static struct kunit_case registry_cases[] = {
 	KUNIT_CASE(test_register_incomplete),
 	KUNIT_CASE(test_register_twice),
@@ -393,6 +504,7 @@ static struct kunit_case registry_cases[] = {
 	KUNIT_CASE(test_unregister_waits),
 	KUNIT_CASE(test_synchronize_waits),
 	KUNIT_CASE(test_ids),
+	KUNIT_CASE(test_host_ops),
 	{ }
 };
 
