@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mediator_claims: registers any number of mediate ops, of which one answers as
- * it is told to. It mediates nothing: it is for tests of who is asked when.
- * It has no alias, so that it is loaded only where a test wants it.
+ * mediator_claims: registers any number of mediate ops, one of which claims devices. It
+ * mediates nothing: it tests which ops are asked, and when. It has no module alias, so that
+ * only a test loads it.
  */
 
 #include <linux/delay.h>
@@ -14,38 +14,38 @@
 
 #include "vfio_mediate.h"
 
-/* From here on, and up to 0xfffe, no vendor has an ID. */
+/* PCI vendor IDs from here to 0xfffe are not assigned. */
 #define NO_VENDOR	0xf000
 
 static unsigned int count = 1;
 module_param(count, uint, 0444);
-MODULE_PARM_DESC(count, "How many ops to register");
+MODULE_PARM_DESC(count, "Number of ops to register");
 
 static bool named;
 module_param(named, bool, 0444);
-MODULE_PARM_DESC(named, "Name devices: VFs of an 82576 the ops that answer, the others none that exist");
+MODULE_PARM_DESC(named, "Register ops with IDs: of an 82576 VF for the ops that claim, of no device for the others");
 
 static unsigned int last;
 module_param(last, uint, 0444);
-MODULE_PARM_DESC(last, "Put the ops that answer behind all others");
+MODULE_PARM_DESC(last, "Register the ops that claim after all others");
 
 static int verdict;
 module_param(verdict, int, 0644);
-MODULE_PARM_DESC(verdict, "What open returns: 0 claims, a negative errno does not");
+MODULE_PARM_DESC(verdict, "Return value of open: 0 claims the device, a negative errno does not");
 
 static unsigned int exit_ms;
 module_param(exit_ms, uint, 0644);
-MODULE_PARM_DESC(exit_ms, "How long unloading takes before the ops are unregistered");
+MODULE_PARM_DESC(exit_ms, "Milliseconds that unloading waits before it unregisters the ops");
 
 static unsigned int opens;
 module_param(opens, uint, 0444);
-MODULE_PARM_DESC(opens, "Devices claimed so far");
+MODULE_PARM_DESC(opens, "Number of devices claimed");
 
 static unsigned int releases;
 module_param(releases, uint, 0444);
-MODULE_PARM_DESC(releases, "Devices released so far");
+MODULE_PARM_DESC(releases, "Number of devices released");
 
-/* Protects opens and releases: several devices may be opened and closed at once. */
+/* Protects opens and releases: several devices may be opened and closed at the same time. */
 static DEFINE_SPINLOCK(count_lock);
 
 static void count_one(unsigned int *number)
@@ -59,7 +59,7 @@ static struct vfio_pci_mediate_ops *ops;
 static char (*names)[24];
 static struct pci_device_id (*ids)[2];
 
-/* Protects registered, and everything its changes do. */
+/* Protects registered. Held while ops are registered and unregistered. */
 static DEFINE_MUTEX(switch_lock);
 static bool registered;
 
@@ -107,7 +107,7 @@ static int register_all(void)
 	return 0;
 }
 
-/* As a PF driver does when its device is bound and unbound. */
+/* Like a PF driver when its device is bound and unbound. */
 static int set_registered(bool want)
 {
 	int ret = 0;
@@ -133,7 +133,7 @@ static int param_set_registered(const char *val, const struct kernel_param *kp)
 	if (ret)
 		return ret;
 
-	/* While the module loads there are no ops yet. */
+	/* There are no ops while the module is being loaded. */
 	return ops ? set_registered(want) : -EAGAIN;
 }
 

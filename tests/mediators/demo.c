@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mediator_demo: claims VFs of an 82576 without being their PF's driver, and
- * mediates something of everything. It has no alias, so that it is loaded only
- * where somebody wants it.
+ * mediator_demo: claims VFs of an 82576 without being the driver of their PF. It has no
+ * module alias, so that only a test loads it.
  */
 
 #include <linux/module.h>
@@ -30,7 +29,7 @@ MODULE_PARM_DESC(sparse, "Tell user space that only page 1 of BAR 0 can be mmapp
 
 static bool dense;
 module_param(dense, bool, 0444);
-MODULE_PARM_DESC(dense, "Mediate each second byte of pages 0 and 1 of BAR 0, as many ranges as can be");
+MODULE_PARM_DESC(dense, "Mediate every second byte of pages 0 and 1 of BAR 0: the maximum number of ranges");
 
 static char *traps = "net";
 module_param(traps, charp, 0444);
@@ -38,7 +37,7 @@ MODULE_PARM_DESC(traps, "Pages that can be trapped: none, net, hammer, noshadow"
 
 static unsigned int drain_us;
 module_param(drain_us, uint, 0644);
-MODULE_PARM_DESC(drain_us, "Microseconds between drains, from the next open on");
+MODULE_PARM_DESC(drain_us, "Microseconds between two drains, for devices opened from now on");
 
 static bool no_p2p;
 module_param(no_p2p, bool, 0444);
@@ -46,27 +45,26 @@ MODULE_PARM_DESC(no_p2p, "Pages that can be trapped cannot be mapped for DMA");
 
 static bool pf;
 module_param(pf, bool, 0444);
-MODULE_PARM_DESC(pf, "Claim PFs and not VFs: they have states of power");
+MODULE_PARM_DESC(pf, "Claim PFs instead of VFs: PFs have power states");
 
 static unsigned int opens;
 module_param(opens, uint, 0444);
-MODULE_PARM_DESC(opens, "Devices claimed so far");
+MODULE_PARM_DESC(opens, "Number of devices claimed");
 
 static unsigned int releases;
 module_param(releases, uint, 0444);
-MODULE_PARM_DESC(releases, "Devices released so far");
+MODULE_PARM_DESC(releases, "Number of devices released");
 
 /*
- * Open devices. The lock is taken in release, which unregistering waits for, and is not
- * held around vfio_mediate_trap(), which takes mmap_lock and calls back. Instead a device
- * is counted as in use meanwhile. Release waits until it no longer is, and takes it off the
- * list only then, so that whoever uses it finds the next one.
+ * Open devices. Release takes the lock, so it cannot be held around vfio_mediate_trap().
+ * Instead, a device has a count of users. Release waits until there are none, and removes
+ * the device from the list only then: a user finds the next device by it.
  */
 static DEFINE_MUTEX(devices_lock);
 static LIST_HEAD(devices);
 static DECLARE_WAIT_QUEUE_HEAD(unused);
 
-/* In no order that matters. */
+/* In no particular order */
 static const struct vfio_mediate_range bar_ranges[] = {
 	{ DEMO_SCRATCH64, 8 },
 	{ DEMO_STATUS, 4 },
@@ -240,7 +238,7 @@ static const struct vfio_pci_mediate_ops demo_ops = {
 	.trap_changed = demo_trap_changed,
 };
 
-/* Traps all open devices, or stops it; returns the first error. */
+/* Hold or release the trap of all open devices. Return: the first error, or 0. */
 static int toggle_all(bool on)
 {
 	struct demo *demo;
@@ -284,7 +282,7 @@ static const struct kernel_param_ops toggle_ops = {
 	.get = param_get_bool,
 };
 module_param_cb(toggle, &toggle_ops, &toggle, 0644);
-MODULE_PARM_DESC(toggle, "Trap the pages of all open devices, or stop it");
+MODULE_PARM_DESC(toggle, "Trap the pages of all open devices, or end the trap");
 
 static int __init mediator_demo_init(void)
 {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * mediator_demo: a vendor that is not a NIC driver and uses every feature of
- * vfio_mediate.h on the VFs of an 82576. The selftest "mediate" knows what it
- * offers, register by register.
+ * mediator_demo: uses every feature of vfio_mediate.h on the VFs of an 82576, and is not a
+ * NIC driver. The selftest "mediate" depends on each register.
  */
 
 #ifndef MEDIATOR_DEMO_H
@@ -16,14 +15,14 @@
 
 struct dentry;
 
-/* BAR 0, mediated all the time */
-#define DEMO_STATUS		0x0008	/* speed is said to be 100 Mb/s */
-#define DEMO_MAILBOX_MEM	0x0824	/* 8 bytes emulated amid real memory */
+/* BAR 0: mediated ranges */
+#define DEMO_STATUS		0x0008	/* reads a speed of 100 Mb/s */
+#define DEMO_MAILBOX_MEM	0x0824	/* 8 emulated bytes inside real memory */
 #define DEMO_V2PMAILBOX		0x0c40	/* passed through, counted */
 #define DEMO_SCRATCH		0x0e04	/* 8 bytes, not aligned to 8 */
-#define DEMO_SCRATCH64		0x0e10	/* 8 bytes that can be accessed at once */
+#define DEMO_SCRATCH64		0x0e10	/* 8 bytes, aligned to 8 */
 
-/* Only with traps=hammer: not a register of the device */
+/* Only with traps=hammer. The device has no such register. */
 #define DEMO_KICK		0x2840
 #define DEMO_KICK_IDLE		0xffffffff
 
@@ -43,20 +42,20 @@ enum demo_scratch {
 	NUM_SCRATCH
 };
 
-/* What came to a register of a trapped page. */
+/* Writes to a register of a trapped page */
 struct demo_record {
 	u32 offset;
 	u32 writes;
 	u64 last;
-	u32 backwards;		/* writes of less than the one before */
-	u32 sequence;		/* of the last write, among those to all registers */
+	u32 backwards;		/* writes of a value less than the one before */
+	u32 sequence;		/* number of the last write, counted over all registers */
 };
 
 #define DEMO_MAX_RECORDS	48
 
-/* A device that is open. */
+/* An open device */
 struct demo {
-	/* Until release; for toggle, see demo.c */
+	/* Of toggle, see demo.c */
 	struct vfio_mediate_device *dev;
 	struct list_head node;
 	unsigned int users;
@@ -70,24 +69,24 @@ struct demo {
 	u64 scratch[NUM_SCRATCH];
 	struct demo_record records[DEMO_MAX_RECORDS];
 	u32 sequence;
-	u32 passed;		/* accesses to mediated ranges, by what was done */
+	u32 passed;		/* accesses to mediated ranges, by how they were served */
 	u32 emulated;
 	u32 trapped;		/* accesses to trapped pages */
-	u32 widths[4];		/* accesses to mediated ranges of 1, 2, 4, 8 bytes */
+	u32 widths[4];		/* the same accesses, by width: 1, 2, 4, 8 bytes */
 	u32 prepared;		/* calls of reset_prepare, reset_done */
 	u32 done;
-	u32 unexpected;		/* of the latter */
-	u32 on;			/* calls of trap_changed */
+	u32 unexpected;		/* calls of reset_done with unexpected set */
+	u32 on;			/* calls of trap_changed with on set, and without */
 	u32 off;
-	u32 released;		/* of these */
+	u32 released;		/* calls of trap_changed with released set */
 };
 
 /* demo_rw.c */
 
-/* Accesses to DEMO_SCRATCH, and mmap() of the memory, take for as long as this is set. */
+/* While set, accesses to DEMO_SCRATCH and mmap() of the memory do not return. */
 extern bool demo_stall;
 
-/* What get_region_info returns. */
+/* Return value of get_region_info */
 extern u32 demo_info_answer;
 
 int demo_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access,
@@ -95,19 +94,20 @@ int demo_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access,
 int demo_mmap(struct vfio_mediate_device *dev, u32 region, u64 offset, u64 size,
 	      void **memory, bool *pt);
 
-/* Calls of reset_prepare, or of reset_done */
+/* Count a call of reset_prepare or, with @done, of reset_done. */
 void demo_count_reset(struct demo *demo, bool done, bool unexpected);
 
-/* A call of trap_changed */
+/* Count a call of trap_changed. */
 void demo_count_trap(struct demo *demo, bool on, bool released);
 
 /* demo_trap.c */
 
-/* Set which pages can be trapped; -EINVAL when @traps is not known. */
+/* Return: 0, or -EINVAL if there is no choice of that name. */
 int demo_traps_check(const char *traps);
+/* Declare the pages of a choice. */
 void demo_traps_set(struct demo *demo, const char *traps);
 
-/* An access to a trapped page: true when the register is emulated. */
+/* Count an access to a trapped page. Return: true if the access was served. */
 bool demo_trap_access(struct demo *demo, struct vfio_mediate_access *access);
 bool demo_trap_covers(struct demo *demo, u32 region, u64 offset);
 

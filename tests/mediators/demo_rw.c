@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mediator_demo: what accesses and mappings of user space come to.
+ * mediator_demo: accesses and mappings of user space.
  */
 
 #include <linux/delay.h>
@@ -22,7 +22,7 @@ static u64 width_mask(u8 width)
 	return ~0ULL >> (64 - 8 * width);
 }
 
-/* A part of a little-endian register of 8 bytes that is kept in memory. */
+/* Access a part of a little-endian register of 8 bytes that is kept in memory. */
 static void access_value(u64 *reg, u64 start, struct vfio_mediate_access *access)
 {
 	unsigned int shift = 8 * (access->offset - start);
@@ -42,7 +42,7 @@ static void access_scratch(struct demo *demo, enum demo_scratch which, u64 start
 	spin_unlock(&demo->lock);
 }
 
-/* Always read whole, whatever part of it is asked for. */
+/* Read the whole register, whichever part is requested. */
 static int read_status(struct vfio_mediate_device *dev,
 		       struct vfio_mediate_access *access)
 {
@@ -106,14 +106,14 @@ static int rw_config(struct vfio_mediate_access *access, bool *pt)
 		return 0;
 	}
 
-	/* What is written to the subsystem IDs is gone. */
+	/* Writes to the subsystem IDs are discarded. */
 	if (!access->write)
 		access_value(&subsystem, PCI_SUBSYSTEM_VENDOR_ID, access);
 
 	return 0;
 }
 
-/* The signature of a ROM, then each byte says where it is. */
+/* The signature of a ROM, then each byte is its own offset. */
 static u8 rom_byte(u64 offset)
 {
 	return offset == 0 ? 0x55 : offset == 1 ? 0xaa : offset;
@@ -159,7 +159,7 @@ static int rw_memory(struct vfio_mediate_device *dev,
 	return 0;
 }
 
-/* Each byte says where it is. There are no writes: the region is read-only. */
+/* Each byte is its own offset. The region is read-only. */
 static int rw_pattern(struct vfio_mediate_access *access)
 {
 	unsigned int i;
@@ -181,7 +181,7 @@ static bool is_inside(const struct vfio_mediate_range *range,
 	       access->offset + access->width <= range->offset + range->size;
 }
 
-/* What is promised of an access: a register, or a part of it, that is ours. */
+/* Whether an access is naturally aligned and inside a range that this vendor declared. */
 static bool as_promised(struct vfio_mediate_device *dev,
 			const struct vfio_mediate_access *access, bool pt)
 {
@@ -262,9 +262,8 @@ int demo_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access,
 }
 
 /*
- * With this callback it is for the vendor to decide about a mediated BAR, the
- * pages with mediated ranges included. All ranges of this one are in page 0:
- * mapped, it would let user space around them.
+ * The vendor decides about the whole BAR, including pages with mediated ranges. All ranges
+ * are in page 0: a mapping of it would bypass them.
  */
 int demo_mmap(struct vfio_mediate_device *dev, u32 region, u64 offset, u64 size,
 	      void **memory, bool *pt)

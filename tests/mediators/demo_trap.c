@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mediator_demo: pages that can be trapped, and what was seen of them.
+ * mediator_demo: pages that can be trapped, and counts of accesses to them.
  */
 
 #include <linux/bits.h>
@@ -26,11 +26,9 @@
 	  .kind = VFIO_MEDIATE_ENABLE, .value = QUEUE_ENABLE }
 
 /*
- * The head is the device's, and one might expect to see it mirrored. But the
- * driver writes it, always 0, between disabling and enabling a queue, and a
- * device that did not get that would go on in the middle of the new ring; what is
- * written to a mirrored register is lost. igbvf never reads it: it looks at the
- * descriptors. Hence control.
+ * The device advances the head, yet it is a control and not a mirror. The driver writes 0
+ * to it between disabling and enabling a queue, and writes to a mirror are discarded: the
+ * device would continue in the middle of the new ring. igbvf does not read the head.
  */
 static const struct vfio_mediate_reg rx_regs[] = {
 	REG(0, 0x800, CONTROL),		/* RDBAL(0) */
@@ -73,8 +71,8 @@ static const struct vfio_mediate_reg tx_regs[] = {
 };
 
 /*
- * Upper halves of base addresses: while their queue is disabled they are but
- * memory, whatever is written to them how often.
+ * Upper halves of base addresses: while the queue is disabled they behave like memory, so
+ * a test can write any value, any number of times.
  */
 static const struct vfio_mediate_reg rx_hammer_regs[] = {
 	REG(0, 0x804, DOORBELL),	/* RDBAH(0) */
@@ -169,7 +167,7 @@ void demo_traps_set(struct demo *demo, const char *traps)
 	}
 }
 
-/* No mediated range is in these pages: they are seen only while trapped. */
+/* These pages have no mediated ranges: accesses come only while they are trapped. */
 bool demo_trap_covers(struct demo *demo, u32 region, u64 offset)
 {
 	const struct vfio_mediate_trap *trap;
@@ -204,7 +202,7 @@ bool demo_trap_access(struct demo *demo, struct vfio_mediate_access *access)
 	}
 	spin_unlock(&demo->lock);
 
-	/* The one register that the device does not have. */
+	/* The device does not have this register. */
 	if (access->offset != DEMO_KICK)
 		return false;
 
@@ -239,9 +237,9 @@ void demo_count_trap(struct demo *demo, bool on, bool released)
 static struct dentry *debugfs_dir;
 
 /*
- * One line per register of the trapped pages: offset, writes, last value written,
- * how many were less than the one before, number of the last among all writes.
- * Then counters. Writing to the file sets all to zero.
+ * One line per register of the trapped pages: offset, number of writes, last value
+ * written, number of writes of a smaller value than the one before, sequence number of the
+ * last write. Then counters. A write to the file resets all of them.
  */
 static int doorbells_show(struct seq_file *file, void *unused)
 {
@@ -319,19 +317,19 @@ static const struct file_operations doorbells_fops = {
 	.release = single_release,
 };
 
-/* As if a vendor had seen that its device was reset (0), or loses its state (1). */
-static int demo_say(void *data, u64 lost)
+/* Report a reset (0) or a loss of state (1). */
+static int demo_report(void *data, u64 lost)
 {
 	struct demo *demo = data;
 
 	return lost ? vfio_mediate_state_lost(demo->dev) : vfio_mediate_was_reset(demo->dev);
 }
-DEFINE_DEBUGFS_ATTRIBUTE(demo_say_fops, NULL, demo_say, "%llu\n");
+DEFINE_DEBUGFS_ATTRIBUTE(demo_report_fops, NULL, demo_report, "%llu\n");
 
 void demo_debugfs_init(void)
 {
 	debugfs_dir = debugfs_create_dir("mediator_demo", NULL);
-	/* No parameter: others are written meanwhile, one at a time. */
+	/* Not module parameters: writes of these are serialized with those of toggle. */
 	debugfs_create_bool("stall", 0600, debugfs_dir, &demo_stall);
 	debugfs_create_u32("info_answer", 0600, debugfs_dir, &demo_info_answer);
 }
@@ -345,7 +343,7 @@ void demo_debugfs_add(struct demo *demo)
 {
 	demo->dir = debugfs_create_dir(pci_name(demo->dev->pdev), debugfs_dir);
 	debugfs_create_file("doorbells", 0600, demo->dir, demo, &doorbells_fops);
-	debugfs_create_file_unsafe("lost", 0200, demo->dir, demo, &demo_say_fops);
+	debugfs_create_file_unsafe("lost", 0200, demo->dir, demo, &demo_report_fops);
 }
 
 void demo_debugfs_remove(struct demo *demo)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mediator_example: what a PF driver adds to mediate its VFs, complete, for the
- * 82576. Documentation/mediate.rst explains it part by part. It would be one file
- * of that driver; here it stands beside in-tree igb, which knows nothing of it.
+ * mediator_example: all that a PF driver adds to mediate its VFs, for the 82576.
+ * Documentation/mediate.rst explains it part by part. It would be one file of the PF
+ * driver. Here it works beside in-tree igb, which is not involved.
  */
 
 #include <linux/module.h>
@@ -25,7 +25,7 @@
 #define STATUS_SPEED_100	0x40
 #define QUEUE_ENABLE		BIT(25)	/* RXDCTL, TXDCTL */
 
-/* A VF that is open. */
+/* An open VF */
 struct example_vf {
 	struct vfio_mediate_device *dev;
 	struct list_head node;
@@ -33,7 +33,7 @@ struct example_vf {
 	atomic_t doorbells;
 };
 
-/* Protects vfs. Release takes it: not to be held around vfio_mediate_trap(). */
+/* Protects vfs. Release takes it: do not hold it around vfio_mediate_trap(). */
 static DEFINE_MUTEX(vfs_lock);
 static LIST_HEAD(vfs);
 static bool trap;
@@ -156,7 +156,7 @@ static int example_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)
 	struct pci_driver *pf_driver = pci_physfn(pdev)->driver;
 	struct example_vf *vf;
 
-	/* A PF driver has its own struct pci_driver to compare with. */
+	/* A PF driver compares with its own struct pci_driver. */
 	if (!pdev->is_virtfn || !pf_driver || strcmp(pf_driver->name, "igb"))
 		return -ENODEV;
 
@@ -185,7 +185,7 @@ static void example_release(struct vfio_mediate_device *dev)
 {
 	struct example_vf *vf = dev->handle;
 
-	/* Nobody finds it any more, then nobody uses it any more. */
+	/* Remove it from the list, then wait for its work item. */
 	mutex_lock(&vfs_lock);
 	list_del(&vf->node);
 	mutex_unlock(&vfs_lock);
@@ -204,7 +204,7 @@ static const struct vfio_pci_mediate_ops example_ops = {
 	.rw = example_rw,
 };
 
-/* In place of what makes a PF driver trap, such as a migration. */
+/* In place of an event for which a PF driver traps, such as a migration. */
 static int set_trap(const char *val, const struct kernel_param *kp)
 {
 	struct example_vf *vf;
@@ -227,7 +227,7 @@ static const struct kernel_param_ops trap_ops = {
 	.get = param_get_bool,
 };
 module_param_cb(trap, &trap_ops, &trap, 0644);
-MODULE_PARM_DESC(trap, "Trap the queues of all open VFs, or stop it");
+MODULE_PARM_DESC(trap, "Trap the queues of all open VFs, or end the trap");
 
 /* A PF driver does this before pci_register_driver(), */
 static int __init example_init(void)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mediator_marks: VFs of an 82576, and a SATA controller, that are said to write what the
- * module's parameters say. A region that it adds asks for guest memory outside of tracking.
- * It has no alias, so that it is loaded only where a test wants it.
+ * mediator_marks: tracks VFs of an 82576, and a SATA controller. It marks what its module
+ * parameters say. An added region reads and marks guest memory outside of tracking. It has
+ * no module alias, so that only a test loads it.
  */
 
 #include <linux/module.h>
@@ -17,8 +17,8 @@
 #define MARKS_DEVICE_ICH9_AHCI	0x2922	/* shares its IOMMU group with others */
 #define MARKS_TYPE	(VFIO_REGION_TYPE_PCI_VENDOR_TYPE | PCI_VENDOR_ID_INTEL)
 
-/* Registers of the region that is added: an IOVA is written to them. */
-#define READ_MEMORY	0	/* gives what vfio_mediate_read() returned last */
+/* Registers of the added region: a write of an IOVA reads or marks there. */
+#define READ_MEMORY	0	/* reads as the last return value of vfio_mediate_read() */
 #define MARK_PAGE	8
 
 /* In BAR 0 */
@@ -32,45 +32,45 @@ MODULE_PARM_DESC(mark_iova, "First byte that each scan marks");
 
 static unsigned long long mark_size;
 module_param(mark_size, ullong, 0644);
-MODULE_PARM_DESC(mark_size, "Bytes that each scan marks, all memory with 2^64 - 1");
+MODULE_PARM_DESC(mark_size, "Number of bytes that each scan marks; 2^64 - 1 for all memory");
 
 static unsigned long long mark_stride;
 module_param(mark_stride, ullong, 0644);
-MODULE_PARM_DESC(mark_stride, "Marks only some bytes at each multiple of it, unless 0");
+MODULE_PARM_DESC(mark_stride, "Mark only mark_each bytes at each multiple of this number, unless 0");
 
 static unsigned long long mark_each = 1;
 module_param(mark_each, ullong, 0644);
-MODULE_PARM_DESC(mark_each, "Bytes that it marks there");
+MODULE_PARM_DESC(mark_each, "Number of bytes to mark at each multiple of mark_stride");
 
 static int start_error;
 module_param(start_error, int, 0644);
-MODULE_PARM_DESC(start_error, "What start returns, unless 0: it marks as a scan does, too");
+MODULE_PARM_DESC(start_error, "Return value of start. Unless 0, start marks like a scan");
 
 static int scan_error;
 module_param(scan_error, int, 0644);
-MODULE_PARM_DESC(scan_error, "What a scan returns, unless 0: it marks nothing then");
+MODULE_PARM_DESC(scan_error, "Return value of scan. Unless 0, scan marks nothing");
 
 static unsigned int resets;
 module_param(resets, uint, 0644);
-MODULE_PARM_DESC(resets, "How often a device that is being stopped is reset by its driver");
+MODULE_PARM_DESC(resets, "Number of calls of stop, from now on, during which the guest's driver resets the device");
 
 static unsigned int scans;
 module_param(scans, uint, 0644);
-MODULE_PARM_DESC(scans, "Scans that have ended");
+MODULE_PARM_DESC(scans, "Number of completed scans");
 
 static bool trap;
 module_param(trap, bool, 0444);
-MODULE_PARM_DESC(trap, "A page can be trapped; its reads come with one of guest memory at IOVA 0");
+MODULE_PARM_DESC(trap, "Declare a page that can be trapped. Each read of it also reads guest memory at IOVA 0");
 
 static int filled;
 module_param(filled, int, 0644);
-MODULE_PARM_DESC(filled, "What the latter gave when its shadow was filled last");
+MODULE_PARM_DESC(filled, "Result of that read when the shadow page was filled last");
 
 static int drained;
 module_param(drained, int, 0644);
-MODULE_PARM_DESC(drained, "What it gave for a mirror, which drains read as well");
+MODULE_PARM_DESC(drained, "Result of that read when a drain read the mirror register last");
 
-/* Of the first receive queue */
+/* Registers of the first receive queue */
 static const struct vfio_mediate_reg marks_regs[] = {
 	{ .offset = RDBAH - RX_PAGE, .width = 4, .kind = VFIO_MEDIATE_DOORBELL },
 	{ .offset = RXDCTL - RX_PAGE, .width = 4, .kind = VFIO_MEDIATE_MIRROR },
@@ -129,7 +129,7 @@ static const struct vfio_mediate_tracking_ops marks_tracking = {
 	.scan = marks_scan,
 };
 
-/* There is no state. */
+/* The devices have no state. */
 static int marks_nothing(struct vfio_mediate_device *dev)
 {
 	return 0;
@@ -219,7 +219,7 @@ static void read_trapped(struct vfio_mediate_device *dev,
 		drained = ret;
 }
 
-/* The region that is added is always mediated, and so no trapped page. */
+/* An access to the added region is not one to a trapped page. */
 static int marks_rw(struct vfio_mediate_device *dev,
 		    struct vfio_mediate_access *access, bool *pt)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Parameter of a mediator: its ops are unregistered and registered again, as a PF driver
- * does with its own when its device is unbound and bound. For one file of a module.
+ * Module parameter that unregisters and registers the ops of a mediator, like a PF driver
+ * when its device is unbound and bound. To be included by one file of a module.
  */
 
 #ifndef MEDIATORS_REGISTERED_H
@@ -12,7 +12,7 @@
 
 #include "vfio_mediate.h"
 
-/* NULL until the module has been loaded: parameters can be set before. */
+/* NULL while the module is being loaded, when parameters can be set already. */
 static const struct vfio_pci_mediate_ops *mediator_ops;
 static bool registered;
 
@@ -28,7 +28,7 @@ static int param_set_registered(const char *val, const struct kernel_param *kp)
 	if (ret)
 		return ret;
 
-	/* Calls of this are one at a time. */
+	/* The kernel serializes calls of this function. */
 	if (want && !registered)
 		ret = vfio_pci_register_mediate_ops(mediator_ops);
 	else if (!want && registered)
@@ -46,7 +46,7 @@ static const struct kernel_param_ops registered_ops = {
 module_param_cb(registered, &registered_ops, &registered, 0644);
 MODULE_PARM_DESC(registered, "Unregister the ops, or register them again");
 
-/* When the module is loaded. */
+/* Register the ops for the first time, from the init function of the module. */
 static int register_ops(const struct vfio_pci_mediate_ops *own)
 {
 	int ret = vfio_pci_register_mediate_ops(own);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * slow_drain: stopping the DMA of a VF of sample_nic takes its time, as it does where the
- * device is busy. Counts how the VF is looked at meanwhile by who tracks what it writes.
+ * slow_drain: delays stopping the DMA of a VF of sample_nic, like a busy device. Counts
+ * scans by the tracker meanwhile.
  */
 
 #include <linux/delay.h>
@@ -10,19 +10,19 @@
 
 static unsigned int ms = 30;
 module_param(ms, uint, 0644);
-MODULE_PARM_DESC(ms, "Milliseconds that a drain takes longer");
+MODULE_PARM_DESC(ms, "Milliseconds by which a drain is delayed");
 
 static unsigned int hits;
 module_param(hits, uint, 0444);
-MODULE_PARM_DESC(hits, "Scans of a ring during a drain");
+MODULE_PARM_DESC(hits, "Number of scans of a ring during a drain");
 
 static unsigned int early;
 module_param(early, uint, 0444);
-MODULE_PARM_DESC(early, "Those that took the VF for stopped");
+MODULE_PARM_DESC(early, "Number of these scans that considered the VF stopped");
 
 static unsigned int last;
 module_param(last, uint, 0444);
-MODULE_PARM_DESC(last, "Scans otherwise that did so");
+MODULE_PARM_DESC(last, "Number of other scans that considered the VF stopped");
 
 static bool draining;
 
@@ -41,7 +41,7 @@ static int end_drain(struct kretprobe_instance *instance, struct pt_regs *regs)
 	return 0;
 }
 
-/* Its fifth argument says whether the VF is stopped. */
+/* The fifth argument of the function says whether the VF is stopped. */
 static int count_scan(struct kprobe *probe, struct pt_regs *regs)
 {
 	bool stopped = regs_get_kernel_argument(regs, 4) & 1;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * slow_unpin: between vfio_pin_pages() and vfio_unpin_pages() time passes, as it does for
- * a task that has lost its CPU there.
+ * slow_unpin: delays vfio_unpin_pages(), as if the task had been preempted after
+ * vfio_pin_pages().
  */
 
 #include <linux/delay.h>
@@ -14,7 +14,7 @@ MODULE_PARM_DESC(ms, "Milliseconds for which pages stay pinned");
 
 static unsigned int hits;
 module_param(hits, uint, 0444);
-MODULE_PARM_DESC(hits, "Calls of vfio_unpin_pages() that were delayed");
+MODULE_PARM_DESC(hits, "Number of delayed calls of vfio_unpin_pages()");
 
 static int delay(struct kprobe *probe, struct pt_regs *regs)
 {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mediator_state: VFs of an 82576 with some state of their own, in memory that user
- * space can map, which is all that is migrated of them. It fails when it is told
- * to, and notes when it is called as it should not be. It has no alias, so that it
- * is loaded only where a test wants it.
+ * mediator_state: migrates VFs of an 82576 whose state is memory in an added region. Any
+ * callback can be made to fail. Calls that break the rules of vfio_mediate_migration.h are
+ * counted. It has no module alias, so that only a test loads it.
  */
 
 #include <linux/module.h>
@@ -22,63 +21,63 @@
 
 /* Types of records */
 #define RECORD_CHUNK	1	/* the state, in order */
-#define RECORD_HINT	2	/* sent before the device is stopped, of no use */
-#define RECORD_NEW	3	/* nobody knows it, nobody needs it */
+#define RECORD_HINT	2	/* of pre_copy, ignored by load */
+#define RECORD_NEW	3	/* unknown to load, optional */
 
 static unsigned int size = 1 << 20;
 module_param(size, uint, 0444);
-MODULE_PARM_DESC(size, "Bytes of state of each device, a multiple of 4096");
+MODULE_PARM_DESC(size, "Size of the state of a device in bytes, a multiple of 4096");
 
 static unsigned int version = 2;
 module_param(version, uint, 0644);
-MODULE_PARM_DESC(version, "Of the state, from the next open on");
+MODULE_PARM_DESC(version, "Version of the state, for devices opened from now on");
 
 static unsigned int min_version = 1;
 module_param(min_version, uint, 0644);
-MODULE_PARM_DESC(min_version, "Oldest version that can be loaded, likewise");
+MODULE_PARM_DESC(min_version, "Oldest version that can be loaded, for devices opened from now on");
 
 static unsigned int features = 1;
 module_param(features, uint, 0644);
-MODULE_PARM_DESC(features, "Features that are known, likewise");
+MODULE_PARM_DESC(features, "Known features, for devices opened from now on");
 
 static unsigned int used_features;
 module_param(used_features, uint, 0644);
-MODULE_PARM_DESC(used_features, "Those of them that devices have, likewise");
+MODULE_PARM_DESC(used_features, "Features that the state uses, for devices opened from now on");
 
 static bool p2p = true;
 module_param(p2p, bool, 0644);
-MODULE_PARM_DESC(p2p, "Whether devices can be quiesced, likewise");
+MODULE_PARM_DESC(p2p, "Offer quiesce, for devices opened from now on");
 
 static bool tracked;
 module_param(tracked, bool, 0644);
-MODULE_PARM_DESC(tracked, "Whether it can be known what devices write, which is nothing, likewise");
+MODULE_PARM_DESC(tracked, "Track devices, which write nothing, for devices opened from now on");
 
 static unsigned int hints;
 module_param(hints, uint, 0644);
-MODULE_PARM_DESC(hints, "Records to be sent before the device is stopped");
+MODULE_PARM_DESC(hints, "Number of records that pre_copy writes");
 
 static char fail[16];
 module_param_string(fail, fail, sizeof(fail), 0644);
-MODULE_PARM_DESC(fail, "Callback that fails");
+MODULE_PARM_DESC(fail, "Name of the callback that fails");
 
 static int error;
 module_param(error, int, 0644);
-MODULE_PARM_DESC(error, "What it returns then, a negative errno");
+MODULE_PARM_DESC(error, "Return value of that callback, a negative errno");
 
 static unsigned int wrong;
 module_param(wrong, uint, 0444);
-MODULE_PARM_DESC(wrong, "Callbacks that should not have come");
+MODULE_PARM_DESC(wrong, "Number of calls that break the rules");
 
 static unsigned int running;
 module_param(running, uint, 0444);
-MODULE_PARM_DESC(running, "Devices that were told to run, and not to stop since");
+MODULE_PARM_DESC(running, "Number of running devices");
 
 enum level { RUNNING, QUIESCED, STOPPED };
 
-/* A device that is open. Callbacks for migration come one at a time. */
+/* An open device. Migration callbacks of a device are serialized. */
 struct state {
 	u8 *memory;
-	u8 *shadow;	/* what is being loaded, of which so many bytes have come */
+	u8 *loaded;	/* state that is being loaded, @arrived bytes so far */
 	unsigned int arrived;
 	unsigned int saved;
 	unsigned int hinted;
@@ -90,7 +89,7 @@ struct state {
 	struct vfio_mediate_migration_ops ops;
 };
 
-/* Each callback begins with this and ends with leave(). */
+/* Begin a callback, which must end with leave(). Return: 0, or the errno to fail with. */
 static int enter(struct state *state, const char *name, bool allowed)
 {
 	if (!allowed || state->busy)
@@ -112,7 +111,7 @@ static int set_level(struct state *state, const char *name, bool allowed,
 {
 	int ret = enter(state, name, allowed);
 
-	/* What it is then is not known; that it was not told to run is. */
+	/* The state is unknown, but the device does not count as running. */
 	if (ret == -ENOTRECOVERABLE)
 		level = STOPPED;
 	if (!ret || ret == -ENOTRECOVERABLE) {
@@ -195,7 +194,7 @@ static int state_save(struct vfio_mediate_device *dev,
 		return leave(state, 1);
 	}
 
-	/* Once, behind the others */
+	/* One more record after all others */
 	if (record->index > DIV_ROUND_UP(size, VFIO_MEDIATE_RECORD_MAX))
 		return leave(state, 0);
 	record->type = RECORD_NEW;
@@ -248,7 +247,7 @@ static int load_chunk(struct state *state, const struct vfio_mediate_record *rec
 	if (record->length > size - state->arrived)
 		return -EMSGSIZE;
 
-	memcpy(state->shadow + state->arrived, record->data, record->length);
+	memcpy(state->loaded + state->arrived, record->data, record->length);
 	state->arrived += record->length;
 
 	return 0;
@@ -278,7 +277,7 @@ static int state_apply(struct vfio_mediate_device *dev)
 	if (!ret && state->arrived != size)
 		ret = -EINVAL;
 	if (!ret)
-		memcpy(state->memory, state->shadow, size);
+		memcpy(state->memory, state->loaded, size);
 	state->loading = false;
 
 	return leave(state, ret);
@@ -306,7 +305,7 @@ static const struct vfio_mediate_tracking_ops state_tracking = {
 
 static void state_free(struct state *state)
 {
-	vfree(state->shadow);
+	vfree(state->loaded);
 	vfree(state->memory);
 	kfree(state);
 }
@@ -323,8 +322,8 @@ static int state_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)
 	if (!state)
 		return -ENOMEM;
 	state->memory = vmalloc_user(size);
-	state->shadow = __vmalloc(size, GFP_KERNEL_ACCOUNT);
-	if (!state->memory || !state->shadow) {
+	state->loaded = __vmalloc(size, GFP_KERNEL_ACCOUNT);
+	if (!state->memory || !state->loaded) {
 		state_free(state);
 		return -ENOMEM;
 	}
