@@ -17,7 +17,7 @@
 #define VF_RX_QUEUES		0x2800
 #define VF_TX_QUEUES		0x3800
 #define VF_QUEUE_SIZE		0x100
-#define VF_CA			0x14	/* RXCTL, TXCTL: no business of ours */
+#define VF_DCA			0x14	/* RXCTL, TXCTL: no business of ours */
 #define VF_TAIL			0x18
 #define VF_XDCTL		0x28
 
@@ -40,7 +40,7 @@ static int nic_rx_begin(struct vfio_mediate_device *dev, struct nic_dirty *dirty
 		.base = nic_rd64(nic, RDBAL(q), RDBAH(q)),
 		.count = (nic_rd(nic, RDLEN(q)) & XDLEN) / sizeof(union nic_rx_desc),
 		.srrctl = nic_rd(nic, SRRCTL(q)),
-		.clean = nic_rd(nic, RDH(q)),
+		.next_to_clean = nic_rd(nic, RDH(q)),
 	};
 
 	return nic_dirty_rx_begin(dev, ring, dirty->desc, tail);
@@ -55,8 +55,8 @@ static int nic_tx_begin(struct vfio_mediate_device *dev, struct nic_dirty_ring *
 		.base = nic_rd64(nic, TDBAL(q), TDBAH(q)),
 		.count = (nic_rd(nic, TDLEN(q)) & XDLEN) / sizeof(struct nic_tx_desc),
 		.tail = nic_rd(nic, TDT(q)),
-		.clean = nic_rd(nic, TDH(q)),
-		.head_copy = nic_rd64(nic, TDWBAL(q), TDWBAH(q)),
+		.next_to_clean = nic_rd(nic, TDH(q)),
+		.head_wb = nic_rd64(nic, TDWBAL(q), TDWBAH(q)),
 	};
 
 	return nic_dirty_tx_begin(ring);
@@ -66,15 +66,15 @@ static int nic_tx_begin(struct vfio_mediate_device *dev, struct nic_dirty_ring *
  * A queue is not in use any more. That takes its time with large rings, so that it is
  * left to the next scan: who writes to trapped pages would have to wait.
  */
-static void nic_end(struct vfio_mediate_device *dev, struct nic_dirty *dirty, bool tx,
-		    unsigned int queue)
+static void nic_dirty_retire(struct vfio_mediate_device *dev, struct nic_dirty *dirty, bool tx,
+			     unsigned int queue)
 {
 	if (tx) {
 		nic_dirty_ring_end(dev, &dirty->tx[queue]);
-	} else if (dirty->rx[queue].on) {
-		while (nic_dirty_ring_end(dev, &dirty->old[queue]) > 0)
+	} else if (dirty->rx[queue].enabled) {
+		while (nic_dirty_ring_end(dev, &dirty->retired[queue]) > 0)
 			;
-		swap(dirty->old[queue], dirty->rx[queue]);
+		swap(dirty->retired[queue], dirty->rx[queue]);
 	}
 }
 
@@ -96,9 +96,9 @@ static int nic_write_xdctl(struct vfio_mediate_device *dev, struct nic_dirty *di
 
 	/* It may have been reset. */
 	if (!nic_queue_enabled(nic, tx, q))
-		nic_end(dev, dirty, tx, queue);
+		nic_dirty_retire(dev, dirty, tx, queue);
 
-	if (access->value & XDCTL_ENABLE && !ring->on) {
+	if (access->value & XDCTL_ENABLE && !ring->enabled) {
 		/*
 		 * The tail is written once the queue is enabled. Until then it has nothing:
 		 * what the tail was for the ring before is none of this one.
@@ -116,7 +116,7 @@ static int nic_write_xdctl(struct vfio_mediate_device *dev, struct nic_dirty *di
 	/* It finishes what it has begun. */
 	if (read_poll_timeout(nic_queue_enabled, enabled, !enabled, 10, 10000, false, nic, tx, q))
 		dirty->error = dirty->error ?: -ETIMEDOUT;
-	nic_end(dev, dirty, tx, queue);
+	nic_dirty_retire(dev, dirty, tx, queue);
 
 	return 0;
 }
@@ -124,7 +124,7 @@ static int nic_write_xdctl(struct vfio_mediate_device *dev, struct nic_dirty *di
 static int nic_write_tail(struct vfio_mediate_device *dev, struct nic_dirty *dirty,
 			  struct nic_dirty_ring *ring, u32 tail)
 {
-	if (!ring->on)
+	if (!ring->enabled)
 		return 0;
 	if (ring->posted)
 		return nic_dirty_rx_post(dev, ring, dirty->desc, tail);
@@ -161,7 +161,7 @@ int nic_dirty_write(struct vfio_mediate_device *dev, struct vfio_mediate_access 
 		return nic_write_xdctl(dev, dirty, access, tx, queue);
 	else if (offset == VF_TAIL)
 		ret = nic_write_tail(dev, dirty, ring, access->value);
-	else if (offset < VF_TAIL && offset != VF_CA && ring->on)
+	else if (offset < VF_TAIL && offset != VF_DCA && ring->enabled)
 		ret = -EBUSY;	/* its base and size, while it is in use */
 	dirty->error = dirty->error ?: ret;
 
@@ -199,7 +199,7 @@ void nic_dirty_free(struct nic_mediated *m)
 
 	for (queue = 0; queue < ARRAY_SIZE(m->dirty->rx); queue++) {
 		kvfree(m->dirty->rx[queue].posted);
-		kvfree(m->dirty->old[queue].posted);
+		kvfree(m->dirty->retired[queue].posted);
 	}
 	kfree(m->dirty);
 	m->dirty = NULL;
@@ -222,8 +222,8 @@ static int nic_dirty_start(struct vfio_mediate_device *dev)
 	if (!m->dirty)
 		return -ENOMEM;
 	for (queue = 0; queue < ARRAY_SIZE(m->dirty->rx); queue++) {
-		nic_end(dev, m->dirty, false, queue);
-		nic_end(dev, m->dirty, true, queue);
+		nic_dirty_retire(dev, m->dirty, false, queue);
+		nic_dirty_retire(dev, m->dirty, true, queue);
 	}
 
 	/* What it has now must be known before it gives some of it back. */
@@ -257,8 +257,8 @@ static int nic_dirty_scan(struct vfio_mediate_device *dev)
 		/* A queue that was reset has no head: look afterwards. */
 		head = nic_rd(nic, RDH(q));
 		if (!nic_queue_enabled(nic, false, q)) {
-			nic_end(dev, dirty, false, queue);
-		} else if (rx->on) {
+			nic_dirty_retire(dev, dirty, false, queue);
+		} else if (rx->enabled) {
 			ret = nic_dirty_rx_scan(dev, rx, dirty->desc, head,
 						READ_ONCE(*quiet));
 			dirty->error = min(ret, 0);
@@ -267,14 +267,14 @@ static int nic_dirty_scan(struct vfio_mediate_device *dev)
 
 		head = nic_rd(nic, TDH(q));
 		if (!nic_queue_enabled(nic, true, q)) {
-			nic_end(dev, dirty, true, queue);
-		} else if (tx->on) {
+			nic_dirty_retire(dev, dirty, true, queue);
+		} else if (tx->enabled) {
 			ret = nic_dirty_tx_scan(dev, tx, head,
 						nic_rd64(nic, TDWBAL(q), TDWBAH(q)),
 						READ_ONCE(*quiet));
 			dirty->error = dirty->error ?: ret;
 		}
-		more |= nic_dirty_ring_end(dev, &dirty->old[queue]) > 0;
+		more |= nic_dirty_ring_end(dev, &dirty->retired[queue]) > 0;
 	}
 	/* All of the above were ones. */
 	if (nic_gone(nic))

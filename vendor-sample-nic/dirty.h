@@ -19,14 +19,14 @@ struct vfio_mediate_device;
  * struct nic_dirty - What is known of a VF while it is tracked
  * @rx:		Receive queues.
  * @tx:		Transmit queues.
- * @old:	What was in @rx before, and is not marked yet.
+ * @retired:	What was in @rx before, and is not marked yet.
  * @error:	Something happened after which nothing is known.
  * @desc:	Descriptors as they are in the guest's memory.
  */
 struct nic_dirty {
 	struct nic_dirty_ring rx[2];
 	struct nic_dirty_ring tx[2];
-	struct nic_dirty_ring old[2];
+	struct nic_dirty_ring retired[2];
 	int error;
 	union nic_rx_desc desc[NIC_DIRTY_BATCH];
 };

@@ -66,7 +66,7 @@ static void nic_mark_buffers(struct vfio_mediate_device *dev, const struct nic_d
 				  FIELD_GET(SRRCTL_BSIZEHEADER, ring->srrctl) * 64);
 }
 
-static bool nic_is_back(const struct nic_dirty_ring *ring, const union nic_rx_desc *desc)
+static bool nic_desc_done(const struct nic_dirty_ring *ring, const union nic_rx_desc *desc)
 {
 	/* QEMU's model writes advanced ones, whatever it is told. */
 	if (nic_desctype(ring) == DESCTYPE_LEGACY)
@@ -80,7 +80,7 @@ static bool nic_is_back(const struct nic_dirty_ring *ring, const union nic_rx_de
  * new use: the half of a header's address that is where the length was, which is 0 when there
  * is no header.
  */
-static u32 nic_length(const struct nic_dirty_ring *ring, const union nic_rx_desc *desc)
+static u32 nic_rx_length(const struct nic_dirty_ring *ring, const union nic_rx_desc *desc)
 {
 	u32 length = le16_to_cpu(desc->wb.length);
 
@@ -99,18 +99,19 @@ static int nic_read_descs(struct vfio_mediate_device *dev, const struct nic_dirt
 }
 
 /* The first one that the device has was given back; the descriptor is still to be marked. */
-static void nic_rx_back(struct vfio_mediate_device *dev, struct nic_dirty_ring *ring, u32 length)
+static void nic_rx_complete(struct vfio_mediate_device *dev, struct nic_dirty_ring *ring,
+			    u32 length)
 {
-	nic_mark_buffers(dev, ring, ring->clean, length);
-	if (ring->seen == ring->clean)
-		ring->seen = nic_next(ring, ring->seen);
-	ring->clean = nic_next(ring, ring->clean);
+	nic_mark_buffers(dev, ring, ring->next_to_clean, length);
+	if (ring->next_to_mark == ring->next_to_clean)
+		ring->next_to_mark = nic_next(ring, ring->next_to_mark);
+	ring->next_to_clean = nic_next(ring, ring->next_to_clean);
 }
 
 int nic_dirty_rx_post(struct vfio_mediate_device *dev, struct nic_dirty_ring *ring,
 		      union nic_rx_desc *desc, u32 tail)
 {
-	u32 first = ring->clean, n, i;
+	u32 first = ring->next_to_clean, n, i;
 	int ret;
 
 	if (tail >= ring->count)
@@ -122,14 +123,14 @@ int nic_dirty_rx_post(struct vfio_mediate_device *dev, struct nic_dirty_ring *ri
 			return ret;
 		for (i = 0; i < n; i++) {
 			/* A ring is never full: its driver must have got this one back. */
-			if (nic_next(ring, ring->tail) == ring->clean)
-				nic_rx_back(dev, ring, U32_MAX);
+			if (nic_next(ring, ring->tail) == ring->next_to_clean)
+				nic_rx_complete(dev, ring, U32_MAX);
 			ring->posted[ring->tail].pkt = le64_to_cpu(desc[i].read.pkt_addr);
 			ring->posted[ring->tail].hdr = le64_to_cpu(desc[i].read.hdr_addr);
 			ring->tail = nic_next(ring, ring->tail);
 		}
 	}
-	nic_mark_descs(dev, ring, first, ring->clean);
+	nic_mark_descs(dev, ring, first, ring->next_to_clean);
 
 	return 0;
 }
@@ -140,15 +141,15 @@ int nic_dirty_rx_begin(struct vfio_mediate_device *dev, struct nic_dirty_ring *r
 	/* Nothing can be received. */
 	if (!ring->count)
 		return 0;
-	if (ring->clean >= ring->count)
+	if (ring->next_to_clean >= ring->count)
 		return -EINVAL;
 
 	ring->posted = kvcalloc(ring->count, sizeof(*ring->posted), GFP_KERNEL);
 	if (!ring->posted)
 		return -ENOMEM;
-	ring->tail = ring->clean;
-	ring->seen = ring->clean;
-	ring->on = true;
+	ring->tail = ring->next_to_clean;
+	ring->next_to_mark = ring->next_to_clean;
+	ring->enabled = true;
 
 	return nic_dirty_rx_post(dev, ring, desc, tail);
 }
@@ -156,30 +157,30 @@ int nic_dirty_rx_begin(struct vfio_mediate_device *dev, struct nic_dirty_ring *r
 int nic_dirty_rx_scan(struct vfio_mediate_device *dev, struct nic_dirty_ring *ring,
 		      union nic_rx_desc *desc, u32 head, bool stopped)
 {
-	u32 first = ring->clean, n, i;
+	u32 first = ring->next_to_clean, n, i;
 	int ret;
 
-	if (head >= ring->count || nic_distance(ring, ring->clean, head) >
-	    nic_distance(ring, ring->clean, ring->tail))
+	if (head >= ring->count || nic_distance(ring, ring->next_to_clean, head) >
+	    nic_distance(ring, ring->next_to_clean, ring->tail))
 		return -EINVAL;
 
-	ret = nic_read_descs(dev, ring, desc, ring->clean, head, &n);
+	ret = nic_read_descs(dev, ring, desc, ring->next_to_clean, head, &n);
 	if (ret)
 		return ret;
-	for (i = 0; i < n && nic_is_back(ring, &desc[i]); i++)
-		nic_rx_back(dev, ring, nic_length(ring, &desc[i]));
-	nic_mark_descs(dev, ring, first, ring->clean);
-	if (i == n && ring->clean != head)
+	for (i = 0; i < n && nic_desc_done(ring, &desc[i]); i++)
+		nic_rx_complete(dev, ring, nic_rx_length(ring, &desc[i]));
+	nic_mark_descs(dev, ring, first, ring->next_to_clean);
+	if (i == n && ring->next_to_clean != head)
 		return 1;
 
 	/* The others are looked at again; only of one that has stopped it is known at once. */
 	if (stopped)
-		ring->seen = ring->clean;
-	nic_mark_descs(dev, ring, ring->seen, head);
-	for (; ring->seen != head; ring->seen = nic_next(ring, ring->seen))
-		nic_mark_buffers(dev, ring, ring->seen, U32_MAX);
+		ring->next_to_mark = ring->next_to_clean;
+	nic_mark_descs(dev, ring, ring->next_to_mark, head);
+	for (; ring->next_to_mark != head; ring->next_to_mark = nic_next(ring, ring->next_to_mark))
+		nic_mark_buffers(dev, ring, ring->next_to_mark, U32_MAX);
 	if (stopped)
-		ring->clean = head;
+		ring->next_to_clean = head;
 
 	return 0;
 }
@@ -188,11 +189,11 @@ int nic_dirty_tx_begin(struct nic_dirty_ring *ring)
 {
 	if (!ring->count)
 		return 0;
-	if (ring->clean >= ring->count || ring->tail >= ring->count)
+	if (ring->next_to_clean >= ring->count || ring->tail >= ring->count)
 		return -EINVAL;
 
-	ring->given = nic_distance(ring, ring->clean, ring->tail);
-	ring->on = true;
+	ring->outstanding = nic_distance(ring, ring->next_to_clean, ring->tail);
+	ring->enabled = true;
 
 	return 0;
 }
@@ -202,21 +203,21 @@ int nic_dirty_tx_post(struct nic_dirty_ring *ring, u32 tail)
 	if (tail >= ring->count)
 		return -ERANGE;
 
-	ring->given += nic_distance(ring, ring->tail, tail);
+	ring->outstanding += nic_distance(ring, ring->tail, tail);
 	ring->tail = tail;
 
 	return 0;
 }
 
-static void nic_mark_head(struct vfio_mediate_device *dev, const struct nic_dirty_ring *ring)
+static void nic_mark_head_wb(struct vfio_mediate_device *dev, const struct nic_dirty_ring *ring)
 {
-	if (ring->head_copy & TDWB_ENABLE)
-		vfio_mediate_mark(dev, ring->head_copy & ~(u64)TDWB_ENABLE, sizeof(u32));
+	if (ring->head_wb & TDWB_ENABLE)
+		vfio_mediate_mark(dev, ring->head_wb & ~(u64)TDWB_ENABLE, sizeof(u32));
 }
 
 /* The device writes to those that it has sent, at some time before it is stopped. */
 int nic_dirty_tx_scan(struct vfio_mediate_device *dev, struct nic_dirty_ring *ring, u32 head,
-		      u64 head_copy, bool stopped)
+		      u64 head_wb, bool stopped)
 {
 	u32 left, sent;
 
@@ -224,18 +225,18 @@ int nic_dirty_tx_scan(struct vfio_mediate_device *dev, struct nic_dirty_ring *ri
 		return -EINVAL;
 
 	left = nic_distance(ring, head, ring->tail);
-	sent = ring->given - left;
+	sent = ring->outstanding - left;
 	if (stopped || sent >= ring->count)
 		vfio_mediate_mark(dev, ring->base, ring->count * DESC_SIZE);
 	else
-		nic_mark_descs(dev, ring, ring->clean, head);
-	if (ring->head_copy != head_copy)
-		nic_mark_head(dev, ring);
-	ring->head_copy = head_copy;
+		nic_mark_descs(dev, ring, ring->next_to_clean, head);
+	if (ring->head_wb != head_wb)
+		nic_mark_head_wb(dev, ring);
+	ring->head_wb = head_wb;
 	if (stopped || sent)
-		nic_mark_head(dev, ring);
-	ring->clean = head;
-	ring->given = left;
+		nic_mark_head_wb(dev, ring);
+	ring->next_to_clean = head;
+	ring->outstanding = left;
 
 	return 0;
 }
@@ -244,16 +245,16 @@ int nic_dirty_ring_end(struct vfio_mediate_device *dev, struct nic_dirty_ring *r
 {
 	unsigned int n;
 
-	if (!ring->on)
+	if (!ring->enabled)
 		return 0;
 
-	for (n = 0; ring->posted && ring->clean != ring->tail; n++) {
+	for (n = 0; ring->posted && ring->next_to_clean != ring->tail; n++) {
 		if (n == NIC_DIRTY_BATCH)
 			return 1;
-		nic_rx_back(dev, ring, U32_MAX);
+		nic_rx_complete(dev, ring, U32_MAX);
 	}
 	vfio_mediate_mark(dev, ring->base, ring->count * DESC_SIZE);
-	nic_mark_head(dev, ring);
+	nic_mark_head_wb(dev, ring);
 	kvfree(ring->posted);
 	*ring = (struct nic_dirty_ring){};
 

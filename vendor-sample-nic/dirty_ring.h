@@ -27,30 +27,30 @@ struct nic_posted {
 
 /**
  * struct nic_dirty_ring - One direction of a VF's queue
- * @on:		It is enabled, and the rest is valid.
+ * @enabled:		It is enabled, and the rest is valid.
  * @base:	Where the descriptors are.
  * @count:	Number of descriptors, not 0.
  * @srrctl:	Receive: size and kind of the buffers.
  * @tail:	Up to here the device has been given descriptors.
- * @clean:	Up to here it is known that it has given them back, and they are marked.
+ * @next_to_clean:	Up to here it is known that it has given them back, and they are marked.
  *		Equal to @tail when it has none.
- * @seen:	Receive: up to here the device was seen to have got, and what it may have
- *		written until then is marked; where it is ahead of @clean, not for good.
- * @given:	Transmit: how many it has been given since @clean was found.
- * @head_copy:	Transmit: where the device writes its head to, as it was seen last, and in
+ * @next_to_mark:	Receive: up to here the device was seen to have got, and what it may have
+ *		written until then is marked; where it is ahead of @next_to_clean, not for good.
+ * @outstanding:	Transmit: how many it has been given since @next_to_clean was found.
+ * @head_wb:	Transmit: where the device writes its head to, as it was seen last, and in
  *		the lowest bit whether it does.
- * @posted:	Receive: buffers of those from @clean to @tail.
+ * @posted:	Receive: buffers of those from @next_to_clean to @tail.
  */
 struct nic_dirty_ring {
-	bool on;
+	bool enabled;
 	u64 base;
 	u32 count;
 	u32 srrctl;
 	u32 tail;
-	u32 clean;
-	u32 seen;
-	u32 given;
-	u64 head_copy;
+	u32 next_to_clean;
+	u32 next_to_mark;
+	u32 outstanding;
+	u64 head_wb;
 	struct nic_posted *posted;
 };
 
@@ -101,7 +101,7 @@ int nic_dirty_rx_scan(struct vfio_mediate_device *dev, struct nic_dirty_ring *ri
 /**
  * nic_dirty_tx_begin() - A transmit ring is in use, or about to be
  * @ring:	All zero but for base, count, the device's tail, its head as clean, and
- *		head_copy.
+ *		head_wb.
  *
  * A ring of no descriptors stays off.
  *
@@ -123,13 +123,13 @@ int nic_dirty_tx_post(struct nic_dirty_ring *ring, u32 tail);
  * @dev:	The VF.
  * @ring:	Its ring, on.
  * @head:	The device's.
- * @head_copy:	See struct nic_dirty_ring: as it is now.
+ * @head_wb:	See struct nic_dirty_ring: as it is now.
  * @stopped:	It writes no more: mark all that it may have written.
  *
  * Return: 0, or -EINVAL for a head that is not in the ring.
  */
 int nic_dirty_tx_scan(struct vfio_mediate_device *dev, struct nic_dirty_ring *ring, u32 head,
-		      u64 head_copy, bool stopped);
+		      u64 head_wb, bool stopped);
 
 /**
  * nic_dirty_ring_end() - Forget a ring that is not in use any more

@@ -41,7 +41,7 @@ struct nic_tx_buf {
 	struct sk_buff *skb;
 };
 
-static u16 nic_next(const struct nic_ring *ring, u16 i)
+static u16 nic_ring_next(const struct nic_ring *ring, u16 i)
 {
 	return i + 1 == ring->count ? 0 : i + 1;
 }
@@ -54,7 +54,7 @@ static unsigned int nic_ring_free(const struct nic_ring *ring)
 	return ring->count - 1 - (used < 0 ? used + ring->count : used);
 }
 
-static void nic_count(struct nic_ring *ring, unsigned int packets, unsigned int bytes)
+static void nic_ring_count(struct nic_ring *ring, unsigned int packets, unsigned int bytes)
 {
 	u64_stats_update_begin(&ring->syncp);
 	u64_stats_add(&ring->packets, packets);
@@ -155,7 +155,7 @@ void nic_rings_free(struct nic_queue *q)
 	struct nic_ring *tx = &q->tx, *rx = &q->rx;
 	u16 i;
 
-	for (i = tx->next_to_clean; i != tx->next_to_use; i = nic_next(tx, i)) {
+	for (i = tx->next_to_clean; i != tx->next_to_use; i = nic_ring_next(tx, i)) {
 		nic_tx_unmap(q, &tx->tx[i]);
 		dev_kfree_skb_any(tx->tx[i].skb);
 	}
@@ -191,7 +191,7 @@ static bool nic_rx_refill(struct nic_queue *q)
 			cpu_to_le64(page_pool_get_dma_addr(page) + NIC_RX_OFFSET);
 		/* Clears RXD_DD */
 		ring->rx_desc[i].read.hdr_addr = 0;
-		i = nic_next(ring, i);
+		i = nic_ring_next(ring, i);
 	}
 	ring->next_to_use = i;
 	nic_wr(q->nic, RDT(q->hw), i);
@@ -269,7 +269,7 @@ static u16 nic_tx_context(struct nic_ring *ring, struct sk_buff *skb, u16 i)
 	ring->tx_desc[i].cmd_type_len = cpu_to_le32(type);
 	ring->tx_desc[i].olinfo_status = 0;
 
-	return nic_next(ring, i);
+	return nic_ring_next(ring, i);
 }
 
 /* Map the frame, from descriptor i on; returns its last one, or an errno. */
@@ -292,7 +292,7 @@ static int nic_tx_map(struct nic_queue *q, struct sk_buff *skb, u16 i, u32 cmd, 
 		ring->tx_desc[i].cmd_type_len = cpu_to_le32(cmd | len);
 		ring->tx_desc[i].olinfo_status = cpu_to_le32(olinfo);
 		last = i;
-		i = nic_next(ring, i);
+		i = nic_ring_next(ring, i);
 		if (f == skb_shinfo(skb)->nr_frags)
 			break;
 		len = skb_frag_size(&skb_shinfo(skb)->frags[f]);
@@ -303,7 +303,7 @@ static int nic_tx_map(struct nic_queue *q, struct sk_buff *skb, u16 i, u32 cmd, 
 	return last;
 
 unmap:
-	for (; first != i; first = nic_next(ring, first))
+	for (; first != i; first = nic_ring_next(ring, first))
 		nic_tx_unmap(q, &ring->tx[first]);
 	return -ENOMEM;
 }
@@ -346,7 +346,7 @@ netdev_tx_t nic_xmit(struct sk_buff *skb, struct net_device *netdev)
 	ring->tx[last].skb = skb;
 
 	/* Pairs with nic_clean_tx(): the frame is in the ring before it ends there. */
-	smp_store_release(&ring->next_to_use, nic_next(ring, last));
+	smp_store_release(&ring->next_to_use, nic_ring_next(ring, last));
 	skb_tx_timestamp(skb);
 	netif_txq_maybe_stop(txq, nic_ring_free(ring), NIC_TX_NEEDED, 2 * NIC_TX_NEEDED);
 	if (__netdev_tx_sent_queue(txq, skb->len, netdev_xmit_more()))
@@ -379,12 +379,12 @@ static void nic_clean_tx(struct nic_queue *q, int budget)
 		bytes += ring->tx[last].skb->len;
 		napi_consume_skb(ring->tx[last].skb, budget);
 		ring->tx[last].skb = NULL;
-		for (; i != nic_next(ring, last); i = nic_next(ring, i))
+		for (; i != nic_ring_next(ring, last); i = nic_ring_next(ring, i))
 			nic_tx_unmap(q, &ring->tx[i]);
 		WRITE_ONCE(ring->next_to_clean, i);
 	}
 
-	nic_count(ring, packets, bytes);
+	nic_ring_count(ring, packets, bytes);
 	netif_txq_completed_wake(txq, packets, bytes, nic_ring_free(ring), 2 * NIC_TX_NEEDED);
 }
 
@@ -434,7 +434,7 @@ static void nic_rx_finish(struct nic_queue *q, const union nic_rx_desc *desc, u3
 	if (status & RXD_VP)
 		__vlan_hwaccel_put_tag(skb, htons(ETH_P_8021Q), le16_to_cpu(desc->wb.vlan));
 	skb_record_rx_queue(skb, q->index);
-	nic_count(&q->rx, 1, skb->len);
+	nic_ring_count(&q->rx, 1, skb->len);
 	skb->protocol = eth_type_trans(skb, netdev);
 	napi_gro_receive(&q->napi, skb);
 }
@@ -465,7 +465,7 @@ static int nic_clean_rx(struct nic_queue *q, int budget)
 			page_pool_put_full_page(ring->pool, page, true);
 			ring->discard = true;
 		}
-		ring->next_to_clean = nic_next(ring, i);
+		ring->next_to_clean = nic_ring_next(ring, i);
 
 		if (status & RXD_EOP) {
 			nic_rx_finish(q, desc, status);

@@ -53,7 +53,7 @@ static void begin(struct kunit *test, u32 tail)
 	struct world *w = test->priv;
 
 	KUNIT_ASSERT_EQ(test, 0, nic_dirty_rx_begin(w->dev, &w->ring, w->batch, tail));
-	KUNIT_ASSERT_TRUE(test, w->ring.on);
+	KUNIT_ASSERT_TRUE(test, w->ring.enabled);
 	w->tail = tail;
 }
 
@@ -99,9 +99,10 @@ static void test_parts_of_scan(struct kunit *test)
 		give_back_some(w, 200);
 		parts = 0;
 		do {
-			back = w->ring.clean;
+			back = w->ring.next_to_clean;
 			ret = nic_dirty_rx_scan(w->dev, &w->ring, w->batch, w->head, false);
-			KUNIT_EXPECT_LE(test, between(w, back, w->ring.clean), NIC_DIRTY_BATCH);
+			KUNIT_EXPECT_LE(test, between(w, back, w->ring.next_to_clean),
+					NIC_DIRTY_BATCH);
 			if (!parts++) {
 				prepare_some(w, 20);
 				KUNIT_EXPECT_EQ(test, 0, post(w));
@@ -109,7 +110,7 @@ static void test_parts_of_scan(struct kunit *test)
 		} while (ret > 0);
 		KUNIT_EXPECT_EQ(test, ret, 0);
 		KUNIT_EXPECT_GE(test, parts, 200 / NIC_DIRTY_BATCH + 1);
-		KUNIT_EXPECT_EQ(test, w->ring.clean, w->head);
+		KUNIT_EXPECT_EQ(test, w->ring.next_to_clean, w->head);
 		expect_all_marked(test, "in parts");
 		end(w);
 	}
@@ -139,14 +140,14 @@ static void test_exact(struct kunit *test)
 			KUNIT_EXPECT_EQ(test, 0, scan(w, false));
 			expect_all_marked(test, "running");
 			expect_exact(test);
-			KUNIT_EXPECT_EQ(test, w->ring.clean, w->head);
-			KUNIT_EXPECT_EQ(test, w->ring.seen, w->head);
+			KUNIT_EXPECT_EQ(test, w->ring.next_to_clean, w->head);
+			KUNIT_EXPECT_EQ(test, w->ring.next_to_mark, w->head);
 			KUNIT_EXPECT_EQ(test, w->ring.tail, w->tail);
 		}
 		KUNIT_EXPECT_EQ(test, 0, scan(w, true));
 		expect_exact(test);
 		end(w);
-		KUNIT_EXPECT_FALSE(test, w->ring.on);
+		KUNIT_EXPECT_FALSE(test, w->ring.enabled);
 		KUNIT_EXPECT_NULL(test, w->ring.posted);
 	}
 }
@@ -164,19 +165,19 @@ static void test_head_ahead(struct kunit *test)
 	receive(w, 7, 100);
 	KUNIT_EXPECT_EQ(test, 0, scan(w, false));
 	expect_all_marked(test, "ahead");
-	KUNIT_EXPECT_EQ(test, w->ring.clean, 5);
-	KUNIT_EXPECT_EQ(test, w->ring.seen, w->head);
+	KUNIT_EXPECT_EQ(test, w->ring.next_to_clean, 5);
+	KUNIT_EXPECT_EQ(test, w->ring.next_to_mark, w->head);
 
 	/* One of them is given back, the others are written to again. */
 	give_back(w, 8192);
 	KUNIT_EXPECT_EQ(test, 0, scan(w, false));
 	expect_all_marked(test, "given back");
-	KUNIT_EXPECT_EQ(test, w->ring.clean, 6);
+	KUNIT_EXPECT_EQ(test, w->ring.next_to_clean, 6);
 	receive(w, 6, 8192);
 	receive(w, 0, 8192);
 	KUNIT_EXPECT_EQ(test, 0, scan(w, true));
 	expect_all_marked(test, "stopped");
-	KUNIT_EXPECT_EQ(test, w->ring.clean, w->head);
+	KUNIT_EXPECT_EQ(test, w->ring.next_to_clean, w->head);
 	end(w);
 }
 
@@ -246,7 +247,7 @@ static void test_posted_again(struct kunit *test)
 		prepare_some(w, 127);
 		KUNIT_EXPECT_EQ(test, 0, post(w));
 		/* The rest is known to have come back: a ring is never full. */
-		KUNIT_EXPECT_EQ(test, between(w, w->ring.clean, w->ring.tail), 127);
+		KUNIT_EXPECT_EQ(test, between(w, w->ring.next_to_clean, w->ring.tail), 127);
 		KUNIT_EXPECT_EQ(test, 0, scan(w, false));
 		KUNIT_EXPECT_EQ(test, 0, scan(w, true));
 		expect_all_marked(test, "posted again");
@@ -282,11 +283,11 @@ static void test_refused(struct kunit *test)
 
 	new_ring(w, 0, 0, RX_KIND(DESCTYPE_ONE, 2, 0));
 	KUNIT_EXPECT_EQ(test, 0, nic_dirty_rx_begin(w->dev, &w->ring, w->batch, 5));
-	KUNIT_EXPECT_FALSE(test, w->ring.on);
+	KUNIT_EXPECT_FALSE(test, w->ring.enabled);
 
 	new_ring(w, 8, 8, RX_KIND(DESCTYPE_ONE, 2, 0));
 	KUNIT_EXPECT_EQ(test, -EINVAL, nic_dirty_rx_begin(w->dev, &w->ring, w->batch, 0));
-	KUNIT_EXPECT_FALSE(test, w->ring.on);
+	KUNIT_EXPECT_FALSE(test, w->ring.enabled);
 	new_ring(w, 8, 7, RX_KIND(DESCTYPE_ONE, 2, 0));
 	KUNIT_EXPECT_EQ(test, -ERANGE, nic_dirty_rx_begin(w->dev, &w->ring, w->batch, 8));
 	end(w);
@@ -306,7 +307,7 @@ static void test_refused(struct kunit *test)
 			nic_dirty_rx_scan(w->dev, &w->ring, w->batch, U32_MAX, false));
 	expect_nothing_marked(test);
 	KUNIT_EXPECT_EQ(test, w->ring.tail, 1);
-	KUNIT_EXPECT_EQ(test, w->ring.clean, 6);
+	KUNIT_EXPECT_EQ(test, w->ring.next_to_clean, 6);
 
 	/* Memory that cannot be read */
 	w->error = -EFAULT;
@@ -355,11 +356,12 @@ static void test_hostile(struct kunit *test)
 						chance(w, count + 1), !chance(w, 4));
 			if (ret < 0)
 				KUNIT_EXPECT_EQ(test, ret, -EINVAL);
-			KUNIT_ASSERT_LT(test, w->ring.clean, count);
-			KUNIT_ASSERT_LT(test, w->ring.seen, count);
+			KUNIT_ASSERT_LT(test, w->ring.next_to_clean, count);
+			KUNIT_ASSERT_LT(test, w->ring.next_to_mark, count);
 			KUNIT_ASSERT_LT(test, w->ring.tail, count);
-			KUNIT_ASSERT_LE(test, between(w, w->ring.clean, w->ring.seen),
-					between(w, w->ring.clean, w->ring.tail));
+			KUNIT_ASSERT_LE(test,
+					between(w, w->ring.next_to_clean, w->ring.next_to_mark),
+					between(w, w->ring.next_to_clean, w->ring.tail));
 		}
 		end(w);
 		KUNIT_EXPECT_LE(test, w->longest, max_mark);
@@ -410,7 +412,7 @@ static void walk(struct kunit *test)
 		case 7:
 			KUNIT_ASSERT_EQ(test, 0, scan(w, false));
 			/* It knows all of them, and what it knows is marked. */
-			if (w->ring.clean == w->head && w->back == w->head)
+			if (w->ring.next_to_clean == w->head && w->back == w->head)
 				expect_all_marked(test, "running");
 			if (chance(w, 4))
 				break;
@@ -420,10 +422,12 @@ static void walk(struct kunit *test)
 			break;
 		}
 		KUNIT_ASSERT_EQ(test, w->ring.tail, w->tail);
-		KUNIT_ASSERT_LE(test, between(w, w->ring.clean, w->ring.seen),
-				between(w, w->ring.clean, w->head));
-		KUNIT_ASSERT_LE(test, between(w, w->ring.clean, w->head),
-				between(w, w->ring.clean, w->tail));
+		KUNIT_ASSERT_LE(test,
+				between(w, w->ring.next_to_clean, w->ring.next_to_mark),
+				between(w, w->ring.next_to_clean, w->head));
+		KUNIT_ASSERT_LE(test,
+				between(w, w->ring.next_to_clean, w->head),
+				between(w, w->ring.next_to_clean, w->tail));
 	}
 
 	/* Stopped with some only begun, or disabled */
@@ -488,8 +492,8 @@ static void test_tx(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, tx_scan(w, false, false));
 	expect_all_marked(test, "around the end");
 	expect_exact(test);
-	KUNIT_EXPECT_EQ(test, w->ring.given, 0);
-	KUNIT_EXPECT_EQ(test, w->ring.clean, 10);
+	KUNIT_EXPECT_EQ(test, w->ring.outstanding, 0);
+	KUNIT_EXPECT_EQ(test, w->ring.next_to_clean, 10);
 
 	/* As many as the ring has, between two scans: the head is where it was. */
 	while (w->given_back < 14 + 640) {
@@ -498,10 +502,10 @@ static void test_tx(struct kunit *test)
 		send_some(w, 320);
 		write_back(w, 320, false);
 	}
-	KUNIT_EXPECT_EQ(test, w->head, w->ring.clean);
+	KUNIT_EXPECT_EQ(test, w->head, w->ring.next_to_clean);
 	KUNIT_EXPECT_EQ(test, 0, tx_scan(w, false, false));
 	expect_all_marked(test, "a whole ring");
-	KUNIT_EXPECT_EQ(test, w->ring.given, 0);
+	KUNIT_EXPECT_EQ(test, w->ring.outstanding, 0);
 
 	/* Where it says how far it is: only then, and only if it was asked to. */
 	bitmap_zero(w->marked, PAGES);
@@ -527,7 +531,7 @@ static void test_tx(struct kunit *test)
 
 	/* It is disabled, or reset, before it was looked at again. */
 	new_ring(w, 64, 0, 0);
-	w->ring.head_copy = HEAD_COPY | TDWB_ENABLE;
+	w->ring.head_wb = HEAD_COPY | TDWB_ENABLE;
 	KUNIT_EXPECT_EQ(test, 0, nic_dirty_tx_begin(&w->ring));
 	w->tail = 5;
 	KUNIT_EXPECT_EQ(test, 0, nic_dirty_tx_post(&w->ring, w->tail));
@@ -538,13 +542,13 @@ static void test_tx(struct kunit *test)
 
 	new_ring(w, 0, 0, 0);
 	KUNIT_EXPECT_EQ(test, 0, nic_dirty_tx_begin(&w->ring));
-	KUNIT_EXPECT_FALSE(test, w->ring.on);
+	KUNIT_EXPECT_FALSE(test, w->ring.enabled);
 	new_ring(w, 8, 8, 0);
 	KUNIT_EXPECT_EQ(test, -EINVAL, nic_dirty_tx_begin(&w->ring));
 	new_ring(w, 8, 7, 0);
 	w->ring.tail = 8;
 	KUNIT_EXPECT_EQ(test, -EINVAL, nic_dirty_tx_begin(&w->ring));
-	KUNIT_EXPECT_FALSE(test, w->ring.on);
+	KUNIT_EXPECT_FALSE(test, w->ring.enabled);
 }
 
 static void walk_tx(struct kunit *test, bool copy)

@@ -137,7 +137,7 @@ static void new_ring(struct world *w, u32 count, u32 at, u32 srrctl)
 		.count = count,
 		.srrctl = srrctl,
 		.tail = at,
-		.clean = at,
+		.next_to_clean = at,
 	};
 }
 
