@@ -25,7 +25,7 @@ static bool tracking = true;
 module_param(tracking, bool, 0644);
 MODULE_PARM_DESC(tracking, "While a VF is migrated, say which memory it writes; otherwise all counts as written. Decided when the VF is opened");
 
-/* Nothing but counters, see nic_counter_rw() */
+/* Nothing but counters, see nic_counters_rw() */
 static const struct vfio_mediate_range ranges[] = {
 	{ VF_COUNTERS, 0xc },
 	{ VF_COUNTERS + 0x24, 0x4 },
@@ -110,7 +110,7 @@ static int nic_mediate_open(struct pci_dev *pdev, struct vfio_mediate_device *de
 	vf->nic = nic;
 	vf->n = pci_iov_vf_id(pdev);
 	nic_vf_open(nic, vf->n);
-	nic_begin_counters(vf);
+	nic_counters_reset(vf);
 	dev->handle = vf;
 	mutex_lock(&nic->vf_lock);
 	nic->vf[vf->n].dev = dev;
@@ -139,7 +139,7 @@ static void nic_mediate_release(struct vfio_mediate_device *dev)
 	nic_vf_close(vf->nic, vf->n);
 	nic_v2p_release(dev);
 	nic_dirty_free(vf);
-	kfree(vf->state);
+	kfree(vf->loading);
 	kfree(vf->saving);
 	kfree(vf);
 }
@@ -151,7 +151,7 @@ static int nic_mediate_rw(struct vfio_mediate_device *dev, struct vfio_mediate_a
 	struct nic_mediated *m = dev->handle;
 
 	if (access->offset < VF_RX_QUEUES)
-		return nic_counter_rw(dev, access);
+		return nic_counters_rw(dev, access);
 	if (access->write && m->dirty)
 		return nic_dirty_write(dev, access);
 

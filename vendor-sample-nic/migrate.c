@@ -60,7 +60,7 @@ static const u16 vf_counters[NIC_COUNTERS] = {
 	0xf10, 0xf14, 0xf18, 0xf34, 0xf3c, 0xf40, 0xf44, 0xf48, 0xf50,
 };
 
-static int vf_read(struct vfio_mediate_device *dev, u32 reg, u32 *val)
+static int nic_vf_read(struct vfio_mediate_device *dev, u32 reg, u32 *val)
 {
 	struct vfio_mediate_access access = {
 		.region = VFIO_PCI_BAR0_REGION_INDEX,
@@ -75,7 +75,7 @@ static int vf_read(struct vfio_mediate_device *dev, u32 reg, u32 *val)
 	return ret;
 }
 
-static int vf_write(struct vfio_mediate_device *dev, u32 reg, u32 val)
+static int nic_vf_write(struct vfio_mediate_device *dev, u32 reg, u32 val)
 {
 	struct vfio_mediate_access access = {
 		.region = VFIO_PCI_BAR0_REGION_INDEX,
@@ -89,27 +89,27 @@ static int vf_write(struct vfio_mediate_device *dev, u32 reg, u32 val)
 	return vfio_mediate_default_rw(dev, &access);
 }
 
-static int vf_read_all(struct vfio_mediate_device *dev, const u16 *regs, unsigned int n, u32 base,
-		       __le32 *vals)
+static int nic_vf_read_regs(struct vfio_mediate_device *dev, const u16 *regs, unsigned int n,
+			    u32 base, __le32 *vals)
 {
 	int ret = 0;
 	u32 val;
 
 	for (; n && !ret; n--) {
-		ret = vf_read(dev, base + *regs++, &val);
+		ret = nic_vf_read(dev, base + *regs++, &val);
 		*vals++ = cpu_to_le32(val);
 	}
 
 	return ret;
 }
 
-static int vf_write_all(struct vfio_mediate_device *dev, const u16 *regs, unsigned int n, u32 base,
-			const __le32 *vals)
+static int nic_vf_write_regs(struct vfio_mediate_device *dev, const u16 *regs, unsigned int n,
+			     u32 base, const __le32 *vals)
 {
 	int ret = 0;
 
 	for (; n && !ret; n--)
-		ret = vf_write(dev, base + *regs++, le32_to_cpu(*vals++));
+		ret = nic_vf_write(dev, base + *regs++, le32_to_cpu(*vals++));
 
 	return ret;
 }
@@ -121,7 +121,7 @@ static int nic_read_counter(struct vfio_mediate_device *dev, u32 reg, u32 *val)
 	unsigned int i;
 	int ret;
 
-	ret = vf_read(dev, reg, val);
+	ret = nic_vf_read(dev, reg, val);
 	for (i = 0; i < NIC_COUNTERS; i++)
 		if (vf_counters[i] == reg)
 			*val += READ_ONCE(m->counter_base[i]);
@@ -130,7 +130,7 @@ static int nic_read_counter(struct vfio_mediate_device *dev, u32 reg, u32 *val)
 }
 
 /* Counters cannot be written, so those of the other device are added to these. */
-int nic_counter_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access)
+int nic_counters_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access)
 {
 	u32 reg = ALIGN_DOWN(access->offset, 4), val;
 	int ret;
@@ -150,7 +150,7 @@ int nic_counter_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *
 }
 
 /* Counters cannot be cleared: subtract what the former user has counted. */
-void nic_begin_counters(struct nic_mediated *m)
+void nic_counters_reset(struct nic_mediated *m)
 {
 	unsigned int i;
 
@@ -163,8 +163,8 @@ void nic_v2p_release(struct vfio_mediate_device *dev)
 {
 	u32 cleared;
 
-	if (!vf_write(dev, V2PMAILBOX, 0))
-		vf_read(dev, V2PMAILBOX, &cleared);
+	if (!nic_vf_write(dev, V2PMAILBOX, 0))
+		nic_vf_read(dev, V2PMAILBOX, &cleared);
 }
 
 /* Nothing is pending but what the VF's driver has not looked at yet. */
@@ -174,7 +174,7 @@ static int nic_v2p_latch(struct vfio_mediate_device *dev)
 	u32 val;
 	int ret;
 
-	ret = vf_read(dev, V2PMAILBOX, &val);
+	ret = nic_vf_read(dev, V2PMAILBOX, &val);
 	if (ret)
 		return ret;
 
@@ -189,14 +189,14 @@ static int nic_v2p_latch(struct vfio_mediate_device *dev)
 	return 0;
 }
 
-static int nic_quiesce(struct vfio_mediate_device *dev)
+static int nic_migrate_quiesce(struct vfio_mediate_device *dev)
 {
 	struct nic_mediated *m = dev->handle;
 
 	return nic_vf_stop(m->nic, m->n, false);
 }
 
-static int nic_stop_vf(struct vfio_mediate_device *dev)
+static int nic_migrate_stop(struct vfio_mediate_device *dev)
 {
 	struct nic_mediated *m = dev->handle;
 	bool quiesced = READ_ONCE(m->nic->vf[m->n].stopped);
@@ -219,30 +219,30 @@ static int nic_stop_vf(struct vfio_mediate_device *dev)
  * The interrupts that were pending, or would have been: one more does no harm. A queue
  * of QEMU's model goes on only when its tail is written.
  */
-static int nic_kick(struct vfio_mediate_device *dev)
+static int nic_raise_pending(struct vfio_mediate_device *dev)
 {
 	unsigned int queue;
 	u32 ivar, val, vectors = 0;
 	int ret;
 
-	ret = vf_read(dev, VTIVAR, &ivar);
+	ret = nic_vf_read(dev, VTIVAR, &ivar);
 	/* Receive and transmit, of two queues */
 	for (queue = 0; queue < 4; queue++)
 		if (ivar & VTIVAR_VALID(queue))
 			vectors |= BIT(VTIVAR_VECTOR(ivar, queue));
 	if (!ret)
-		ret = vf_write(dev, VTEICS, vectors);
+		ret = nic_vf_write(dev, VTEICS, vectors);
 
 	for (queue = 0; queue < 2 && !ret; queue++) {
-		ret = vf_read(dev, VF_TDT + VF_QUEUE(queue), &val);
+		ret = nic_vf_read(dev, VF_TDT + VF_QUEUE(queue), &val);
 		if (!ret)
-			ret = vf_write(dev, VF_TDT + VF_QUEUE(queue), val);
+			ret = nic_vf_write(dev, VF_TDT + VF_QUEUE(queue), val);
 	}
 
 	return ret;
 }
 
-static int nic_run(struct vfio_mediate_device *dev)
+static int nic_migrate_run(struct vfio_mediate_device *dev)
 {
 	struct nic_mediated *m = dev->handle;
 	bool frozen = READ_ONCE(m->nic->vf[m->n].frozen);
@@ -252,7 +252,7 @@ static int nic_run(struct vfio_mediate_device *dev)
 	if (ret)
 		return ret;
 
-	ret = nic_kick(dev);
+	ret = nic_raise_pending(dev);
 	if (ret && nic_vf_stop(m->nic, m->n, frozen))
 		return -ENOTRECOVERABLE;
 
@@ -264,9 +264,11 @@ static int nic_save_queues(struct vfio_mediate_device *dev, void *data)
 	struct nic_rec_queues *rec = data;
 	int ret;
 
-	ret = vf_read_all(dev, queue_regs, NIC_QUEUE_REGS, VF_QUEUE(0), rec->reg[0]);
+	ret = nic_vf_read_regs(dev, queue_regs, NIC_QUEUE_REGS, VF_QUEUE(0), rec->reg[0]);
+	if (ret)
+		return ret;
 
-	return ret ? ret : vf_read_all(dev, queue_regs, NIC_QUEUE_REGS, VF_QUEUE(1), rec->reg[1]);
+	return nic_vf_read_regs(dev, queue_regs, NIC_QUEUE_REGS, VF_QUEUE(1), rec->reg[1]);
 }
 
 static int nic_save_vf(struct vfio_mediate_device *dev, void *data)
@@ -277,11 +279,11 @@ static int nic_save_vf(struct vfio_mediate_device *dev, void *data)
 	unsigned int i;
 	int ret;
 
-	ret = vf_read_all(dev, vf_regs, NIC_VF_REGS, 0, rec->reg);
+	ret = nic_vf_read_regs(dev, vf_regs, NIC_VF_REGS, 0, rec->reg);
 	if (!ret)
 		ret = nic_v2p_latch(dev);
 	if (!ret)
-		ret = vf_read(dev, V2PMAILBOX, &val);
+		ret = nic_vf_read(dev, V2PMAILBOX, &val);
 	if (ret)
 		return ret;
 
@@ -375,7 +377,7 @@ static const struct {
 /* What a destination can check while the VF runs: filters, and first whose they are */
 static const u16 early_records[] = { NIC_REC_GUEST, NIC_REC_FILTERS };
 
-static u64 nic_state_size(struct vfio_mediate_device *dev)
+static u64 nic_migrate_size(struct vfio_mediate_device *dev)
 {
 	unsigned int type;
 	u64 size = 0;
@@ -401,7 +403,7 @@ static int nic_record_changed(struct vfio_mediate_device *dev, unsigned int type
 	if (ret)
 		return ret;
 
-	return !(saving->sent.have & BIT(type)) ||
+	return !(saving->sent.present & BIT(type)) ||
 	       memcmp((void *)&saving->sent + records[type].offset, now, records[type].size);
 }
 
@@ -421,12 +423,12 @@ static int nic_save_changed(struct vfio_mediate_device *dev, unsigned int type,
 	record->length = records[type].size;
 	memcpy(record->data, (void *)&saving->now + records[type].offset, record->length);
 	memcpy((void *)&saving->sent + records[type].offset, record->data, record->length);
-	saving->sent.have |= BIT(type);
+	saving->sent.present |= BIT(type);
 
 	return 1;
 }
 
-static int nic_save_as(struct vfio_mediate_device *dev, u32 *version, u64 *features)
+static int nic_migrate_save_as(struct vfio_mediate_device *dev, u32 *version, u64 *features)
 {
 	struct nic_mediated *m = dev->handle;
 
@@ -437,7 +439,7 @@ static int nic_save_as(struct vfio_mediate_device *dev, u32 *version, u64 *featu
 	return 0;
 }
 
-static int nic_save_begin(struct vfio_mediate_device *dev)
+static int nic_migrate_save_begin(struct vfio_mediate_device *dev)
 {
 	struct nic_mediated *m = dev->handle;
 
@@ -446,7 +448,7 @@ static int nic_save_begin(struct vfio_mediate_device *dev)
 	return m->saving ? 0 : -ENOMEM;
 }
 
-static void nic_save_end(struct vfio_mediate_device *dev)
+static void nic_migrate_save_end(struct vfio_mediate_device *dev)
 {
 	struct nic_mediated *m = dev->handle;
 
@@ -454,7 +456,7 @@ static void nic_save_end(struct vfio_mediate_device *dev)
 	m->saving = NULL;
 }
 
-static int nic_save(struct vfio_mediate_device *dev, struct vfio_mediate_record *record)
+static int nic_migrate_save(struct vfio_mediate_device *dev, struct vfio_mediate_record *record)
 {
 	struct nic_mediated *m = dev->handle;
 	int ret = 0;
@@ -469,7 +471,7 @@ static int nic_save(struct vfio_mediate_device *dev, struct vfio_mediate_record 
 	return ret;
 }
 
-static int nic_pre_copy(struct vfio_mediate_device *dev, struct vfio_mediate_record *record)
+static int nic_migrate_pre_copy(struct vfio_mediate_device *dev, struct vfio_mediate_record *record)
 {
 	struct nic_mediated *m = dev->handle;
 	unsigned int i;
@@ -481,7 +483,7 @@ static int nic_pre_copy(struct vfio_mediate_device *dev, struct vfio_mediate_rec
 	return ret;
 }
 
-static void nic_pre_copy_size(struct vfio_mediate_device *dev, u64 *initial, u64 *changed)
+static void nic_migrate_pre_copy_size(struct vfio_mediate_device *dev, u64 *initial, u64 *changed)
 {
 	struct nic_mediated *m = dev->handle;
 	unsigned int i, type;
@@ -490,24 +492,24 @@ static void nic_pre_copy_size(struct vfio_mediate_device *dev, u64 *initial, u64
 		type = early_records[i];
 		if (nic_record_changed(dev, type) <= 0)
 			continue;
-		if (m->saving->sent.have & BIT(type))
+		if (m->saving->sent.present & BIT(type))
 			*changed += records[type].size;
 		else
 			*initial += records[type].size;
 	}
 }
 
-static int nic_load_begin(struct vfio_mediate_device *dev, u32 version, u64 features)
+static int nic_migrate_load_begin(struct vfio_mediate_device *dev, u32 version, u64 features)
 {
 	struct nic_mediated *m = dev->handle;
 
-	if (!m->state) {
-		m->state = kzalloc(sizeof(*m->state), GFP_KERNEL_ACCOUNT);
-		if (!m->state)
+	if (!m->loading) {
+		m->loading = kzalloc(sizeof(*m->loading), GFP_KERNEL_ACCOUNT);
+		if (!m->loading)
 			return -ENOMEM;
 	}
-	m->state->have = 0;
-	m->state->pre_copy = features & NIC_FEATURE_PRE_COPY;
+	m->loading->present = 0;
+	m->loading->pre_copy = features & NIC_FEATURE_PRE_COPY;
 
 	return 0;
 }
@@ -525,7 +527,7 @@ static int nic_report_conflict(struct nic *nic, unsigned int n, const char *what
 /* In pre-copy the source goes on if the VF cannot have them. */
 static int nic_load_filters(struct nic *nic, unsigned int n, const struct nic_state *state)
 {
-	bool known = state->have & BIT(NIC_REC_GUEST);
+	bool known = state->present & BIT(NIC_REC_GUEST);
 	const char *what;
 	uuid_t guest;
 	int ret;
@@ -542,24 +544,25 @@ static int nic_load_filters(struct nic *nic, unsigned int n, const struct nic_st
 	return nic_report_conflict(nic, n, what, ret);
 }
 
-static int nic_load(struct vfio_mediate_device *dev, const struct vfio_mediate_record *record)
+static int nic_migrate_load(struct vfio_mediate_device *dev,
+			    const struct vfio_mediate_record *record)
 {
 	struct nic_mediated *m = dev->handle;
-	struct nic_state *state = m->state;
+	struct nic_state *state = m->loading;
 	unsigned int type = record->type;
 	int ret;
 
 	if (!type || type >= ARRAY_SIZE(records))
 		return -EOPNOTSUPP;
 	/* What has changed since it was sent in pre-copy comes again. */
-	if (state->have & BIT(type) && !state->pre_copy)
+	if (state->present & BIT(type) && !state->pre_copy)
 		return -EINVAL;
 
 	ret = vfio_mediate_take_record(record, (void *)state + records[type].offset,
 				       records[type].size, records[type].size);
 	if (ret)
 		return ret;
-	state->have |= BIT(type);
+	state->present |= BIT(type);
 
 	return type == NIC_REC_FILTERS ? nic_load_filters(m->nic, m->n, state) : 0;
 }
@@ -573,7 +576,7 @@ static int nic_apply_filters(struct nic *nic, unsigned int n, const struct nic_s
 	uuid_t guest;
 	int ret;
 
-	if (state->have & BIT(NIC_REC_GUEST)) {
+	if (state->present & BIT(NIC_REC_GUEST)) {
 		import_uuid(&guest, state->guest.id);
 		nic_pool_set_guest(nic, n, &guest);
 	}
@@ -597,11 +600,13 @@ static int nic_apply_queue(struct vfio_mediate_device *dev, unsigned int queue,
 {
 	int ret;
 
-	ret = vf_write(dev, VF_RXDCTL + VF_QUEUE(queue), 0);
+	ret = nic_vf_write(dev, VF_RXDCTL + VF_QUEUE(queue), 0);
 	if (!ret)
-		ret = vf_write(dev, VF_TXDCTL + VF_QUEUE(queue), 0);
+		ret = nic_vf_write(dev, VF_TXDCTL + VF_QUEUE(queue), 0);
+	if (ret)
+		return ret;
 
-	return ret ? ret : vf_write_all(dev, queue_regs, NIC_QUEUE_REGS, VF_QUEUE(queue), vals);
+	return nic_vf_write_regs(dev, queue_regs, NIC_QUEUE_REGS, VF_QUEUE(queue), vals);
 }
 
 static int nic_apply_registers(struct vfio_mediate_device *dev, const struct nic_state *state)
@@ -610,17 +615,17 @@ static int nic_apply_registers(struct vfio_mediate_device *dev, const struct nic
 	u32 stale;
 	int ret;
 
-	ret = vf_write(dev, VTEIMC, GENMASK(2, 0));
+	ret = nic_vf_write(dev, VTEIMC, GENMASK(2, 0));
 	for (queue = 0; queue < 2 && !ret; queue++)
 		ret = nic_apply_queue(dev, queue, state->queues.reg[queue]);
 	if (!ret)
-		ret = vf_write_all(dev, vf_regs, NIC_VF_REGS, 0, state->vf.reg);
+		ret = nic_vf_write_regs(dev, vf_regs, NIC_VF_REGS, 0, state->vf.reg);
 	/* That this VF was reset some time ago is not for the driver that comes. */
 	if (!ret)
-		ret = vf_read(dev, V2PMAILBOX, &stale);
+		ret = nic_vf_read(dev, V2PMAILBOX, &stale);
 
-	return ret ? ret : vf_write(dev, V2PMAILBOX,
-				    le32_to_cpu(state->vf.mailbox) & V2PMAILBOX_VFU);
+	return ret ? ret : nic_vf_write(dev, V2PMAILBOX,
+					le32_to_cpu(state->vf.mailbox) & V2PMAILBOX_VFU);
 }
 
 static int nic_apply_counters(struct vfio_mediate_device *dev, const struct nic_rec_counters *rec)
@@ -631,21 +636,21 @@ static int nic_apply_counters(struct vfio_mediate_device *dev, const struct nic_
 	u32 val;
 
 	for (i = 0; i < NIC_COUNTERS && !ret; i++) {
-		ret = vf_read(dev, vf_counters[i], &val);
+		ret = nic_vf_read(dev, vf_counters[i], &val);
 		WRITE_ONCE(m->counter_base[i], le32_to_cpu(rec->counter[i]) - val);
 	}
 
 	return ret;
 }
 
-static int nic_apply(struct vfio_mediate_device *dev)
+static int nic_migrate_apply(struct vfio_mediate_device *dev)
 {
 	u32 needed = BIT(NIC_REC_QUEUES) | BIT(NIC_REC_VF) | BIT(NIC_REC_FILTERS);
 	struct nic_mediated *m = dev->handle;
-	struct nic_state *state = m->state;
+	struct nic_state *state = m->loading;
 	int ret;
 
-	if ((state->have & needed) != needed)
+	if ((state->present & needed) != needed)
 		return -EINVAL;
 
 	mutex_lock(&m->nic->vf_lock);
@@ -656,7 +661,7 @@ static int nic_apply(struct vfio_mediate_device *dev)
 	mutex_lock(&m->nic->vf_lock);
 	nic_vf_mask_irqs(m->nic, m->n);
 	mutex_unlock(&m->nic->vf_lock);
-	if (!ret && state->have & BIT(NIC_REC_COUNTERS))
+	if (!ret && state->present & BIT(NIC_REC_COUNTERS))
 		ret = nic_apply_counters(dev, &state->counters);
 
 	return ret;
@@ -666,17 +671,17 @@ const struct vfio_mediate_migration_ops nic_migration_ops = {
 	.version = NIC_STATE_VERSION,
 	.min_version = NIC_STATE_VERSION,
 	.features = NIC_FEATURE_PRE_COPY,
-	.run = nic_run,
-	.quiesce = nic_quiesce,
-	.stop = nic_stop_vf,
-	.size = nic_state_size,
-	.save_as = nic_save_as,
-	.save_begin = nic_save_begin,
-	.save_end = nic_save_end,
-	.save = nic_save,
-	.pre_copy = nic_pre_copy,
-	.pre_copy_size = nic_pre_copy_size,
-	.load_begin = nic_load_begin,
-	.load = nic_load,
-	.apply = nic_apply,
+	.run = nic_migrate_run,
+	.quiesce = nic_migrate_quiesce,
+	.stop = nic_migrate_stop,
+	.size = nic_migrate_size,
+	.save_as = nic_migrate_save_as,
+	.save_begin = nic_migrate_save_begin,
+	.save_end = nic_migrate_save_end,
+	.save = nic_migrate_save,
+	.pre_copy = nic_migrate_pre_copy,
+	.pre_copy_size = nic_migrate_pre_copy_size,
+	.load_begin = nic_migrate_load_begin,
+	.load = nic_migrate_load,
+	.apply = nic_migrate_apply,
 };

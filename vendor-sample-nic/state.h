@@ -96,7 +96,7 @@ struct nic_rec_guest {
 
 /**
  * struct nic_state - All of it, while it is loaded, or as it has been sent
- * @have:	Bits of the records that have come, or have been sent.
+ * @present:	Bits of the records that have come, or have been sent.
  * @pre_copy:	NIC_FEATURE_PRE_COPY is set in what is loaded.
  * @queues:	NIC_REC_QUEUES.
  * @vf:		NIC_REC_VF.
@@ -105,7 +105,7 @@ struct nic_rec_guest {
  * @guest:	NIC_REC_GUEST.
  */
 struct nic_state {
-	u32 have;
+	u32 present;
 	bool pre_copy;
 	struct nic_rec_queues queues;
 	struct nic_rec_vf vf;
@@ -130,7 +130,7 @@ struct nic_saving {
  * struct nic_mediated - A VF that is open
  * @nic:		Its PF.
  * @n:			Its number.
- * @state:		What is being loaded, NULL before that.
+ * @loading:		What is being loaded, NULL before that.
  * @saving:		What has been saved by the migration under way, NULL outside of one.
  * @pre_copy:		Send records while the VF is running.
  * @counter_base:	What is to be added to the device's counters.
@@ -141,7 +141,7 @@ struct nic_saving {
 struct nic_mediated {
 	struct nic *nic;
 	unsigned int n;
-	struct nic_state *state;
+	struct nic_state *loading;
 	struct nic_saving *saving;
 	bool pre_copy;
 	u32 counter_base[NIC_COUNTERS];
@@ -150,9 +150,9 @@ struct nic_mediated {
 
 /* migrate.c */
 extern const struct vfio_mediate_migration_ops nic_migration_ops;
-void nic_begin_counters(struct nic_mediated *m);
+void nic_counters_reset(struct nic_mediated *m);
 void nic_v2p_release(struct vfio_mediate_device *dev);
-int nic_counter_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access);
+int nic_counters_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access);
 
 /* replay.c */
 void nic_filters_save(struct nic *nic, unsigned int pool, struct nic_rec_filters *rec);

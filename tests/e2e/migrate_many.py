@@ -66,8 +66,9 @@ DEVICE = "dev=%di:x64"
 VF = "nic=%di:x64 vf=%si:u32"
 # Of the kernel, where a guest's QEMU can be while it stands still, and whose
 OWNERS = {
-    "nic_quiesce": "sample_nic", "nic_stop_vf": "sample_nic", "nic_save": "sample_nic",
-    "nic_load": "sample_nic", "nic_apply": "sample_nic", "nic_run": "sample_nic",
+    "nic_migrate_quiesce": "sample_nic", "nic_migrate_stop": "sample_nic",
+    "nic_migrate_save": "sample_nic", "nic_migrate_load": "sample_nic",
+    "nic_migrate_apply": "sample_nic", "nic_migrate_run": "sample_nic",
     "nic_dirty_scan": "sample_nic", "nic_vf_stop": "sample_nic",
     "nic_vf_start": "sample_nic", "nic_pool_drain": "sample_nic",
     "vpm_trap_flush": "vfio-pci", "vpm_mig_set_state": "migration",
@@ -80,7 +81,7 @@ OWNERS = {
 ARGUMENTS = {**dict.fromkeys(OWNERS, DEVICE),
              **dict.fromkeys(("nic_vf_stop", "nic_vf_start", "nic_pool_drain"), VF)}
 VIRTIO = {name: ARGUMENTS[name] for name in ("kvm_vm_ioctl",)}
-STOPS, RUNS = ("nic_quiesce", "nic_stop_vf"), ("nic_run",)
+STOPS, RUNS = ("nic_migrate_quiesce", "nic_migrate_stop"), ("nic_migrate_run",)
 PF_LOCK = {"nic_vf_stop", "nic_vf_start"}   # what takes the PF's vf_lock
 DRAINERS = "vpm-drain"      # threads, one for each VF that is tracked
 TIMES = ("took", "slept", "locked", "queued")
