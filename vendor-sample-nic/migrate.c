@@ -9,7 +9,6 @@
 
 #include <linux/moduleparam.h>
 #include <linux/slab.h>
-#include <uapi/linux/vfio.h>
 
 #include "state.h"
 #include "vfio_mediate.h"
@@ -54,109 +53,6 @@ static const u16 vf_regs[NIC_VF_REGS] = {
 	VFPSRTYPE, VTEIAC, VTEIAM, VTEITR(0), VTEITR(1), VTEITR(2), VTIVAR, VTIVAR_MISC,
 	VTEIMS,
 };
-
-/* What the VF has received and sent: all of it, then of that what was looped back */
-static const u16 vf_counters[NIC_COUNTERS] = {
-	0xf10, 0xf14, 0xf18, 0xf34, 0xf3c, 0xf40, 0xf44, 0xf48, 0xf50,
-};
-
-static int nic_vf_read(struct vfio_mediate_device *dev, u32 reg, u32 *val)
-{
-	struct vfio_mediate_access access = {
-		.region = VFIO_PCI_BAR0_REGION_INDEX,
-		.width = 4,
-		.own = true,
-		.offset = reg,
-	};
-	int ret = vfio_mediate_default_rw(dev, &access);
-
-	*val = access.value;
-
-	return ret;
-}
-
-static int nic_vf_write(struct vfio_mediate_device *dev, u32 reg, u32 val)
-{
-	struct vfio_mediate_access access = {
-		.region = VFIO_PCI_BAR0_REGION_INDEX,
-		.width = 4,
-		.write = true,
-		.own = true,
-		.offset = reg,
-		.value = val,
-	};
-
-	return vfio_mediate_default_rw(dev, &access);
-}
-
-static int nic_vf_read_regs(struct vfio_mediate_device *dev, const u16 *regs, unsigned int n,
-			    u32 base, __le32 *vals)
-{
-	int ret = 0;
-	u32 val;
-
-	for (; n && !ret; n--) {
-		ret = nic_vf_read(dev, base + *regs++, &val);
-		*vals++ = cpu_to_le32(val);
-	}
-
-	return ret;
-}
-
-static int nic_vf_write_regs(struct vfio_mediate_device *dev, const u16 *regs, unsigned int n,
-			     u32 base, const __le32 *vals)
-{
-	int ret = 0;
-
-	for (; n && !ret; n--)
-		ret = nic_vf_write(dev, base + *regs++, le32_to_cpu(*vals++));
-
-	return ret;
-}
-
-/* What the VF's driver reads in a counter, here: not zero after a migration. */
-static int nic_read_counter(struct vfio_mediate_device *dev, u32 reg, u32 *val)
-{
-	struct nic_mediated *m = dev->handle;
-	unsigned int i;
-	int ret;
-
-	ret = nic_vf_read(dev, reg, val);
-	for (i = 0; i < NIC_COUNTERS; i++)
-		if (vf_counters[i] == reg)
-			*val += READ_ONCE(m->counter_base[i]);
-
-	return ret;
-}
-
-/* Counters cannot be written, so those of the other device are added to these. */
-int nic_counters_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access)
-{
-	u32 reg = ALIGN_DOWN(access->offset, 4), val;
-	int ret;
-
-	if (access->write)
-		return 0;
-
-	ret = nic_read_counter(dev, reg, &val);
-	access->value = val >> 8 * (access->offset - reg);
-	if (ret || access->width < 8)
-		return ret;
-
-	ret = nic_read_counter(dev, reg + 4, &val);
-	access->value |= (u64)val << 32;
-
-	return ret;
-}
-
-/* Counters cannot be cleared: subtract what the former user has counted. */
-void nic_counters_reset(struct nic_mediated *m)
-{
-	unsigned int i;
-
-	for (i = 0; i < NIC_COUNTERS; i++)
-		m->counter_base[i] = -nic_rd(m->nic, PVF_COUNTER(m->n, vf_counters[i]));
-}
 
 /* No message is on its way any more. Clear the bits that only the VF itself can clear. */
 void nic_v2p_release(struct vfio_mediate_device *dev)
@@ -321,21 +217,6 @@ static int nic_save_filters(struct vfio_mediate_device *dev, void *data)
 	return 0;
 }
 
-static int nic_save_counters(struct vfio_mediate_device *dev, void *data)
-{
-	struct nic_rec_counters *rec = data;
-	unsigned int i;
-	int ret = 0;
-	u32 val;
-
-	for (i = 0; i < NIC_COUNTERS && !ret; i++) {
-		ret = nic_read_counter(dev, vf_counters[i], &val);
-		rec->counter[i] = cpu_to_le32(val);
-	}
-
-	return ret;
-}
-
 static int nic_save_guest(struct vfio_mediate_device *dev, void *data)
 {
 	struct nic_rec_guest *rec = data;
@@ -364,7 +245,7 @@ static const struct {
 		sizeof(struct nic_rec_filters),
 	},
 	[NIC_REC_COUNTERS] = {
-		nic_save_counters, offsetof(struct nic_state, counters),
+		nic_counters_save, offsetof(struct nic_state, counters),
 		sizeof(struct nic_rec_counters),
 		.optional = true,
 	},
@@ -628,21 +509,6 @@ static int nic_apply_registers(struct vfio_mediate_device *dev, const struct nic
 					le32_to_cpu(state->vf.mailbox) & V2PMAILBOX_VFU);
 }
 
-static int nic_apply_counters(struct vfio_mediate_device *dev, const struct nic_rec_counters *rec)
-{
-	struct nic_mediated *m = dev->handle;
-	unsigned int i;
-	int ret = 0;
-	u32 val;
-
-	for (i = 0; i < NIC_COUNTERS && !ret; i++) {
-		ret = nic_vf_read(dev, vf_counters[i], &val);
-		WRITE_ONCE(m->counter_base[i], le32_to_cpu(rec->counter[i]) - val);
-	}
-
-	return ret;
-}
-
 static int nic_migrate_apply(struct vfio_mediate_device *dev)
 {
 	u32 needed = BIT(NIC_REC_QUEUES) | BIT(NIC_REC_VF) | BIT(NIC_REC_FILTERS);
@@ -662,7 +528,7 @@ static int nic_migrate_apply(struct vfio_mediate_device *dev)
 	nic_vf_mask_irqs(m->nic, m->n);
 	mutex_unlock(&m->nic->vf_lock);
 	if (!ret && state->present & BIT(NIC_REC_COUNTERS))
-		ret = nic_apply_counters(dev, &state->counters);
+		ret = nic_counters_apply(dev, &state->counters);
 
 	return ret;
 }

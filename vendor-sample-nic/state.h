@@ -148,11 +148,21 @@ struct nic_mediated {
 	struct nic_dirty *dirty;
 };
 
+/* vf_regs.c */
+int nic_vf_read(struct vfio_mediate_device *dev, u32 reg, u32 *val);
+int nic_vf_write(struct vfio_mediate_device *dev, u32 reg, u32 val);
+int nic_vf_read_regs(struct vfio_mediate_device *dev, const u16 *regs, unsigned int n,
+		     u32 base, __le32 *vals);
+int nic_vf_write_regs(struct vfio_mediate_device *dev, const u16 *regs, unsigned int n,
+		      u32 base, const __le32 *vals);
+int nic_counters_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access);
+void nic_counters_reset(struct nic_mediated *m);
+int nic_counters_save(struct vfio_mediate_device *dev, void *data);
+int nic_counters_apply(struct vfio_mediate_device *dev, const struct nic_rec_counters *rec);
+
 /* migrate.c */
 extern const struct vfio_mediate_migration_ops nic_migration_ops;
-void nic_counters_reset(struct nic_mediated *m);
 void nic_v2p_release(struct vfio_mediate_device *dev);
-int nic_counters_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access);
 
 /* replay.c */
 void nic_filters_save(struct nic *nic, unsigned int pool, struct nic_rec_filters *rec);

@@ -156,7 +156,7 @@ class Trip:
                    "its counters go on: {rx_packets} packets received, "
                    "{tx_packets} sent".format(**counted), str(counted),
                    f"{least} to {most} packets, and no counter that goes back",
-                   "vendor-sample-nic/migrate.c: counters")
+                   "vendor-sample-nic/vf_regs.c: counters")
         self.interrupts()
 
         answered = (self.pings(self.guest.run, PF_ADDRESS),
