@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * debugfs: sample_nic/PF/vfN_stop stops the DMA of a VF (1), whatever its driver does,
- * and lets it go on (0).
+ * debugfs: write 1 to sample_nic/PF/vfN_stop to stop the DMA of a VF, whatever its driver
+ * does, and 0 to start it.
  */
 
 #include <linux/debugfs.h>
@@ -34,6 +34,12 @@ static int nic_stop_set(void *data, u64 val)
 
 DEFINE_DEBUGFS_ATTRIBUTE(nic_stop_fops, nic_stop_get, nic_stop_set, "%llu\n");
 
+/**
+ * nic_debugfs_add() - Create the files of a PF
+ * @nic:	The PF.
+ *
+ * Context: Process context, may sleep.
+ */
 void nic_debugfs_add(struct nic *nic)
 {
 	unsigned int n;
@@ -46,16 +52,32 @@ void nic_debugfs_add(struct nic *nic)
 	}
 }
 
+/**
+ * nic_debugfs_remove() - Remove the files of a PF
+ * @nic:	The PF.
+ *
+ * Context: Process context, may sleep.
+ */
 void nic_debugfs_remove(struct nic *nic)
 {
 	debugfs_remove(nic->debugfs);
 }
 
+/**
+ * nic_debugfs_init() - Create the directory of the driver
+ *
+ * Context: Process context, may sleep.
+ */
 void nic_debugfs_init(void)
 {
 	root = debugfs_create_dir(NIC_NAME, NULL);
 }
 
+/**
+ * nic_debugfs_exit() - Remove the directory of the driver
+ *
+ * Context: Process context, may sleep.
+ */
 void nic_debugfs_exit(void)
 {
 	debugfs_remove(root);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a VF writes to its guest's memory: buffers that it has received into, and
- * descriptors that it has given back. Here is when that is to be looked at; what is
- * seen in the rings is in dirty_ring.c.
+ * Tracking of the memory that a VF writes: receive buffers, and descriptors that it writes
+ * back. This file decides when to look at the rings. dirty_ring.c decides what to mark.
  */
 
 #include <linux/iopoll.h>
@@ -13,11 +12,11 @@
 #include "state.h"
 #include "vfio_mediate.h"
 
-/* Registers of a VF's BAR 0, of its first queue of each kind */
+/* Registers in BAR 0 of a VF, of its first queue pair */
 #define VF_RX_QUEUES		0x2800
 #define VF_TX_QUEUES		0x3800
 #define VF_QUEUE_SIZE		0x100
-#define VF_DCA			0x14	/* RXCTL, TXCTL: no business of ours */
+#define VF_DCA			0x14	/* RXCTL, TXCTL: not tracked */
 #define VF_TAIL			0x18
 #define VF_XDCTL		0x28
 
@@ -28,7 +27,7 @@ static u64 nic_rd64(struct nic *nic, u32 low, u32 high)
 	return nic_rd(nic, low) | (u64)nic_rd(nic, high) << 32;
 }
 
-/* A queue is in use, or about to be: as its registers say. */
+/* Track a queue that is enabled, or about to be, from its registers. */
 static int nic_rx_begin(struct vfio_mediate_device *dev, struct nic_dirty *dirty,
 			struct nic_dirty_ring *ring, u32 q)
 {
@@ -63,8 +62,8 @@ static int nic_tx_begin(struct vfio_mediate_device *dev, struct nic_dirty_ring *
 }
 
 /*
- * A queue is not in use any more. That takes its time with large rings, so that it is
- * left to the next scan: who writes to trapped pages would have to wait.
+ * Retire a ring that is no longer in use. Marking a large ring takes long, and the guest's
+ * driver waits in its write to a trapped page: leave receive rings to the next scan.
  */
 static void nic_dirty_retire(struct vfio_mediate_device *dev, struct nic_dirty *dirty, bool tx,
 			     unsigned int queue)
@@ -83,7 +82,7 @@ static bool nic_queue_enabled(struct nic *nic, bool tx, u32 q)
 	return nic_rd(nic, tx ? TXDCTL(q) : RXDCTL(q)) & XDCTL_ENABLE;
 }
 
-/* The VF's driver enables or disables a queue. Errors are those of the write. */
+/* The VF's driver enables or disables a queue. Return an error of the write only. */
 static int nic_write_xdctl(struct vfio_mediate_device *dev, struct nic_dirty *dirty,
 			   struct vfio_mediate_access *access, bool tx, unsigned int queue)
 {
@@ -94,14 +93,15 @@ static int nic_write_xdctl(struct vfio_mediate_device *dev, struct nic_dirty *di
 	bool enabled, on;
 	int ret;
 
-	/* It may have been reset. */
+	/* The queue may have been reset. */
 	if (!nic_queue_enabled(nic, tx, q))
 		nic_dirty_retire(dev, dirty, tx, queue);
 
 	if (access->value & XDCTL_ENABLE && !ring->enabled) {
 		/*
-		 * The tail is written once the queue is enabled. Until then it has nothing:
-		 * what the tail was for the ring before is none of this one.
+		 * The driver writes the tail once the queue is enabled. Until then the
+		 * queue has no descriptors, as the tail in the register belongs to the
+		 * previous ring.
 		 */
 		nic_wr(nic, tx ? TDT(q) : RDT(q), nic_rd(nic, tx ? TDH(q) : RDH(q)));
 		ret = tx ? nic_tx_begin(dev, ring, q) : nic_rx_begin(dev, dirty, ring, q);
@@ -113,7 +113,7 @@ static int nic_write_xdctl(struct vfio_mediate_device *dev, struct nic_dirty *di
 	if (ret || on)
 		return ret;
 
-	/* It finishes what it has begun. */
+	/* The queue completes the descriptors that it has fetched. */
 	if (read_poll_timeout(nic_queue_enabled, enabled, !enabled, 10, 10000, false, nic, tx, q))
 		dirty->error = dirty->error ?: -ETIMEDOUT;
 	nic_dirty_retire(dev, dirty, tx, queue);
@@ -133,11 +133,17 @@ static int nic_write_tail(struct vfio_mediate_device *dev, struct nic_dirty *dir
 }
 
 /**
- * nic_dirty_write() - The VF's driver writes to one of its queues' registers
+ * nic_dirty_write() - Write a queue register for the VF's driver, and track it
  * @dev:	The VF, which is tracked.
- * @access:	The write, in a page that is trapped.
+ * @access:	Write to a trapped page.
  *
- * Return: 0 when it has been written, or a negative errno.
+ * An error of the tracking is kept for the next scan.
+ *
+ * Context: Process context, may sleep. The caller is serialized with the callbacks of
+ * &struct vfio_mediate_tracking_ops.
+ * Return:
+ * * 0: written.
+ * * Negative errno of vfio_mediate_default_rw(): not written.
  */
 int nic_dirty_write(struct vfio_mediate_device *dev, struct vfio_mediate_access *access)
 {
@@ -149,7 +155,7 @@ int nic_dirty_write(struct vfio_mediate_device *dev, struct vfio_mediate_access 
 	struct nic_dirty_ring *ring;
 	int ret = 0;
 
-	/* Below the first queue's, it is huge. */
+	/* Wraps around to a huge number for registers below those of the first queue. */
 	if (queue >= ARRAY_SIZE(dirty->rx))
 		return vfio_mediate_default_rw(dev, access);
 
@@ -162,7 +168,7 @@ int nic_dirty_write(struct vfio_mediate_device *dev, struct vfio_mediate_access 
 	else if (offset == VF_TAIL)
 		ret = nic_write_tail(dev, dirty, ring, access->value);
 	else if (offset < VF_TAIL && offset != VF_DCA && ring->enabled)
-		ret = -EBUSY;	/* its base and size, while it is in use */
+		ret = -EBUSY;	/* base and size of a ring in use */
 	dirty->error = dirty->error ?: ret;
 
 	return vfio_mediate_default_rw(dev, access);
@@ -187,8 +193,11 @@ static int nic_dirty_begin(struct vfio_mediate_device *dev, struct nic_dirty *di
 }
 
 /**
- * nic_dirty_free() - Forget what is known: nobody wants to know any more
- * @m:		The VF, tracked or not.
+ * nic_dirty_free() - Free the tracking of a VF
+ * @m:	The VF, tracked or not.
+ *
+ * Context: Process context. The caller is serialized with nic_dirty_write() and with the
+ * callbacks of &struct vfio_mediate_tracking_ops.
  */
 void nic_dirty_free(struct nic_mediated *m)
 {
@@ -226,7 +235,7 @@ static int nic_dirty_start(struct vfio_mediate_device *dev)
 		nic_dirty_retire(dev, m->dirty, true, queue);
 	}
 
-	/* What it has now must be known before it gives some of it back. */
+	/* Read the posted buffers before the device writes descriptors back. */
 	ret = nic_vf_hold_rx(m->nic, m->n, true);
 	if (!ret)
 		ret = nic_dirty_begin(dev, m->dirty);
@@ -242,7 +251,10 @@ static int nic_dirty_scan(struct vfio_mediate_device *dev)
 	struct nic_mediated *m = dev->handle;
 	struct nic_dirty *dirty = m->dirty;
 	struct nic *nic = m->nic;
-	/* Looked at after the heads: what it goes on to write is behind them. */
+	/*
+	 * Read after the heads: if DMA is idle by then, all writes up to the heads are in
+	 * memory.
+	 */
 	const bool *quiet = &nic->vf[m->n].dma_idle;
 	struct nic_dirty_ring *rx, *tx;
 	unsigned int queue;
@@ -254,7 +266,7 @@ static int nic_dirty_scan(struct vfio_mediate_device *dev)
 		rx = &dirty->rx[queue];
 		tx = &dirty->tx[queue];
 		q = m->n + NIC_NUM_POOLS * queue;
-		/* A queue that was reset has no head: look afterwards. */
+		/* A reset clears the head: check the enable bit after reading the head. */
 		head = nic_rd(nic, RDH(q));
 		if (!nic_queue_enabled(nic, false, q)) {
 			nic_dirty_retire(dev, dirty, false, queue);
@@ -276,7 +288,7 @@ static int nic_dirty_scan(struct vfio_mediate_device *dev)
 		}
 		more |= nic_dirty_ring_end(dev, &dirty->retired[queue]) > 0;
 	}
-	/* All of the above were ones. */
+	/* All registers above have read as ones. */
 	if (nic_gone(nic))
 		return -ENODEV;
 

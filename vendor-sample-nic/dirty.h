@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * What a VF writes to its guest's memory.
- */
+/* Tracking of the memory that a VF writes. */
 
 #ifndef SAMPLE_NIC_DIRTY_H
 #define SAMPLE_NIC_DIRTY_H
@@ -16,12 +14,12 @@ struct vfio_mediate_access;
 struct vfio_mediate_device;
 
 /**
- * struct nic_dirty - What is known of a VF while it is tracked
- * @rx:		Receive queues.
- * @tx:		Transmit queues.
- * @retired:	What was in @rx before, and is not marked yet.
- * @error:	Something happened after which nothing is known.
- * @desc:	Descriptors as they are in the guest's memory.
+ * struct nic_dirty - Tracking of a VF
+ * @rx:		Receive rings.
+ * @tx:		Transmit rings.
+ * @retired:	Receive rings that are no longer in use, but not completely marked.
+ * @error:	First error. The VF's writes are unknown since then.
+ * @desc:	Buffer for descriptors from the guest's memory.
  */
 struct nic_dirty {
 	struct nic_dirty_ring rx[2];

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Descriptors in a guest's memory, and what a VF writes there.
+ * Rings in a guest's memory, and the memory that a VF writes through them.
  *
- * Which buffers a VF has is read from the receive ring when its tail moves, and before
- * the device sees that: once it has given a descriptor back, the address is gone. That
- * it has given one back is seen in the ring, or from its driver's using it again. All
- * that is called here is called one at a time.
+ * The buffers of a receive ring are read from its descriptors when the tail moves, before
+ * the device sees the new tail. Once the device has written a descriptor back, the address
+ * in it is lost. That a descriptor was written back is seen in the ring, or follows from
+ * the driver's posting it again.
  */
 
 #include <linux/bitfield.h>
@@ -17,12 +17,12 @@
 #include "vfio_mediate.h"
 
 #define DESC_SIZE		sizeof(union nic_rx_desc)
-#define SRRCTL_BSIZEHEADER	GENMASK(13, 8)		/* 64 bytes */
+#define SRRCTL_BSIZEHEADER	GENMASK(13, 8)		/* in units of 64 bytes */
 #define SRRCTL_DESCTYPE		GENMASK(27, 25)
 #define DESCTYPE_LEGACY		0
 #define DESCTYPE_ONE		1
 #define DEFAULT_BUFFER		2048
-#define LEGACY_DD		BIT(0)	/* of byte 12 */
+#define LEGACY_DD		BIT(0)	/* in byte 12 */
 #define TDWB_ENABLE		BIT(0)
 
 static u32 nic_next(const struct nic_dirty_ring *ring, u32 i)
@@ -35,7 +35,7 @@ static u32 nic_distance(const struct nic_dirty_ring *ring, u32 from, u32 to)
 	return to >= from ? to - from : to + ring->count - from;
 }
 
-/* Descriptors from one to before another have been written. */
+/* Mark the descriptors of [from, to). */
 static void nic_mark_descs(struct vfio_mediate_device *dev, const struct nic_dirty_ring *ring,
 			   u32 from, u32 to)
 {
@@ -52,7 +52,7 @@ static u32 nic_desctype(const struct nic_dirty_ring *ring)
 	return FIELD_GET(SRRCTL_DESCTYPE, ring->srrctl);
 }
 
-/* A buffer has been written, or its first bytes. */
+/* Mark the first bytes of a packet buffer, and the header buffer. */
 static void nic_mark_buffers(struct vfio_mediate_device *dev, const struct nic_dirty_ring *ring,
 			     u32 i, u32 length)
 {
@@ -60,7 +60,7 @@ static void nic_mark_buffers(struct vfio_mediate_device *dev, const struct nic_d
 	u32 size = kib ? kib * 1024 : DEFAULT_BUFFER;
 
 	vfio_mediate_mark(dev, ring->posted[i].pkt, min(size, length));
-	/* How a header is split is written in one way by all, read in many. */
+	/* Descriptor types differ in where the header goes: mark the header buffer as well. */
 	if (nic_desctype(ring) > DESCTYPE_ONE)
 		vfio_mediate_mark(dev, ring->posted[i].hdr,
 				  FIELD_GET(SRRCTL_BSIZEHEADER, ring->srrctl) * 64);
@@ -68,7 +68,7 @@ static void nic_mark_buffers(struct vfio_mediate_device *dev, const struct nic_d
 
 static bool nic_desc_done(const struct nic_dirty_ring *ring, const union nic_rx_desc *desc)
 {
-	/* QEMU's model writes advanced ones, whatever it is told. */
+	/* QEMU's model writes back advanced descriptors, whatever the type. */
 	if (nic_desctype(ring) == DESCTYPE_LEGACY)
 		return le16_to_cpu(desc->wb.length) & LEGACY_DD;
 
@@ -76,9 +76,9 @@ static bool nic_desc_done(const struct nic_dirty_ring *ring, const union nic_rx_
 }
 
 /*
- * Bytes in the buffer of one that is back. A driver of 32 bits may have prepared half of it for
- * new use: the half of a header's address that is where the length was, which is 0 when there
- * is no header.
+ * Return the number of bytes in the buffer of a descriptor that was written back, U32_MAX
+ * if it is not known. A 32-bit driver may have refilled half of the descriptor: half of the
+ * header address is in the place of the length, and is 0 if there is no header.
  */
 static u32 nic_rx_length(const struct nic_dirty_ring *ring, const union nic_rx_desc *desc)
 {
@@ -87,7 +87,7 @@ static u32 nic_rx_length(const struct nic_dirty_ring *ring, const union nic_rx_d
 	return nic_desctype(ring) == DESCTYPE_ONE && length ? length : U32_MAX;
 }
 
-/* Up to NIC_DIRTY_BATCH of them, as many as there are in a row. */
+/* Read up to NIC_DIRTY_BATCH descriptors that are contiguous in memory. */
 static int nic_read_descs(struct vfio_mediate_device *dev, const struct nic_dirty_ring *ring,
 			  union nic_rx_desc *desc, u32 from, u32 to, u32 *n)
 {
@@ -98,7 +98,7 @@ static int nic_read_descs(struct vfio_mediate_device *dev, const struct nic_dirt
 				      *n * DESC_SIZE) : 0;
 }
 
-/* The first one that the device has was given back; the descriptor is still to be marked. */
+/* The first outstanding descriptor was written back. The caller marks the descriptor itself. */
 static void nic_rx_complete(struct vfio_mediate_device *dev, struct nic_dirty_ring *ring,
 			    u32 length)
 {
@@ -108,6 +108,21 @@ static void nic_rx_complete(struct vfio_mediate_device *dev, struct nic_dirty_ri
 	ring->next_to_clean = nic_next(ring, ring->next_to_clean);
 }
 
+/**
+ * nic_dirty_rx_post() - Read the buffers that the driver posts
+ * @dev:	The VF.
+ * @ring:	The ring, enabled.
+ * @desc:	Buffer for NIC_DIRTY_BATCH descriptors.
+ * @tail:	The new tail.
+ *
+ * Called before the device sees the new tail.
+ *
+ * Context: Process context, may sleep. The caller serializes all calls.
+ * Return:
+ * * 0: success.
+ * * -ERANGE: the tail is not in the ring.
+ * * Other negative errno of vfio_mediate_read().
+ */
 int nic_dirty_rx_post(struct vfio_mediate_device *dev, struct nic_dirty_ring *ring,
 		      union nic_rx_desc *desc, u32 tail)
 {
@@ -122,7 +137,7 @@ int nic_dirty_rx_post(struct vfio_mediate_device *dev, struct nic_dirty_ring *ri
 		if (ret)
 			return ret;
 		for (i = 0; i < n; i++) {
-			/* A ring is never full: its driver must have got this one back. */
+			/* A ring is never full: the driver has got this descriptor back. */
 			if (nic_next(ring, ring->tail) == ring->next_to_clean)
 				nic_rx_complete(dev, ring, U32_MAX);
 			ring->posted[ring->tail].pkt = le64_to_cpu(desc[i].read.pkt_addr);
@@ -135,10 +150,29 @@ int nic_dirty_rx_post(struct vfio_mediate_device *dev, struct nic_dirty_ring *ri
 	return 0;
 }
 
+/**
+ * nic_dirty_rx_begin() - Track a receive ring
+ * @dev:	The VF.
+ * @ring:	The ring. Members base, count and srrctl are set, and next_to_clean to the
+ *		head of the device. All others are zero.
+ * @desc:	Buffer for NIC_DIRTY_BATCH descriptors.
+ * @tail:	Tail of the device.
+ *
+ * Called when the queue is in use, or about to be enabled. A ring without descriptors is
+ * not tracked.
+ *
+ * Context: Process context, may sleep. The caller serializes all calls.
+ * Return:
+ * * 0: success.
+ * * -EINVAL: the head is not in the ring.
+ * * -ERANGE: the tail is not in the ring.
+ * * -ENOMEM: out of memory.
+ * * Other negative errno of vfio_mediate_read().
+ */
 int nic_dirty_rx_begin(struct vfio_mediate_device *dev, struct nic_dirty_ring *ring,
 		       union nic_rx_desc *desc, u32 tail)
 {
-	/* Nothing can be received. */
+	/* A ring without descriptors receives nothing. */
 	if (!ring->count)
 		return 0;
 	if (ring->next_to_clean >= ring->count)
@@ -154,6 +188,24 @@ int nic_dirty_rx_begin(struct vfio_mediate_device *dev, struct nic_dirty_ring *r
 	return nic_dirty_rx_post(dev, ring, desc, tail);
 }
 
+/**
+ * nic_dirty_rx_scan() - Mark receive buffers and descriptors that were written
+ * @dev:	The VF.
+ * @ring:	The ring, enabled.
+ * @desc:	Buffer for NIC_DIRTY_BATCH descriptors.
+ * @head:	Head of the device.
+ * @stopped:	The device writes no more: mark all that it may have written.
+ *
+ * The head may be ahead of the device's writes. The driver may have refilled a descriptor,
+ * and not moved the tail yet. Each call handles up to NIC_DIRTY_BATCH descriptors.
+ *
+ * Context: Process context, may sleep. The caller serializes all calls.
+ * Return:
+ * * 0: done.
+ * * 1: there is more to mark, call again.
+ * * -EINVAL: the device does not own all descriptors before the head.
+ * * Other negative errno of vfio_mediate_read().
+ */
 int nic_dirty_rx_scan(struct vfio_mediate_device *dev, struct nic_dirty_ring *ring,
 		      union nic_rx_desc *desc, u32 head, bool stopped)
 {
@@ -173,7 +225,10 @@ int nic_dirty_rx_scan(struct vfio_mediate_device *dev, struct nic_dirty_ring *ri
 	if (i == n && ring->next_to_clean != head)
 		return 1;
 
-	/* The others are looked at again; only of one that has stopped it is known at once. */
+	/*
+	 * The device may still write to buffers up to the head: mark them, and again once
+	 * their descriptors are written back. If it is stopped, this is final.
+	 */
 	if (stopped)
 		ring->next_to_mark = ring->next_to_clean;
 	nic_mark_descs(dev, ring, ring->next_to_mark, head);
@@ -185,6 +240,19 @@ int nic_dirty_rx_scan(struct vfio_mediate_device *dev, struct nic_dirty_ring *ri
 	return 0;
 }
 
+/**
+ * nic_dirty_tx_begin() - Track a transmit ring
+ * @ring:	The ring. Members base, count, tail and head_wb are set, and next_to_clean
+ *		to the head of the device. All others are zero.
+ *
+ * Called when the queue is in use, or about to be enabled. A ring without descriptors is
+ * not tracked.
+ *
+ * Context: Process context, may sleep. The caller serializes all calls.
+ * Return:
+ * * 0: success.
+ * * -EINVAL: the head or the tail is not in the ring.
+ */
 int nic_dirty_tx_begin(struct nic_dirty_ring *ring)
 {
 	if (!ring->count)
@@ -198,6 +266,18 @@ int nic_dirty_tx_begin(struct nic_dirty_ring *ring)
 	return 0;
 }
 
+/**
+ * nic_dirty_tx_post() - Count the descriptors that the driver posts
+ * @ring:	The ring, enabled.
+ * @tail:	The new tail.
+ *
+ * Called before the device sees the new tail.
+ *
+ * Context: Process context, may sleep. The caller serializes all calls.
+ * Return:
+ * * 0: success.
+ * * -ERANGE: the tail is not in the ring.
+ */
 int nic_dirty_tx_post(struct nic_dirty_ring *ring, u32 tail)
 {
 	if (tail >= ring->count)
@@ -215,7 +295,21 @@ static void nic_mark_head_wb(struct vfio_mediate_device *dev, const struct nic_d
 		vfio_mediate_mark(dev, ring->head_wb & ~(u64)TDWB_ENABLE, sizeof(u32));
 }
 
-/* The device writes to those that it has sent, at some time before it is stopped. */
+/**
+ * nic_dirty_tx_scan() - Mark descriptors that were sent
+ * @dev:	The VF.
+ * @ring:	The ring, enabled.
+ * @head:	Head of the device.
+ * @head_wb:	TDWBAL and TDWBAH of the device, see &struct nic_dirty_ring.
+ * @stopped:	The device writes no more: mark all that it may have written.
+ *
+ * The device may write back a descriptor that it has sent at any time until it is stopped.
+ *
+ * Context: Process context, may sleep. The caller serializes all calls.
+ * Return:
+ * * 0: success.
+ * * -EINVAL: the head is not in the ring.
+ */
 int nic_dirty_tx_scan(struct vfio_mediate_device *dev, struct nic_dirty_ring *ring, u32 head,
 		      u64 head_wb, bool stopped)
 {
@@ -241,6 +335,19 @@ int nic_dirty_tx_scan(struct vfio_mediate_device *dev, struct nic_dirty_ring *ri
 	return 0;
 }
 
+/**
+ * nic_dirty_ring_end() - End the tracking of a ring
+ * @dev:	The VF.
+ * @ring:	The ring, enabled or not.
+ *
+ * Called when the queue is no longer in use. Mark all that it may have written. Each call
+ * handles up to NIC_DIRTY_BATCH buffers.
+ *
+ * Context: Process context, may sleep. The caller serializes all calls.
+ * Return:
+ * * 0: done. The ring is all zero.
+ * * 1: there is more to mark, call again.
+ */
 int nic_dirty_ring_end(struct vfio_mediate_device *dev, struct nic_dirty_ring *ring)
 {
 	unsigned int n;

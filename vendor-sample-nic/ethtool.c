@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What ethtool shows and changes. */
+/* ethtool operations of the PF */
 
 #include <linux/ethtool.h>
 #include <linux/linkmode.h>
@@ -110,7 +110,7 @@ static int nic_set_ringparam(struct net_device *netdev, struct ethtool_ringparam
 	nic_stop(netdev);
 	ret = nic_open(netdev);
 	if (ret) {
-		/* There was memory for the old sizes a moment ago. */
+		/* The previous rings fitted into memory a moment ago. */
 		nic->rx_descs = rx;
 		nic->tx_descs = tx;
 		if (nic_open(netdev))
@@ -120,14 +120,14 @@ static int nic_set_ringparam(struct net_device *netdev, struct ethtool_ringparam
 	return ret;
 }
 
-/* All registers of a table of count, from the first, stride bytes apart. */
+/* A table of count registers, stride bytes apart */
 struct nic_reg_table {
 	u32 first;
 	u32 count;
 	u32 stride;
 };
 
-/* None whose reading changes something. */
+/* No register has side effects on read. */
 static const struct nic_reg_table reg_tables[] = {
 	{ CTRL, 1 }, { STATUS, 1 }, { CTRL_EXT, 1 }, { RCTL, 1 }, { TCTL, 1 }, { RXCSUM, 1 },
 	{ GPIE, 1 }, { EIMS, 1 }, { IMS, 1 }, { IVAR(0), 8, 4 }, { IVAR_MISC, 1 },

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which frames go to which pool: addresses, multicast hashes, VLANs, and whether
- * the pool is enabled at all. The registers are always written from what is in
- * struct nic, so that a reset of the device loses nothing.
+ * Receive filters: addresses, multicast hashes, VLANs, and the enable bits of pools.
+ * Registers are always programmed from struct nic, so that a reset of the device loses
+ * nothing.
  */
 
 #include <linux/delay.h>
@@ -11,7 +11,7 @@
 
 #include "nic.h"
 
-/* The pool that an address belongs to, or NULL. */
+/* Return the pool that an address belongs to, or NULL. */
 static struct nic_pool *nic_mac_owner(struct nic *nic, const u8 *mac)
 {
 	struct nic_pool *owner = NULL;
@@ -35,7 +35,10 @@ static struct nic_pool *nic_mac_owner(struct nic *nic, const u8 *mac)
 	return owner;
 }
 
-/* A pool gives up an address to the administrator and to its own guest, if suspended. */
+/*
+ * May pool p take an address? A suspended pool gives it up to the administrator and to the
+ * same guest.
+ */
 static bool nic_mac_available(struct nic *nic, const struct nic_pool *p, const u8 *mac, bool admin)
 {
 	const struct nic_pool *owner = nic_mac_owner(nic, mac);
@@ -48,7 +51,7 @@ static bool nic_mac_available(struct nic *nic, const struct nic_pool *p, const u
 
 static void nic_write_mac(struct nic *nic, unsigned int pool, unsigned int slot)
 {
-	/* The first address after a reset is the PF's: so are the first ones here. */
+	/* The PF has the first receive address after a reset, so its addresses come first. */
 	unsigned int n = (pool + 1) % NIC_NUM_POOLS * NIC_POOL_MACS + slot;
 	const u8 *mac = nic->pool[pool].mac[slot];
 	u32 ral = n < 16 ? RAL(n) : RAL_16(n - 16);
@@ -57,18 +60,21 @@ static void nic_write_mac(struct nic *nic, unsigned int pool, unsigned int slot)
 
 	if (nic_mac_owner(nic, mac) == &nic->pool[pool])
 		high = RAH_AV | FIELD_PREP(RAH_POOLSEL, BIT(pool)) | get_unaligned_le16(mac + 4);
-	/* Frames for an address that nobody has go to the wire, be it for a moment. */
+	/*
+	 * Leave a correct entry alone. While no entry matches, frames for the address go to
+	 * the wire.
+	 */
 	if (nic_rd(nic, ral) == low && nic_rd(nic, ral + 4) == high)
 		return;
 
-	/* Not valid while its two halves do not match. */
+	/* Invalidate the entry while its two halves do not match. */
 	nic_wr(nic, ral + 4, 0);
 	nic_flush(nic);
 	nic_wr(nic, ral, low);
 	nic_wr(nic, ral + 4, high);
 }
 
-/* An address has another pool now, or none. Nothing happens to those in use. */
+/* Program suspended pools again after an address has moved. Entries of running pools stay. */
 static void nic_write_suspended_macs(struct nic *nic)
 {
 	unsigned int pool, slot;
@@ -94,8 +100,8 @@ static void nic_write_vlan(struct nic *nic, unsigned int n)
 }
 
 /*
- * There is one multicast table for all pools: what any of them wants. What the device has
- * already is not written again, unless it was reset.
+ * Program the multicast table, which all pools share. Skip words that have not changed,
+ * unless the device was reset (all).
  */
 static void nic_write_hashes(struct nic *nic, bool all)
 {
@@ -133,7 +139,7 @@ static void nic_write_pool(struct nic *nic, unsigned int pool)
 		vmolr |= VMOLR_AUPE;
 	if (!bitmap_empty(p->mta, NIC_MTA_BITS))
 		vmolr |= VMOLR_ROMPE;
-	/* The card needs no full table for these two, QEMU's model does. */
+	/* QEMU's model also needs the full tables of nic_write_hashes() for these two. */
 	if (p->mc_promisc)
 		vmolr |= VMOLR_MPME | VMOLR_ROMPE;
 	if (p->uc_promisc)
@@ -145,7 +151,12 @@ static void nic_write_pool(struct nic *nic, unsigned int pool)
 	nic_wr(nic, VMVIR(pool), p->port_vlan ? VMVIR_VLANA_DEFAULT | p->port_vlan : 0);
 }
 
-/* Write all that a reset of the device has cleared. */
+/**
+ * nic_filters_write() - Program all filters after a reset of the device
+ * @nic:	The PF.
+ *
+ * Context: Any but hard interrupts. Takes filter_lock.
+ */
 void nic_filters_write(struct nic *nic)
 {
 	unsigned int i, slot;
@@ -162,6 +173,12 @@ void nic_filters_write(struct nic *nic)
 	spin_unlock_bh(&nic->filter_lock);
 }
 
+/**
+ * nic_filters_init() - Initialize the filters of a PF
+ * @nic:	The PF.
+ *
+ * Context: Called by probe, before anything else uses the filters.
+ */
 void nic_filters_init(struct nic *nic)
 {
 	unsigned int i;
@@ -172,7 +189,13 @@ void nic_filters_init(struct nic *nic)
 	nic->pool[NIC_PF_POOL].vlan_strip = true;
 }
 
-/* Bring the registers in line with what has been changed in the pool. */
+/**
+ * nic_pool_write() - Program the filters of a pool after &struct nic_pool has changed
+ * @nic:	The PF.
+ * @pool:	Number of the pool.
+ *
+ * Context: Any but hard interrupts. The caller holds filter_lock.
+ */
 void nic_pool_write(struct nic *nic, unsigned int pool)
 {
 	lockdep_assert_held(&nic->filter_lock);
@@ -181,7 +204,10 @@ void nic_pool_write(struct nic *nic, unsigned int pool)
 	nic_write_hashes(nic, false);
 }
 
-/* What is received with a priority but without a VLAN has VLAN 0. */
+/*
+ * Leave all VLANs but the port VLAN. Without a port VLAN, stay in VLAN 0, which is the VLAN
+ * of frames that have a priority only.
+ */
 static void nic_leave_vlans(struct nic *nic, unsigned int pool)
 {
 	unsigned int i;
@@ -196,7 +222,15 @@ static void nic_leave_vlans(struct nic *nic, unsigned int pool)
 	}
 }
 
-/* Forget what the driver of a VF has asked for; the administrator's VLAN stays. */
+/**
+ * nic_pool_reset() - Drop all requests of a VF's driver
+ * @nic:	The PF.
+ * @pool:	Number of the pool.
+ *
+ * The first address and the administrator's VLAN stay.
+ *
+ * Context: Any but hard interrupts. Takes filter_lock.
+ */
 void nic_pool_reset(struct nic *nic, unsigned int pool)
 {
 	struct nic_pool *p = &nic->pool[pool];
@@ -237,15 +271,18 @@ static int nic_assign_mac(struct nic *nic, unsigned int pool, unsigned int slot,
 }
 
 /**
- * nic_pool_set_mac() - Give an address to a pool, or take it away
+ * nic_pool_set_mac() - Assign an address to a pool for the administrator
  * @nic:	The PF.
- * @pool:	The pool.
- * @slot:	Which of its addresses.
- * @mac:	The address; zero to take it away.
+ * @pool:	Number of the pool.
+ * @slot:	Index in &nic_pool.mac.
+ * @mac:	Address, or zero to remove the one in @slot.
  *
- * For the administrator, who may take it from a pool that is suspended.
+ * The administrator may take an address from a suspended pool.
  *
- * Return: 0, or -EADDRINUSE if another pool has it that is not suspended.
+ * Context: Any but hard interrupts. Takes filter_lock.
+ * Return:
+ * * 0: success.
+ * * -EADDRINUSE: the address belongs to another pool, which is not suspended.
  */
 int nic_pool_set_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac)
 {
@@ -253,14 +290,17 @@ int nic_pool_set_mac(struct nic *nic, unsigned int pool, unsigned int slot, cons
 }
 
 /**
- * nic_pool_request_mac() - Give an address to the pool of a VF whose driver asks for it
+ * nic_pool_request_mac() - Assign an address to a pool for the driver of its VF
  * @nic:	The PF.
- * @pool:	The pool.
- * @slot:	Which of its addresses.
- * @mac:	The address; zero to take it away.
+ * @pool:	Number of the pool.
+ * @slot:	Index in &nic_pool.mac.
+ * @mac:	Address, or zero to remove the one in @slot.
  *
- * Return: 0, or -EADDRINUSE if another pool has it, unless that one is suspended and
- * served the same guest.
+ * Context: Any but hard interrupts. Takes filter_lock.
+ * Return:
+ * * 0: success.
+ * * -EADDRINUSE: the address belongs to another pool, which is not suspended or serves
+ *   another guest.
  */
 int nic_pool_request_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac)
 {
@@ -268,13 +308,16 @@ int nic_pool_request_mac(struct nic *nic, unsigned int pool, unsigned int slot, 
 }
 
 /**
- * nic_pool_check_mac() - Could a pool have an address once its guest is there?
+ * nic_pool_check_mac() - Check whether a guest can bring an address to a pool
  * @nic:	The PF.
- * @pool:	The pool.
+ * @pool:	Number of the pool.
  * @mac:	The address.
- * @guest:	The guest, which may still be in another pool.
+ * @guest:	ID of the guest, which another pool may still serve.
  *
- * Return: 0, or -EADDRINUSE if it belongs to the pool of another guest.
+ * Context: Any but hard interrupts. Takes filter_lock.
+ * Return:
+ * * 0: yes.
+ * * -EADDRINUSE: the address belongs to a pool of another guest.
  */
 int nic_pool_check_mac(struct nic *nic, unsigned int pool, const u8 *mac, const uuid_t *guest)
 {
@@ -290,10 +333,12 @@ int nic_pool_check_mac(struct nic *nic, unsigned int pool, const u8 *mac, const 
 }
 
 /**
- * nic_pool_set_guest() - Say which guest a VF serves
+ * nic_pool_set_guest() - Set the guest that a VF serves
  * @nic:	The PF.
- * @pool:	The VF's pool.
- * @guest:	ID from a state that is loaded; NULL for a new guest.
+ * @pool:	Number of the pool.
+ * @guest:	ID from a loaded state, or NULL for a new guest.
+ *
+ * Context: Any but hard interrupts. Takes filter_lock.
  */
 void nic_pool_set_guest(struct nic *nic, unsigned int pool, const uuid_t *guest)
 {
@@ -323,12 +368,14 @@ static void nic_write_pool_macs(struct nic *nic, unsigned int pool, bool suspend
 }
 
 /**
- * nic_pool_suspend() - The VF of a pool is stopped
+ * nic_pool_suspend() - Mark the pool of a stopped VF as suspended
  * @nic:	The PF.
- * @pool:	The pool.
+ * @pool:	Number of the pool.
  *
- * Until nic_pool_resume(), the administrator or another pool of the same guest may take
- * its addresses. Frames for an address that has not been taken are dropped.
+ * Until nic_pool_resume(), the administrator or another pool of the same guest may take its
+ * addresses. Frames for an address that was not taken are dropped.
+ *
+ * Context: Any but hard interrupts. Takes filter_lock.
  */
 void nic_pool_suspend(struct nic *nic, unsigned int pool)
 {
@@ -338,13 +385,16 @@ void nic_pool_suspend(struct nic *nic, unsigned int pool)
 }
 
 /**
- * nic_pool_resume() - The VF of a pool goes on
+ * nic_pool_resume() - Mark the pool of a VF as running again
  * @nic:	The PF.
- * @pool:	The pool.
- * @back:	Take addresses back from a suspended pool of the same guest. If false,
- *		resume only if no address has been taken.
+ * @pool:	Number of the pool.
+ * @back:	true: take addresses back from a suspended pool of the same guest. false:
+ *		resume only if no address was taken.
  *
- * Return: 0, or -EADDRINUSE when another pool has one: the pool remains suspended.
+ * Context: Any but hard interrupts. Takes filter_lock.
+ * Return:
+ * * 0: success.
+ * * -EADDRINUSE: another pool has an address. The pool remains suspended.
  */
 int nic_pool_resume(struct nic *nic, unsigned int pool, bool back)
 {
@@ -393,12 +443,13 @@ static int nic_join_vlan(struct nic *nic, unsigned int pool, u16 vid, bool on)
 }
 
 /**
- * nic_pool_num_vlans() - Count the VLANs that a pool is in
+ * nic_pool_num_vlans() - Count the VLANs of a pool
  * @nic:	The PF.
- * @pool:	The pool.
- * @except:	A VLAN that does not count. VLAN 0 never does.
+ * @pool:	Number of the pool.
+ * @except:	VLAN to leave out. VLAN 0 is never counted.
  *
- * Return: their number.
+ * Context: Any but hard interrupts. Takes filter_lock.
+ * Return: Number of VLANs.
  */
 unsigned int nic_pool_num_vlans(struct nic *nic, unsigned int pool, u16 except)
 {
@@ -415,13 +466,16 @@ unsigned int nic_pool_num_vlans(struct nic *nic, unsigned int pool, u16 except)
 }
 
 /**
- * nic_pool_set_vlan() - Let a pool into a VLAN, or out
+ * nic_pool_set_vlan() - Let a pool join a VLAN or leave it
  * @nic:	The PF.
- * @pool:	The pool.
+ * @pool:	Number of the pool.
  * @vid:	The VLAN.
- * @on:		Which of the two.
+ * @on:		true: join. false: leave.
  *
- * Return: 0, or -ENOSPC when the device knows as many VLANs as it can.
+ * Context: Any but hard interrupts. Takes filter_lock.
+ * Return:
+ * * 0: success.
+ * * -ENOSPC: the VLAN table is full.
  */
 int nic_pool_set_vlan(struct nic *nic, unsigned int pool, u16 vid, bool on)
 {
@@ -439,12 +493,17 @@ int nic_pool_set_vlan(struct nic *nic, unsigned int pool, u16 vid, bool on)
 }
 
 /**
- * nic_pool_set_port_vlan() - Put all frames of a pool into a VLAN, out of all others
+ * nic_pool_set_port_vlan() - Tag all frames of a pool with a VLAN
  * @nic:	The PF.
- * @pool:	The pool.
- * @tci:	VLAN and priority; 0 for untagged frames.
+ * @pool:	Number of the pool.
+ * @tci:	VLAN and priority, or 0 for untagged frames.
  *
- * Return: 0 or -ENOSPC, as above.
+ * The pool leaves all other VLANs.
+ *
+ * Context: Any but hard interrupts. Takes filter_lock.
+ * Return:
+ * * 0: success.
+ * * -ENOSPC: the VLAN table is full.
  */
 int nic_pool_set_port_vlan(struct nic *nic, unsigned int pool, u16 tci)
 {
@@ -462,7 +521,17 @@ int nic_pool_set_port_vlan(struct nic *nic, unsigned int pool, u16 tci)
 	return ret;
 }
 
-/* The device itself clears a VF's bits when the VF is reset. */
+/**
+ * nic_pool_enable() - Enable or disable reception and transmission of a pool
+ * @nic:	The PF.
+ * @pool:	Number of the pool.
+ * @rx:		Enable reception.
+ * @tx:		Enable transmission.
+ *
+ * A reset of a VF clears its bits in the device.
+ *
+ * Context: Any but hard interrupts. Takes filter_lock.
+ */
 void nic_pool_enable(struct nic *nic, unsigned int pool, bool rx, bool tx)
 {
 	u32 vfre, vfte;
@@ -480,7 +549,7 @@ void nic_pool_enable(struct nic *nic, unsigned int pool, bool rx, bool tx)
 	spin_unlock_bh(&nic->filter_lock);
 }
 
-/* Longer than a frame takes at 1 Gb/s, interrupt moderation left out. */
+/* Do the heads of the rings stand still for longer than a frame takes at 1 Gb/s? */
 static bool nic_pool_idle(struct nic *nic, unsigned int pool, bool tx_too)
 {
 	u32 tx[2], rx[2];
@@ -498,15 +567,18 @@ static bool nic_pool_idle(struct nic *nic, unsigned int pool, bool tx_too)
 }
 
 /**
- * nic_pool_drain() - Wait until a pool that is not enabled does no more DMA
+ * nic_pool_drain() - Wait until a disabled pool does no DMA
  * @nic:	The PF.
- * @pool:	The pool.
- * @tx:		Not only of what it receives.
+ * @pool:	Number of the pool.
+ * @tx:		Wait for transmission too, not for reception only.
  *
- * The device completes what it has fetched; the heads of the rings stand still
- * when it has.
+ * The device completes the descriptors that it has fetched. Then the heads of the rings
+ * stand still.
  *
- * Return: 0 or -ETIMEDOUT.
+ * Context: Process context, may sleep.
+ * Return:
+ * * 0: no DMA is in flight.
+ * * -ETIMEDOUT: the heads still move after 100 ms.
  */
 int nic_pool_drain(struct nic *nic, unsigned int pool, bool tx)
 {
@@ -516,7 +588,15 @@ int nic_pool_drain(struct nic *nic, unsigned int pool, bool tx)
 				 tx);
 }
 
-/* Bits 47:36 of the address: the table's default, with RCTL.MO = 0. */
+/**
+ * nic_multicast_hash() - Hash a multicast address
+ * @mac:	The address.
+ *
+ * Takes bits 47:36 of the address, as the device does with RCTL.MO = 0.
+ *
+ * Context: Any.
+ * Return: Index of the bit in the multicast table.
+ */
 unsigned int nic_multicast_hash(const u8 *mac)
 {
 	return (mac[4] >> 4 | mac[5] << 4) & (NIC_MTA_BITS - 1);

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The device as a whole: reset, what is programmed once after it, PHY, statistics.
- */
+/* The device as a whole: reset, initial programming, PHY and statistics. */
 
 #include <linux/delay.h>
 #include <linux/ethtool.h>
@@ -10,7 +8,7 @@
 
 #include "nic.h"
 
-/* Between drivers of the device's functions, then between them and firmware. */
+/* Get the semaphore of the drivers of both functions, then the one of drivers and firmware. */
 static int nic_get_semaphore(struct nic *nic)
 {
 	u32 val;
@@ -65,7 +63,7 @@ static void nic_put_phy(struct nic *nic)
 		nic_put_semaphore(nic);
 }
 
-/* One operation of the MDI interface; the PHY of each port has address 1. */
+/* Do one operation of the MDI interface. The PHY of each port has address 1. */
 static int nic_mdic(struct nic *nic, u32 op)
 {
 	bool taken;
@@ -85,18 +83,49 @@ static int nic_mdic(struct nic *nic, u32 op)
 	return val & MDIC_E ? -EIO : FIELD_GET(MDIC_DATA, val);
 }
 
+/**
+ * nic_phy_read() - Read a register of the PHY
+ * @nic:	The PF.
+ * @reg:	Register, MII_*.
+ *
+ * Context: Process context, may sleep.
+ * Return:
+ * * Value of the register.
+ * * Negative errno: the PHY does not respond.
+ */
 int nic_phy_read(struct nic *nic, unsigned int reg)
 {
 	return nic_mdic(nic, MDIC_OP_READ | FIELD_PREP(MDIC_REGADD, reg));
 }
 
+/**
+ * nic_phy_write() - Write a register of the PHY
+ * @nic:	The PF.
+ * @reg:	Register, MII_*.
+ * @val:	Value to write.
+ *
+ * Context: Process context, may sleep.
+ * Return:
+ * * Not negative: success.
+ * * Negative errno: the PHY does not respond.
+ */
 int nic_phy_write(struct nic *nic, unsigned int reg, u16 val)
 {
 	return nic_mdic(nic, MDIC_OP_WRITE | FIELD_PREP(MDIC_REGADD, reg) |
 			FIELD_PREP(MDIC_DATA, val));
 }
 
-/* The link comes up, and LSC with it, when the partner has answered. */
+/**
+ * nic_phy_autoneg() - Restart autonegotiation
+ * @nic:	The PF.
+ *
+ * The device raises LSC when the link comes up.
+ *
+ * Context: Process context, may sleep.
+ * Return:
+ * * 0: success.
+ * * Negative errno: the PHY does not respond.
+ */
 int nic_phy_autoneg(struct nic *nic)
 {
 	int ret = nic_phy_read(nic, MII_BMCR);
@@ -110,6 +139,15 @@ int nic_phy_autoneg(struct nic *nic)
 	return ret < 0 ? ret : 0;
 }
 
+/**
+ * nic_read_link() - Read the state of the link
+ * @nic:	The PF.
+ * @speed:	Speed in Mb/s, SPEED_UNKNOWN if the link is down.
+ * @duplex:	DUPLEX_*, DUPLEX_UNKNOWN if the link is down.
+ *
+ * Context: Any.
+ * Return: Whether the link is up.
+ */
 bool nic_read_link(struct nic *nic, int *speed, int *duplex)
 {
 	static const int speeds[] = { SPEED_10, SPEED_100, SPEED_1000, SPEED_1000 };
@@ -127,11 +165,16 @@ bool nic_read_link(struct nic *nic, int *speed, int *duplex)
 }
 
 /**
- * nic_hw_reset() - Stop all DMA and interrupts and reset the device
- * @nic: The PF.
+ * nic_hw_reset() - Stop all DMA and interrupts, and reset the device
+ * @nic:	The PF.
  *
- * VFs find RSTI in their mailbox from now until nic_hw_start(). The device loads
- * its MAC address from the NVM into the first receive address.
+ * The order is: mask interrupts, disable receive and transmit, disable PCIe mastering and
+ * wait for pending requests, reset, wait until the NVM is read.
+ *
+ * VFs read RSTI in their mailbox until nic_hw_start(). The device loads its MAC address
+ * from the NVM into the first receive address.
+ *
+ * Context: Process context, may sleep. Takes stats_lock.
  */
 void nic_hw_reset(struct nic *nic)
 {
@@ -157,7 +200,7 @@ void nic_hw_reset(struct nic *nic)
 	nic_wr(nic, EIMC, ~0);
 	nic_rd(nic, ICR);
 
-	/* The counters of VFs start from zero again. */
+	/* The counters of VFs restart at zero. */
 	spin_lock_bh(&nic->stats_lock);
 	for (i = 0; i < NIC_MAX_VFS; i++)
 		nic->vf[i].last = (struct nic_vf_stats){};
@@ -172,11 +215,11 @@ static void nic_start_interrupts(struct nic *nic)
 
 	nic_wr(nic, GPIE, GPIE_MSIX_MODE | GPIE_EIAME | GPIE_PBA | GPIE_NSICR);
 
-	/* A queue's vector is masked by its interrupt, and unmasked by NAPI. */
+	/* The interrupt of a queue masks its own vector. NAPI unmasks it. */
 	nic_wr(nic, EIAC, vectors);
 	nic_wr(nic, EIAM, vectors);
 
-	/* All queues of the PF's pool are in one register. */
+	/* One register has all queues of the PF's pool. */
 	for (i = 0; i < nic->num_queues; i++) {
 		ivar |= (i | IVAR_VALID) << (i * IVAR_HIGH + IVAR_RX);
 		ivar |= (i | IVAR_VALID) << (i * IVAR_HIGH + IVAR_TX);
@@ -190,7 +233,10 @@ static void nic_start_interrupts(struct nic *nic)
 	nic_wr(nic, EIMS, BIT(nic->num_queues));
 }
 
-/* From RDBAL(q) and TDBAL(q). The enable bit first: then the others may be written. */
+/*
+ * Offsets from RDBAL(q) and TDBAL(q), in the order in which to write them. The enable bit
+ * comes first: the other registers may be written while the queue is disabled.
+ */
 static const u8 rx_regs[NIC_RX_REGS] = {
 	0x28, 0x00, 0x04, 0x08,		/* RXDCTL, RDBAL, RDBAH, RDLEN */
 	0x0c, 0x10, 0x14, 0x18,		/* SRRCTL, RDH, RXCTL, RDT */
@@ -201,7 +247,7 @@ static const u8 tx_regs[NIC_TX_REGS] = {
 	0x10, 0x14, 0x18, 0x38, 0x3c,	/* TDH, TXCTL, TDT, TDWBAL, TDWBAH */
 };
 
-/* The PF's own queue: nobody has written to it since the reset. */
+/* Read the defaults from the PF's queue, which nothing has written since the reset. */
 static void nic_read_queue_defaults(struct nic *nic)
 {
 	unsigned int i;
@@ -213,11 +259,13 @@ static void nic_read_queue_defaults(struct nic *nic)
 }
 
 /**
- * nic_hw_clear_vf() - Clear all registers that a user of a VF can write
+ * nic_hw_clear_vf() - Clear all registers that the user of a VF can write
  * @nic:	The PF.
- * @n:		The VF. It was reset, or is being closed.
+ * @n:		Number of the VF, which was reset or is being closed.
  *
- * A reset of the VF does not clear them, except for the enable bits in QEMU's model.
+ * A reset of the VF does not clear them. In QEMU's model it clears the enable bits only.
+ *
+ * Context: Process context. The caller holds vf_lock.
  */
 void nic_hw_clear_vf(struct nic *nic, unsigned int n)
 {
@@ -233,7 +281,7 @@ void nic_hw_clear_vf(struct nic *nic, unsigned int n)
 
 	nic_wr(nic, EIMC, EIMS_VF(n));
 	nic_wr(nic, EICR, EIMS_VF(n));
-	/* In QEMU's model all of these read as what was written last. */
+	/* In QEMU's model all of these read as the last value written. */
 	nic_wr(nic, PVTEICS(n), 0);
 	nic_wr(nic, PVTEIMS(n), 0);
 	nic_wr(nic, PVTEIMC(n), 0);
@@ -247,7 +295,7 @@ void nic_hw_clear_vf(struct nic *nic, unsigned int n)
 	nic_wr(nic, PSRTYPE(n), 0);
 }
 
-/* VMDq, and within the PF's pool RSS. */
+/* Enable VMDq, and RSS within the PF's pool. */
 static void nic_start_pools(struct nic *nic)
 {
 	u32 key[10], reta = 0;
@@ -266,7 +314,10 @@ static void nic_start_pools(struct nic *nic)
 	nic_wr(nic, MRQC, MRQC_VMDQ_RSS | MRQC_RSS_IPV4 | MRQC_RSS_IPV4_TCP | MRQC_RSS_IPV6 |
 	       MRQC_RSS_IPV6_TCP);
 
-	/* A pool without receive buffers must not hold up the others. */
+	/*
+	 * Drop frames of a pool without receive buffers, so that it does not block the
+	 * others.
+	 */
 	nic_wr(nic, QDE, GENMASK(15, 0));
 	nic_wr(nic, VFRE, 0);
 	nic_wr(nic, VFTE, 0);
@@ -278,16 +329,18 @@ static void nic_start_pools(struct nic *nic)
 
 /**
  * nic_hw_start() - Program the device after a reset
- * @nic: The PF.
+ * @nic:	The PF.
  *
- * When it returns the device runs, VFs may use their mailboxes, the link is being
- * negotiated, and no pool is enabled.
+ * When this function returns, the device runs and autonegotiation is under way. VFs may use
+ * their mailboxes. No pool is enabled.
+ *
+ * Context: Process context, may sleep. Takes filter_lock.
  */
 void nic_hw_start(struct nic *nic)
 {
 	u32 ctrl = nic_rd(nic, CTRL);
 
-	/* The link is what the PHY says, without flow control. */
+	/* The PHY determines speed and duplex. Flow control is off. */
 	ctrl &= ~(CTRL_FRCSPD | CTRL_FRCDPX | CTRL_GIO_MASTER_DISABLE);
 	nic_wr(nic, CTRL, ctrl | CTRL_SLU);
 
@@ -297,7 +350,7 @@ void nic_hw_start(struct nic *nic)
 	nic_wr(nic, RXCSUM, RXCSUM_IPOFLD | RXCSUM_TUOFLD | RXCSUM_PCSD);
 	nic_wr(nic, RPLOLR, RPLOLR_STRVLAN | RPLOLR_STRCRC);
 	nic_wr(nic, RLPML, NIC_MAX_FRAME);
-	/* Half duplex may be negotiated. */
+	/* Collision parameters, as autonegotiation may end in half duplex. */
 	nic_wr(nic, TCTL, TCTL_EN | TCTL_PSP | TCTL_RTLC | FIELD_PREP(TCTL_CT, 15) |
 	       FIELD_PREP(TCTL_COLD, 64));
 	nic_wr(nic, RCTL, RCTL_RXEN | RCTL_LPE | RCTL_BAM | RCTL_VFE | RCTL_SECRC);
@@ -312,7 +365,12 @@ void nic_hw_start(struct nic *nic)
 		pci_warn(nic->pdev, "the PHY does not answer\n");
 }
 
-/* The firmware has the device to itself. */
+/**
+ * nic_hw_release() - Hand the device over to the firmware
+ * @nic:	The PF.
+ *
+ * Context: Any.
+ */
 void nic_hw_release(struct nic *nic)
 {
 	nic_wr(nic, CTRL_EXT, nic_rd(nic, CTRL_EXT) & ~CTRL_EXT_DRV_LOAD);
@@ -321,8 +379,8 @@ void nic_hw_release(struct nic *nic)
 struct nic_hw_stat {
 	const char *name;
 	u32 reg;
-	u32 high;	/* register of the upper half */
-	size_t total;	/* where it counts in struct rtnl_link_stats64 */
+	u32 high;	/* register of the upper 32 bits, or 0 */
+	size_t total;	/* offset in struct rtnl_link_stats64, or 0 */
 };
 
 #define TOTAL(member)	offsetof(struct rtnl_link_stats64, member)
@@ -346,11 +404,24 @@ static const struct nic_hw_stat hw_stats[] = {
 	{ "rx_oversize", ROC },
 };
 
+/**
+ * nic_num_hw_stats() - Count the counters in &nic.hw_stats
+ *
+ * Context: Any.
+ * Return: Number of counters.
+ */
 unsigned int nic_num_hw_stats(void)
 {
 	return ARRAY_SIZE(hw_stats);
 }
 
+/**
+ * nic_hw_stat_name() - Name a counter in &nic.hw_stats
+ * @i:	Index of the counter.
+ *
+ * Context: Any.
+ * Return: Its name for ethtool.
+ */
 const char *nic_hw_stat_name(unsigned int i)
 {
 	return hw_stats[i].name;
@@ -364,7 +435,14 @@ static void nic_update_vf_stat(struct nic *nic, u64 *sum, u64 *last, u32 reg)
 	*last = now;
 }
 
-/* Context: any but hard interrupts. */
+/**
+ * nic_update_stats() - Read the counters of the device and add them up
+ * @nic:	The PF.
+ *
+ * Counters of the device are cleared on read. Counters of VFs wrap around.
+ *
+ * Context: Any but hard interrupts. Takes stats_lock.
+ */
 void nic_update_stats(struct nic *nic)
 {
 	unsigned int i;
@@ -393,7 +471,15 @@ unlock:
 	spin_unlock_bh(&nic->stats_lock);
 }
 
-/* Add what the device has counted; packets and bytes are counted by the rings. */
+/**
+ * nic_add_hw_stats() - Add the counters of the device to the netdev's statistics
+ * @nic:	The PF.
+ * @stats:	Statistics to add to.
+ *
+ * Packets and bytes are counted by the rings, see nic_get_stats64().
+ *
+ * Context: Any but hard interrupts. Takes stats_lock.
+ */
 void nic_add_hw_stats(struct nic *nic, struct rtnl_link_stats64 *stats)
 {
 	unsigned int i;

@@ -1,16 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The mailbox of each VF, as igbvf speaks it: 16 words of memory, bits to own them,
- * to say that there is a message, and that it was taken. What the PF has to say goes
- * out here; what the VF asks for is requests.c's.
+ * The PF's side of the VFs' mailboxes, in the protocol of igbvf.
+ *
+ * A mailbox has 16 words of memory and a register. The bits of the register own the memory,
+ * say that there is a message, and acknowledge a message. This file owns mailboxes and
+ * sends messages. requests.c handles the messages of VFs.
  */
 
 #include <linux/unaligned.h>
 
 #include "mailbox.h"
 
-#define MBX_TIMEOUT_US		5000	/* until it is taken from a VF that keeps it */
+#define MBX_TIMEOUT_US		5000	/* time for which a VF may own its mailbox */
 
+/**
+ * nic_mbx_try() - Ask once for the memory of a mailbox
+ * @nic:	The PF.
+ * @n:		Number of the VF.
+ *
+ * Context: Process context. The caller holds vf_lock.
+ * Return: P2VMAILBOX. P2VMAILBOX_PFU is set if the PF owns the memory.
+ */
 u32 nic_mbx_try(struct nic *nic, unsigned int n)
 {
 	nic_wr(nic, P2VMAILBOX(n), P2VMAILBOX_PFU);
@@ -18,9 +28,19 @@ u32 nic_mbx_try(struct nic *nic, unsigned int n)
 	return nic_rd(nic, P2VMAILBOX(n));
 }
 
-/*
- * Own the memory of a mailbox. A driver has it for a moment, to write a message. It is not
- * waited for, as vf_lock is held: after -EAGAIN the work item comes again, after its pause.
+/**
+ * nic_mbx_acquire() - Own the memory of a mailbox
+ * @nic:	The PF.
+ * @n:		Number of the VF.
+ *
+ * The VF's driver owns the memory while it writes a message. Do not wait for the driver, as
+ * vf_lock is held: the work item tries again after its pause.
+ *
+ * Context: Process context. The caller holds vf_lock.
+ * Return:
+ * * 0: the PF owns the memory.
+ * * -EAGAIN: the VF owns it. Try again from the work item.
+ * * -ETIMEDOUT: the VF has owned it for too long.
  */
 int nic_mbx_acquire(struct nic *nic, unsigned int n)
 {
@@ -39,7 +59,15 @@ int nic_mbx_acquire(struct nic *nic, unsigned int n)
 	return -ETIMEDOUT;
 }
 
-/* The mailbox is owned, and is no longer after this. */
+/**
+ * nic_mbx_send() - Send a message and release the mailbox
+ * @nic:	The PF.
+ * @n:		Number of the VF.
+ * @msg:	The message.
+ * @words:	Number of words in @msg.
+ *
+ * Context: Process context. The caller holds vf_lock. The PF owns the mailbox.
+ */
 void nic_mbx_send(struct nic *nic, unsigned int n, const u32 *msg, unsigned int words)
 {
 	unsigned int i;
@@ -49,6 +77,13 @@ void nic_mbx_send(struct nic *nic, unsigned int n, const u32 *msg, unsigned int 
 	nic_wr(nic, P2VMAILBOX(n), P2VMAILBOX_STS);
 }
 
+/**
+ * nic_mbx_clear() - Zero the memory of a mailbox
+ * @nic:	The PF.
+ * @n:		Number of the VF.
+ *
+ * Context: Process context. The caller holds vf_lock. The PF owns the mailbox.
+ */
 void nic_mbx_clear(struct nic *nic, unsigned int n)
 {
 	unsigned int i;
@@ -58,11 +93,13 @@ void nic_mbx_clear(struct nic *nic, unsigned int n)
 }
 
 /**
- * nic_mbx_reset() - Clear the mailbox of a VF, and requests in it
+ * nic_mbx_reset() - Clear the mailbox of a VF and its pending events
  * @nic:	The PF.
- * @n:		The VF, which is being closed.
+ * @n:		Number of the VF.
  *
- * Context: vf_lock is held.
+ * Called when the VF is closed.
+ *
+ * Context: Process context. The caller holds vf_lock.
  */
 void nic_mbx_reset(struct nic *nic, unsigned int n)
 {
@@ -74,14 +111,17 @@ void nic_mbx_reset(struct nic *nic, unsigned int n)
 }
 
 /**
- * nic_vf_notify() - Tell a VF how things stand
+ * nic_vf_notify() - Tell a VF's driver the state of its VF
  * @nic:	The PF.
- * @n:		The VF.
+ * @n:		Number of the VF.
  *
- * Its driver takes the link for up when it reads CTS. When it reads NACK, it resets
- * the VF and starts over.
+ * Send a control message. CTS tells the driver that the link is up. NACK tells it to reset
+ * the VF and to start over.
  *
- * Context: vf_lock is held.
+ * If the VF owns its mailbox, the work item sends the message later. A frozen VF, or one
+ * that waits for a reset reply, gets no message.
+ *
+ * Context: Process context. The caller holds vf_lock.
  */
 void nic_vf_notify(struct nic *nic, unsigned int n)
 {
@@ -105,7 +145,7 @@ void nic_vf_notify(struct nic *nic, unsigned int n)
 	if (ret)
 		return;
 
-	/* What it has asked is still to be read, and about to be answered. */
+	/* The VF's request is still to be read. The reply to it has the state. */
 	if (nic_rd(nic, MBVFICR) & MBVFICR_REQ(n))
 		nic_wr(nic, P2VMAILBOX(n), 0);
 	else
@@ -113,11 +153,13 @@ void nic_vf_notify(struct nic *nic, unsigned int n)
 }
 
 /**
- * nic_vf_send_reset_reply() - Tell a VF's driver that its reset is complete, if it waits for that
+ * nic_vf_send_reset_reply() - Send the reply to a VF's reset request
  * @nic:	The PF.
- * @n:		The VF.
+ * @n:		Number of the VF.
  *
- * Context: vf_lock is held.
+ * Does nothing if the VF's driver does not wait for one.
+ *
+ * Context: Process context. The caller holds vf_lock.
  */
 void nic_vf_send_reset_reply(struct nic *nic, unsigned int n)
 {

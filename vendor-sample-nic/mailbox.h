@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Messages between the PF and the driver of a VF, and how they are handed over.
- */
+/* Messages between the PF and a VF's driver. Internal to mailbox.c and requests.c. */
 
 #ifndef SAMPLE_NIC_MAILBOX_H
 #define SAMPLE_NIC_MAILBOX_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * sample_nic: PF driver for the Intel 82576. The PCI driver: probe, remove, power,
- * errors, and the work that goes on beside traffic.
+ * sample_nic: PF driver for the Intel 82576. The PCI driver: probe, remove, power
+ * management, error recovery, and the service and reset work.
  */
 
 #include <linux/ethtool.h>
@@ -56,7 +56,7 @@ static irqreturn_t nic_other_irq(int irq, void *data)
 	if (cause & INT_LSC)
 		mod_delayed_work(nic->wq, &nic->service, 0);
 	if (cause & INT_VMMB) {
-		/* Until there is nothing left to do */
+		/* Stays masked until nic_mailbox_work() finds no more events. */
 		nic_wr(nic, IMC, INT_VMMB);
 		queue_work(nic->wq, &nic->mailbox_work);
 	}
@@ -65,7 +65,7 @@ static irqreturn_t nic_other_irq(int irq, void *data)
 	return IRQ_HANDLED;
 }
 
-/* VFs start over; what the administrator has set for them is kept. */
+/* Reset and start the device. VFs start over. Settings of the administrator are kept. */
 static void nic_restart_hw(struct nic *nic)
 {
 	mutex_lock(&nic->vf_lock);
@@ -77,7 +77,7 @@ static void nic_restart_hw(struct nic *nic)
 	mutex_unlock(&nic->vf_lock);
 }
 
-/* Nothing but the device's configuration goes on after this. */
+/* Stop the netdev, the device and all work. Config space still works after this. */
 static void nic_halt(struct nic *nic)
 {
 	cancel_work_sync(&nic->reset_work);
@@ -113,7 +113,7 @@ static int nic_restart(struct nic *nic)
 	return ret;
 }
 
-/* After a transmit timeout. */
+/* Reset the device after a transmit timeout. */
 static void nic_reset_work(struct work_struct *work)
 {
 	struct nic *nic = container_of(work, struct nic, reset_work);
@@ -123,7 +123,7 @@ static void nic_reset_work(struct work_struct *work)
 	if (netif_running(netdev) && netif_device_present(netdev)) {
 		netdev_warn(netdev, "resetting the device\n");
 		nic_stop(netdev);
-		/* It may hang for want of this, and any interrupt would be lost. */
+		/* Without bus mastering the device hangs, and interrupts are lost. */
 		pci_set_master(nic->pdev);
 		nic_restart_hw(nic);
 		if (nic_open(netdev))
@@ -202,7 +202,7 @@ static int nic_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	struct nic *nic;
 	int irq, ret;
 
-	/* Made by another driver, they would be unknown to this one. */
+	/* VFs that another driver has created are unknown to this one. */
 	if (pci_num_vf(pdev)) {
 		pci_err(pdev, "there are VFs already: write 0 to sriov_numvfs first\n");
 		return -EBUSY;
@@ -284,7 +284,7 @@ static void nic_remove(struct pci_dev *pdev)
 	struct nic *nic = pci_get_drvdata(pdev);
 
 	nic_debugfs_remove(nic);
-	/* From now on a VF that is open, or is opened, is nobody's but its VMM's. */
+	/* From now on a VF that is open, or is opened, is not mediated. */
 	WRITE_ONCE(nic->removing, true);
 	nic_mediate_detach(nic);
 	nic_disable_sriov(nic);
@@ -329,7 +329,7 @@ static pci_ers_result_t nic_error_detected(struct pci_dev *pdev, pci_channel_sta
 
 	switch (state) {
 	case pci_channel_io_normal:
-		/* Resetting the device is enough, and done on resume. */
+		/* A reset of the device is enough. It is done on resume. */
 		return PCI_ERS_RESULT_CAN_RECOVER;
 	case pci_channel_io_perm_failure:
 		return PCI_ERS_RESULT_DISCONNECT;
@@ -353,7 +353,7 @@ static void nic_error_resume(struct pci_dev *pdev)
 		pci_err(pdev, "no memory to start again after an error\n");
 }
 
-/* A reset of the function by the administrator. */
+/* The administrator resets the function. */
 static void nic_reset_prepare(struct pci_dev *pdev)
 {
 	struct nic *nic = pci_get_drvdata(pdev);
@@ -393,7 +393,7 @@ static struct pci_driver nic_driver = {
 	.err_handler = &nic_error_handlers,
 };
 
-/* The ops are there before there is a VF to be mediated, and until there is none. */
+/* The mediate ops are registered before the first VF exists, and until the last one is gone. */
 static int __init nic_module_init(void)
 {
 	int ret = nic_mediate_register(&nic_driver);

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The mediating part: what this driver does for its VFs when a VMM opens them by
- * vfio-pci-mediate.
- */
+/* The mediate ops: callbacks for a VF that a VMM opens through vfio-pci-mediate. */
 
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -12,7 +9,7 @@
 #include "state.h"
 #include "vfio_mediate.h"
 
-/* In BAR 0 of a VF. Nothing but queues is in the last two pages. */
+/* Offsets in BAR 0 of a VF. The last two pages hold nothing but queues. */
 #define VF_COUNTERS		0x0f10
 #define VF_RX_QUEUES		0x2000
 #define VF_TX_QUEUES		0x3000
@@ -25,7 +22,7 @@ static bool tracking = true;
 module_param(tracking, bool, 0644);
 MODULE_PARM_DESC(tracking, "While a VF is migrated, say which memory it writes; otherwise all counts as written. Decided when the VF is opened");
 
-/* Nothing but counters, see nic_counters_rw() */
+/* Counters only, see nic_counters_rw() */
 static const struct vfio_mediate_range ranges[] = {
 	{ VF_COUNTERS, 0xc },
 	{ VF_COUNTERS + 0x24, 0x4 },
@@ -41,7 +38,7 @@ static const struct vfio_mediate_region regions[] = {
 	},
 };
 
-/* A VF has two queues of each; igbvf uses one. */
+/* A VF has two queue pairs. igbvf uses one of them. */
 #define QUEUE0(where, what) \
 	{ .offset = 0x800 + (where), .width = 4, .kind = VFIO_MEDIATE_##what, .queue = 0 }
 #define QUEUE1(where, what) \
@@ -88,12 +85,12 @@ static const struct vfio_mediate_trap traps[] = {
 	},
 };
 
-/* The PFs' driver, handed in by main.c. */
+/* Driver of the PFs, from nic_mediate_register() */
 static struct pci_driver *pf_driver __ro_after_init;
 
 /*
- * Of a VF whose PF has this driver, the PF's struct nic exists, too: probe tolerates no
- * VFs before it is complete, and remove leaves none.
+ * Claim a VF. If its PF is bound to pf_driver, the PF has a struct nic: probe refuses VFs
+ * that exist already, and remove removes all VFs.
  */
 static int nic_mediate_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)
 {
@@ -129,8 +126,8 @@ static int nic_mediate_open(struct pci_dev *pdev, struct vfio_mediate_device *de
 }
 
 /*
- * Its next user finds it as after a reset. vfio resets it, too, but not when it
- * happens to close another device of the bus at the same time.
+ * Return the VF to its reset state. vfio resets it too, except while it closes another
+ * device of the bus.
  */
 static void nic_mediate_release(struct vfio_mediate_device *dev)
 {
@@ -144,7 +141,7 @@ static void nic_mediate_release(struct vfio_mediate_device *dev)
 	kfree(vf);
 }
 
-/* While trapped: what the guest's driver does is what it wanted to be done. */
+/* While trapped, track a write of the guest's driver, then do what vfio-pci would have done. */
 static int nic_mediate_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access,
 			  bool *pt)
 {
@@ -160,7 +157,7 @@ static int nic_mediate_rw(struct vfio_mediate_device *dev, struct vfio_mediate_a
 	return 0;
 }
 
-/* Its pages can be written to again. */
+/* The reset is handled: pages of the VF can be written again. */
 static void nic_mediate_reset_done(struct vfio_mediate_device *dev, bool unexpected)
 {
 	struct nic_mediated *m = dev->handle;
@@ -189,12 +186,28 @@ static const struct vfio_pci_mediate_ops nic_mediate_ops = {
 	.reset_done = nic_mediate_reset_done,
 };
 
-/* The PF is going: none of the above is called for its VFs after this. */
+/**
+ * nic_mediate_detach() - Stop to mediate the VFs of a PF
+ * @nic:	The PF, which is being removed.
+ *
+ * When this function returns, no callback runs for these VFs, and none will.
+ *
+ * Context: Process context, may sleep. The caller does not hold vf_lock.
+ */
 void nic_mediate_detach(struct nic *nic)
 {
 	vfio_pci_mediate_detach(&nic_mediate_ops, nic->pdev);
 }
 
+/**
+ * nic_mediate_register() - Register the mediate ops
+ * @driver:	PCI driver of the PFs whose VFs are to be claimed.
+ *
+ * Context: Process context, may sleep.
+ * Return:
+ * * 0: success.
+ * * Negative errno of vfio_pci_register_mediate_ops().
+ */
 int nic_mediate_register(struct pci_driver *driver)
 {
 	pf_driver = driver;
@@ -202,6 +215,13 @@ int nic_mediate_register(struct pci_driver *driver)
 	return vfio_pci_register_mediate_ops(&nic_mediate_ops);
 }
 
+/**
+ * nic_mediate_unregister() - Unregister the mediate ops
+ *
+ * Called once no VF is left.
+ *
+ * Context: Process context, may sleep.
+ */
 void nic_mediate_unregister(void)
 {
 	vfio_pci_unregister_mediate_ops(&nic_mediate_ops);

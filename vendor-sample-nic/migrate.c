@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Migration of VFs: what of a VF's state is where.
+ * Migration of VFs: callbacks that run, stop, save and load them.
  *
- * Registers are read and written in the VF's own BAR, as its driver would, so that
- * whatever a stream says does no more than the guest could have done by itself. What
- * the PF holds for the VF goes by the same rules as messages of the VF's mailbox.
+ * Registers are accessed in the VF's own BAR. A stream can therefore do no more than the
+ * guest's driver can. State that the PF holds for the VF is subject to the same policy as
+ * messages in the VF's mailbox.
  */
 
 #include <linux/moduleparam.h>
@@ -17,7 +17,7 @@ static bool pre_copy = true;
 module_param(pre_copy, bool, 0644);
 MODULE_PARM_DESC(pre_copy, "Send what a destination can check while the VF is running. Off for a destination that does not know the feature of such a stream. Decided when a migration begins");
 
-/* Registers of a VF's BAR 0 */
+/* Registers in BAR 0 of a VF */
 #define VTEICS			0x1520
 #define VTEIMS			0x1524
 #define VTEIMC			0x1528
@@ -38,7 +38,7 @@ MODULE_PARM_DESC(pre_copy, "Send what a destination can check while the VF is ru
 #define VF_TXDCTL		0x3828
 #define VF_TDT			0x3818
 
-/* In the order in which they are to be written: enabled before the tail moves */
+/* In the order in which to write them: the enable bit before the tail */
 static const u16 queue_regs[NIC_QUEUE_REGS] = {
 	0x2800, 0x2804, 0x2808,		/* RDBAL, RDBAH, RDLEN */
 	0x280c, 0x2810, 0x2814,		/* SRRCTL, RDH, RXCTL */
@@ -54,7 +54,15 @@ static const u16 vf_regs[NIC_VF_REGS] = {
 	VTEIMS,
 };
 
-/* No message is on its way any more. Clear the bits that only the VF itself can clear. */
+/**
+ * nic_v2p_release() - Release a mailbox on the side of the VF
+ * @dev:	The VF.
+ *
+ * Clear the bits that only the VF can clear. Called when the VF is closed and no message is
+ * in flight.
+ *
+ * Context: That of vfio_mediate_default_rw().
+ */
 void nic_v2p_release(struct vfio_mediate_device *dev)
 {
 	u32 cleared;
@@ -63,7 +71,7 @@ void nic_v2p_release(struct vfio_mediate_device *dev)
 		nic_vf_read(dev, V2PMAILBOX, &cleared);
 }
 
-/* Nothing is pending but what the VF's driver has not looked at yet. */
+/* Read the VF's mailbox events, which clears them, and keep them for the VF's driver. */
 static int nic_v2p_latch(struct vfio_mediate_device *dev)
 {
 	struct nic_mediated *m = dev->handle;
@@ -74,7 +82,7 @@ static int nic_v2p_latch(struct vfio_mediate_device *dev)
 	if (ret)
 		return ret;
 
-	/* Reading has cleared them. */
+	/* The read has cleared them in the device. */
 	mutex_lock(&m->nic->vf_lock);
 	if (val & V2PMAILBOX_PFSTS)
 		m->nic->vf[m->n].mbx_latched |= P2VMAILBOX_STS;
@@ -112,8 +120,8 @@ static int nic_migrate_stop(struct vfio_mediate_device *dev)
 }
 
 /*
- * The interrupts that were pending, or would have been: one more does no harm. A queue
- * of QEMU's model goes on only when its tail is written.
+ * Raise the interrupts of all queues. Some may have been pending, and a spurious one does
+ * no harm. Write the tails, because a queue of QEMU's model continues only then.
  */
 static int nic_raise_pending(struct vfio_mediate_device *dev)
 {
@@ -122,7 +130,7 @@ static int nic_raise_pending(struct vfio_mediate_device *dev)
 	int ret;
 
 	ret = nic_vf_read(dev, VTIVAR, &ivar);
-	/* Receive and transmit, of two queues */
+	/* Receive and transmit interrupts of two queue pairs */
 	for (queue = 0; queue < 4; queue++)
 		if (ivar & VTIVAR_VALID(queue))
 			vectors |= BIT(VTIVAR_VECTOR(ivar, queue));
@@ -190,7 +198,10 @@ static int nic_save_vf(struct vfio_mediate_device *dev, void *data)
 		rec->message[i] = cpu_to_le32(nic_rd(m->nic, VMBMEM(m->n) + 4 * i));
 	mutex_unlock(&m->nic->vf_lock);
 
-	/* They are masked now; and QEMU's model has in VTEIMS only what was written last. */
+	/*
+	 * The vectors are masked now. In QEMU's model VTEIMS reads as the last value
+	 * written.
+	 */
 	rec->reg[NIC_VF_REGS - 1] |= cpu_to_le32(unmasked);
 
 	val &= V2PMAILBOX_VFU;
@@ -222,7 +233,7 @@ static int nic_save_guest(struct vfio_mediate_device *dev, void *data)
 	struct nic_rec_guest *rec = data;
 	struct nic_mediated *m = dev->handle;
 
-	/* Only a load changes it while the VF is open. */
+	/* While the VF is open, only a load changes the ID. */
 	export_uuid(rec->id, &m->nic->pool[m->n].guest);
 
 	return 0;
@@ -255,7 +266,7 @@ static const struct {
 	},
 };
 
-/* What a destination can check while the VF runs: filters, and first whose they are */
+/* Records that a destination can check while the VF is running, the guest before its filters */
 static const u16 early_records[] = { NIC_REC_GUEST, NIC_REC_FILTERS };
 
 static u64 nic_migrate_size(struct vfio_mediate_device *dev)
@@ -269,7 +280,10 @@ static u64 nic_migrate_size(struct vfio_mediate_device *dev)
 	return size;
 }
 
-/* Return: 1, 0 if the destination has that already, or a negative errno. */
+/*
+ * Read a record from the VF. Return 1 if it must be sent, 0 if the destination has it, or a
+ * negative errno.
+ */
 static int nic_record_changed(struct vfio_mediate_device *dev, unsigned int type)
 {
 	struct nic_mediated *m = dev->handle;
@@ -278,7 +292,7 @@ static int nic_record_changed(struct vfio_mediate_device *dev, unsigned int type
 	int ret;
 
 	ret = records[type].save(dev, now);
-	/* Gone in the meantime: then this is no state, but ones. */
+	/* The device is gone, and the record is all ones. */
 	if (!ret && nic_gone(m->nic))
 		ret = -ENODEV;
 	if (ret)
@@ -288,7 +302,7 @@ static int nic_record_changed(struct vfio_mediate_device *dev, unsigned int type
 	       memcmp((void *)&saving->sent + records[type].offset, now, records[type].size);
 }
 
-/* Return: As nic_record_changed(). */
+/* Fill a record if it must be sent. Return as nic_record_changed() does. */
 static int nic_save_changed(struct vfio_mediate_device *dev, unsigned int type,
 			    struct vfio_mediate_record *record)
 {
@@ -405,7 +419,10 @@ static int nic_report_conflict(struct nic *nic, unsigned int n, const char *what
 	return ret;
 }
 
-/* In pre-copy the source goes on if the VF cannot have them. */
+/*
+ * Check the filters early: if they are refused in pre-copy, the VF keeps running at the
+ * source.
+ */
 static int nic_load_filters(struct nic *nic, unsigned int n, const struct nic_state *state)
 {
 	bool known = state->present & BIT(NIC_REC_GUEST);
@@ -435,7 +452,7 @@ static int nic_migrate_load(struct vfio_mediate_device *dev,
 
 	if (!type || type >= ARRAY_SIZE(records))
 		return -EOPNOTSUPP;
-	/* What has changed since it was sent in pre-copy comes again. */
+	/* After pre-copy, a record that has changed is sent again. */
 	if (state->present & BIT(type) && !state->pre_copy)
 		return -EINVAL;
 
@@ -501,7 +518,7 @@ static int nic_apply_registers(struct vfio_mediate_device *dev, const struct nic
 		ret = nic_apply_queue(dev, queue, state->queues.reg[queue]);
 	if (!ret)
 		ret = nic_vf_write_regs(dev, vf_regs, NIC_VF_REGS, 0, state->vf.reg);
-	/* That this VF was reset some time ago is not for the driver that comes. */
+	/* Clear events of this VF's past, which are not for the driver that arrives. */
 	if (!ret)
 		ret = nic_vf_read(dev, V2PMAILBOX, &stale);
 

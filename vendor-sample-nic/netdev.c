@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The PF's network device. */
+/* Network device of the PF */
 
 #include <linux/interrupt.h>
 
@@ -39,6 +39,17 @@ static int nic_queue_open(struct nic_queue *q)
 	return 0;
 }
 
+/**
+ * nic_open() - Start the traffic of the PF
+ * @netdev:	The PF's network device.
+ *
+ * Called when the link is set up, and to restart traffic.
+ *
+ * Context: Process context, may sleep. The caller holds RTNL.
+ * Return:
+ * * 0: success.
+ * * Negative errno: out of memory or interrupts.
+ */
 int nic_open(struct net_device *netdev)
 {
 	struct nic *nic = netdev_priv(netdev);
@@ -69,6 +80,15 @@ close:
 	return ret;
 }
 
+/**
+ * nic_stop() - Stop the traffic of the PF
+ * @netdev:	The PF's network device.
+ *
+ * Called when the link is set down, and before a reset. VFs are not affected.
+ *
+ * Context: Process context, may sleep. The caller holds RTNL.
+ * Return: Always 0.
+ */
 int nic_stop(struct net_device *netdev)
 {
 	struct nic *nic = netdev_priv(netdev);
@@ -77,7 +97,7 @@ int nic_stop(struct net_device *netdev)
 	if (!nic->opened)
 		return 0;
 
-	/* First who may start transmit queues, then those, then the device. */
+	/* Stop NAPI, which may wake transmit queues, then these queues, then the device. */
 	nic_wr(nic, EIMC, GENMASK(nic->num_queues - 1, 0));
 	for (i = 0; i < nic->num_queues; i++)
 		napi_disable(&nic->queue[i].napi);
@@ -139,7 +159,7 @@ static int nic_set_mac_address(struct net_device *netdev, void *addr)
 	return ret;
 }
 
-/* Receive buffers are chained, so only the filter has to know. */
+/* A frame may take several receive buffers: only the filter has to know. */
 static int nic_change_mtu(struct net_device *netdev, int mtu)
 {
 	struct nic *nic = netdev_priv(netdev);

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the files of sample_nic share.
+ * Types and functions shared by the files of sample_nic.
  *
- * The device is cut into eight pools of two queue pairs each: pool n has the
- * queues n and n + 8. VF n is pool n; the PF is always the last pool, whether
- * there are VFs or not, so that making VFs leaves the PF's queues alone. The
- * device runs from probe to remove: taking the netdev down stops the PF's pool,
- * not the VFs.
+ * The device has eight pools of two queue pairs each. Pool n has the queues n and n + 8. VF
+ * n is pool n. The last pool always belongs to the PF, so that creating VFs does not move
+ * the PF's queues. The device runs from probe to remove. Closing the netdev stops the PF's
+ * pool only.
  *
- * Order of locks: RTNL, vf_lock, filter_lock. The netdev's address lock is
- * outside filter_lock.
+ * Lock order: RTNL, vf_lock, filter_lock. The netdev's address lock is taken outside
+ * filter_lock.
  */
 
 #ifndef SAMPLE_NIC_NIC_H
@@ -35,11 +34,11 @@
 #define NIC_PF_POOL		7
 #define NIC_MAX_VFS		7
 #define NIC_MAX_QUEUES		2
-#define NIC_POOL_MACS		3	/* a share of the 24 receive addresses */
+#define NIC_POOL_MACS		3	/* the device has 24 receive addresses */
 #define NIC_NUM_VLANS		32
-#define NIC_POOL_VLANS		4	/* a VF's share of them, unless it is trusted */
+#define NIC_POOL_VLANS		4	/* limit of a VF that is not trusted */
 #define NIC_MTA_BITS		4096
-#define NIC_POOL_HASHES		30	/* as many as a message holds */
+#define NIC_POOL_HASHES		30	/* limit of a mailbox message */
 #define NIC_MAX_FRAME		9728
 #define NIC_HEADERS		(ETH_HLEN + VLAN_HLEN + ETH_FCS_LEN)
 #define NIC_RX_REGS		8
@@ -53,21 +52,23 @@ struct page_pool;
 struct vfio_mediate_device;
 
 /**
- * struct nic_ring - One direction of a queue
- * @desc:		The descriptors, in coherent memory.
- * @dma:		Where the device finds them.
- * @pages:		Receive: the page of each descriptor, NULL if it has none.
- * @tx:			Transmit: what is to be undone for each descriptor.
+ * struct nic_ring - One direction of a queue pair
+ * @desc:		Descriptors, in coherent memory.
+ * @rx_desc:		Receive: @desc.
+ * @tx_desc:		Transmit: @desc.
+ * @dma:		DMA address of @desc.
+ * @pages:		Receive: page of each descriptor, or NULL.
+ * @tx:			Transmit: mappings to undo when a descriptor is done.
  * @count:		Number of descriptors.
- * @next_to_use:	The first one that the device does not own.
- * @next_to_clean:	The first one that the device has not given back.
- * @skb:		Receive: a frame of which the last buffer is still to come.
- * @discard:		Receive: the rest of the frame is not wanted.
- * @pool:		Receive: where @pages come from.
- * @syncp:		Of the counters below.
- * @packets:		Frames passed on, or sent.
- * @bytes:		Their bytes, without FCS.
- * @drops:		Receive: frames lost for want of memory or in error.
+ * @next_to_use:	First descriptor that the device does not own.
+ * @next_to_clean:	First descriptor that the device has not written back.
+ * @skb:		Receive: frame whose last buffer has not arrived yet.
+ * @discard:		Receive: drop the rest of the frame.
+ * @pool:		Receive: page pool of @pages.
+ * @syncp:		Protects the counters below.
+ * @packets:		Frames received or sent.
+ * @bytes:		Bytes of @packets, without FCS.
+ * @drops:		Receive: frames dropped because of an error or lack of memory.
  */
 struct nic_ring {
 	union {
@@ -95,10 +96,10 @@ struct nic_ring {
 
 /**
  * struct nic_queue - A queue pair of the PF, with its interrupt and NAPI
- * @nic:	Whose.
- * @index:	Of the netdev's queues, of the interrupt vector and its bit in EIMS.
- * @hw:		The device's number of the queue.
- * @napi:	Cleans @tx, receives from @rx.
+ * @nic:	The PF.
+ * @index:	Index of the netdev's queue, of the vector and of its bit in EIMS.
+ * @hw:		Number of the queue in the device.
+ * @napi:	Cleans @tx and receives from @rx.
  * @rx:		Receive ring.
  * @tx:		Transmit ring.
  */
@@ -112,20 +113,22 @@ struct nic_queue {
 };
 
 /**
- * struct nic_pool - What a pool receives and how
- * @mac:	Its addresses, the first being its own; zero if there is none.
- * @mac_seq:	When it took each of them, by &nic.last_mac_seq. If several pools have the same
- *		address, it belongs to the pool that took it last.
- * @guest:	Random ID of the guest that a VF serves, or served last. Two pools have
- *		the same ID only if the state of one was loaded into the other.
- * @mta:	Bits of the multicast table that it wants.
+ * struct nic_pool - Receive filters of a pool
+ * @mac:	Addresses. The first one is the pool's own. Zero: unused.
+ * @mac_seq:	Sequence number of the assignment of each address, from &nic.last_mac_seq.
+ *		If several pools have the same address, it belongs to the pool with the
+ *		highest number.
+ * @guest:	Random ID of the guest that a VF serves, or served last. Two pools have the
+ *		same ID only if the state of one was loaded into the other.
+ * @mta:	Bits of the multicast table that the pool needs.
  * @max_frame:	Longest frame, with VLAN tag and FCS.
- * @port_vlan:	VLAN tag (VID and priority) of all its frames, or 0.
- * @vlan_strip:	Whether it takes part in VLANs, whose tags are then stripped.
- * @mc_promisc:	Wants all multicast frames.
- * @uc_promisc:	Wants unicast frames that are nobody's.
- * @suspended:	Its DMA is stopped. The administrator, or another pool of the same
- *		guest, may take its addresses.
+ * @port_vlan:	VLAN tag (VID and priority) of all its frames, or 0. Set by the
+ *		administrator.
+ * @vlan_strip:	Strip VLAN tags. Set once the pool has joined a VLAN.
+ * @mc_promisc:	Receive all multicast frames.
+ * @uc_promisc:	Receive unicast frames that no address matches.
+ * @suspended:	The VF is stopped. The administrator, or another pool of the same guest, may
+ *		take its addresses.
  */
 struct nic_pool {
 	u8 mac[NIC_POOL_MACS][ETH_ALEN];
@@ -157,32 +160,34 @@ struct nic_vf_stats {
 };
 
 /**
- * struct nic_vf - What the PF knows of a VF
- * @nic:	Its PF.
- * @dev:	What it is to vfio-mediate; NULL while no VMM has it open.
- * @stats:	Since the VF was made.
- * @last:	The 32-bit counters as they were read last.
- * @tx_rate:	Limit in Mb/s, or 0.
- * @admin_mac:	Its address was set by the administrator.
- * @spoofchk:	Frames with a source address or VLAN that is not its own are dropped.
- * @trusted:	May change an address set by the administrator; may be promiscuous.
- * @link_off:	The administrator has taken its link away.
- * @open:	A VMM has it open, and it is mediated.
- * @active:	Its driver has completed the reset handshake.
- * @stopped:	It may do no DMA, by nic_vf_stop().
- * @dma_idle:	Nor is any under way from before: what it has written is in memory. Read
- *		without a lock.
- * @frozen:	Neither is its mailbox served.
- * @rx_held:	Receives nothing for the moment, see nic_vf_hold_rx().
- * @masked_eims:	Its bits of EIMS, which are masked while it is @frozen.
- * @mbx_latched: What its driver is still to find in its mailbox: P2VMAILBOX_STS, _ACK.
- * @mbx_busy_since:	Since when its mailbox has not been to be had; 0 when it was the last time.
- * @notify_pending:	It is yet to be told how things stand, by the work item.
- * @reset_reply:	Its driver has said that it has reset the VF, and waits for the answer; the
- *		PF owns its mailbox.
- * @reset_unseen:	It was reset since its driver last said that it is there.
- * @notices:	Times that its driver will be told, unless it says so again.
- * @pci_state:	Its PCI configuration, while the PF is reset, or NULL.
+ * struct nic_vf - The PF's state of a VF
+ * @nic:		The PF.
+ * @dev:		The VF's handle in vfio-mediate, or NULL while no VMM has it open.
+ * @stats:		Counters since the VF was created.
+ * @last:		32-bit counters of the device, as last read.
+ * @tx_rate:		Transmit limit in Mb/s, or 0.
+ * @admin_mac:		The administrator has set the address.
+ * @spoofchk:		Drop frames whose source address or VLAN is not the VF's own.
+ * @trusted:		May change an address set by the administrator. May be promiscuous.
+ * @link_off:		The administrator has forced the link down.
+ * @open:		A VMM has the VF open, and it is mediated.
+ * @active:		The VF's driver has completed the reset handshake.
+ * @stopped:		DMA is stopped, see nic_vf_stop().
+ * @dma_idle:		No DMA from before the stop is in flight: all of it is in memory.
+ *			Read without a lock.
+ * @frozen:		The mailbox is not handled, and interrupts are masked.
+ * @rx_held:		Reception is held, see nic_vf_hold_rx().
+ * @masked_eims:	Bits of EIMS to set again when the VF is no longer @frozen.
+ * @mbx_latched:	Mailbox events that the VF's driver has not read yet: P2VMAILBOX_STS
+ *			and P2VMAILBOX_ACK.
+ * @mbx_busy_since:	Time since when the VF owns the mailbox, or 0.
+ * @notify_pending:	The work item is to call nic_vf_notify().
+ * @reset_reply:	The VF's driver waits for the reply to its reset request. The PF
+ *			owns the mailbox.
+ * @reset_unseen:	The VF was reset after its driver's last reset handshake.
+ * @notices:		Number of notices of a reset still to be sent, unless the driver
+ *			completes a reset handshake.
+ * @pci_state:		PCI configuration of the VF while the PF is reset, or NULL.
  */
 struct nic_vf {
 	struct nic *nic;
@@ -213,37 +218,39 @@ struct nic_vf {
 /**
  * struct nic - A PF
  * @pdev:		The PCI function.
- * @netdev:		Its network device.
+ * @netdev:		The network device.
  * @regs:		BAR 0.
- * @num_queues:		Queue pairs, of vectors 0 and up; the next vector is for the
- *			rest.
- * @queue:		The queue pairs.
- * @rx_default:		Registers of a receive queue that nobody has used yet.
- * @tx_default:		Those of a transmit queue.
- * @rx_descs:		Size of receive rings, from the next open on.
- * @tx_descs:		Size of transmit rings, likewise.
- * @opened:		The PF's rings exist. Not so, with the netdev up, after a reset for
- *			which there was no memory: a transmit timeout then tries again.
- * @wq:		Runs the work items below.
- * @service:		Watches the link and collects statistics.
+ * @num_queues:		Number of queue pairs. Their vectors are 0 and up. The next vector
+ *			is for all other events.
+ * @queue:		Queue pairs.
+ * @rx_default:		Registers of a receive queue after a reset.
+ * @tx_default:		Registers of a transmit queue after a reset.
+ * @rx_descs:		Size of the receive rings at the next open.
+ * @tx_descs:		Size of the transmit rings at the next open.
+ * @opened:		The PF's rings exist. They do not, although the netdev is up, if a
+ *			reset failed for lack of memory. A transmit timeout then tries
+ *			again.
+ * @wq:			Workqueue of the work items below.
+ * @service:		Watches the link, collects statistics, and sends notices of resets.
  * @reset_work:		Resets the device after a transmit timeout.
  * @stats_lock:		Protects @hw_stats and the statistics of VFs.
  * @hw_stats:		Counters of the device, in the order of ethtool's strings.
- * @speed:		Of the link in Mb/s, or SPEED_UNKNOWN.
- * @filter_lock:	Protects @pool, the VLAN table and all registers that are
- *			made of them, VFRE and VFTE. Taken with bottom halves off.
- * @pool:		The pools: VFs, then the PF.
- * @last_mac_seq:		How often an address was taken.
- * @mta:		The multicast table, as it was written.
- * @uta_full:		All bits of the unicast table were written.
- * @vlan_id:		VLANs of VLVF.
- * @vlan_pools:		The pools in each, 0 if the entry is free.
- * @vf_lock:		Protects @vf, @num_vfs and the mailboxes. Sleeps.
- * @num_vfs:		VFs that exist.
+ * @speed:		Speed of the link in Mb/s, or SPEED_UNKNOWN.
+ * @filter_lock:	Protects @pool, the VLAN table, all registers that are programmed
+ *			from them, VFRE and VFTE. Taken with bottom halves disabled. Inside
+ *			vf_lock.
+ * @pool:		Pools: VFs, then the PF.
+ * @last_mac_seq:	Sequence number of the last assignment of an address.
+ * @mta:		Multicast table, as last written.
+ * @uta_full:		All bits of the unicast table are set.
+ * @vlan_id:		VLAN of each VLVF register.
+ * @vlan_pools:		Pools in each of these VLANs, 0 if the entry is free.
+ * @vf_lock:		Protects @vf, @num_vfs and the mailboxes. Inside RTNL.
+ * @num_vfs:		Number of VFs that exist.
  * @vf:			The VFs.
- * @mailbox_work:	Serves the mailboxes.
- * @debugfs:		Its directory there.
- * @removing:		The PF is being removed; its VFs are no longer mediated.
+ * @mailbox_work:	Handles the events of VFs.
+ * @debugfs:		Directory in debugfs.
+ * @removing:		The PF is being removed. VFs are not mediated any more.
  */
 struct nic {
 	struct pci_dev *pdev;
@@ -260,11 +267,11 @@ struct nic {
 	struct delayed_work service;
 	struct work_struct reset_work;
 
-	spinlock_t stats_lock;		/* statistics */
+	spinlock_t stats_lock;		/* hw_stats, statistics of VFs */
 	u64 *hw_stats;
 	int speed;
 
-	spinlock_t filter_lock;		/* what goes to which pool */
+	spinlock_t filter_lock;		/* pools, VLANs and their registers */
 	struct nic_pool pool[NIC_NUM_POOLS];
 	u64 last_mac_seq;
 	u32 mta[NIC_MTA_BITS / 32];
@@ -290,13 +297,13 @@ static inline void nic_wr(const struct nic *nic, u32 reg, u32 val)
 	writel(val, nic->regs + reg);
 }
 
-/* A device that is gone, or in an error state, reads as ones. */
+/* Is the device gone, or in an error state? It then reads as all ones. */
 static inline bool nic_gone(const struct nic *nic)
 {
 	return PCI_POSSIBLE_ERROR(nic_rd(nic, STATUS));
 }
 
-/* Writes have reached the device when this returns. */
+/* Flush posted writes to the device. */
 static inline void nic_flush(const struct nic *nic)
 {
 	nic_rd(nic, STATUS);
@@ -377,7 +384,7 @@ int nic_set_vf_link_state(struct net_device *netdev, int n, int state);
 int nic_get_vf_config(struct net_device *netdev, int n, struct ifla_vf_info *info);
 int nic_get_vf_stats(struct net_device *netdev, int n, struct ifla_vf_stats *stats);
 
-/* What a VF can be granted at all */
+/* Limits of any VF */
 static inline bool nic_valid_vlan(u32 vid)
 {
 	return vid < VLAN_N_VID;

@@ -1,23 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Policy: all checks of what the driver of a VF may have. mailbox.c asks for what the
+ * Policy: all checks of what the driver of a VF may have. requests.c asks for what the
  * driver requests, replay.c for what a loaded state contains. Neither is trusted.
  *
- * Context of all functions: vf_lock is held.
- *
- * Return values: 0; -EINVAL: malformed; -EPERM: not allowed by the administrator, or not
- * before the reset handshake; -ENOSPC: more than the VF's share, or than there is;
- * -EADDRINUSE: address of another pool.
+ * nic_allow_*() checks the settings of the administrator. nic_grant_*() checks a request
+ * and applies it.
  */
 
 #include "nic.h"
 
 /**
- * nic_allow_mac() - Do the settings of a VF allow an address, whoever has it?
+ * nic_allow_mac() - Check whether the settings of a VF allow an address
  * @nic:	The PF.
- * @n:		The VF.
+ * @n:		Number of the VF.
  * @mac:	The address.
- * @own:	It is to be the VF's own, not one more.
+ * @own:	The address replaces the VF's own. If false, it is an additional one.
+ *
+ * Other pools may have the address.
+ *
+ * Context: Process context. The caller holds vf_lock.
+ * Return:
+ * * 0: allowed.
+ * * -EINVAL: not a unicast address.
+ * * -EPERM: the administrator has set another address, and the VF is not trusted.
  */
 int nic_allow_mac(struct nic *nic, unsigned int n, const u8 *mac, bool own)
 {
@@ -32,24 +37,35 @@ int nic_allow_mac(struct nic *nic, unsigned int n, const u8 *mac, bool own)
 }
 
 /**
- * nic_allow_vlans() - Do the settings of a VF allow VLANs of its own?
+ * nic_allow_vlans() - Check whether the settings of a VF allow VLANs of its own
  * @nic:	The PF.
- * @n:		The VF.
- * @count:	How many.
+ * @n:		Number of the VF.
+ * @count:	Number of VLANs.
+ *
+ * Context: Process context. The caller holds vf_lock.
+ * Return:
+ * * 0: allowed.
+ * * -EPERM: the administrator has set a VLAN.
+ * * -ENOSPC: too many for a VF that is not trusted.
  */
 int nic_allow_vlans(struct nic *nic, unsigned int n, unsigned int count)
 {
 	if (nic->pool[n].port_vlan)
 		return -EPERM;
 
-	/* There is one table for all: nobody else is to be left without. */
+	/* All pools share one table: leave entries to the others. */
 	return count > NIC_POOL_VLANS && !nic->vf[n].trusted ? -ENOSPC : 0;
 }
 
 /**
- * nic_allow_promisc() - Do the settings of a VF allow frames that are not for it?
+ * nic_allow_promisc() - Check whether the settings of a VF allow promiscuous mode
  * @nic:	The PF.
- * @n:		The VF.
+ * @n:		Number of the VF.
+ *
+ * Context: Process context. The caller holds vf_lock.
+ * Return:
+ * * 0: allowed.
+ * * -EPERM: the VF is not trusted.
  */
 int nic_allow_promisc(struct nic *nic, unsigned int n)
 {
@@ -59,8 +75,14 @@ int nic_allow_promisc(struct nic *nic, unsigned int n)
 /**
  * nic_grant_mac() - Set the VF's own address
  * @nic:	The PF.
- * @n:		The VF.
+ * @n:		Number of the VF.
  * @mac:	The address.
+ *
+ * Context: Process context. The caller holds vf_lock. Takes filter_lock.
+ * Return:
+ * * 0: success.
+ * * -EINVAL, -EPERM: see nic_allow_mac().
+ * * -EADDRINUSE: see nic_pool_request_mac().
  */
 int nic_grant_mac(struct nic *nic, unsigned int n, const u8 *mac)
 {
@@ -70,10 +92,18 @@ int nic_grant_mac(struct nic *nic, unsigned int n, const u8 *mac)
 }
 
 /**
- * nic_grant_extra_mac() - Add one more address
+ * nic_grant_extra_mac() - Add an address
  * @nic:	The PF.
- * @n:		The VF.
+ * @n:		Number of the VF.
  * @mac:	The address.
+ *
+ * Context: Process context. The caller holds vf_lock. Takes filter_lock.
+ * Return:
+ * * 0: success.
+ * * -EINVAL: not a unicast address.
+ * * -EPERM: see nic_allow_mac(), or the reset handshake is not complete.
+ * * -ENOSPC: the VF has as many addresses as it can have.
+ * * -EADDRINUSE: see nic_pool_request_mac().
  */
 int nic_grant_extra_mac(struct nic *nic, unsigned int n, const u8 *mac)
 {
@@ -99,14 +129,20 @@ int nic_grant_extra_mac(struct nic *nic, unsigned int n, const u8 *mac)
 /**
  * nic_grant_multicast() - Set the multicast addresses
  * @nic:	The PF.
- * @n:		The VF.
- * @mta:	Their hashes, a bit each.
+ * @n:		Number of the VF.
+ * @mta:	Their hashes: bits of the multicast table.
+ *
+ * Context: Process context. The caller holds vf_lock. Takes filter_lock.
+ * Return:
+ * * 0: success.
+ * * -EINVAL: more than a message holds.
+ * * -EPERM: the reset handshake is not complete.
  */
 int nic_grant_multicast(struct nic *nic, unsigned int n, const unsigned long *mta)
 {
 	unsigned int count = bitmap_weight(mta, NIC_MTA_BITS);
 
-	/* A message holds no more. */
+	/* A message cannot hold more. */
 	if (count > NIC_POOL_HASHES)
 		return -EINVAL;
 	if (count && !nic->vf[n].active)
@@ -121,12 +157,19 @@ int nic_grant_multicast(struct nic *nic, unsigned int n, const unsigned long *mt
 }
 
 /**
- * nic_grant_vlan() - Join a VLAN, or leave it
+ * nic_grant_vlan() - Join a VLAN or leave it
  * @nic:	The PF.
- * @n:		The VF.
- * @vid:	The VLAN. Joining VLAN 0 changes nothing: frames with a priority and no
- *		VLAN always come.
- * @on:		Which of the two.
+ * @n:		Number of the VF.
+ * @vid:	The VLAN. VLAN 0 changes nothing: frames that have a priority only are
+ *		always received.
+ * @on:		true: join. false: leave.
+ *
+ * Context: Process context. The caller holds vf_lock. Takes filter_lock.
+ * Return:
+ * * 0: success.
+ * * -EINVAL: not a VLAN ID.
+ * * -EPERM: the administrator has set a VLAN, or the reset handshake is not complete.
+ * * -ENOSPC: too many VLANs for this VF, or for the device.
  */
 int nic_grant_vlan(struct nic *nic, unsigned int n, u32 vid, bool on)
 {
@@ -146,7 +189,12 @@ int nic_grant_vlan(struct nic *nic, unsigned int n, u32 vid, bool on)
 /**
  * nic_grant_vlan_strip() - Strip VLAN tags, as after a VLAN was joined
  * @nic:	The PF.
- * @n:		The VF.
+ * @n:		Number of the VF.
+ *
+ * Context: Process context. The caller holds vf_lock. Takes filter_lock.
+ * Return:
+ * * 0: success.
+ * * -EPERM: the administrator has set a VLAN, or the reset handshake is not complete.
  */
 int nic_grant_vlan_strip(struct nic *nic, unsigned int n)
 {
@@ -162,10 +210,15 @@ int nic_grant_vlan_strip(struct nic *nic, unsigned int n)
 }
 
 /**
- * nic_grant_max_frame() - Set the longest frame
+ * nic_grant_max_frame() - Set the length of the longest frame
  * @nic:	The PF.
- * @n:		The VF.
- * @size:	Its bytes, with VLAN tag and FCS.
+ * @n:		Number of the VF.
+ * @size:	Bytes, with VLAN tag and FCS.
+ *
+ * Context: Process context. The caller holds vf_lock. Takes filter_lock.
+ * Return:
+ * * 0: success.
+ * * -EINVAL: the device does not support this length.
  */
 int nic_grant_max_frame(struct nic *nic, unsigned int n, u32 size)
 {
@@ -181,11 +234,16 @@ int nic_grant_max_frame(struct nic *nic, unsigned int n, u32 size)
 }
 
 /**
- * nic_grant_promisc() - Receive frames that are not for the VF
+ * nic_grant_promisc() - Set promiscuous modes
  * @nic:	The PF.
- * @n:		The VF.
- * @multicast:	All multicast frames.
- * @unicast:	Unicast frames that are nobody's.
+ * @n:		Number of the VF.
+ * @multicast:	Receive all multicast frames.
+ * @unicast:	Receive unicast frames that no address matches.
+ *
+ * Context: Process context. The caller holds vf_lock. Takes filter_lock.
+ * Return:
+ * * 0: success.
+ * * -EPERM: the VF is not trusted, or the reset handshake is not complete.
  */
 int nic_grant_promisc(struct nic *nic, unsigned int n, bool multicast, bool unicast)
 {

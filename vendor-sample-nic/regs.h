@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Registers and descriptors of the Intel 82576, by the names of its datasheet.
- * Only what this driver uses.
+ * Registers and descriptors of the Intel 82576 that this driver uses, named as in the
+ * datasheet.
  */
 
 #ifndef SAMPLE_NIC_REGS_H
@@ -43,7 +43,7 @@
 #define SW_FW_SYNC_PHY(lan)	BIT(1 + (lan))
 #define SW_FW_SYNC_FW_SHIFT	16
 
-/* Interrupts: causes of the vector for all but queues, then vectors */
+/* Interrupts: causes of the vector for other events, then the vectors */
 #define ICR			0x000c0
 #define IMS			0x000d0
 #define IMC			0x000d8
@@ -63,7 +63,7 @@
 #define EICR			0x01580
 #define EITR(n)			(0x01680 + 4 * (n))
 #define EITR_INTERVAL		GENMASK(14, 2)		/* microseconds */
-#define IVAR(n)			(0x01700 + 4 * (n))	/* queues n and n + 8 */
+#define IVAR(n)			(0x01700 + 4 * (n))	/* of queues n and n + 8 */
 #define IVAR_RX			0
 #define IVAR_TX			8
 #define IVAR_HIGH		16			/* of queue n + 8 */
@@ -71,7 +71,7 @@
 #define IVAR_MISC_OTHER		8
 #define IVAR_VALID		BIT(7)
 
-/* Receive and transmit, whole device */
+/* Receive and transmit of the whole device */
 #define RCTL			0x00100
 #define RCTL_RXEN		BIT(1)
 #define RCTL_LPE		BIT(5)
@@ -155,7 +155,7 @@
 #define RTTBCNRM		0x03690
 #define RTTBCNRM_JUMBO		0x14
 #define RTTBCNRC		0x036b0
-#define RTTBCNRC_RF		GENMASK(27, 0)		/* 14 bits after the point */
+#define RTTBCNRC_RF		GENMASK(27, 0)		/* 14 fractional bits */
 #define RTTBCNRC_RF_SHIFT	14
 #define RTTBCNRC_RS_ENA		BIT(31)
 
@@ -164,7 +164,7 @@
 #define RDBAH(q)		(0x0c004 + 0x40 * (q))
 #define RDLEN(q)		(0x0c008 + 0x40 * (q))
 #define SRRCTL(q)		(0x0c00c + 0x40 * (q))
-#define SRRCTL_BSIZEPACKET	GENMASK(6, 0)		/* KiB */
+#define SRRCTL_BSIZEPACKET	GENMASK(6, 0)		/* in KiB */
 #define SRRCTL_DESCTYPE_ADV	BIT(25)
 #define SRRCTL_DROP_EN		BIT(31)
 #define RDH(q)			(0x0c010 + 0x40 * (q))
@@ -178,14 +178,14 @@
 #define TXDCTL(q)		(0x0e028 + 0x40 * (q))
 #define TDWBAL(q)		(0x0e038 + 0x40 * (q))
 #define TDWBAH(q)		(0x0e03c + 0x40 * (q))
-#define XDCTL_PTHRESH		GENMASK(4, 0)		/* of both directions */
+#define XDCTL_PTHRESH		GENMASK(4, 0)		/* both directions */
 #define XDCTL_HTHRESH		GENMASK(12, 8)
 #define XDCTL_WTHRESH		GENMASK(20, 16)
 #define XDCTL_ENABLE		BIT(25)
 
-#define RQDPC(q)		(0x0c030 + 0x40 * (q))	/* cleared when it is read */
+#define RQDPC(q)		(0x0c030 + 0x40 * (q))	/* cleared on read */
 
-/* Registers of a VF's own page, where the PF has them */
+/* Registers of a VF's BAR, at their place in the PF's BAR */
 #define PVTEICS(vf)		(0x10020 + 0x100 * (vf))
 #define PVTEIMS(vf)		(0x10024 + 0x100 * (vf))
 #define PVTEIMC(vf)		(0x10028 + 0x100 * (vf))
@@ -198,7 +198,7 @@
 #define EITR_VF(vf, n)		EITR(22 - 3 * (vf) + (n))
 #define PSRTYPE(pool)		(0x05480 + 4 * (pool))
 
-/* Statistics, cleared when they are read */
+/* Statistics, cleared on read */
 #define CRCERRS			0x04000
 #define ALGNERRC		0x04004
 #define RXERRC			0x0400c
@@ -218,7 +218,7 @@
 #define MPTC			0x040f0
 #define BPTC			0x040f4
 
-/* Statistics of a VF, 32 bits that wrap around */
+/* Statistics of a VF: 32 bits, wrap around */
 #define PVFGPRC(vf)		(0x10010 + 0x100 * (vf))
 #define PVFGPTC(vf)		(0x10014 + 0x100 * (vf))
 #define PVFGORC(vf)		(0x10018 + 0x100 * (vf))
@@ -226,9 +226,9 @@
 #define PVFMPRC(vf)		(0x1003c + 0x100 * (vf))
 
 /**
- * union nic_rx_desc - Advanced receive descriptor, one buffer
- * @read:	What the driver writes.
- * @wb:		What the device writes back over it, the buffer's address included.
+ * union nic_rx_desc - Advanced receive descriptor with one buffer
+ * @read:	Written by the driver.
+ * @wb:		Written back by the device. Overwrites the address of the buffer.
  */
 union nic_rx_desc {
 	struct {
@@ -255,9 +255,9 @@ union nic_rx_desc {
 
 /**
  * struct nic_tx_desc - Advanced transmit descriptor, data or context
- * @addr:		Of the data. Context: lengths of the headers, VLAN tag.
- * @cmd_type_len:	Context: type of the packet.
- * @olinfo_status:	The device sets TXD_DD in it.
+ * @addr:		DMA address of the data. Context: lengths of headers, VLAN tag.
+ * @cmd_type_len:	Command, type and length. Context: type of the packet.
+ * @olinfo_status:	Offload information. The device sets TXD_DD in it.
  */
 struct nic_tx_desc {
 	__le64 addr;

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Filters of a migrated state: what the guest's driver has requested by mailbox is saved,
- * and where it is loaded requested again. policy.c grants or refuses each of them.
+ * Filters in a migrated state. The source saves what the guest's driver has requested by
+ * mailbox. The destination replays these requests, and policy.c grants or refuses each of
+ * them.
  */
 
 #include "state.h"
 
 /**
- * nic_filters_save() - What a VF's pool receives, for another PF
+ * nic_filters_save() - Save the filters of a VF
  * @nic:	The PF.
- * @pool:	The pool.
- * @rec:	Where to put it; NIC_FILTER_ACTIVE is left alone.
+ * @pool:	Number of the pool.
+ * @rec:	Record to fill. NIC_FILTER_ACTIVE is left alone.
+ *
+ * Context: Any but hard interrupts. Takes filter_lock.
  */
 void nic_filters_save(struct nic *nic, unsigned int pool, struct nic_rec_filters *rec)
 {
@@ -38,10 +41,15 @@ void nic_filters_save(struct nic *nic, unsigned int pool, struct nic_rec_filters
 }
 
 /**
- * nic_replay_check() - Check a record before it is applied, whatever the VF's settings
+ * nic_replay_check() - Check that a record is well-formed
  * @rec:	The record.
  *
- * Return: 0 or -EINVAL.
+ * The settings of the VF do not matter here.
+ *
+ * Context: Any.
+ * Return:
+ * * 0: well-formed.
+ * * -EINVAL: malformed.
  */
 int nic_replay_check(const struct nic_rec_filters *rec)
 {
@@ -60,19 +68,20 @@ int nic_replay_check(const struct nic_rec_filters *rec)
 }
 
 /**
- * nic_replay_allowed() - Would what a record contains be granted to a VF?
+ * nic_replay_allowed() - Check whether a record would be granted to a VF
  * @nic:	The PF.
- * @n:		The VF.
- * @rec:	The record, checked.
- * @guest:	The guest that it belongs to, NULL if that is not known yet: then its
- *		addresses may still be in use by others.
- * @what:	What would be refused, for a message.
+ * @n:		Number of the VF.
+ * @rec:	Record that has passed nic_replay_check().
+ * @guest:	ID of the guest that the record belongs to. NULL if it is not known: other
+ *		pools may then still have its addresses.
+ * @what:	Name of the refused item, for a log line.
  *
- * Changes nothing. Until the VF's guest is there, the settings may change: nic_replay()
- * decides.
+ * Changes nothing. The settings of the VF may change before nic_replay(), which decides.
  *
- * Context: vf_lock is held.
- * Return: 0, or an error of policy.c.
+ * Context: Process context. The caller holds vf_lock. Takes filter_lock.
+ * Return:
+ * * 0: yes.
+ * * Negative errno: no, see policy.c.
  */
 int nic_replay_allowed(struct nic *nic, unsigned int n, const struct nic_rec_filters *rec,
 		       const uuid_t *guest, const char **what)
@@ -111,7 +120,7 @@ int nic_replay_allowed(struct nic *nic, unsigned int n, const struct nic_rec_fil
 	return ret;
 }
 
-/* Drop all requests, as a reset does. If active, the reset handshake has followed. */
+/* Drop all requests, as a reset does. If active, a reset handshake has followed. */
 static void nic_replay_begin(struct nic *nic, unsigned int n, bool active)
 {
 	static const u8 none[ETH_ALEN];
@@ -146,7 +155,7 @@ static int nic_replay_vlans(struct nic *nic, unsigned int n, const struct nic_re
 
 	for (i = 0; i < le16_to_cpu(rec->num_vlans) && !ret; i++)
 		ret = nic_grant_vlan(nic, n, le16_to_cpu(rec->vlan[i]), true);
-	/* Also after it has left all of them */
+	/* The tags are stripped also after the driver has left all VLANs. */
 	if (!ret && le32_to_cpu(rec->flags) & NIC_FILTER_VLAN_STRIP)
 		ret = nic_grant_vlan_strip(nic, n);
 
@@ -172,7 +181,10 @@ static int nic_replay_all(struct nic *nic, unsigned int n, const struct nic_rec_
 	u32 flags = le32_to_cpu(rec->flags);
 	int ret;
 
-	/* The guest is the VF's now, so an address of another's is refused below. */
+	/*
+	 * The VF serves the guest now. A request for an address of another guest is refused
+	 * below.
+	 */
 	ret = nic_replay_allowed(nic, n, rec, NULL, what);
 	if (ret)
 		return ret;
@@ -201,16 +213,18 @@ static int nic_replay_all(struct nic *nic, unsigned int n, const struct nic_rec_
 }
 
 /**
- * nic_replay() - Request everything that a record contains
+ * nic_replay() - Replay the requests in a record
  * @nic:	The PF.
- * @n:		The VF, which is stopped.
- * @rec:	The record, checked.
- * @what:	What was refused, for a message.
+ * @n:		Number of the VF, which is stopped.
+ * @rec:	Record that has passed nic_replay_check().
+ * @what:	Name of the refused item, for a log line.
  *
- * If a request is refused, all are undone: the VF is as after a reset.
+ * If a request is refused, undo all: the VF is then as after a reset.
  *
- * Context: vf_lock is held.
- * Return: 0, or an error of policy.c.
+ * Context: Process context. The caller holds vf_lock. Takes filter_lock.
+ * Return:
+ * * 0: success.
+ * * Negative errno: a request was refused, see policy.c.
  */
 int nic_replay(struct nic *nic, unsigned int n, const struct nic_rec_filters *rec,
 	       const char **what)

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What VFs ask for by mailbox, and their resets. The VF asks, the PF answers. The VF's
- * driver is not to be believed: a message is copied before it is looked at, and one
- * that makes no sense is refused without a word in the log.
+ * Events of VFs: function level resets and mailbox messages.
  *
- * Each VF has one message served, then there is a pause: the interrupt is masked as
- * long as there are messages, and they are looked for from a work item. It must not
- * depend on timers of the CPU: igbvf waits for the answer with its bottom halves off,
- * which may be those of this host.
+ * The driver of a VF is not trusted. A message is copied before it is parsed. A malformed
+ * message is refused without a log line.
+ *
+ * The work item handles one message of each VF, then pauses. The mailbox interrupt stays
+ * masked as long as there are messages. The work item must not depend on timers of a CPU:
+ * igbvf waits for the reply with bottom halves disabled, possibly those of this host.
  */
 
 #include <linux/delay.h>
@@ -16,7 +16,7 @@
 #include "mailbox.h"
 #include "vfio_mediate.h"
 
-/* The VF was reset. Its driver may have written a message already: keep it. */
+/* Handle an FLR. The VF's driver may already have written a message: keep it. */
 static void nic_vf_handle_flr(struct nic *nic, unsigned int n)
 {
 	nic_vf_reset(nic, n, false);
@@ -30,14 +30,15 @@ static void nic_vf_handle_flr(struct nic *nic, unsigned int n)
 }
 
 /*
- * The VF's driver then sets up its queues, by writing to pages that may be trapped: they
- * must show the reset before.
+ * Handle VF_RESET. After the reply, the driver writes to pages that may be trapped. These
+ * pages must show the reset before: vfio-mediate calls nic_mediate_reset_done(), which
+ * sends the reply.
  */
 static void nic_msg_reset(struct nic *nic, unsigned int n)
 {
 	struct nic_vf *vf = &nic->vf[n];
 
-	/* Not mediated: the host's own driver, or in-tree vfio-pci */
+	/* Not mediated: the VF is bound to the host's driver or to in-tree vfio-pci. */
 	if (!vf->open)
 		nic_pool_set_guest(nic, n, NULL);
 	nic_vf_reset(nic, n, true);
@@ -89,7 +90,7 @@ static int nic_msg_multicast(struct nic *nic, unsigned int n, const u32 *msg)
 	if (ret)
 		return ret;
 
-	/* More addresses than fit into a message: they come only with trust. */
+	/* More addresses than a message holds: receive all multicast frames, if trusted. */
 	return nic_grant_promisc(nic, n, info & MULTICAST_OVERFLOW && nic->vf[n].trusted,
 				 nic->pool[n].uc_promisc);
 }
@@ -113,7 +114,7 @@ static int nic_msg_promisc(struct nic *nic, unsigned int n, const u32 *msg)
 
 static int nic_msg_request(struct nic *nic, unsigned int n, const u32 *msg)
 {
-	/* Nothing is granted before the reset handshake. */
+	/* Grant nothing before the reset handshake. */
 	if (!nic->vf[n].active)
 		return -EPERM;
 
@@ -133,7 +134,7 @@ static int nic_msg_request(struct nic *nic, unsigned int n, const u32 *msg)
 	}
 }
 
-/* The mailbox is owned. */
+/* Handle a message and reply to it. The PF owns the mailbox. */
 static void nic_vf_handle_message(struct nic *nic, unsigned int n)
 {
 	struct nic_vf *vf = &nic->vf[n];
@@ -141,7 +142,7 @@ static void nic_vf_handle_message(struct nic *nic, unsigned int n)
 	unsigned int i;
 	int ret;
 
-	/* The answer tells it, and is not to be overwritten before it was read. */
+	/* The reply has the state. A notification would overwrite it. */
 	vf->notify_pending = false;
 	for (i = 0; i < MBX_WORDS; i++)
 		msg[i] = nic_rd(nic, VMBMEM(n) + 4 * i);
@@ -162,13 +163,22 @@ static void nic_vf_handle_message(struct nic *nic, unsigned int n)
 	nic_mbx_send(nic, n, msg, 1);
 }
 
-/* Whether there was something to do. Context: vf_lock is held. */
+/**
+ * nic_vf_handle_events() - Handle an FLR and one message of a VF
+ * @nic:	The PF.
+ * @n:		Number of the VF.
+ *
+ * Messages of a frozen VF are left for later.
+ *
+ * Context: Process context. The caller holds vf_lock.
+ * Return: Whether there was an event.
+ */
 bool nic_vf_handle_events(struct nic *nic, unsigned int n)
 {
 	int taken = -EAGAIN;
 	u32 flr, mail = 0;
 
-	/* A reset comes before the message that follows it, so look for it last. */
+	/* A reset precedes the message that follows it: read VFLRE after MBVFICR. */
 	if (!nic->vf[n].frozen)
 		mail = nic_rd(nic, MBVFICR) & (MBVFICR_REQ(n) | MBVFICR_ACK(n));
 	flr = nic_rd(nic, VFLRE) & BIT(n);
@@ -178,18 +188,26 @@ bool nic_vf_handle_events(struct nic *nic, unsigned int n)
 	}
 	if (mail & MBVFICR_REQ(n))
 		taken = nic_mbx_acquire(nic, n);
-	/* A message that cannot be read yet is found again. */
+	/* Leave the request pending if the message cannot be read yet. */
 	if (mail)
 		nic_wr(nic, MBVFICR, taken == -EAGAIN ? mail & ~MBVFICR_REQ(n) : mail);
 	if (!taken)
 		nic_vf_handle_message(nic, n);
 	else if (taken == -ETIMEDOUT)
-		/* The VF does not let go of it: no message, then. */
+		/* The VF does not release its mailbox: drop the message. */
 		nic_wr(nic, P2VMAILBOX(n), P2VMAILBOX_RVFU);
 
 	return flr || mail;
 }
 
+/**
+ * nic_mailbox_work() - Handle the events of all VFs
+ * @work:	&nic.mailbox_work.
+ *
+ * Queued by the mailbox interrupt, which stays masked until no VF has an event left.
+ *
+ * Context: Process context, may sleep. Takes vf_lock.
+ */
 void nic_mailbox_work(struct work_struct *work)
 {
 	struct nic *nic = container_of(work, struct nic, mailbox_work);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * VFs that are reset without their drivers' doing, as when the PF is: what the PCI core
- * does not restore, and how those who use them get to know.
+ * Resets that the VFs' drivers have not asked for, such as a reset of the PF. Keep the PCI
+ * configuration of VFs, which the PCI core does not restore. Tell VMMs and the VFs' drivers
+ * about the reset.
  */
 
 #include <linux/iopoll.h>
@@ -10,10 +11,10 @@
 #include "nic.h"
 #include "vfio_mediate.h"
 
-/* Times that a driver is told, one each NIC_SERVICE_PERIOD */
+/* notices of a reset, one per NIC_SERVICE_PERIOD */
 #define NIC_RESET_NOTICES	10
 
-/* The next VF of the PF, after one that is let go of. */
+/* Return the VF after vf, and drop the reference to vf. */
 static struct pci_dev *nic_next_vf(struct nic *nic, struct pci_dev *vf)
 {
 	do
@@ -23,7 +24,10 @@ static struct pci_dev *nic_next_vf(struct nic *nic, struct pci_dev *vf)
 	return vf;
 }
 
-/* Against a reset of the VF; not for as long as it takes to be unbound from a VMM. */
+/*
+ * Take the device lock of a VF, which excludes a reset of it. Give up after 0.5 s: an
+ * unbind holds the lock until the VMM has closed the VF.
+ */
 static bool nic_lock_vf_dev(struct pci_dev *vf)
 {
 	bool locked;
@@ -32,13 +36,15 @@ static bool nic_lock_vf_dev(struct pci_dev *vf)
 }
 
 /**
- * nic_vfs_save_pci() - Keep the PCI configuration of the VFs
+ * nic_vfs_save_pci() - Save the PCI configuration of all VFs
  * @nic:	The PF, about to be reset.
  *
- * A function level reset of the PF takes SR-IOV, and with it the VFs' bus mastering and
- * MSI-X. The PCI core makes the VFs anew, but does not know what they had.
+ * An FLR of the PF disables SR-IOV and so clears bus mastering and MSI-X of the VFs. The
+ * PCI core enables SR-IOV again, but does not restore the VFs' configuration. A VF whose
+ * device lock cannot be taken, or that is not in D0, is left out.
  *
- * Context: Process context, sleeps. The PF's device lock is held.
+ * Context: Process context, may sleep. The caller holds the PF's device lock. Takes the
+ * device locks of VFs.
  */
 void nic_vfs_save_pci(struct nic *nic)
 {
@@ -62,10 +68,11 @@ void nic_vfs_save_pci(struct nic *nic)
 }
 
 /**
- * nic_vfs_restore_pci() - Restore the PCI configuration of the VFs
- * @nic:	The PF, reset, with its own configuration restored.
+ * nic_vfs_restore_pci() - Restore the PCI configuration of all VFs
+ * @nic:	The PF. It was reset, and its own configuration is restored.
  *
- * Context: As for nic_vfs_save_pci().
+ * Context: Process context, may sleep. The caller holds the PF's device lock. Takes the
+ * device locks of VFs.
  */
 void nic_vfs_restore_pci(struct nic *nic)
 {
@@ -85,7 +92,14 @@ void nic_vfs_restore_pci(struct nic *nic)
 	}
 }
 
-/* The device is about to be reset: what VMMs save or load of VFs is void. With vf_lock. */
+/**
+ * nic_vfs_state_lost() - Tell vfio-mediate that the state of all VFs is lost
+ * @nic:	The PF, about to be reset.
+ *
+ * State that VMMs are saving or loading becomes invalid.
+ *
+ * Context: Process context. The caller holds vf_lock.
+ */
 void nic_vfs_state_lost(struct nic *nic)
 {
 	unsigned int n;
@@ -95,7 +109,12 @@ void nic_vfs_state_lost(struct nic *nic)
 			vfio_mediate_state_lost(nic->vf[n].dev);
 }
 
-/* It has been, and started anew. With vf_lock. */
+/**
+ * nic_vfs_was_reset() - Tell vfio-mediate that all VFs were reset
+ * @nic:	The PF, started again after the reset.
+ *
+ * Context: Process context. The caller holds vf_lock.
+ */
 void nic_vfs_was_reset(struct nic *nic)
 {
 	unsigned int n;
@@ -105,9 +124,13 @@ void nic_vfs_was_reset(struct nic *nic)
 			vfio_mediate_was_reset(nic->vf[n].dev);
 }
 
-/*
- * A VF was reset, by whoever; if it is active, its driver knows of that, and has started
- * anew. With vf_lock.
+/**
+ * nic_vf_note_reset() - Record a reset of a VF
+ * @nic:	The PF.
+ * @n:		Number of the VF.
+ * @active:	The VF's driver knows of the reset: it has completed the reset handshake.
+ *
+ * Context: Process context. The caller holds vf_lock.
  */
 void nic_vf_note_reset(struct nic *nic, unsigned int n, bool active)
 {
@@ -118,7 +141,15 @@ void nic_vf_note_reset(struct nic *nic, unsigned int n, bool active)
 		vf->notices = 0;
 }
 
-/* Its driver cannot know, and is to be told. With vf_lock. */
+/**
+ * nic_vf_schedule_notices() - Send notices of a reset from now on
+ * @nic:	The PF.
+ * @n:		Number of the VF.
+ *
+ * Does nothing if the VF's driver knows of the reset.
+ *
+ * Context: Process context. The caller holds vf_lock.
+ */
 void nic_vf_schedule_notices(struct nic *nic, unsigned int n)
 {
 	struct nic_vf *vf = &nic->vf[n];
@@ -127,10 +158,17 @@ void nic_vf_schedule_notices(struct nic *nic, unsigned int n)
 		vf->notices = NIC_RESET_NOTICES;
 }
 
-/*
- * Have the VFs' drivers look into their mailboxes, also those whose interrupts are not set
- * up any more: whose VF was reset finds NACK there, the others how things stand, and go on.
- * They are bothered for what the host has done, never for what another VF has. With vf_lock.
+/**
+ * nic_vfs_notify() - Notify the drivers of all VFs
+ * @nic:	The PF.
+ *
+ * Reach drivers whose interrupts are no longer set up, too: PFRSTD makes all drivers look
+ * into their mailboxes. The driver of a VF that was reset reads NACK. All others read the
+ * state of their link and continue.
+ *
+ * Call this for an action of the host only, never for an action of another VF.
+ *
+ * Context: Process context. The caller holds vf_lock.
  */
 void nic_vfs_notify(struct nic *nic)
 {
@@ -141,7 +179,15 @@ void nic_vfs_notify(struct nic *nic)
 	nic_wr(nic, CTRL_EXT, nic_rd(nic, CTRL_EXT) | CTRL_EXT_PFRSTD);
 }
 
-/* Not at once: most drivers that have their VF reset know of it, and start it anew. */
+/**
+ * nic_vfs_send_notices() - Send the notices of resets that are due
+ * @nic:	The PF.
+ *
+ * Called once per NIC_SERVICE_PERIOD. The first notice is sent after one period: most
+ * drivers whose VF was reset know of it and complete the reset handshake.
+ *
+ * Context: Process context, may sleep. Takes vf_lock.
+ */
 void nic_vfs_send_notices(struct nic *nic)
 {
 	bool due = false;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * VFs: made and unmade, and what the administrator sets for them by iproute2.
+ * SR-IOV: create and remove VFs, and apply the settings that the administrator makes with
+ * iproute2.
  */
 
 #include <linux/ethtool.h>
@@ -8,7 +9,7 @@
 
 #include "nic.h"
 
-/* What a VF is denied by the transmit path, and the switch between pools. */
+/* Program the anti-spoofing checks of VFs, and the switch between pools. */
 static void nic_write_dtxswc(struct nic *nic)
 {
 	u32 dtxswc = 0;
@@ -32,7 +33,7 @@ static void nic_write_rate(struct nic *nic, unsigned int n)
 		val = RTTBCNRC_RS_ENA |
 		      FIELD_PREP(RTTBCNRC_RF, (nic->speed << RTTBCNRC_RF_SHIFT) / rate);
 
-	/* Of each queue of the pool */
+	/* Each queue of the pool has a limit of its own. */
 	for (q = n; q < 2 * NIC_NUM_POOLS; q += NIC_NUM_POOLS) {
 		nic_wr(nic, RTTDQSEL, q);
 		nic_wr(nic, RTTBCNRM, RTTBCNRM_JUMBO);
@@ -40,7 +41,15 @@ static void nic_write_rate(struct nic *nic, unsigned int n)
 	}
 }
 
-/* The link has changed: rates are fractions of its speed. Context: vf_lock is held. */
+/**
+ * nic_vfs_link_changed() - Handle a change of the link
+ * @nic:	The PF.
+ *
+ * The limits of VFs are fractions of the link's speed: program them again. Notify the VFs'
+ * drivers.
+ *
+ * Context: Process context. The caller holds vf_lock.
+ */
 void nic_vfs_link_changed(struct nic *nic)
 {
 	unsigned int n;
@@ -51,14 +60,19 @@ void nic_vfs_link_changed(struct nic *nic)
 	}
 }
 
-/* The device was reset, and its VFs with it. Context: vf_lock is held. */
+/**
+ * nic_vfs_restart() - Set up all VFs after a reset of the device
+ * @nic:	The PF.
+ *
+ * Context: Process context. The caller holds vf_lock.
+ */
 void nic_vfs_restart(struct nic *nic)
 {
 	unsigned int n;
 
 	nic_write_dtxswc(nic);
 	for (n = 0; n < nic->num_vfs; n++) {
-		/* The mailbox is as after a reset, too. */
+		/* The mailbox was reset too: no reply is due. */
 		nic->vf[n].reset_reply = false;
 		nic_vf_reset(nic, n, false);
 		nic_vf_schedule_notices(nic, n);
@@ -106,13 +120,33 @@ static void nic_set_num_vfs(struct nic *nic, unsigned int num_vfs)
 	mutex_unlock(&nic->vf_lock);
 }
 
-/* Waits until nobody has a VF open. */
+/**
+ * nic_disable_sriov() - Remove all VFs
+ * @nic:	The PF.
+ *
+ * Waits until no VMM has a VF open.
+ *
+ * Context: Process context, may sleep. Takes vf_lock.
+ */
 void nic_disable_sriov(struct nic *nic)
 {
 	pci_disable_sriov(nic->pdev);
 	nic_set_num_vfs(nic, 0);
 }
 
+/**
+ * nic_sriov_configure() - Create VFs or remove them
+ * @pdev:	The PF.
+ * @num_vfs:	Number of VFs, or 0 to remove all.
+ *
+ * Called when the administrator writes to sriov_numvfs.
+ *
+ * Context: Process context, may sleep. The caller holds the PF's device lock. Takes
+ * vf_lock.
+ * Return:
+ * * @num_vfs: success.
+ * * Negative errno of pci_enable_sriov(): there are no VFs.
+ */
 int nic_sriov_configure(struct pci_dev *pdev, int num_vfs)
 {
 	struct nic *nic = pci_get_drvdata(pdev);
@@ -133,6 +167,10 @@ int nic_sriov_configure(struct pci_dev *pdev, int num_vfs)
 	return num_vfs;
 }
 
+/*
+ * The rest are callbacks of nic_netdev_ops. RTNL is held; they take vf_lock. They return
+ * -EINVAL if there is no such VF.
+ */
 int nic_set_vf_mac(struct net_device *netdev, int n, u8 *mac)
 {
 	struct nic *nic = netdev_priv(netdev);
@@ -146,7 +184,7 @@ int nic_set_vf_mac(struct net_device *netdev, int n, u8 *mac)
 	if (!vf)
 		return -EINVAL;
 
-	/* Its driver takes the address over when it starts anew. */
+	/* The VF's driver gets the address at its next reset handshake. */
 	ret = nic_pool_set_mac(nic, n, 0, mac);
 	if (!ret)
 		vf->admin_mac = !is_zero_ether_addr(mac);
@@ -228,7 +266,7 @@ int nic_set_vf_trust(struct net_device *netdev, int n, bool on)
 	return 0;
 }
 
-/* A VF sees the port's link; it can be taken away, but not given without a link. */
+/* A VF has the link of the port. The administrator can force it down, but not up. */
 int nic_set_vf_link_state(struct net_device *netdev, int n, int state)
 {
 	struct nic *nic = netdev_priv(netdev);

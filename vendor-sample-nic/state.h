@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The state of a VF as it is migrated: records of version 1, all numbers in
- * little-endian. Newer ones may have more at their end. Documentation/migration.rst lists
- * what is in none of them.
+ * State of an open VF, and the records of its migration.
+ *
+ * Records have version 1. All numbers are little-endian. Newer versions may append members.
+ * Documentation/migration.rst lists the state that no record has.
  */
 
 #ifndef SAMPLE_NIC_STATE_H
@@ -16,10 +17,10 @@ struct vfio_mediate_device;
 
 #define NIC_STATE_VERSION	1
 
-/* Records were sent in pre-copy. Those that have changed since come again. */
+/* Records may be sent in pre-copy. Those that have changed since are sent again. */
 #define NIC_FEATURE_PRE_COPY	BIT_ULL(0)
 
-/* Types of records; the last two may be missing */
+/* Types of records. The last two are optional. */
 #define NIC_REC_QUEUES		1
 #define NIC_REC_VF		2
 #define NIC_REC_FILTERS		3
@@ -32,18 +33,18 @@ struct vfio_mediate_device;
 #define NIC_COUNTERS		9
 
 /**
- * struct nic_rec_queues - Queue registers
- * @reg:	For each queue pair the registers of queue_regs[], in that order.
+ * struct nic_rec_queues - Registers of queues
+ * @reg:	Registers of each queue pair, in the order of queue_regs[].
  */
 struct nic_rec_queues {
 	__le32 reg[2][NIC_QUEUE_REGS];
 };
 
 /**
- * struct nic_rec_vf - What there is once for each VF
- * @reg:	The registers of vf_regs[], in that order.
- * @mailbox:	V2PMAILBOX as the VF's driver would have read it.
- * @message:	The mailbox's memory.
+ * struct nic_rec_vf - Registers that a VF has once, and its mailbox
+ * @reg:	Registers, in the order of vf_regs[].
+ * @mailbox:	V2PMAILBOX, as the VF's driver would read it.
+ * @message:	Memory of the mailbox.
  */
 struct nic_rec_vf {
 	__le32 reg[NIC_VF_REGS];
@@ -58,14 +59,14 @@ struct nic_rec_vf {
 #define NIC_FILTER_KNOWN	GENMASK(3, 0)
 
 /**
- * struct nic_rec_filters - What the VF receives, see &struct nic_pool
- * @mac:	Its addresses.
- * @port_vlan:	VLAN and priority that the administrator of the source had set.
+ * struct nic_rec_filters - Receive filters, see &struct nic_pool
+ * @mac:	Addresses.
+ * @port_vlan:	VLAN and priority that the administrator of the source has set.
  * @flags:	NIC_FILTER_*.
  * @max_frame:	Longest frame.
- * @num_vlans:	How many of @vlan are used.
- * @vlan:	VLANs that its driver had asked for, without 0.
- * @mta:	Multicast hashes.
+ * @num_vlans:	Number of entries in @vlan.
+ * @vlan:	VLANs that the VF's driver has joined, without VLAN 0.
+ * @mta:	Bits of the multicast table.
  */
 struct nic_rec_filters {
 	u8 mac[NIC_POOL_MACS][ETH_ALEN];
@@ -78,8 +79,8 @@ struct nic_rec_filters {
 };
 
 /**
- * struct nic_rec_counters - Counters as the VF's driver would have read them
- * @counter:	Those of vf_counters[], in that order.
+ * struct nic_rec_counters - Counters, as the VF's driver would read them
+ * @counter:	Counters, in the order of vf_counters[].
  */
 struct nic_rec_counters {
 	__le32 counter[NIC_COUNTERS];
@@ -87,17 +88,17 @@ struct nic_rec_counters {
 
 /**
  * struct nic_rec_guest - The guest that the state belongs to
- * @id:		&nic_pool.guest, a random number. It proves that a VF of the same PF which
- *		has the same ID, and is stopped, may lose its addresses to this one.
+ * @id:	&nic_pool.guest, a random number. Another stopped VF of the same PF with this ID
+ *	gives up its addresses to this VF.
  */
 struct nic_rec_guest {
 	u8 id[UUID_SIZE];
 };
 
 /**
- * struct nic_state - All of it, while it is loaded, or as it has been sent
- * @present:	Bits of the records that have come, or have been sent.
- * @pre_copy:	NIC_FEATURE_PRE_COPY is set in what is loaded.
+ * struct nic_state - All records of a VF
+ * @present:	Bit mask of the types of records that were loaded or sent.
+ * @pre_copy:	NIC_FEATURE_PRE_COPY is set in the loaded stream.
  * @queues:	NIC_REC_QUEUES.
  * @vf:		NIC_REC_VF.
  * @filters:	NIC_REC_FILTERS.
@@ -115,9 +116,9 @@ struct nic_state {
 };
 
 /**
- * struct nic_saving - A VF whose state is being sent
- * @sent:	What has been.
- * @now:	What the VF has now, of records that were looked at.
+ * struct nic_saving - Progress of a migration at the source
+ * @sent:	Records, as last sent.
+ * @now:	Records, as last read from the VF.
  * @next:	Type of the next record, once the VF is stopped.
  */
 struct nic_saving {
@@ -127,16 +128,15 @@ struct nic_saving {
 };
 
 /**
- * struct nic_mediated - A VF that is open
- * @nic:		Its PF.
- * @n:			Its number.
- * @loading:		What is being loaded, NULL before that.
- * @saving:		What has been saved by the migration under way, NULL outside of one.
+ * struct nic_mediated - An open VF
+ * @nic:		The PF.
+ * @n:			Number of the VF.
+ * @loading:		State that is being loaded, or NULL.
+ * @saving:		Progress of a migration, or NULL if there is none.
  * @pre_copy:		Send records while the VF is running.
- * @counter_base:	What is to be added to the device's counters.
- * @dirty:		What it writes to memory, NULL while nobody wants to know. Only
- *			where &vfio_mediate_tracking_ops are called, or writes to trapped
- *			pages.
+ * @counter_base:	Values to add to the device's counters.
+ * @dirty:		Dirty tracking, or NULL while the VF is not tracked. Used only by
+ *			&struct vfio_mediate_tracking_ops and by writes to trapped pages.
  */
 struct nic_mediated {
 	struct nic *nic;

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The rings: memory, transmit, receive, NAPI.
- */
+/* Rings of the PF: memory, transmit, receive, NAPI. */
 
 #include <linux/dma-mapping.h>
 #include <linux/iopoll.h>
@@ -12,26 +10,26 @@
 
 #include "nic.h"
 
-/* A receive buffer is a page, in which build_skb() finds all the room it needs. */
+/* A receive buffer is a page with room for the headroom and tailroom of build_skb(). */
 #define NIC_RX_OFFSET		(NET_SKB_PAD + NET_IP_ALIGN)
 #define NIC_RX_BUFFER		3072
 
-/* A frame takes a context descriptor, and one for each part; one is never used. */
+/* A frame needs a context descriptor and one per part. One descriptor is never used. */
 #define NIC_TX_NEEDED		(MAX_SKB_FRAGS + 3)
 
 /*
- * The device pads frames, from this length on. It is left to it: QEMU's model takes
- * padding that is there for a part of the packet when it fills in the checksum.
+ * The device pads frames that have at least this length. Do not pad them in software:
+ * QEMU's model includes padding in the checksum.
  */
 #define NIC_TX_SHORTEST		17
 
 /**
- * struct nic_tx_buf - What is to be undone when a descriptor is done
- * @dma:	Address of what was mapped.
- * @len:	Its length, 0 for a context descriptor.
- * @last:	In the first descriptor of a frame, its last one.
+ * struct nic_tx_buf - Mapping to undo when a descriptor is done
+ * @dma:	DMA address of the mapping.
+ * @len:	Length of the mapping, 0 for a context descriptor.
+ * @last:	In the first descriptor of a frame: index of the last one.
  * @frag:	Mapped as a page.
- * @skb:	In the last descriptor of a frame, the frame.
+ * @skb:	In the last descriptor of a frame: the frame.
  */
 struct nic_tx_buf {
 	DEFINE_DMA_UNMAP_ADDR(dma);
@@ -46,7 +44,10 @@ static u16 nic_ring_next(const struct nic_ring *ring, u16 i)
 	return i + 1 == ring->count ? 0 : i + 1;
 }
 
-/* Descriptors that the driver may fill; both ends of the ring call it. */
+/*
+ * Return the number of descriptors that the driver may fill. Called at both ends of the
+ * ring.
+ */
 static unsigned int nic_ring_free(const struct nic_ring *ring)
 {
 	int used = READ_ONCE(ring->next_to_use) - READ_ONCE(ring->next_to_clean);
@@ -93,6 +94,15 @@ static void nic_ring_free_memory(struct nic_queue *q, struct nic_ring *ring)
 	ring->pages = NULL;
 }
 
+/**
+ * nic_rings_alloc() - Allocate the rings of a queue pair
+ * @q:	The queue pair.
+ *
+ * Context: Process context, may sleep.
+ * Return:
+ * * 0: success.
+ * * Negative errno: out of memory.
+ */
 int nic_rings_alloc(struct nic_queue *q)
 {
 	struct page_pool_params params = {
@@ -149,7 +159,14 @@ static void nic_tx_unmap(struct nic_queue *q, struct nic_tx_buf *buf)
 	dma_unmap_len_set(buf, len, 0);
 }
 
-/* The device no longer uses the rings. */
+/**
+ * nic_rings_free() - Free the rings of a queue pair
+ * @q:	The queue pair.
+ *
+ * Called once the device no longer uses them.
+ *
+ * Context: Process context, may sleep.
+ */
 void nic_rings_free(struct nic_queue *q)
 {
 	struct nic_ring *tx = &q->tx, *rx = &q->rx;
@@ -171,7 +188,7 @@ void nic_rings_free(struct nic_queue *q)
 	nic_ring_free_memory(q, rx);
 }
 
-/* Give pages to all descriptors that have none; false if there was no memory. */
+/* Give a page to each descriptor that has none. Return false if memory runs out. */
 static bool nic_rx_refill(struct nic_queue *q)
 {
 	unsigned int free = nic_ring_free(&q->rx);
@@ -189,7 +206,7 @@ static bool nic_rx_refill(struct nic_queue *q)
 		ring->pages[i] = page;
 		ring->rx_desc[i].read.pkt_addr =
 			cpu_to_le64(page_pool_get_dma_addr(page) + NIC_RX_OFFSET);
-		/* Clears RXD_DD */
+		/* Clears RXD_DD. */
 		ring->rx_desc[i].read.hdr_addr = 0;
 		i = nic_ring_next(ring, i);
 	}
@@ -217,6 +234,14 @@ static void nic_wait_queue(struct nic *nic, u32 reg, u32 want)
 		netdev_dbg(nic->netdev, "register %#x stays %#x\n", reg, val);
 }
 
+/**
+ * nic_queue_start() - Enable a queue pair of the device
+ * @q:	The queue pair.
+ *
+ * The rings are allocated, and the pool is not enabled.
+ *
+ * Context: Process context. The caller holds RTNL.
+ */
 void nic_queue_start(struct nic_queue *q)
 {
 	u32 ctl = FIELD_PREP(XDCTL_PTHRESH, 8) | FIELD_PREP(XDCTL_WTHRESH, 1) | XDCTL_ENABLE;
@@ -234,6 +259,14 @@ void nic_queue_start(struct nic_queue *q)
 	nic_rx_refill(q);
 }
 
+/**
+ * nic_queue_stop() - Disable a queue pair of the device
+ * @q:	The queue pair.
+ *
+ * NAPI and the transmit queue are stopped, and the pool does no DMA.
+ *
+ * Context: Process context. The caller holds RTNL.
+ */
 void nic_queue_stop(struct nic_queue *q)
 {
 	nic_wr(q->nic, TXDCTL(q->hw), 0);
@@ -247,7 +280,10 @@ static bool nic_tx_wants_csum(struct sk_buff *skb)
 	return skb->ip_summed == CHECKSUM_PARTIAL;
 }
 
-/* Checksum and VLAN tag are in a descriptor of their own, before the data. */
+/*
+ * Fill the context descriptor, which has the checksum and the VLAN tag. It precedes the
+ * data.
+ */
 static u16 nic_tx_context(struct nic_ring *ring, struct sk_buff *skb, u16 i)
 {
 	u32 type = TXD_DTYP_CTXT | TXD_DCMD_DEXT;
@@ -272,7 +308,7 @@ static u16 nic_tx_context(struct nic_ring *ring, struct sk_buff *skb, u16 i)
 	return nic_ring_next(ring, i);
 }
 
-/* Map the frame, from descriptor i on; returns its last one, or an errno. */
+/* Map the frame, from descriptor i on. Return its last descriptor, or a negative errno. */
 static int nic_tx_map(struct nic_queue *q, struct sk_buff *skb, u16 i, u32 cmd, u32 olinfo)
 {
 	struct device *dev = &q->nic->pdev->dev;
@@ -308,6 +344,16 @@ unmap:
 	return -ENOMEM;
 }
 
+/**
+ * nic_xmit() - Send a frame
+ * @skb:	The frame.
+ * @netdev:	The PF's network device.
+ *
+ * Context: Callback of nic_netdev_ops. The transmit queue is locked.
+ * Return:
+ * * NETDEV_TX_OK: sent or dropped.
+ * * NETDEV_TX_BUSY: the ring is full.
+ */
 netdev_tx_t nic_xmit(struct sk_buff *skb, struct net_device *netdev)
 {
 	struct netdev_queue *txq = skb_get_tx_queue(netdev, skb);
@@ -345,7 +391,7 @@ netdev_tx_t nic_xmit(struct sk_buff *skb, struct net_device *netdev)
 	ring->tx[first].last = last;
 	ring->tx[last].skb = skb;
 
-	/* Pairs with nic_clean_tx(): the frame is in the ring before it ends there. */
+	/* Pairs with nic_clean_tx(): the frame is in the ring before the index includes it. */
 	smp_store_release(&ring->next_to_use, nic_ring_next(ring, last));
 	skb_tx_timestamp(skb);
 	netif_txq_maybe_stop(txq, nic_ring_free(ring), NIC_TX_NEEDED, 2 * NIC_TX_NEEDED);
@@ -355,7 +401,7 @@ netdev_tx_t nic_xmit(struct sk_buff *skb, struct net_device *netdev)
 	return NETDEV_TX_OK;
 
 dropped:
-	/* The frames before this one may have relied on its doorbell. */
+	/* The frames before this one may rely on its doorbell. */
 	if (!netdev_xmit_more())
 		nic_wr(nic, TDT(q->hw), ring->next_to_use);
 	return NETDEV_TX_OK;
@@ -388,7 +434,7 @@ static void nic_clean_tx(struct nic_queue *q, int budget)
 	netif_txq_completed_wake(txq, packets, bytes, nic_ring_free(ring), 2 * NIC_TX_NEEDED);
 }
 
-/* Put a buffer into the frame that is being received; false if that cannot be. */
+/* Add a buffer to the frame that is being received. Return false if that fails. */
 static bool nic_rx_add(struct nic_ring *ring, struct page *page, unsigned int len)
 {
 	struct sk_buff *skb = ring->skb;
@@ -455,7 +501,7 @@ static int nic_clean_rx(struct nic_queue *q, int budget)
 		if (!(status & RXD_DD))
 			break;
 
-		/* The rest of the descriptor is read after RXD_DD. */
+		/* Read the rest of the descriptor after RXD_DD. */
 		dma_rmb();
 		len = min_t(u16, le16_to_cpu(desc->wb.length), NIC_RX_BUFFER);
 		page = ring->pages[i];
@@ -476,6 +522,14 @@ static int nic_clean_rx(struct nic_queue *q, int budget)
 	return done;
 }
 
+/**
+ * nic_poll() - Clean the rings of a queue pair
+ * @napi:	&nic_queue.napi.
+ * @budget:	Limit of received frames.
+ *
+ * Context: Softirq, NAPI.
+ * Return: Number of received frames, or @budget to be polled again.
+ */
 int nic_poll(struct napi_struct *napi, int budget)
 {
 	struct nic_queue *q = container_of(napi, struct nic_queue, napi);
@@ -486,7 +540,7 @@ int nic_poll(struct napi_struct *napi, int budget)
 		return 0;
 	done = nic_clean_rx(q, budget);
 
-	/* Without buffers there would be no interrupt. */
+	/* Without buffers there is no interrupt: poll again. */
 	if (!nic_rx_refill(q))
 		done = budget;
 	if (done < budget && napi_complete_done(napi, done))

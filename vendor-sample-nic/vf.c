@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * What a VF is to the PF: whether it may do DMA, its reset, who has it open.
- */
+/* State of a VF: lookup, DMA, reset, open and close. */
 
 #include "nic.h"
 
-/* The VF, with vf_lock held; NULL if there is none of that number. */
+/**
+ * nic_lock_vf() - Take vf_lock and look up a VF
+ * @nic:	The PF.
+ * @n:		Number of the VF.
+ *
+ * Context: Process context, may sleep. Takes vf_lock.
+ * Return:
+ * * The VF, with vf_lock held.
+ * * NULL, without vf_lock: there is no VF with this number.
+ */
 struct nic_vf *nic_lock_vf(struct nic *nic, int n)
 {
 	mutex_lock(&nic->vf_lock);
@@ -16,7 +23,13 @@ struct nic_vf *nic_lock_vf(struct nic *nic, int n)
 	return NULL;
 }
 
-/* Context: vf_lock is held. */
+/**
+ * nic_vf_update_dma() - Enable or disable the DMA of a VF according to its state
+ * @nic:	The PF.
+ * @n:		Number of the VF.
+ *
+ * Context: Process context. The caller holds vf_lock.
+ */
 void nic_vf_update_dma(struct nic *nic, unsigned int n)
 {
 	struct nic_vf *vf = &nic->vf[n];
@@ -28,12 +41,13 @@ void nic_vf_update_dma(struct nic *nic, unsigned int n)
 }
 
 /**
- * nic_vf_reset() - A VF was reset, or its driver says that it is there
+ * nic_vf_reset() - Reset the PF's state of a VF
  * @nic:	The PF.
- * @n:		The VF.
- * @active:	The latter.
+ * @n:		Number of the VF.
+ * @active:	The VF's driver has completed the reset handshake. If false, the VF was
+ *		reset, and its driver has yet to do so.
  *
- * Context: vf_lock is held.
+ * Context: Process context. The caller holds vf_lock.
  */
 void nic_vf_reset(struct nic *nic, unsigned int n, bool active)
 {
@@ -44,7 +58,7 @@ void nic_vf_reset(struct nic *nic, unsigned int n, bool active)
 	nic_pool_reset(nic, n);
 	if (!active && !vf->admin_mac)
 		nic_pool_set_mac(nic, n, 0, none);
-	/* While it was stopped, another VF may have come with its address. */
+	/* While the VF was stopped, another VF may have taken its address. */
 	if (!vf->stopped && nic_pool_resume(nic, n, false))
 		active = false;
 	vf->active = active;
@@ -54,11 +68,11 @@ void nic_vf_reset(struct nic *nic, unsigned int n, bool active)
 }
 
 /**
- * nic_vf_mask_irqs() - Mask the vectors of a VF until its mailbox is served again
+ * nic_vf_mask_irqs() - Mask the interrupts of a VF while it is frozen
  * @nic:	The PF.
- * @n:		The VF.
+ * @n:		Number of the VF.
  *
- * Context: vf_lock is held.
+ * Context: Process context. The caller holds vf_lock.
  */
 void nic_vf_mask_irqs(struct nic *nic, unsigned int n)
 {
@@ -66,7 +80,15 @@ void nic_vf_mask_irqs(struct nic *nic, unsigned int n)
 	nic_wr(nic, EIMC, EIMS_VF(n));
 }
 
-/* A VMM opens a VF: it serves a new guest. */
+/**
+ * nic_vf_open() - Prepare a VF for a new guest
+ * @nic:	The PF.
+ * @n:		Number of the VF.
+ *
+ * Called when a VMM opens the VF.
+ *
+ * Context: Process context, may sleep. Takes vf_lock.
+ */
 void nic_vf_open(struct nic *nic, unsigned int n)
 {
 	struct nic_vf *vf = nic_lock_vf(nic, n);
@@ -79,7 +101,15 @@ void nic_vf_open(struct nic *nic, unsigned int n)
 	mutex_unlock(&nic->vf_lock);
 }
 
-/* Nobody uses it any more: its next user finds it as after a reset. */
+/**
+ * nic_vf_close() - Return a VF to its reset state for the next user
+ * @nic:	The PF.
+ * @n:		Number of the VF.
+ *
+ * Called when the VMM closes the VF.
+ *
+ * Context: Process context, may sleep. Takes vf_lock.
+ */
 void nic_vf_close(struct nic *nic, unsigned int n)
 {
 	struct nic_vf *vf = nic_lock_vf(nic, n);
@@ -89,14 +119,17 @@ void nic_vf_close(struct nic *nic, unsigned int n)
 
 	vf->open = false;
 	vf->dev = NULL;
-	/* Nobody waits for it any more: the mailbox is the next user's. */
+	/* No driver waits for the reply: release the mailbox. */
 	if (vf->reset_reply)
 		nic_wr(nic, P2VMAILBOX(n), 0);
 	vf->reset_reply = false;
 	vf->stopped = false;
 	vf->frozen = false;
 	nic_vf_reset(nic, n, false);
-	/* One that still waits for an address is known by the guest that has taken it along. */
+	/*
+	 * A pool that is still suspended has lost an address to another VF of its guest:
+	 * keep the ID of the guest.
+	 */
 	if (!nic->pool[n].suspended)
 		nic_pool_set_guest(nic, n, NULL);
 	nic_hw_clear_vf(nic, n);

@@ -1,18 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Registers of a VF's own BAR, as its driver reads and writes them, and its counters.
- */
+/* Registers of a VF's own BAR 0, accessed as its driver does, and the counters among them. */
 
 #include <uapi/linux/vfio.h>
 
 #include "state.h"
 #include "vfio_mediate.h"
 
-/* What the VF has received and sent: all of it, then of that what was looped back */
+/* Frames and bytes received and sent: first all of them, then those looped back. */
 static const u16 vf_counters[NIC_COUNTERS] = {
 	0xf10, 0xf14, 0xf18, 0xf34, 0xf3c, 0xf40, 0xf44, 0xf48, 0xf50,
 };
 
+/**
+ * nic_vf_read() - Read a register of a VF
+ * @dev:	The VF.
+ * @reg:	Offset in BAR 0.
+ * @val:	Value read.
+ *
+ * Works while user space has disabled the VF's memory space, too.
+ *
+ * Context: That of vfio_mediate_default_rw().
+ * Return:
+ * * 0: success.
+ * * Negative errno of vfio_mediate_default_rw().
+ */
 int nic_vf_read(struct vfio_mediate_device *dev, u32 reg, u32 *val)
 {
 	struct vfio_mediate_access access = {
@@ -28,6 +39,19 @@ int nic_vf_read(struct vfio_mediate_device *dev, u32 reg, u32 *val)
 	return ret;
 }
 
+/**
+ * nic_vf_write() - Write a register of a VF
+ * @dev:	The VF.
+ * @reg:	Offset in BAR 0.
+ * @val:	Value to write.
+ *
+ * Works while user space has disabled the VF's memory space, too.
+ *
+ * Context: That of vfio_mediate_default_rw().
+ * Return:
+ * * 0: success.
+ * * Negative errno of vfio_mediate_default_rw().
+ */
 int nic_vf_write(struct vfio_mediate_device *dev, u32 reg, u32 val)
 {
 	struct vfio_mediate_access access = {
@@ -42,6 +66,19 @@ int nic_vf_write(struct vfio_mediate_device *dev, u32 reg, u32 val)
 	return vfio_mediate_default_rw(dev, &access);
 }
 
+/**
+ * nic_vf_read_regs() - Read several registers of a VF
+ * @dev:	The VF.
+ * @regs:	Offsets from @base.
+ * @n:		Number of registers.
+ * @base:	Offset in BAR 0.
+ * @vals:	Values read.
+ *
+ * Context: That of vfio_mediate_default_rw().
+ * Return:
+ * * 0: success.
+ * * Negative errno of vfio_mediate_default_rw().
+ */
 int nic_vf_read_regs(struct vfio_mediate_device *dev, const u16 *regs, unsigned int n,
 		     u32 base, __le32 *vals)
 {
@@ -56,6 +93,19 @@ int nic_vf_read_regs(struct vfio_mediate_device *dev, const u16 *regs, unsigned 
 	return ret;
 }
 
+/**
+ * nic_vf_write_regs() - Write several registers of a VF, in order
+ * @dev:	The VF.
+ * @regs:	Offsets from @base.
+ * @n:		Number of registers.
+ * @base:	Offset in BAR 0.
+ * @vals:	Values to write.
+ *
+ * Context: That of vfio_mediate_default_rw().
+ * Return:
+ * * 0: success.
+ * * Negative errno of vfio_mediate_default_rw().
+ */
 int nic_vf_write_regs(struct vfio_mediate_device *dev, const u16 *regs, unsigned int n,
 		      u32 base, const __le32 *vals)
 {
@@ -67,7 +117,7 @@ int nic_vf_write_regs(struct vfio_mediate_device *dev, const u16 *regs, unsigned
 	return ret;
 }
 
-/* What the VF's driver reads in a counter, here: not zero after a migration. */
+/* Read a counter as the VF's driver sees it: it does not restart at a migration. */
 static int nic_read_counter(struct vfio_mediate_device *dev, u32 reg, u32 *val)
 {
 	struct nic_mediated *m = dev->handle;
@@ -82,7 +132,19 @@ static int nic_read_counter(struct vfio_mediate_device *dev, u32 reg, u32 *val)
 	return ret;
 }
 
-/* Counters cannot be written, so those of the other device are added to these. */
+/**
+ * nic_counters_rw() - Access the counters of a VF for its driver
+ * @dev:	The VF.
+ * @access:	Access in the range of the counters.
+ *
+ * Writes have no effect. The device's counters cannot be written, so reads add
+ * &nic_mediated.counter_base.
+ *
+ * Context: Process context. Called from &vfio_pci_mediate_ops.rw.
+ * Return:
+ * * 0: success.
+ * * Negative errno of vfio_mediate_default_rw().
+ */
 int nic_counters_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access)
 {
 	u32 reg = ALIGN_DOWN(access->offset, 4), val;
@@ -102,7 +164,14 @@ int nic_counters_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access 
 	return ret;
 }
 
-/* Counters cannot be cleared: subtract what the former user has counted. */
+/**
+ * nic_counters_reset() - Let the counters of a VF start at zero
+ * @m:	The VF.
+ *
+ * The device's counters cannot be cleared: subtract what former users have counted.
+ *
+ * Context: Process context. Called while the VF is opened.
+ */
 void nic_counters_reset(struct nic_mediated *m)
 {
 	unsigned int i;
@@ -111,6 +180,16 @@ void nic_counters_reset(struct nic_mediated *m)
 		m->counter_base[i] = -nic_rd(m->nic, PVF_COUNTER(m->n, vf_counters[i]));
 }
 
+/**
+ * nic_counters_save() - Save the counters of a VF
+ * @dev:	The VF.
+ * @data:	&struct nic_rec_counters to fill.
+ *
+ * Context: That of vfio_mediate_default_rw().
+ * Return:
+ * * 0: success.
+ * * Negative errno of vfio_mediate_default_rw().
+ */
 int nic_counters_save(struct vfio_mediate_device *dev, void *data)
 {
 	struct nic_rec_counters *rec = data;
@@ -126,6 +205,16 @@ int nic_counters_save(struct vfio_mediate_device *dev, void *data)
 	return ret;
 }
 
+/**
+ * nic_counters_apply() - Continue at the counters in a record
+ * @dev:	The VF.
+ * @rec:	The record.
+ *
+ * Context: That of vfio_mediate_default_rw().
+ * Return:
+ * * 0: success.
+ * * Negative errno of vfio_mediate_default_rw().
+ */
 int nic_counters_apply(struct vfio_mediate_device *dev, const struct nic_rec_counters *rec)
 {
 	struct nic_mediated *m = dev->handle;

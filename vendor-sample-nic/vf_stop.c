@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * A VF's DMA: stopped, with its mailbox or without, held for a moment, started again.
- */
+/* Stop and start a VF: its DMA, its mailbox and its interrupts. */
 
 #include "nic.h"
 
-/* Serve the mailbox again. What the VF's driver has not seen yet, it finds again. */
+/* Handle the mailbox again. Show the VF's driver the events that it has not read. */
 static void nic_vf_thaw(struct nic *nic, unsigned int n)
 {
 	struct nic_vf *vf = &nic->vf[n];
@@ -16,7 +14,7 @@ static void nic_vf_thaw(struct nic *nic, unsigned int n)
 	if (vf->mbx_latched)
 		nic_wr(nic, P2VMAILBOX(n), vf->mbx_latched);
 	else if (vf->active)
-		/* Told by the work item, as its guest waits to run */
+		/* Leave this to the work item: the guest waits for its VF to run. */
 		vf->notify_pending = true;
 	vf->mbx_latched = 0;
 	if (vf->notices)
@@ -24,7 +22,7 @@ static void nic_vf_thaw(struct nic *nic, unsigned int n)
 	queue_work(nic->wq, &nic->mailbox_work);
 }
 
-/* Restore what nic_vf_stop() has changed. */
+/* Undo nic_vf_stop(). */
 static int nic_vf_undo_stop(struct nic *nic, unsigned int n, bool stopped, bool frozen)
 {
 	struct nic_vf *vf = &nic->vf[n];
@@ -46,20 +44,26 @@ static int nic_vf_undo_stop(struct nic *nic, unsigned int n, bool stopped, bool 
 }
 
 /**
- * nic_vf_stop() - Stop a VF's DMA
+ * nic_vf_stop() - Stop the DMA of a VF
  * @nic:	The PF.
- * @n:		The VF.
- * @freeze:	Nor is its mailbox served any more, nor an interrupt raised, from now on.
+ * @n:		Number of the VF.
+ * @freeze:	Also stop handling the mailbox, and mask the interrupts.
  *
- * Whatever its driver does, resets included, until nic_vf_start(). What it had queued
- * to be sent is sent then; frames for it are dropped in the meantime, unless another
- * VF comes with its address and gets them. What it has sent itself before, and what it
- * has received, is in memory when this returns.
+ * DMA stays stopped until nic_vf_start(), whatever the VF's driver does, resets included.
+ * Frames in the transmit rings are sent after nic_vf_start(). Frames for the VF are
+ * dropped, unless another VF takes its address.
  *
- * Context: Process context, sleeps.
- * Return: 0 when the VF does no more DMA. -ENODEV when the VF or its PF is gone, or
- * -ETIMEDOUT when it is not certain that it does none: it is as it was before.
- * -ENOTRECOVERABLE when it is not, because the PF has taken its address meanwhile.
+ * When this function returns, everything that the VF has received, and every transmit
+ * descriptor that it has written back, is in memory.
+ *
+ * Context: Process context, may sleep. Takes vf_lock. The caller excludes other starts and
+ * stops of the VF.
+ * Return:
+ * * 0: the VF does no DMA.
+ * * -ENODEV: the VF or the PF is gone. The VF is in its previous state.
+ * * -ETIMEDOUT: DMA may still be in flight. The VF is in its previous state.
+ * * -ENOTRECOVERABLE: stopping has failed, and so has the return to the previous state:
+ *   another pool has taken the address.
  */
 int nic_vf_stop(struct nic *nic, unsigned int n, bool freeze)
 {
@@ -86,7 +90,7 @@ int nic_vf_stop(struct nic *nic, unsigned int n, bool freeze)
 	quiet = vf->dma_idle;
 	mutex_unlock(&nic->vf_lock);
 
-	/* Others need not wait for it. Nobody but the caller has it start again. */
+	/* Do not block other VFs. Only the caller can start this VF again. */
 	if (!quiet)
 		ret = nic_pool_drain(nic, n, true);
 
@@ -102,16 +106,18 @@ int nic_vf_stop(struct nic *nic, unsigned int n, bool freeze)
 }
 
 /**
- * nic_vf_start() - Let a VF go on where it was stopped
+ * nic_vf_start() - Start a VF where it was stopped
  * @nic:	The PF.
- * @n:		The VF.
+ * @n:		Number of the VF.
  *
- * When its mailbox was frozen, it is told how things stand, unless it still has to
- * read something else.
+ * If the mailbox was frozen, notify the VF's driver, unless it has an event to read.
  *
- * Context: Process context, sleeps.
- * Return: 0, -ENODEV when the VF is gone, or -EADDRINUSE when another one has come
- * with its address: it remains stopped.
+ * Context: Process context, may sleep. Takes vf_lock. The caller excludes other starts and
+ * stops of the VF.
+ * Return:
+ * * 0: the VF runs.
+ * * -ENODEV: the VF is gone.
+ * * -EADDRINUSE: another VF has taken the address. The VF remains stopped.
  */
 int nic_vf_start(struct nic *nic, unsigned int n)
 {
@@ -123,7 +129,7 @@ int nic_vf_start(struct nic *nic, unsigned int n)
 	if (!vf->stopped)
 		goto unlock;
 
-	/* If it was reset, its address is not what it was. */
+	/* A reset may have changed the address. */
 	nic_vf_handle_events(nic, n);
 	ret = nic_pool_resume(nic, n, true);
 	if (ret) {
@@ -141,17 +147,19 @@ unlock:
 }
 
 /**
- * nic_vf_hold_rx() - Have a VF receive nothing for a moment
+ * nic_vf_hold_rx() - Hold the reception of a VF, or release it
  * @nic:	The PF.
- * @n:		The VF.
- * @on:		The moment begins, or ends.
+ * @n:		Number of the VF.
+ * @on:		true: hold. false: release.
  *
- * Frames for it are dropped meanwhile. What it has received is in memory when the moment
- * has begun.
+ * Frames for the VF are dropped while reception is held. Once it is held, everything that
+ * the VF has received is in memory.
  *
- * Context: Process context, sleeps.
- * Return: 0, -ENODEV when the VF or its PF is gone, or -ETIMEDOUT when it is not certain
- * that it receives nothing.
+ * Context: Process context, may sleep. Takes vf_lock.
+ * Return:
+ * * 0: success.
+ * * -ENODEV: the VF or the PF is gone.
+ * * -ETIMEDOUT: the VF may still receive.
  */
 int nic_vf_hold_rx(struct nic *nic, unsigned int n, bool on)
 {
