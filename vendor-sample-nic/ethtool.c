@@ -100,7 +100,7 @@ static int nic_set_ringparam(struct net_device *netdev, struct ethtool_ringparam
 {
 	struct nic *nic = netdev_priv(netdev);
 	u16 rx = nic->rx_descs, tx = nic->tx_descs;
-	int ret;
+	int ret, err;
 
 	nic->rx_descs = ALIGN(max_t(u32, ring->rx_pending, NIC_MIN_DESCS), 8);
 	nic->tx_descs = ALIGN(max_t(u32, ring->tx_pending, NIC_MIN_DESCS), 8);
@@ -113,8 +113,10 @@ static int nic_set_ringparam(struct net_device *netdev, struct ethtool_ringparam
 		/* The previous rings fitted into memory a moment ago. */
 		nic->rx_descs = rx;
 		nic->tx_descs = tx;
-		if (nic_open(netdev))
-			netdev_err(netdev, "no memory for rings of any size\n");
+		err = nic_open(netdev);
+		if (err)
+			netdev_err(netdev, "cannot reopen with the previous rings: %pe; set the link down and up to try again\n",
+				   ERR_PTR(err));
 	}
 
 	return ret;

@@ -155,7 +155,7 @@ static void nic_write_pool(struct nic *nic, unsigned int pool)
  * nic_filters_write() - Program all filters after a reset of the device
  * @nic:	The PF.
  *
- * Context: Any but hard interrupts. Takes filter_lock.
+ * Context: Process or softirq context. Takes filter_lock.
  */
 void nic_filters_write(struct nic *nic)
 {
@@ -194,7 +194,7 @@ void nic_filters_init(struct nic *nic)
  * @nic:	The PF.
  * @pool:	Number of the pool.
  *
- * Context: Any but hard interrupts. The caller holds filter_lock.
+ * Context: Process or softirq context. The caller holds filter_lock.
  */
 void nic_pool_write(struct nic *nic, unsigned int pool)
 {
@@ -229,7 +229,7 @@ static void nic_leave_vlans(struct nic *nic, unsigned int pool)
  *
  * The first address and the administrator's VLAN stay.
  *
- * Context: Any but hard interrupts. Takes filter_lock.
+ * Context: Process or softirq context. Takes filter_lock.
  */
 void nic_pool_reset(struct nic *nic, unsigned int pool)
 {
@@ -279,7 +279,7 @@ static int nic_assign_mac(struct nic *nic, unsigned int pool, unsigned int slot,
  *
  * The administrator may take an address from a suspended pool.
  *
- * Context: Any but hard interrupts. Takes filter_lock.
+ * Context: Process or softirq context. Takes filter_lock.
  * Return:
  * * 0: success.
  * * -EADDRINUSE: the address belongs to another pool, which is not suspended.
@@ -296,7 +296,7 @@ int nic_pool_set_mac(struct nic *nic, unsigned int pool, unsigned int slot, cons
  * @slot:	Index in &nic_pool.mac.
  * @mac:	Address, or zero to remove the one in @slot.
  *
- * Context: Any but hard interrupts. Takes filter_lock.
+ * Context: Process or softirq context. Takes filter_lock.
  * Return:
  * * 0: success.
  * * -EADDRINUSE: the address belongs to another pool, which is not suspended or serves
@@ -314,7 +314,7 @@ int nic_pool_request_mac(struct nic *nic, unsigned int pool, unsigned int slot, 
  * @mac:	The address.
  * @guest:	ID of the guest, which another pool may still serve.
  *
- * Context: Any but hard interrupts. Takes filter_lock.
+ * Context: Process or softirq context. Takes filter_lock.
  * Return:
  * * 0: yes.
  * * -EADDRINUSE: the address belongs to a pool of another guest.
@@ -338,7 +338,7 @@ int nic_pool_check_mac(struct nic *nic, unsigned int pool, const u8 *mac, const 
  * @pool:	Number of the pool.
  * @guest:	ID from a loaded state, or NULL for a new guest.
  *
- * Context: Any but hard interrupts. Takes filter_lock.
+ * Context: Process or softirq context. Takes filter_lock.
  */
 void nic_pool_set_guest(struct nic *nic, unsigned int pool, const uuid_t *guest)
 {
@@ -375,7 +375,7 @@ static void nic_write_pool_macs(struct nic *nic, unsigned int pool, bool suspend
  * Until nic_pool_resume(), the administrator or another pool of the same guest may take its
  * addresses. Frames for an address that was not taken are dropped.
  *
- * Context: Any but hard interrupts. Takes filter_lock.
+ * Context: Process or softirq context. Takes filter_lock.
  */
 void nic_pool_suspend(struct nic *nic, unsigned int pool)
 {
@@ -391,7 +391,7 @@ void nic_pool_suspend(struct nic *nic, unsigned int pool)
  * @back:	true: take addresses back from a suspended pool of the same guest. false:
  *		resume only if no address was taken.
  *
- * Context: Any but hard interrupts. Takes filter_lock.
+ * Context: Process or softirq context. Takes filter_lock.
  * Return:
  * * 0: success.
  * * -EADDRINUSE: another pool has an address. The pool remains suspended.
@@ -448,7 +448,7 @@ static int nic_join_vlan(struct nic *nic, unsigned int pool, u16 vid, bool on)
  * @pool:	Number of the pool.
  * @except:	VLAN to leave out. VLAN 0 is never counted.
  *
- * Context: Any but hard interrupts. Takes filter_lock.
+ * Context: Process or softirq context. Takes filter_lock.
  * Return: Number of VLANs.
  */
 unsigned int nic_pool_num_vlans(struct nic *nic, unsigned int pool, u16 except)
@@ -472,7 +472,7 @@ unsigned int nic_pool_num_vlans(struct nic *nic, unsigned int pool, u16 except)
  * @vid:	The VLAN.
  * @on:		true: join. false: leave.
  *
- * Context: Any but hard interrupts. Takes filter_lock.
+ * Context: Process or softirq context. Takes filter_lock.
  * Return:
  * * 0: success.
  * * -ENOSPC: the VLAN table is full.
@@ -500,7 +500,7 @@ int nic_pool_set_vlan(struct nic *nic, unsigned int pool, u16 vid, bool on)
  *
  * The pool leaves all other VLANs.
  *
- * Context: Any but hard interrupts. Takes filter_lock.
+ * Context: Process or softirq context. Takes filter_lock.
  * Return:
  * * 0: success.
  * * -ENOSPC: the VLAN table is full.
@@ -530,7 +530,7 @@ int nic_pool_set_port_vlan(struct nic *nic, unsigned int pool, u16 tci)
  *
  * A reset of a VF clears its bits in the device.
  *
- * Context: Any but hard interrupts. Takes filter_lock.
+ * Context: Process or softirq context. Takes filter_lock.
  */
 void nic_pool_enable(struct nic *nic, unsigned int pool, bool rx, bool tx)
 {
@@ -594,7 +594,7 @@ int nic_pool_drain(struct nic *nic, unsigned int pool, bool tx)
  *
  * Takes bits 47:36 of the address, as the device does with RCTL.MO = 0.
  *
- * Context: Any.
+ * Context: Any context.
  * Return: Index of the bit in the multicast table.
  */
 unsigned int nic_multicast_hash(const u8 *mac)

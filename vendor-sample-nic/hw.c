@@ -145,7 +145,7 @@ int nic_phy_autoneg(struct nic *nic)
  * @speed:	Speed in Mb/s, SPEED_UNKNOWN if the link is down.
  * @duplex:	DUPLEX_*, DUPLEX_UNKNOWN if the link is down.
  *
- * Context: Any.
+ * Context: Any context.
  * Return: Whether the link is up.
  */
 bool nic_read_link(struct nic *nic, int *speed, int *duplex)
@@ -188,13 +188,13 @@ void nic_hw_reset(struct nic *nic)
 	nic_wr(nic, CTRL, nic_rd(nic, CTRL) | CTRL_GIO_MASTER_DISABLE);
 	if (read_poll_timeout(nic_rd, val, !(val & STATUS_GIO_MASTER_EN), 100, 80000, false, nic,
 			      STATUS))
-		pci_dbg(nic->pdev, "PCIe requests are still pending\n");
+		pci_dbg(nic->pdev, "PCIe requests are still pending before the reset\n");
 	usleep_range(10000, 11000);
 
 	nic_wr(nic, CTRL, nic_rd(nic, CTRL) | CTRL_RST);
 	usleep_range(1000, 2000);
 	if (read_poll_timeout(nic_rd, val, val & EECD_AUTO_RD, 1000, 10000, false, nic, EECD))
-		pci_dbg(nic->pdev, "the NVM was not read\n");
+		pci_dbg(nic->pdev, "the device has not read its NVM after the reset\n");
 
 	nic_wr(nic, IMC, ~0);
 	nic_wr(nic, EIMC, ~0);
@@ -339,6 +339,7 @@ static void nic_start_pools(struct nic *nic)
 void nic_hw_start(struct nic *nic)
 {
 	u32 ctrl = nic_rd(nic, CTRL);
+	int ret;
 
 	/* The PHY determines speed and duplex. Flow control is off. */
 	ctrl &= ~(CTRL_FRCSPD | CTRL_FRCDPX | CTRL_GIO_MASTER_DISABLE);
@@ -360,16 +361,19 @@ void nic_hw_start(struct nic *nic)
 	nic_wr(nic, CTRL_EXT, nic_rd(nic, CTRL_EXT) | CTRL_EXT_DRV_LOAD | CTRL_EXT_PFRSTD);
 	nic_flush(nic);
 
-	if (nic_phy_write(nic, MII_ADVERTISE, ADVERTISE_ALL | ADVERTISE_CSMA) < 0 ||
-	    nic_phy_autoneg(nic))
-		pci_warn(nic->pdev, "the PHY does not answer\n");
+	ret = nic_phy_write(nic, MII_ADVERTISE, ADVERTISE_ALL | ADVERTISE_CSMA);
+	if (ret >= 0)
+		ret = nic_phy_autoneg(nic);
+	if (ret < 0)
+		pci_warn(nic->pdev, "the PHY does not respond, the link may stay down: %pe; try ethtool --negotiate\n",
+			 ERR_PTR(ret));
 }
 
 /**
  * nic_hw_release() - Hand the device over to the firmware
  * @nic:	The PF.
  *
- * Context: Any.
+ * Context: Any context.
  */
 void nic_hw_release(struct nic *nic)
 {
@@ -407,7 +411,7 @@ static const struct nic_hw_stat hw_stats[] = {
 /**
  * nic_num_hw_stats() - Count the counters in &nic.hw_stats
  *
- * Context: Any.
+ * Context: Any context.
  * Return: Number of counters.
  */
 unsigned int nic_num_hw_stats(void)
@@ -419,7 +423,7 @@ unsigned int nic_num_hw_stats(void)
  * nic_hw_stat_name() - Name a counter in &nic.hw_stats
  * @i:	Index of the counter.
  *
- * Context: Any.
+ * Context: Any context.
  * Return: Its name for ethtool.
  */
 const char *nic_hw_stat_name(unsigned int i)
@@ -441,7 +445,7 @@ static void nic_update_vf_stat(struct nic *nic, u64 *sum, u64 *last, u32 reg)
  *
  * Counters of the device are cleared on read. Counters of VFs wrap around.
  *
- * Context: Any but hard interrupts. Takes stats_lock.
+ * Context: Process or softirq context. Takes stats_lock.
  */
 void nic_update_stats(struct nic *nic)
 {
@@ -478,7 +482,7 @@ unlock:
  *
  * Packets and bytes are counted by the rings, see nic_get_stats64().
  *
- * Context: Any but hard interrupts. Takes stats_lock.
+ * Context: Process or softirq context. Takes stats_lock.
  */
 void nic_add_hw_stats(struct nic *nic, struct rtnl_link_stats64 *stats)
 {

@@ -118,16 +118,19 @@ static void nic_reset_work(struct work_struct *work)
 {
 	struct nic *nic = container_of(work, struct nic, reset_work);
 	struct net_device *netdev = nic->netdev;
+	int ret;
 
 	rtnl_lock();
 	if (netif_running(netdev) && netif_device_present(netdev)) {
-		netdev_warn(netdev, "resetting the device\n");
+		netdev_warn(netdev, "transmit timeout, resetting the device\n");
 		nic_stop(netdev);
 		/* Without bus mastering the device hangs, and interrupts are lost. */
 		pci_set_master(nic->pdev);
 		nic_restart_hw(nic);
-		if (nic_open(netdev))
-			netdev_err(netdev, "no memory to start again\n");
+		ret = nic_open(netdev);
+		if (ret)
+			netdev_err(netdev, "cannot reopen after a transmit timeout: %pe; set the link down and up to try again\n",
+				   ERR_PTR(ret));
 	}
 	rtnl_unlock();
 }
@@ -141,7 +144,8 @@ static int nic_read_mac(struct nic *nic)
 		eth_hw_addr_set(nic->netdev, mac);
 	} else {
 		eth_hw_addr_random(nic->netdev);
-		pci_warn(nic->pdev, "no address in the NVM, using %pM\n", nic->netdev->dev_addr);
+		pci_warn(nic->pdev, "no MAC address in the NVM, using random address %pM\n",
+			 nic->netdev->dev_addr);
 	}
 
 	return nic_pool_set_mac(nic, NIC_PF_POOL, 0, nic->netdev->dev_addr);
@@ -204,7 +208,7 @@ static int nic_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 
 	/* VFs that another driver has created are unknown to this one. */
 	if (pci_num_vf(pdev)) {
-		pci_err(pdev, "there are VFs already: write 0 to sriov_numvfs first\n");
+		pci_err(pdev, "cannot probe, VFs exist already: write 0 to sriov_numvfs first\n");
 		return -EBUSY;
 	}
 
@@ -349,8 +353,11 @@ static pci_ers_result_t nic_slot_reset(struct pci_dev *pdev)
 
 static void nic_error_resume(struct pci_dev *pdev)
 {
-	if (nic_restart(pci_get_drvdata(pdev)))
-		pci_err(pdev, "no memory to start again after an error\n");
+	int ret = nic_restart(pci_get_drvdata(pdev));
+
+	if (ret)
+		pci_err(pdev, "cannot restart after a reset: %pe; write 1 to reset in sysfs to try again\n",
+			ERR_PTR(ret));
 }
 
 /* The administrator resets the function. */

@@ -16,11 +16,11 @@
 
 static bool counters = true;
 module_param(counters, bool, 0644);
-MODULE_PARM_DESC(counters, "Have a VF's counters go on after a migration; their page of BAR 0, which is the mailbox's too, can then not be mapped. Decided when the VF is opened");
+MODULE_PARM_DESC(counters, "Continue the counters of a VF after a migration. The page of BAR 0 with the counters and the mailbox can then not be mapped. Read when the VF is opened");
 
 static bool tracking = true;
 module_param(tracking, bool, 0644);
-MODULE_PARM_DESC(tracking, "While a VF is migrated, say which memory it writes; otherwise all counts as written. Decided when the VF is opened");
+MODULE_PARM_DESC(tracking, "Track which memory a VF writes while it is migrated. Otherwise all memory is reported as dirty. Read when the VF is opened");
 
 /* Counters only, see nic_counters_rw() */
 static const struct vfio_mediate_range ranges[] = {

@@ -15,7 +15,7 @@
 
 static bool pre_copy = true;
 module_param(pre_copy, bool, 0644);
-MODULE_PARM_DESC(pre_copy, "Send what a destination can check while the VF is running. Off for a destination that does not know the feature of such a stream. Decided when a migration begins");
+MODULE_PARM_DESC(pre_copy, "Send records that a destination can check while the VF is running. Turn it off for a destination that does not know this feature of the stream. Read when a migration begins");
 
 /* Registers in BAR 0 of a VF */
 #define VTEICS			0x1520
@@ -412,8 +412,8 @@ static int nic_migrate_load_begin(struct vfio_mediate_device *dev, u32 version, 
 static int nic_report_conflict(struct nic *nic, unsigned int n, const char *what, int ret)
 {
 	if (ret)
-		dev_warn_ratelimited(&nic->pdev->dev, "VF %u: what is loaded is at odds with its settings: %s: %pe\n",
-				     n, ret == -EADDRINUSE ? "another has its address" : what,
+		dev_warn_ratelimited(&nic->pdev->dev, "VF %u: loaded state conflicts with its settings: %s: %pe; change them with ip link\n",
+				     n, ret == -EADDRINUSE ? "address of another VF" : what,
 				     ERR_PTR(ret));
 
 	return ret;

@@ -93,6 +93,7 @@ int nic_stop(struct net_device *netdev)
 {
 	struct nic *nic = netdev_priv(netdev);
 	unsigned int i;
+	int ret;
 
 	if (!nic->opened)
 		return 0;
@@ -104,8 +105,9 @@ int nic_stop(struct net_device *netdev)
 	netif_tx_disable(netdev);
 
 	nic_pool_enable(nic, NIC_PF_POOL, false, false);
-	if (nic_pool_drain(nic, NIC_PF_POOL, true))
-		netdev_warn(netdev, "queues do not come to rest\n");
+	ret = nic_pool_drain(nic, NIC_PF_POOL, true);
+	if (ret)
+		netdev_warn(netdev, "DMA does not stop: %pe; disabling the queues\n", ERR_PTR(ret));
 	for (i = 0; i < nic->num_queues; i++) {
 		nic_queue_stop(&nic->queue[i]);
 		nic_queue_close(&nic->queue[i]);

@@ -13,7 +13,7 @@
  * @pool:	Number of the pool.
  * @rec:	Record to fill. NIC_FILTER_ACTIVE is left alone.
  *
- * Context: Any but hard interrupts. Takes filter_lock.
+ * Context: Process or softirq context. Takes filter_lock.
  */
 void nic_filters_save(struct nic *nic, unsigned int pool, struct nic_rec_filters *rec)
 {
@@ -46,7 +46,7 @@ void nic_filters_save(struct nic *nic, unsigned int pool, struct nic_rec_filters
  *
  * The settings of the VF do not matter here.
  *
- * Context: Any.
+ * Context: Any context.
  * Return:
  * * 0: well-formed.
  * * -EINVAL: malformed.

@@ -155,7 +155,7 @@ static void nic_vf_handle_message(struct nic *nic, unsigned int n)
 
 	ret = nic_msg_request(nic, n, msg);
 	if (ret)
-		pci_dbg(nic->pdev, "VF %u: message %#x: %pe\n", n, msg[0], ERR_PTR(ret));
+		pci_dbg(nic->pdev, "VF %u: message %#x refused: %pe\n", n, msg[0], ERR_PTR(ret));
 	msg[0] &= MSG_INFO | MSG_TYPE;
 	msg[0] |= ret ? MSG_NACK : MSG_ACK;
 	if (vf->active && !vf->link_off)

@@ -231,7 +231,8 @@ static void nic_wait_queue(struct nic *nic, u32 reg, u32 want)
 
 	if (read_poll_timeout(nic_rd, val, (val & XDCTL_ENABLE) == want, 20, 10000, false, nic,
 			      reg))
-		netdev_dbg(nic->netdev, "register %#x stays %#x\n", reg, val);
+		netdev_dbg(nic->netdev, "queue control register %#x is still %#x after 10 ms\n",
+			   reg, val);
 }
 
 /**

@@ -133,7 +133,8 @@ int nic_vf_start(struct nic *nic, unsigned int n)
 	nic_vf_handle_events(nic, n);
 	ret = nic_pool_resume(nic, n, true);
 	if (ret) {
-		dev_warn_ratelimited(&nic->pdev->dev, "VF %u: another VF has its address now\n", n);
+		dev_warn_ratelimited(&nic->pdev->dev, "VF %u: cannot start, another VF has its MAC address: %pe; set another one with ip link\n",
+				     n, ERR_PTR(ret));
 		goto unlock;
 	}
 

@@ -56,11 +56,11 @@ CONFLICTS = (
      "settings: address"),
     ("a VLAN is set", (1, "vlan", "100"), (1, "vlan", "0"), "EPERM", "settings: VLAN"),
     ("another VF has the address", (0, "mac", MAC), (0, "mac", NOBODY), "EADDRINUSE",
-     "another has its address"))
+     "settings: address of another VF"))
 PLACE, OTHERS_VLAN = 2, 9       # of the third VF
 
 # What is to be read in the log, and what the IOMMU says of a VF with random addresses
-EXPECTED = ("what is loaded is at odds with its settings", "callbacks suppressed",
+EXPECTED = ("loaded state conflicts with its settings", "callbacks suppressed",
             "DMAR: ")
 
 
