@@ -192,7 +192,8 @@ struct vfio_pci_mediate_ops {
 	/**
 	 * @reset_done: Start anew after a reset.
 	 *
-	 * Optional. Called after a reset by the PCI core or by vfio_mediate_was_reset().
+	 * Optional. Called after a reset by the PCI core, when the function has woken up as after
+	 * a reset, or after vfio_mediate_was_reset().
 	 * Shadow pages and tracking have started again, and writes of the guest reach the
 	 * device from now on. One call may stand for several resets in a row. @unexpected:
 	 * the host, not the VMM or the guest, had the PCI core reset the function. Tell the

@@ -35,7 +35,10 @@
  * such pages, the VMM unmaps the areas of the capability below, then writes ON | EXACT.
  * Until then, other requests to trap fail with EBUSY.
  *
- * Traps are off when a device is opened, and after it was reset.
+ * The VMM is one of three holders of the traps. The others are the vendor's driver and, while the
+ * device is migrated, dirty tracking. Pages are trapped while there is a holder. A reset of the
+ * function ends the holds of the VMM and of the vendor's driver. There is none when a device is
+ * opened.
  */
 
 /*
@@ -47,16 +50,17 @@
 
 /**
  * struct vfio_mediate_trap_info - Layout of the dynamic trap region
- * @dt_fd:	Write: an eventfd that is signalled when traps go on or off, or -1 to remove it.
- *		Read: 0 if there is an eventfd, otherwise -1.
- * @trap:	Read: state of the traps, VFIO_MEDIATE_TRAP_* flags. Write: requested state,
- *		which is in force when write() returns, or an acknowledgment.
+ * @dt_fd:	Write: an eventfd that is signalled when traps go on or off, and when a reset has
+ *		ended the VMM's hold; or -1 to remove it. Read: 0 if there is an eventfd,
+ *		otherwise -1.
+ * @trap:	Read: state of the traps, VFIO_MEDIATE_TRAP_* flags. Write: take or end the VMM's
+ *		hold, which has been done when write() returns, or acknowledge.
  *
  * Values that can be written to @trap:
  *
- * * 0: traps off.
- * * ON: traps on. Changes nothing if the state is ON | EXACT.
- * * ON | EXACT: traps on, without shadow pages.
+ * * 0: end the hold. Pages stay trapped while there is another holder: read the state.
+ * * ON: hold. Changes nothing else if the state is ON | EXACT.
+ * * ON | EXACT: hold, without shadow pages.
  * * EXACT: acknowledge. ON becomes ON | EXACT, off stays off.
  *
  * Errors of a write to @dt_fd:
@@ -164,7 +168,7 @@ struct vfio_mediate_irq_info_cap_type {
 };
 
 /*
- * Signalled when traps go on or off, and masked by that. Unmasking acknowledges: the VMM has
+ * Signalled as the eventfd of the region, and masked by that. Unmasking acknowledges: the VMM has
  * acted on the current state.
  */
 #define VFIO_MEDIATE_IRQ_TYPE_DYNAMIC_TRAP		1
