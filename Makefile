@@ -94,6 +94,6 @@ help:
 	@echo 'make shell [FILES=dir] [KERNEL=...] [VFS=n] [PF=...] [PFS=...] [QEMUS=...]'
 	@echo '                                        the same host with an interactive shell'
 	@echo 'make tools                              build tools/ with this machine'"'"'s compiler, in build/tools'
-	@echo 'make lint                               checkpatch, sparse, W=1, shellcheck'
+	@echo 'make lint                               checkpatch, sparse, W=1, kernel-doc, floors, shellcheck'
 	@echo 'make clean                              remove build/'
 	@echo 'make distclean                          remove build/ and the cache of trees, kernels and images'
