@@ -3,7 +3,7 @@
  * State of an open VF, and the records of its migration.
  *
  * Records have version 1. All numbers are little-endian. Newer versions may append members.
- * Documentation/migration.rst lists the state that no record has.
+ * Documentation/sample-nic.rst lists the state that no record has.
  */
 
 #ifndef SAMPLE_NIC_STATE_H

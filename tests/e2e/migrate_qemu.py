@@ -195,7 +195,7 @@ class Other(Ways):
 
 
 class Old(Other):
-    """QEMU 7.2 refuses nothing. Postcopy is left out, as it loses the guest: migration.rst."""
+    """QEMU 7.2 refuses nothing. Postcopy is left out, as it loses the guest: qemu.rst."""
 
     WAYS = ("background_snapshot", "snapshot")
     SAYS = "'status': 'completed'"

@@ -88,7 +88,7 @@ class Drivers(Ways):
         self.meanwhile(change)
 
     def function_is_reset(self):
-        """That ends the transfer: see migration.rst."""
+        """That ends the transfer: see qemu.rst."""
         with self.load(), self.started("pre-copy") as (migration, relay):
             self.guest.run("echo 1 > /sys/class/net/eth0/device/reset")
             self.set_up()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * mediator_example: all that a PF driver adds to mediate its VFs, for the 82576.
- * Documentation/mediate.rst explains it part by part. It would be one file of the PF
+ * Documentation/vendor.rst explains it part by part. It would be one file of the PF
  * driver. Here it works beside in-tree igb, which is not involved.
  */
 
