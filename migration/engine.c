@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The state machine of a device that can be migrated, under both protocols.
+ * State machine of a migratable device, for both protocols.
  */
 
 #include <linux/pci.h>
@@ -16,7 +16,7 @@ enum transfer_kind {
 	LOADING,
 };
 
-/* Of two states with an arc between them, just one of the two differs. */
+/* An arc changes either the level or the kind of transfer, never both. */
 static const struct {
 	enum vpm_level level;
 	enum transfer_kind transfer;
@@ -31,7 +31,7 @@ static const struct {
 	[VFIO_DEVICE_STATE_PRE_COPY_P2P] = { VPM_QUIESCED, SAVING },
 };
 
-/* Tells the vendor, if it wants to know, that saving begins or has ended. */
+/* Call the optional ->save_begin() or ->save_end(). */
 static int notify_saving(struct vpm_mig *mig, bool begin)
 {
 	const struct vfio_mediate_migration_ops *ops;
@@ -128,8 +128,8 @@ static int change_level(struct vpm_mig *mig, enum vpm_level level)
 }
 
 /*
- * It runs. With the state that was loaded, or without: then the source has gone by now, and
- * it is for the vendor to have the guest's driver start anew.
+ * Called when the device runs. If the loaded state was lost before that, the source cannot be
+ * resumed any more: the vendor must make the guest driver restart.
  */
 static void forget_loaded(struct vpm_mig *mig)
 {
@@ -151,7 +151,10 @@ static int set_level(struct vpm_mig *mig, enum vpm_level level)
 		return ret;
 
 	ret = mig->watch->stopped(mig);
-	/* Who only stops it need not know, unless it can be looked at when he tries again. */
+	/*
+	 * Missed dirty pages matter only while the device is being saved. -EAGAIN is reported in
+	 * any case: a second attempt can collect the pages.
+	 */
 	if (!mig->watched && ret != -EAGAIN)
 		return 0;
 	if (ret && change_level(mig, was))
@@ -192,7 +195,7 @@ static void to_error(struct vpm_mig *mig)
 	mig->state = VFIO_DEVICE_STATE_ERROR;
 }
 
-/* What the device does is not known: after a reset it may have to be told to run. */
+/* The level of the device is unknown. VPM_STOPPED makes after_reset() call ->run(). */
 static void lose_device(struct vpm_mig *mig)
 {
 	mig->level = VPM_STOPPED;
@@ -246,7 +249,7 @@ int vpm_mig_set_state(struct vpm_mig *mig, enum vfio_device_mig_state new)
 
 	if (!mig->session)
 		return -ENODEV;
-	/* Asked for a way from ERROR, vfio warns. */
+	/* vfio_mig_get_next_state() warns on VFIO_DEVICE_STATE_ERROR. */
 	if (mig->state == VFIO_DEVICE_STATE_ERROR ||
 	    new == VFIO_DEVICE_STATE_ERROR)
 		return -EINVAL;
@@ -261,7 +264,7 @@ int vpm_mig_set_state(struct vpm_mig *mig, enum vfio_device_mig_state new)
 			return ret;
 		}
 	}
-	/* It may have been reset while it was saved. */
+	/* A reset during a save has left the watch active. */
 	if (new == VFIO_DEVICE_STATE_RUNNING)
 		stop_watch(mig);
 
@@ -275,7 +278,7 @@ static void after_reset(struct vpm_mig *mig)
 	if (!mig->session)
 		return;
 
-	/* Who sends memory need not know, and goes on: so does the watch. */
+	/* The VMM may not know of the reset and go on sending memory: keep the watch active. */
 	end_transfer(mig);
 	mig->loaded = false;
 	if (mig->level != VPM_RUNNING || mig->unsure)
@@ -303,7 +306,7 @@ void vpm_mig_detach(struct vpm_mig *mig)
 		end_transfer(mig);
 		stop_watch(mig);
 	}
-	/* Not for a reset to change: nobody can. */
+	/* The vendor is gone: do not call ->run() after a reset. */
 	mig->level = VPM_RUNNING;
 	mig->unsure = false;
 	notify_watch(mig, VPM_RUNNING);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The state machine of a device that can be migrated, under both protocols.
+ * State machine of a migratable device, for both protocols.
  */
 
 #ifndef VFIO_MEDIATE_ENGINE_H
@@ -11,52 +11,60 @@
 struct pci_dev;
 
 /**
- * vpm_mig_create() - Prepare to migrate a device
- * @vdev:	The device. Its migration_flags are set before the state is.
- * @pdev:	The same device.
- * @session:	Who mediates it.
- * @id:		What its streams must suit.
+ * vpm_mig_create() - Create the migration state of a device
+ * @vdev:	The VFIO device. The caller sets migration_flags before the first state change.
+ * @pdev:	The PCI device of @vdev.
+ * @session:	The vendor's session.
+ * @id:		Identity that its streams must match.
  *
- * Return: The migration, in VFIO_DEVICE_STATE_RUNNING, or NULL.
+ * Context: Process context, may sleep.
+ * Return: The migration in VFIO_DEVICE_STATE_RUNNING, or NULL when memory is exhausted.
  */
 struct vpm_mig *vpm_mig_create(struct vfio_device *vdev, struct pci_dev *pdev,
 			       struct vfio_mediate_session *session,
 			       const struct vpm_identity *id);
 
 /**
- * vpm_mig_close() - The device is being closed: leave it and the vendor alone
- * @mig:	The migration, of which nobody reports resets any more. Files of its
- *		transfers may stay open.
+ * vpm_mig_close() - End all use of the device and of the vendor
+ * @mig:	The migration. Resets are no longer noted on it.
+ *
+ * Called when the device is closed. Files of transfers may stay open.
+ *
+ * Context: Process context, may sleep. Takes state_lock.
  */
 void vpm_mig_close(struct vpm_mig *mig);
 
 /**
- * vpm_mig_set_state() - Go to a state, by way of others where need be
- * @mig:	The migration; locked.
- * @new:	Where to.
+ * vpm_mig_set_state() - Change the state by one or several arcs
+ * @mig:	The migration.
+ * @new:	The new state.
  *
- * The transfer of the new state, if any, is in @mig.
+ * &vpm_mig.transfer is the transfer of the new state, if that state has one.
  *
- * Return: 0 or a negative errno; the state is then one on the way, or
- * VFIO_DEVICE_STATE_ERROR.
+ * Context: Process context, may sleep. state_lock is held. Calls the vendor.
+ * Return: 0 or a negative errno. After an error the device is in a state on the path of arcs,
+ * or in VFIO_DEVICE_STATE_ERROR.
  */
 int vpm_mig_set_state(struct vpm_mig *mig, enum vfio_device_mig_state new);
 
 /**
- * vpm_mig_transfer_lost() - Has a transfer ended without its VMM?
+ * vpm_mig_transfer_lost() - Check whether a transfer has ended without a request of the VMM
  * @mig:	The migration.
  *
- * Context: Its lock is held.
- * Return: Whether its state has a transfer and there is none, or it is an error.
+ * Context: Process context. state_lock is held.
+ * Return: True when the state is a transfer state without a transfer, or
+ * VFIO_DEVICE_STATE_ERROR.
  */
 bool vpm_mig_transfer_lost(const struct vpm_mig *mig);
 
 /**
- * vpm_mig_detach() - The vendor has gone
+ * vpm_mig_detach() - Handle the detach of the vendor
  * @mig:	The migration.
  *
- * The transfer has ended. The state is what it was, but for an error where it was loaded;
- * from now on it can be left only for one in which the device does the same, or by a reset.
+ * Ends the transfer. VFIO_DEVICE_STATE_RESUMING becomes VFIO_DEVICE_STATE_ERROR, any other state
+ * stays. Afterwards only arcs that need no call to the vendor succeed, and a reset.
+ *
+ * Context: Process context, may sleep. Takes state_lock.
  */
 void vpm_mig_detach(struct vpm_mig *mig);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What state machine, transfers and protocols of a device's migration share.
+ * Migration state of a device, shared by the state machine, the transfers and both protocols.
  */
 
 #include <linux/slab.h>
@@ -39,7 +39,7 @@ s64 vpm_mig_size(struct vpm_mig *mig)
 		return -ENODEV;
 	size = min_t(u64, call.dev->migration->size(call.dev), S64_MAX / 2);
 
-	/* As if all records but the last were as long as can be. */
+	/* Assume that all records except the last have the maximum length. */
 	return size + sizeof(struct vpm_format_header) +
 	       (size / VPM_FORMAT_MAX_LENGTH + 2) *
 	       sizeof(struct vpm_format_record);
@@ -67,7 +67,10 @@ void vpm_mig_note_loss(struct vpm_mig *mig, bool begun)
 	unsigned int epoch = mig->epoch;
 
 	WRITE_ONCE(mig->epoch, begun ? epoch | 1 : (epoch + 1) & ~1u);
-	/* The device does nothing yet that whoever read it would not know of. */
+	/*
+	 * Order the epoch before anything that the device does during the loss. Pairs with
+	 * is_lost(): a transfer that reads data of the loss also sees the new epoch.
+	 */
 	smp_mb();
 }
 

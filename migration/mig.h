@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What state machine, transfers and protocols of a device's migration share.
+ * Migration state of a device, shared by the state machine, the transfers and both protocols.
  */
 
 #ifndef VFIO_MEDIATE_MIG_H
@@ -18,8 +18,8 @@ struct vpm_mig;
 struct vpm_transfer;
 
 /**
- * enum vpm_protocol - By which protocol user space migrates a device
- * @VPM_PROTOCOL_NONE:	It has not said so.
+ * enum vpm_protocol - Migration protocol that user space uses for a device
+ * @VPM_PROTOCOL_NONE:	User space has used neither protocol so far.
  * @VPM_PROTOCOL_V1:	struct vfio_device_migration_info.
  * @VPM_PROTOCOL_V2:	VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE.
  */
@@ -30,10 +30,10 @@ enum vpm_protocol {
 };
 
 /**
- * enum vpm_level - How much of a device operates
- * @VPM_RUNNING:	All of it.
- * @VPM_QUIESCED:	All but DMA to other devices.
- * @VPM_STOPPED:	Nothing.
+ * enum vpm_level - Operating level of a device
+ * @VPM_RUNNING:	The device operates fully.
+ * @VPM_QUIESCED:	The device operates, but initiates no DMA to other devices.
+ * @VPM_STOPPED:	The device is stopped.
  */
 enum vpm_level {
 	VPM_RUNNING,
@@ -42,19 +42,24 @@ enum vpm_level {
 };
 
 /**
- * struct vpm_mig_watch - Who wants to know when a device runs, and when a running one is saved
- * @level:	It is about to be quiesced or stopped, or runs, or could not be stopped, or there
- *		is nobody left to stop it: this much of it operates. May come several times in
- *		a row with the same.
- * @save:	It is about to be. May return a negative errno.
- * @check:	Return a negative errno when not all is known that the device has written.
- *		Called when a stopped device is about to be saved, and while a running one
- *		is.
- * @stopped:	It has been stopped, whether it is saved or not. Likewise, if it is.
- * @saved:	It has been, or will not be. Comes after @save, or several, returned 0.
- *		When it was reset, not before user space has it run or be saved.
+ * struct vpm_mig_watch - Callbacks on changes of the level and on saves of a running device
+ * @level:	Note the level of the device. Called before the device is quiesced or stopped,
+ *		and after it runs again or a change of the level failed. Also called with
+ *		VPM_RUNNING when the vendor is gone or the device is closed. May be called
+ *		several times in a row with the same level.
+ * @save:	Prepare to save a running or quiesced device. Return 0 or a negative errno.
+ * @check:	Return a negative errno when dirty pages may have been missed. Called before
+ *		a stopped device is saved, and while a running device is saved.
+ * @stopped:	Collect the remaining dirty pages of a device that was just stopped. Return 0 or
+ *		a negative errno. While the device is not being saved, errors other than -EAGAIN
+ *		are ignored.
+ * @saved:	Undo @save, after the save has completed or was abandoned. Called once after
+ *		one or several calls of @save that returned 0. After a reset the call is
+ *		deferred: until user space sets VFIO_DEVICE_STATE_RUNNING, until the next save
+ *		ends, or until the vendor is gone or the device is closed.
  *
- * Called with state_lock held, not inside a call to the vendor.
+ * Context: Process context, may sleep. state_lock is held. Not called inside a call to the
+ * vendor.
  */
 struct vpm_mig_watch {
 	void (*level)(struct vpm_mig *mig, enum vpm_level level);
@@ -65,29 +70,30 @@ struct vpm_mig_watch {
 };
 
 /**
- * struct vpm_mig - Migration of a device, from open to close
- * @ref:	The device has one, and each transfer.
- * @state_lock:	Protects all below but @reset and @epoch, and all calls into the vendor.
- *		User space's memory is not touched while it is held.
- * @pdev:	The device, for messages; while there is a @session.
- * @vdev:	Likewise, for what vfio knows of the states.
- * @session:	Who mediates the device; NULL when it is closed.
- * @watch:	Who wants to know, or NULL.
- * @watched:	&vpm_mig_watch.save was called, and &vpm_mig_watch.saved not yet.
- * @id:		What goes into headers of streams, and is expected there.
- * @state:	As user space sees it.
- * @level:	What the vendor was told last.
- * @unsure:	The vendor failed to do something else since. It should have restored
- *		@level; the next reset calls &vfio_mediate_migration_ops.run in any case.
- * @protocol:	The first that was used.
- * @transfer:	The data transfer of the state, NULL when it has none.
- * @loaded:	A state was loaded, at @loaded_epoch, with which it has not run yet.
- * @loaded_epoch: See there.
- * @reset:	The device was reset and this has not been dealt with. vpm_mig_lock()
- *		does, and nobody looks at anything without it.
- * @after_reset: Called by vpm_mig_lock() then, with @state_lock held.
- * @epoch:	Changes when the device loses its state although nobody has reset it,
- *		as when its PF is reset; odd while it does. Read without a lock.
+ * struct vpm_mig - Migration state of a device, from open to close
+ * @ref:	References: one of the device, one of each transfer.
+ * @state_lock:	Serializes migration callbacks of the vendor. Protects all members below except
+ *		@reset and @epoch. User memory is not accessed while the lock is held.
+ * @pdev:	The PCI device, for log messages. Valid while @session is set.
+ * @vdev:	The VFIO device, for the table of arcs. Valid while @session is set.
+ * @session:	The vendor's session. NULL once the device is closed.
+ * @watch:	The watch callbacks, or NULL.
+ * @watched:	&vpm_mig_watch.save has succeeded, and &vpm_mig_watch.saved is still to be called.
+ * @id:		Identity that stream headers carry, and must match when they are loaded.
+ * @state:	State that is reported to user space.
+ * @level:	Level of the last successful vendor call.
+ * @unsure:	A vendor call to change the level has failed since. The vendor should have
+ *		restored @level. The next reset calls &vfio_mediate_migration_ops.run in any case.
+ * @protocol:	The protocol that user space used first.
+ * @transfer:	The data transfer of @state, or NULL.
+ * @loaded:	A state was loaded, and the device has not run with it yet.
+ * @loaded_epoch: @epoch at the start of the transfer that loaded this state.
+ * @reset:	The device was reset, and @after_reset has not handled the reset yet.
+ *		vpm_mig_lock() handles it before anything else reads the state.
+ * @after_reset: Handles a reset. Called by vpm_mig_lock() with @state_lock held.
+ * @epoch:	Changes when the device loses its state without a reset of the function, for
+ *		example when the PF is reset. Odd while the loss is in progress. Read without a
+ *		lock.
  */
 struct vpm_mig {
 	struct kref ref;
@@ -111,81 +117,97 @@ struct vpm_mig {
 };
 
 /**
- * vpm_mig_alloc() - Allocate a migration, in VFIO_DEVICE_STATE_RUNNING
- * @id:		What its streams must suit.
+ * vpm_mig_alloc() - Allocate the migration state in VFIO_DEVICE_STATE_RUNNING
+ * @id:		Identity that its streams must match.
  *
- * Return: The migration, or NULL.
+ * Context: Process context, may sleep.
+ * Return: The migration, or NULL when memory is exhausted.
  */
 struct vpm_mig *vpm_mig_alloc(const struct vpm_identity *id);
 
 /**
- * vpm_mig_get() - Hold on to the memory of a migration
+ * vpm_mig_get() - Take a reference on a migration
  * @mig:	The migration.
+ *
+ * Context: Any.
  */
 void vpm_mig_get(struct vpm_mig *mig);
 
 /**
- * vpm_mig_put() - Undo vpm_mig_get() or vpm_mig_create()
- * @mig:	The migration.
+ * vpm_mig_put() - Drop the reference of vpm_mig_get(), vpm_mig_alloc() or vpm_mig_create()
+ * @mig:	The migration, freed with its last reference.
+ *
+ * Context: Process context.
  */
 void vpm_mig_put(struct vpm_mig *mig);
 
 /**
- * vpm_mig_lock() - Take state_lock, and deal with a reset before all else
+ * vpm_mig_lock() - Take state_lock and handle a reset that has been noted
  * @mig:	The migration.
+ *
+ * Context: Process context, may sleep. Takes state_lock. May call the vendor.
  */
 void vpm_mig_lock(struct vpm_mig *mig);
 
 /**
- * vpm_mig_unlock() - Undo vpm_mig_lock()
+ * vpm_mig_unlock() - Release state_lock
  * @mig:	The migration.
+ *
+ * Context: Process context. Releases state_lock.
  */
 void vpm_mig_unlock(struct vpm_mig *mig);
 
 /**
- * vpm_mig_claim() - User space is about to use a protocol
- * @mig:	The migration; locked.
- * @protocol:	Which.
+ * vpm_mig_claim() - Claim the migration for a protocol
+ * @mig:	The migration.
+ * @protocol:	The protocol that user space is about to use.
  *
- * Return: 0, or -EBUSY when it has used the other one.
+ * Context: Process context. state_lock is held.
+ * Return:
+ * * %0: The protocol may be used.
+ * * %-EBUSY: User space has used the other protocol.
  */
 int vpm_mig_claim(struct vpm_mig *mig, enum vpm_protocol protocol);
 
 /**
- * vpm_mig_check() - Can the migration of a running device still succeed?
- * @mig:	The migration, saved while the device runs; locked.
+ * vpm_mig_check() - Check that the migration of a running device can still succeed
+ * @mig:	The migration, being saved while the device runs.
  *
- * A VMM that gets an error in pre-copy goes back to RUNNING. One that gets it on the way
- * to stop-copy resets the device.
+ * On an error in pre-copy, a VMM returns the device to RUNNING. On an error of the arc to
+ * STOP_COPY, a VMM resets the device.
  *
- * Return: 0, or a negative errno when not all is known that the device has written.
+ * Context: Process context, may sleep. state_lock is held.
+ * Return: 0, or a negative errno when dirty pages may have been missed.
  */
 int vpm_mig_check(struct vpm_mig *mig);
 
 /**
- * vpm_mig_note_reset() - The device was reset
- * @mig:	The migration. Whoever locks it next deals with that.
+ * vpm_mig_note_reset() - Note that the device was reset
+ * @mig:	The migration.
+ *
+ * The next vpm_mig_lock() handles the reset.
  *
  * Context: Any.
  */
 void vpm_mig_note_reset(struct vpm_mig *mig);
 
 /**
- * vpm_mig_note_loss() - The device loses its state, or has lost it
+ * vpm_mig_note_loss() - Note that a loss of the device's state begins or is over
  * @mig:	The migration.
- * @begun:	The former. Otherwise a loss that has begun is over.
+ * @begun:	True when the loss begins, false when it is over.
  *
- * What has been transferred only in part until then cannot be transferred any more.
+ * A transfer that is not complete by then fails.
  *
- * Context: One call at a time.
+ * Context: Any. The caller serializes calls.
  */
 void vpm_mig_note_loss(struct vpm_mig *mig, bool begun);
 
 /**
- * vpm_mig_size() - How many bytes a stream of the stopped device will have
- * @mig:	The migration; locked.
+ * vpm_mig_size() - Estimate the size of the migration stream of the stopped device
+ * @mig:	The migration.
  *
- * Return: An estimate; -ENODEV when the vendor has gone.
+ * Context: Process context, may sleep. state_lock is held.
+ * Return: The estimate in bytes, or -ENODEV when the vendor is gone.
  */
 s64 vpm_mig_size(struct vpm_mig *mig);
 

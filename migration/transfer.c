@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A data transfer: what user space saves while a device is in one of the saving
- * states, or loads while it is in VFIO_DEVICE_STATE_RESUMING.
+ * Data transfer between a device and user space. A saving transfer belongs to one of the saving
+ * states, a loading transfer to VFIO_DEVICE_STATE_RESUMING.
  */
 
 #include <linux/file.h>
@@ -16,7 +16,7 @@
 
 #define LOST	"it was lost in a reset"
 
-/* Once for each transfer: from then on it has an error. */
+/* Called at most once per transfer, since the error is sticky. */
 static void log_failure(struct vpm_transfer *transfer, int err, const char *why)
 {
 	pci_notice_ratelimited(transfer->mig->pdev, "state cannot be %s: %s (%pe)\n",
@@ -34,15 +34,12 @@ static int give_up(struct vpm_transfer *transfer, int err, const char *why)
 	return err;
 }
 
-/*
- * What comes from the device, or goes to it, is not to be relied on when this is true
- * afterwards.
- */
+/* Call this after each exchange with the device. If it returns true, the data is invalid. */
 static bool is_lost(struct vpm_transfer *transfer)
 {
 	unsigned int epoch;
 
-	/* After what was read from the device. Pairs with vpm_mig_note_loss(). */
+	/* Order the exchange before the read of the epoch. Pairs with vpm_mig_note_loss(). */
 	smp_mb();
 	epoch = READ_ONCE(transfer->mig->epoch);
 
@@ -70,7 +67,11 @@ static int ask_vendor(struct vpm_transfer *transfer,
 	return ops->pre_copy ? ops->pre_copy(call.dev, record) : 0;
 }
 
-/* Puts the next record into the buffer, of which all has been read. */
+/*
+ * Fill the buffer with the next record, after the previous record was read.
+ *
+ * Return: 1 or a negative errno.
+ */
 static int next_record(struct vpm_transfer *transfer)
 {
 	struct vfio_mediate_record record = {
@@ -116,7 +117,7 @@ static int next_record(struct vpm_transfer *transfer)
 	return 1;
 }
 
-/* Return: 1 when there is something in the buffer, 0 at the end, or an errno. */
+/* Return: 1 when the buffer has data, 0 at the end of the stream, or a negative errno. */
 static int refill(struct vpm_transfer *transfer)
 {
 	int ret;
@@ -163,8 +164,8 @@ ssize_t vpm_transfer_read(struct vpm_transfer *transfer, struct iov_iter *to)
 }
 
 /*
- * Whatever the vendor says ends the loading, so that the system call must not be
- * restarted: that would find -ERESTARTSYS kept, and hand it to user space.
+ * Any error of the vendor fails the transfer for good. -ERESTARTSYS would restart the system
+ * call, which would then return the stored -ERESTARTSYS to user space: use -EINTR.
  */
 static int load_result(int ret)
 {
@@ -219,8 +220,8 @@ static int load_record(struct vpm_transfer *transfer)
 }
 
 /*
- * The end has come. Not only when the state is left: then a VMM may have told the
- * source that it can go.
+ * Apply the state when the end record arrives, not when RESUMING is left. By then a VMM may
+ * already have released the source.
  */
 static int apply(struct vpm_transfer *transfer)
 {
@@ -247,7 +248,7 @@ static int load_next(struct vpm_transfer *transfer)
 	}
 }
 
-/* The transfer may end at any time, but not amid a step of the parser. */
+/* state_lock is held for one step of the parser. The transfer may end between two steps. */
 static int parse(struct vpm_transfer *transfer)
 {
 	bool complete;
@@ -258,7 +259,10 @@ static int parse(struct vpm_transfer *transfer)
 	ret = transfer->ended ? -ENODEV : transfer->error;
 	if (!ret) {
 		ret = load_next(transfer);
-		/* What was applied before is lost to the guest's driver alone. */
+		/*
+		 * Loss of a state that was applied earlier does not fail the transfer. The guest
+		 * driver restarts instead, see forget_loaded().
+		 */
 		if (!complete && is_lost(transfer)) {
 			ret = -EIO;
 			transfer->parser.why = LOST;
@@ -283,7 +287,7 @@ ssize_t vpm_transfer_write(struct vpm_transfer *transfer, struct iov_iter *from)
 	mutex_lock(&transfer->lock);
 	ret = parse(transfer);
 	while (!ret && iov_iter_count(from)) {
-		/* No other signal: by v1, a part that is not taken would be lost. */
+		/* Ignore other signals: with protocol v1 a partial write would lose data. */
 		if (fatal_signal_pending(current)) {
 			ret = -EINTR;
 			break;
@@ -321,9 +325,9 @@ int vpm_transfer_estimate(struct vpm_transfer *transfer, u64 *initial,
 	if (call.ops && call.dev->migration->pre_copy)
 		call.dev->migration->pre_copy_size(call.dev, initial, changed);
 
-	/* That somebody reads meanwhile makes it no less of an estimate. */
+	/* A concurrent read can change both members. An estimate tolerates that. */
 	*initial += READ_ONCE(transfer->end) - READ_ONCE(transfer->start);
-	/* User space, which has been told when it had most of it, waits for the rest. */
+	/* A VMM waits for the initial bytes, so report any growth as changed bytes. */
 	if (*initial > transfer->initial)
 		*changed += *initial - transfer->initial;
 	*initial = min(*initial, transfer->initial);
@@ -346,7 +350,7 @@ u64 vpm_transfer_pending(struct vpm_transfer *transfer)
 	if (transfer->complete)
 		return buffered;
 
-	/* There is the end at least. */
+	/* At least the end record is still to be read. */
 	size = vpm_mig_size(transfer->mig) - (s64)transfer->saved;
 
 	return buffered + max_t(s64, size, sizeof(struct vpm_format_record));
@@ -358,7 +362,7 @@ void vpm_transfer_stopped(struct vpm_transfer *transfer)
 	wake_up_interruptible(&transfer->wait);
 }
 
-/* The header of what is going to be saved. */
+/* Write the stream header into the buffer of a saving transfer. */
 static int put_header(struct vpm_transfer *transfer)
 {
 	CLASS(vpm_call, call)(transfer->mig->session);
@@ -391,7 +395,7 @@ struct vpm_transfer *vpm_transfer_create(struct vpm_mig *mig, bool loading)
 	transfer = kzalloc(sizeof(*transfer), GFP_KERNEL_ACCOUNT);
 	if (!transfer)
 		return ERR_PTR(ret);
-	/* What the vendor leaves out of a record goes to user space. */
+	/* Zeroed: user space reads the bytes of a record that the vendor does not write. */
 	transfer->buf = kvzalloc(VPM_STREAM_BUFFER, GFP_KERNEL_ACCOUNT);
 	if (!transfer->buf)
 		goto err_free;
@@ -445,7 +449,7 @@ void vpm_transfer_end(struct vpm_transfer *transfer)
 {
 	transfer->ended = true;
 	wake_up_interruptible_all(&transfer->wait);
-	/* Nobody got to see it. */
+	/* User space never got the file. */
 	if (transfer->filp)
 		fput(transfer->filp);
 	transfer->filp = NULL;

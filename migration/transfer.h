@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A data transfer: what user space saves while a device is in one of the saving
- * states, or loads while it is in VFIO_DEVICE_STATE_RESUMING.
+ * Data transfer between a device and user space. A saving transfer belongs to one of the saving
+ * states, a loading transfer to VFIO_DEVICE_STATE_RESUMING.
  */
 
 #ifndef VFIO_MEDIATE_TRANSFER_H
@@ -20,28 +20,27 @@ struct vpm_mig;
 
 /**
  * struct vpm_transfer - A data transfer
- * @ref:	The state has one while it lasts, and a file.
- * @mig:	Whose it is.
- * @loading:	Which of the two.
- * @lock:	Held while user space reads or writes, page faults in its memory
- *		included. state_lock is inside. Protects @buf.
- * @buf:	The header or record that is being read or written, of
- *		VPM_STREAM_BUFFER bytes.
- * @start:	Saving: what of @buf is read. Written with @lock held.
- * @end:	Saving: bytes in @buf. Likewise.
- * @ended:	The state that it belongs to has been left. This and all below
- *		are under the migration's state_lock.
- * @epoch:	&vpm_mig.epoch when it began.
- * @error:	Why it cannot go on, 0 while it can.
- * @complete:	Saving: the end is in @buf. Loading: it has come, and if there is no
- *		@error, all is in the device.
- * @sequence:	Saving: records so far.
- * @index:	Records so far that came from, or went to, the same callback.
- * @saved:	Saving: bytes of payload from the stopped device.
- * @initial:	Saving: what vpm_transfer_estimate() has said last.
- * @parser:	Loading.
- * @filp:	Its file, until user space gets it.
- * @wait:	Woken when what poll() says may have changed.
+ * @ref:	References: one of the state while the transfer lasts, one of the file.
+ * @mig:	The migration. The transfer holds a reference.
+ * @loading:	True for a loading transfer, false for a saving transfer.
+ * @lock:	Held while user space reads or writes, including page faults on user memory.
+ *		Outside of state_lock. Protects @buf.
+ * @buf:	The current header or record, VPM_STREAM_BUFFER bytes.
+ * @start:	Saving: offset in @buf of the first unread byte. Written with @lock held.
+ * @end:	Saving: number of bytes in @buf. Written with @lock held.
+ * @ended:	The state of the transfer was left. state_lock of the migration protects @ended and
+ *		all members below.
+ * @epoch:	&vpm_mig.epoch at the start of the transfer.
+ * @error:	The errno with which the transfer has failed, or 0.
+ * @complete:	Saving: @buf holds the end record. Loading: the end record has arrived. Unless
+ *		@error is set, the device has the new state.
+ * @sequence:	Saving: number of records so far.
+ * @index:	Number of records so far that the current callback has saved or loaded.
+ * @saved:	Saving: payload bytes of the stopped device so far.
+ * @initial:	Saving: the last initial estimate of vpm_transfer_estimate().
+ * @parser:	Loading: the parser of the stream.
+ * @filp:	The file, until user space gets it.
+ * @wait:	Wait queue for poll().
  */
 struct vpm_transfer {
 	struct kref ref;
@@ -65,83 +64,105 @@ struct vpm_transfer {
 };
 
 /**
- * vpm_transfer_create() - Begin a transfer
- * @mig:	Whose it is; locked.
- * @loading:	Which way.
+ * vpm_transfer_create() - Create a transfer
+ * @mig:	The migration.
+ * @loading:	True for a loading transfer, false for a saving transfer.
  *
+ * Context: Process context, may sleep. state_lock is held. A saving transfer calls the vendor.
  * Return: The transfer or an ERR_PTR.
  */
 struct vpm_transfer *vpm_transfer_create(struct vpm_mig *mig, bool loading);
 
 /**
- * vpm_transfer_get() - Hold on to the memory of a transfer
+ * vpm_transfer_get() - Take a reference on a transfer
  * @transfer:	The transfer.
+ *
+ * Context: Any.
  */
 void vpm_transfer_get(struct vpm_transfer *transfer);
 
 /**
- * vpm_transfer_put() - Undo vpm_transfer_get()
- * @transfer:	The transfer.
+ * vpm_transfer_put() - Drop the reference of vpm_transfer_get()
+ * @transfer:	The transfer, freed with its last reference.
+ *
+ * Context: Process context, may sleep.
  */
 void vpm_transfer_put(struct vpm_transfer *transfer);
 
 /**
- * vpm_transfer_end() - The state that a transfer belongs to has been left
- * @transfer:	The transfer, whose migration is locked; not to be used any more.
+ * vpm_transfer_end() - End a transfer because its state was left
+ * @transfer:	The transfer. The caller must not use it afterwards.
+ *
+ * Context: Process context. state_lock of the migration is held.
  */
 void vpm_transfer_end(struct vpm_transfer *transfer);
 
 /**
- * vpm_transfer_stopped() - What is read next comes from the stopped device
- * @transfer:	The transfer, whose migration is locked.
+ * vpm_transfer_stopped() - Switch a saving transfer from pre-copy to stop-copy
+ * @transfer:	The transfer.
+ *
+ * Records that are read afterwards come from the stopped device.
+ *
+ * Context: Process context. state_lock of the migration is held.
  */
 void vpm_transfer_stopped(struct vpm_transfer *transfer);
 
 /**
- * vpm_transfer_read() - Save a part of the device's state
- * @transfer:	The transfer.
- * @to:		Where to.
+ * vpm_transfer_read() - Read a part of the migration stream
+ * @transfer:	The saving transfer.
+ * @to:		Destination buffer.
  *
- * Return: Bytes, 0 at the end; -ENOMSG when there is nothing before the device is
- * stopped; -ENODEV when the transfer has ended; -EFAULT; the vendor's errno.
+ * Context: Process context, may sleep. Takes @lock of the transfer, then state_lock.
+ * Return:
+ * * Number of bytes read, %0 at the end of the stream.
+ * * %-ENOMSG: No data is available before the device is stopped.
+ * * %-ENODEV: The transfer has ended.
+ * * %-EFAULT: The destination buffer cannot be written.
+ * * Another errno with which the transfer has failed, the vendor's included.
  */
 ssize_t vpm_transfer_read(struct vpm_transfer *transfer, struct iov_iter *to);
 
 /**
- * vpm_transfer_write() - Load a part of a device's state
- * @transfer:	The transfer.
- * @from:	The part.
+ * vpm_transfer_write() - Write a part of the migration stream
+ * @transfer:	The loading transfer.
+ * @from:	Source buffer.
  *
- * Return: Bytes; a negative errno as soon as anything in it was wrong.
+ * Context: Process context, may sleep. Takes @lock of the transfer, then state_lock.
+ * Return: Number of bytes written. A negative errno when any part of the stream is rejected, even
+ * after bytes were consumed.
  */
 ssize_t vpm_transfer_write(struct vpm_transfer *transfer, struct iov_iter *from);
 
 /**
- * vpm_transfer_loaded() - Whether all was written, and is in the device
- * @transfer:	The transfer, whose migration is locked.
+ * vpm_transfer_loaded() - Check that the whole stream was loaded and applied
+ * @transfer:	The loading transfer.
  *
- * Return: 0 or a negative errno.
+ * Context: Process context. state_lock of the migration is held.
+ * Return:
+ * * %0: The device has the new state.
+ * * %-EINVAL: The stream is incomplete.
+ * * Another errno with which the transfer has failed.
  */
 int vpm_transfer_loaded(struct vpm_transfer *transfer);
 
 /**
- * vpm_transfer_estimate() - How much can be saved before the device is stopped
- * @transfer:	The transfer, whose migration is locked.
- * @initial:	Bytes that were there at first and have not been given yet. Never more
- *		than the last time.
- * @changed:	Bytes that have come since, or are no longer right.
+ * vpm_transfer_estimate() - Estimate how much data pre-copy can still read
+ * @transfer:	The saving transfer.
+ * @initial:	Set to the initial bytes that were not read yet. Never increases.
+ * @changed:	Set to the bytes that were added or have changed since.
  *
- * Return: 0 or -ENODEV.
+ * Context: Process context, may sleep. state_lock of the migration is held.
+ * Return: 0, or -ENODEV when the vendor is gone.
  */
 int vpm_transfer_estimate(struct vpm_transfer *transfer, u64 *initial,
 			  u64 *changed);
 
 /**
- * vpm_transfer_pending() - How much is still to be saved
- * @transfer:	The transfer, whose migration is locked.
+ * vpm_transfer_pending() - Estimate how much data can be read in the current state
+ * @transfer:	The saving transfer.
  *
- * Return: Bytes, as an estimate; 0 only when there is nothing more to be read in
- * the state that the device is in.
+ * Context: Process context, may sleep. state_lock of the migration is held.
+ * Return: The estimate in bytes. 0 only when the current state has no more data.
  */
 u64 vpm_transfer_pending(struct vpm_transfer *transfer);
 
