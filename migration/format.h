@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A device's state as a stream of bytes; Documentation/stream-format.rst says
- * more. Shared with the tools: what it includes is there in user space, too.
+ * Format of the migration stream, see Documentation/stream-format.rst. The user-space tools include
+ * this file: include only headers that user space has.
  */
 
 #ifndef VFIO_MEDIATE_FORMAT_H
@@ -9,23 +9,23 @@
 
 #include <linux/types.h>
 
-/* Not text, and spoilt by whatever takes it for some. */
+/* Not valid text. A conversion of text corrupts the magic, so the damage is detected. */
 #define VPM_FORMAT_MAGIC	"\x89VFM\r\n\x1a\n"
 #define VPM_FORMAT_MAGIC_SIZE	8
 #define VPM_FORMAT		1
 #define VPM_FORMAT_NAME_SIZE	32
 
 /**
- * struct vpm_format_header - How a stream starts
+ * struct vpm_format_header - Header of a stream
  * @magic:	VPM_FORMAT_MAGIC.
- * @format:	VPM_FORMAT, which decides all that follows.
+ * @format:	VPM_FORMAT. Determines the layout of everything that follows.
  * @reserved:	0.
- * @version:	Of the vendor's records.
- * @name:	Of the vendor's ops, with zeros up to its end; at least one.
- * @ids:	PCI vendor, device, subsystem vendor and subsystem.
- * @features:	What the vendor's records make use of.
+ * @version:	Version of the vendor's records.
+ * @name:	Name of the vendor's ops, padded with zeros, terminated by at least one zero.
+ * @ids:	PCI vendor, device, subsystem vendor and subsystem IDs.
+ * @features:	Features that the vendor's records use.
  * @reserved2:	0.
- * @crc:	CRC32C of all before it.
+ * @crc:	CRC32C of all preceding members.
  */
 struct vpm_format_header {
 	__u8 magic[VPM_FORMAT_MAGIC_SIZE];
@@ -39,21 +39,21 @@ struct vpm_format_header {
 	__le32 crc;
 };
 
-/* Types below this one are the vendor's own. */
+/* Type of the end record. Smaller types belong to the vendor. */
 #define VPM_FORMAT_END		0x8000
 
-/* Whoever does not know the type of the record may skip it. */
+/* A destination that does not know the type of the record may skip the record. */
 #define VPM_FORMAT_OPTIONAL	0x0001
 
 #define VPM_FORMAT_MAX_LENGTH	65536
 
 /**
- * struct vpm_format_record - What each record starts with
- * @type:	Of the payload.
- * @flags:	VPM_FORMAT_OPTIONAL.
- * @length:	Bytes of payload that follow, up to VPM_FORMAT_MAX_LENGTH.
- * @sequence:	0 for the first record of the stream, then one more each time.
- * @crc:	CRC32C of all before it, and of the payload.
+ * struct vpm_format_record - Header of a record
+ * @type:	Type of the record.
+ * @flags:	VPM_FORMAT_OPTIONAL or 0.
+ * @length:	Size of the payload that follows, in bytes, at most VPM_FORMAT_MAX_LENGTH.
+ * @sequence:	Position of the record in the stream, starting at 0.
+ * @crc:	CRC32C of all preceding members and of the payload.
  */
 struct vpm_format_record {
 	__le16 type;

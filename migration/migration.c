@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Migration of a device from open to close, and protocol v2, which vfio speaks for
- * us.
+ * Migration of a device from open to close, and protocol v2. The VFIO core implements the ioctls of
+ * protocol v2.
  */
 
 #include <linux/file.h>
@@ -27,7 +27,7 @@ static int change_state(struct vpm_device *vpm, enum vfio_device_mig_state new,
 	struct vpm_transfer *transfer;
 	int ret;
 
-	/* What its driver has done to the device so far comes before. */
+	/* Apply earlier resets and register writes of the guest before the change of the state. */
 	vpm_reset_flush(vpm);
 	vpm_trap_flush(vpm);
 
@@ -53,7 +53,7 @@ static struct file *set_state(struct vfio_device *vdev,
 	int ret;
 
 	ret = change_state(vpm, new, &file);
-	/* It was reset meanwhile by its driver, which does not go on doing that. */
+	/* The guest reset the device meanwhile. One retry is enough: such resets are rare. */
 	if (ret == -EAGAIN)
 		ret = change_state(vpm, new, &file);
 
@@ -114,7 +114,7 @@ static void note_level(struct vpm_mig *mig, enum vpm_level level)
 		vpm_decode_release(vpm);
 	else
 		vpm_decode_hold(vpm);
-	/* One that is quiesced still obeys doorbells, and may write to memory. */
+	/* A quiesced device still handles doorbells, and may write to memory. */
 	vpm_trap_pause(vpm, level == VPM_STOPPED);
 	vpm_track_pause(vpm, level == VPM_STOPPED);
 }
@@ -170,7 +170,7 @@ static int setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev,
 	vdev->migration_flags = VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_PRE_COPY;
 	if (dev->migration->quiesce)
 		vdev->migration_flags |= VFIO_MIGRATION_P2P;
-	/* By an iommufd there is no memory before the device is attached to it. */
+	/* With an iommufd, migration is offered when the device is attached to an IOAS. */
 	if (compat_has_container(vdev))
 		vdev->mig_ops = &mig_ops;
 
@@ -187,7 +187,10 @@ void vpm_migration_offer(struct vpm_device *vpm)
 		return;
 
 	vpm_track_note_domain(vpm);
-	/* vfio does not expect that it is taken back: saving is refused then. */
+	/*
+	 * The VFIO core does not expect mig_ops to be withdrawn. When dirty tracking becomes
+	 * insufficient later, saving is refused instead.
+	 */
 	if (vpm_track_is_sufficient(vpm))
 		WRITE_ONCE(vpm->core.vdev.mig_ops, &mig_ops);
 	else
@@ -212,7 +215,7 @@ static void stop(struct vpm_device *vpm)
 	vpm->core.vdev.migration_flags = 0;
 }
 
-/* The migration, held: it may be about to be closed. */
+/* Return: The migration with a reference, since a close may race, or NULL. */
 static struct vpm_mig *get_mig(struct vpm_device *vpm)
 {
 	struct vpm_mig *mig;
@@ -281,7 +284,7 @@ static void reset_resume(struct vpm_device *vpm)
 	if (!mig)
 		return;
 
-	/* A task that takes the lock deals with the reset. */
+	/* vpm_mig_lock() handles the reset. */
 	vpm_mig_lock(mig);
 	vpm_mig_unlock(mig);
 	vpm_mig_put(mig);

@@ -11,20 +11,22 @@
 struct vpm_device;
 
 /**
- * vpm_migration_offer() - The device has got memory by an iommufd
- * @vpm:	The device, open; the lock of vfio's device set is held.
+ * vpm_migration_offer() - Offer migration of a device that was attached to an IOAS or HWPT
+ * @vpm:	The device, open.
  *
- * Migration is offered from then on, if user space gets to know what the device writes.
+ * Migration is offered only if user space can learn all dirty pages of the device.
+ *
+ * Context: Process context, may sleep. The lock of the VFIO device set is held.
  */
 void vpm_migration_offer(struct vpm_device *vpm);
 
 /**
- * vpm_migration_state() - The state of migration of a device
+ * vpm_migration_state() - Get the migration state of a device
  * @vpm:	The device, open or not.
- * @state:	Where to put it.
+ * @state:	Set to the state.
  *
- * Context: Process context, sleeps, no lock held.
- * Return: 0, or -ENODEV when the device is not open, or cannot be migrated.
+ * Context: Process context, may sleep. No lock is held. Takes state_lock.
+ * Return: 0, or -ENODEV when the device is not open or cannot be migrated.
  */
 int vpm_migration_state(struct vpm_device *vpm, enum vfio_device_mig_state *state);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Writing and parsing the format of format.h. What is parsed comes from user
- * space: nothing of it is believed before it was checked.
+ * Writer and parser of the migration stream format of format.h. The parser's input comes from user
+ * space and is untrusted.
  */
 
 #include <linux/build_bug.h>
@@ -123,7 +123,7 @@ static int parse_header(struct vpm_parser *parser)
 	return VPM_PARSER_HEADER;
 }
 
-/* A whole record, whose checksum is right. */
+/* Handle a complete record with a correct checksum. */
 static int take_record(struct vpm_parser *parser)
 {
 	const struct vpm_format_record *record = parser->buf;
@@ -143,7 +143,7 @@ static int take_record(struct vpm_parser *parser)
 	if (parser->type < VPM_FORMAT_END)
 		return VPM_PARSER_RECORD;
 
-	/* Of a later format: skipped if that is allowed. */
+	/* A framework record that this version does not know: skip it if it is optional. */
 	return parser->optional ? VPM_PARSER_NEED_MORE :
 				  refuse(parser, -EOPNOTSUPP, "a record's type is not known");
 }
@@ -178,7 +178,7 @@ int vpm_parser_next(struct vpm_parser *parser)
 		return VPM_PARSER_NEED_MORE;
 
 	ret = parser->opened ? parse_record(parser) : parse_header(parser);
-	/* What is not the start of a longer item is done with. */
+	/* The item is complete, not only the start of a longer record: continue with the next. */
 	if (ret >= 0 && parser->have >= parser->want) {
 		parser->have = 0;
 		parser->want = sizeof(struct vpm_format_record);

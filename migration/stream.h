@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Writing and parsing the format of format.h. Knows of no device.
+ * Writer and parser of the migration stream format of format.h. Independent of devices.
  */
 
 #ifndef VFIO_MEDIATE_STREAM_H
@@ -10,17 +10,17 @@
 
 #include "format.h"
 
-/* Room for any record */
+/* Size of a buffer that can hold any record, or the header */
 #define VPM_STREAM_BUFFER	(sizeof(struct vpm_format_record) + VPM_FORMAT_MAX_LENGTH)
 
 /**
- * struct vpm_identity - What a stream must suit
- * @name:	Of the vendor's ops, with zeros up to its end.
- * @ids:	PCI vendor, device, subsystem vendor and subsystem.
- * @version:	What the vendor saves.
- * @min_version: The oldest that it loads.
- * @features:	What the device's state makes use of.
- * @known:	All features that the vendor knows.
+ * struct vpm_identity - Identity and capabilities that a stream must match
+ * @name:	Name of the vendor's ops, padded with zeros.
+ * @ids:	PCI vendor, device, subsystem vendor and subsystem IDs.
+ * @version:	Newest state version, which the vendor saves by default.
+ * @min_version: Oldest state version that the vendor can load.
+ * @features:	Features that the state of the device uses.
+ * @known:	All features that the vendor can load.
  */
 struct vpm_identity {
 	char name[VPM_FORMAT_NAME_SIZE];
@@ -33,19 +33,20 @@ struct vpm_identity {
 
 /**
  * vpm_stream_put_header() - Write the header of a stream
- * @buf:	Where to, with room for VPM_STREAM_BUFFER.
- * @id:		Whose stream it is.
+ * @buf:	Destination, VPM_STREAM_BUFFER bytes.
+ * @id:		Identity of the device.
  *
- * Return: Bytes written.
+ * Context: Any.
+ * Return: Number of bytes written.
  */
 size_t vpm_stream_put_header(void *buf, const struct vpm_identity *id);
 
 /**
- * vpm_stream_payload() - Where the payload of a record is
- * @buf:	The record.
+ * vpm_stream_payload() - Locate the payload of a record
+ * @buf:	The record, at the start of a buffer of VPM_STREAM_BUFFER bytes.
  *
- * Return: The place, with room for VPM_FORMAT_MAX_LENGTH in a buffer of
- * VPM_STREAM_BUFFER.
+ * Context: Any.
+ * Return: Address of the payload, with room for VPM_FORMAT_MAX_LENGTH bytes.
  */
 static inline void *vpm_stream_payload(void *buf)
 {
@@ -53,24 +54,27 @@ static inline void *vpm_stream_payload(void *buf)
 }
 
 /**
- * vpm_stream_put_record() - Write a record around its payload
- * @buf:	Where to. The payload is where vpm_stream_payload() says.
- * @sequence:	Number of records before it.
- * @type:	Its type.
- * @flags:	Its flags.
- * @length:	Bytes of payload, at most VPM_FORMAT_MAX_LENGTH.
+ * vpm_stream_put_record() - Complete a record around its payload
+ * @buf:	Destination. The payload is already at vpm_stream_payload().
+ * @sequence:	Number of preceding records in the stream.
+ * @type:	Type of the record.
+ * @flags:	Flags of the record.
+ * @length:	Size of the payload in bytes, at most VPM_FORMAT_MAX_LENGTH.
  *
- * Return: Bytes of the whole record.
+ * Context: Any.
+ * Return: Size of the whole record in bytes.
  */
 size_t vpm_stream_put_record(void *buf, u32 sequence, u16 type, u16 flags,
 			     u32 length);
 
 /**
- * enum vpm_parser_event - What vpm_parser_next() has found
- * @VPM_PARSER_NEED_MORE: More bytes are needed.
- * @VPM_PARSER_HEADER:	The header, see &vpm_parser.version and the members that follow.
- * @VPM_PARSER_RECORD:	A vendor's record, see &vpm_parser.type and the members that follow.
- * @VPM_PARSER_END:	The end of the stream, which comes once.
+ * enum vpm_parser_event - Event that vpm_parser_next() reports
+ * @VPM_PARSER_NEED_MORE: The parser needs more bytes.
+ * @VPM_PARSER_HEADER:	The header is complete. &vpm_parser.version to &vpm_parser.foreign are
+ *			valid.
+ * @VPM_PARSER_RECORD:	A vendor record is complete. &vpm_parser.type to &vpm_parser.data are
+ *			valid.
+ * @VPM_PARSER_END:	The stream is complete. Reported once.
  */
 enum vpm_parser_event {
 	VPM_PARSER_NEED_MORE,
@@ -80,23 +84,23 @@ enum vpm_parser_event {
 };
 
 /**
- * struct vpm_parser - A stream that is being parsed
- * @id:		What the stream must suit.
- * @buf:	Of VPM_STREAM_BUFFER bytes, for what has come of the current item.
+ * struct vpm_parser - State of a parser
+ * @id:		Identity that the stream must match.
+ * @buf:	Bytes of the current header or record, VPM_STREAM_BUFFER bytes.
  * @have:	Number of bytes in @buf.
- * @want:	Number of bytes that @buf must have for the next event.
- * @opened:	The header has come.
- * @ended:	The end record has come. Nothing may follow.
+ * @want:	Number of bytes in @buf that the next event needs.
+ * @opened:	The header was parsed.
+ * @ended:	The end record was parsed. No byte may follow.
  * @sequence:	Number of records so far.
- * @why:	What was wrong, for people.
- * @version:	Of the header.
- * @features:	Likewise.
- * @ids:	Likewise.
- * @foreign:	@ids are not those of @id. Whether they suit is for the vendor to say.
- * @type:	Of the record.
- * @length:	Likewise.
- * @optional:	Likewise.
- * @data:	Likewise: the payload, in @buf.
+ * @why:	Error text for the log.
+ * @version:	Header: version of the state.
+ * @features:	Header: features that the state uses.
+ * @ids:	Header: PCI IDs of the source device.
+ * @foreign:	Header: @ids differ from those of @id. The vendor decides whether they match.
+ * @type:	Record: type.
+ * @length:	Record: size of the payload in bytes.
+ * @optional:	Record: the destination may ignore an unknown type.
+ * @data:	Record: the payload, in @buf.
  */
 struct vpm_parser {
 	const struct vpm_identity *id;
@@ -120,25 +124,29 @@ struct vpm_parser {
 };
 
 /**
- * vpm_parser_init() - Prepare for a stream
- * @parser:	What to prepare.
- * @id:		What the stream must suit.
- * @buf:	Of VPM_STREAM_BUFFER bytes.
+ * vpm_parser_init() - Initialize a parser
+ * @parser:	The parser.
+ * @id:		Identity that the stream must match.
+ * @buf:	Buffer of VPM_STREAM_BUFFER bytes.
+ *
+ * Context: Any.
  */
 void vpm_parser_init(struct vpm_parser *parser, const struct vpm_identity *id, void *buf);
 
 /**
- * vpm_parser_next() - Look at what has come
- * @parser:	Between 0 and want - have bytes more have been put at buf + have, and
- *		have has been raised by as many.
+ * vpm_parser_next() - Parse the bytes that were added to the buffer
+ * @parser:	The parser.
  *
- * To be called whenever bytes were added, and not again after an error. What an event points to
- * is there until more bytes are put into buf.
+ * Before the call, append up to &vpm_parser.want - &vpm_parser.have bytes at &vpm_parser.buf +
+ * &vpm_parser.have, and add their number to &vpm_parser.have. Call this after each such step. Do
+ * not call it again after an error. The data of an event is valid until bytes are added.
  *
- * Return: &enum vpm_parser_event or a negative errno:
- * -EINVAL: not a stream, corrupt, or of another vendor.
- * -EMSGSIZE: a record is too long.
- * -EOPNOTSUPP: unknown format, version, feature, or type of record.
+ * Context: Any. The caller serializes calls.
+ * Return:
+ * * An &enum vpm_parser_event.
+ * * %-EINVAL: Not a migration stream, a corrupt stream, or a stream of another vendor.
+ * * %-EMSGSIZE: A record is too long.
+ * * %-EOPNOTSUPP: Unknown format, version, feature, flag or record type.
  */
 int vpm_parser_next(struct vpm_parser *parser);
 

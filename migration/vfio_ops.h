@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Migration, as the driver's table of parts and its vfio_device_ops see it.
+ * Interface of migration to the table of parts and to vfio_device_ops of the driver.
  */
 
 #ifndef VFIO_MEDIATE_VFIO_OPS_H
@@ -19,58 +19,68 @@ extern const struct vpm_part vpm_migration_part;
 extern const struct vpm_part vpm_track_part;
 
 /**
- * vpm_track_read() - The read op of struct vfio_mediate_host_ops
+ * vpm_track_read() - Implement the read op of struct vfio_mediate_host_ops
  * @data:	The &struct vpm_device.
- * @iova:	Where.
- * @buf:	Where to.
- * @size:	Bytes.
+ * @iova:	IOVA of the first byte.
+ * @buf:	Destination buffer.
+ * @size:	Size in bytes.
  *
+ * Context: Process context, may sleep. See vfio_mediate_read().
  * Return: See vfio_mediate_read().
  */
 int vpm_track_read(void *data, u64 iova, void *buf, size_t size);
 
 /**
- * vpm_track_mark() - The mark op of struct vfio_mediate_host_ops
+ * vpm_track_mark() - Implement the mark op of struct vfio_mediate_host_ops
  * @data:	The &struct vpm_device.
- * @iova:	The first byte.
- * @size:	Bytes.
+ * @iova:	IOVA of the first byte.
+ * @size:	Size in bytes.
+ *
+ * Context: Process context, may sleep. See vfio_mediate_mark().
  */
 void vpm_track_mark(void *data, u64 iova, u64 size);
 
 /**
- * vpm_track_is_possible() - Does the vendor track what the device writes?
+ * vpm_track_is_possible() - Check whether the vendor can track dirty pages
  * @vdev:	The device, open.
  *
- * Return: Whether the vendor does, once it is started.
+ * Context: Any.
+ * Return: True if the vendor has tracking ops for the device.
  */
 bool vpm_track_is_possible(struct vfio_device *vdev);
 
 /**
- * vpm_dma_unmap() - &vfio_device_ops.dma_unmap
+ * vpm_dma_unmap() - Implement &vfio_device_ops.dma_unmap
  * @vdev:	The device.
- * @iova:	The first byte.
- * @length:	Bytes.
+ * @iova:	IOVA of the first byte.
+ * @length:	Size in bytes.
  *
- * Type1 calls this, and no iommufd does, until none of its pages is pinned.
+ * Type1 calls this for a mapping with pinned pages, repeatedly, until no page of the mapping is
+ * pinned. An iommufd never calls this.
+ *
+ * Context: Process context, may sleep. device_list_lock of type1 is held.
  */
 void vpm_dma_unmap(struct vfio_device *vdev, u64 iova, u64 length);
 
 #if IS_ENABLED(CONFIG_IOMMUFD)
 /**
- * vpm_attach_ioas() - &vfio_device_ops.attach_ioas
+ * vpm_attach_ioas() - Implement &vfio_device_ops.attach_ioas
  * @vdev:	The device.
- * @pt_id:	Of an IOAS, or of an HWPT. Set to what is used.
+ * @pt_id:	ID of an IOAS or HWPT. Set to the ID of the HWPT that is used.
  *
- * As vfio has it. The memory of an IOAS can be read from then on, and the device can be migrated if
- * user space gets to know what it writes.
+ * Attaches the device like the VFIO core. If @pt_id is an IOAS, the vendor can read its memory
+ * afterwards. Migration is offered if user space can learn all dirty pages.
  *
+ * Context: Process context, may sleep. The lock of the VFIO device set is held.
  * Return: 0 or a negative errno.
  */
 int vpm_attach_ioas(struct vfio_device *vdev, u32 *pt_id);
 
 /**
- * vpm_detach_ioas() - &vfio_device_ops.detach_ioas
+ * vpm_detach_ioas() - Implement &vfio_device_ops.detach_ioas
  * @vdev:	The device.
+ *
+ * Context: Process context, may sleep. The lock of the VFIO device set is held.
  */
 void vpm_detach_ioas(struct vfio_device *vdev);
 #endif
