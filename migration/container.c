@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pages that a device has written, reported to its type1 container.
+ * Reports of dirty pages to a type1 container.
  *
- * The container takes a page for written that was pinned. So each is pinned, and unpinned
- * at once, as a pinned page is in the way of an unmap: type1 calls dma_unmap() and looks
- * again, and after ten attempts that is a BUG(). Hence
+ * The container counts a page as dirty that was pinned. So each dirty page is pinned, and unpinned
+ * at once. A pinned page blocks an unmap: type1 calls dma_unmap() and checks again. After ten
+ * attempts type1 hits a BUG(). The following rules prevent that:
  *
- * - pages are pinned by a thread of the kernel's own, never by a task whose time on a CPU
- *   user space decides, and which might lose it between pin and unpin;
- * - dma_unmap() waits until nothing is pinned. Not for ever: type1 holds its
- *   device_list_lock meanwhile, for which another task may wait that holds the lock
- *   that unpinning takes: one that opens or closes a device of the same container, or
- *   unmaps, too. Once dma_unmap() has returned that task goes on, and the unpin is
- *   queued for the lock ahead of the next attempt;
- * - after dma_unmap() nothing is pinned for some time, which is longer each time that
- *   it is called again soon: the attempts of one unmap last for seconds in all,
- *   and nothing is pinned in nearly all of that time;
- * - a task that gets no time on a CPU may be so late with each attempt that it meets a page
- *   again. How many attempts a task has made is not to be seen, so all that are made in a
- *   container are counted, by each of its devices, and one is forgotten each day. While there
- *   are eight, nothing is pinned, and tracking fails. What a device knows of that ends when it
- *   leaves the container.
+ * - Only kernel threads pin pages. User space controls the CPU time of its own tasks, so such a
+ *   task could be delayed between pin and unpin.
+ * - dma_unmap() waits until no page is pinned, but only for a limited time. type1 holds its
+ *   device_list_lock meanwhile. Another task may wait for that lock and hold the lock that
+ *   unpinning takes: a task that opens or closes a device of the same container, or unmaps memory.
+ *   That task continues when dma_unmap() returns. The unpin is then queued for its lock ahead of
+ *   the next attempt.
+ * - After dma_unmap() no page is pinned for some time. That time grows when dma_unmap() is called
+ *   again soon. The attempts of one unmap take seconds in total, and no page is pinned during
+ *   nearly all of that time.
+ * - A task that gets little CPU time may be so late with each attempt that it meets a pinned page
+ *   again. The number of attempts of one task is not visible here. So each device counts all
+ *   attempts in its container, and one attempt expires per day. While eight attempts are counted,
+ *   no page is pinned, and tracking fails. The count is cleared when the device leaves the
+ *   container.
  */
 
 #include <linux/hash.h>
@@ -34,29 +34,29 @@
 #include "container.h"
 #include "device.h"
 
-/* More than the buffers of an ordinary NIC's rings: a vendor rarely waits for room. */
+/* More than the number of buffers in the rings of a typical NIC, so room is rarely exhausted */
 #define MAX_MARKS	16384
-/* Of a part: doorbells have to wait for it. */
+/* Limit of one report in pages: doorbells wait for the report. */
 #define PART_PAGES	VFIO_PIN_PAGES_MAX_ENTRIES
 #define UNPIN_JIFFIES	HZ
 #define BACKOFF_MS	10
-/* Fewer than type1's ten attempts: what is pinned already may take some more. */
+/* Below the ten attempts of type1: pages that are pinned already may cost some more attempts. */
 #define MAX_UNMAPS	8
 #define FORGET_JIFFIES	(24 * 60 * 60 * HZ)
-/* When to look whether a closed device has left its container: mostly it has at once */
+/* Delay of the checks whether a closed device has left its container; most leave at once */
 #define LEFT_FIRST_MS	1
 #define LEFT_MS		100
-/* For how long marks may wait for room in the list */
+/* Time limit of a wait for room in the array of marks */
 #define ROOM_JIFFIES	(10 * HZ)
 
 static struct workqueue_struct *report_wq;
 
-/* Of all containers' devices */
+/* Devices of all containers */
 static LIST_HEAD(entered);
-/* Innermost, not taken in interrupts: see struct vpm_container. */
+/* Innermost lock, not taken in interrupts. See struct vpm_container for what it protects. */
 static DEFINE_SPINLOCK(container_lock);
 
-/* Of type1's attempts: how many are not forgotten. */
+/* Count the unmap attempts of type1 that have not expired. */
 static unsigned int count_unmaps(const struct vpm_container *container, u64 now)
 {
 	if (now >= container->forgotten)
@@ -66,8 +66,9 @@ static unsigned int count_unmaps(const struct vpm_container *container, u64 now)
 }
 
 /*
- * Return: What vfio_pin_pages() does; -EAGAIN when nothing may be pinned now, -EBUSY when
- * not for hours, -ESRCH when the user has ended.
+ * Return: -EAGAIN when no page may be pinned now, -EBUSY when no page may be pinned for hours,
+ * -ESRCH when the task that mapped the memory has exited, otherwise the result of
+ * vfio_pin_pages().
  */
 static int pin_and_unpin(struct vpm_container *container, u64 page, unsigned int n)
 {
@@ -86,7 +87,7 @@ static int pin_and_unpin(struct vpm_container *container, u64 page, unsigned int
 	if (ret)
 		return ret;
 
-	/* What the device may only write it may have written as well. */
+	/* Pin for write only: also for a device that may write, but not read. */
 	ret = vfio_pin_pages(vdev, iova, n, IOMMU_WRITE, container->pages);
 	if (ret > 0)
 		vfio_unpin_pages(vdev, iova, ret);
@@ -96,11 +97,11 @@ static int pin_and_unpin(struct vpm_container *container, u64 page, unsigned int
 	spin_unlock(&container_lock);
 	wake_up(&container->unpinned);
 
-	/* So type1 says that whoever has mapped the memory has ended. */
+	/* type1 returns -ENODEV when the task that mapped the memory has exited. */
 	return ret == -ENODEV ? -ESRCH : ret;
 }
 
-/* Return: 0 when all is done, or as much as there is @budget for. */
+/* Return: 0 when all pages are reported or @budget is used up, or a negative errno. */
 static int report_range(struct vpm_container *container, struct vpm_pages *range,
 			unsigned int *budget)
 {
@@ -117,7 +118,7 @@ static int report_range(struct vpm_container *container, struct vpm_pages *range
 			range->first += ret;
 			batch = min(2 * n, VFIO_PIN_PAGES_MAX_ENTRIES);
 		} else if (n > 1) {
-			/* All of them or none: find the one that cannot be pinned. */
+			/* Pinning is all or nothing: bisect for the page that fails. */
 			batch = n / 2;
 		} else {
 			range->first++;
@@ -195,7 +196,7 @@ static int compare(const void *one, const void *two)
 	return a->first > b->first;
 }
 
-/* Neighbours as one, and what was marked twice once */
+/* Merge adjacent and overlapping marks. */
 static void merge(struct vpm_container *container)
 {
 	struct vpm_pages *to = container->marks, *from;
@@ -220,7 +221,7 @@ static int make_room(struct vpm_container *container)
 		if (time_after64(get_jiffies_64(), end))
 			return -EBUSY;
 		ret = vpm_container_report(container);
-		/* Nothing may be pinned now. */
+		/* No page may be pinned now: wait. */
 		if (!ret && container->count == MAX_MARKS)
 			schedule_timeout_uninterruptible(1);
 	}
@@ -233,7 +234,7 @@ static bool covers(const struct vpm_pages *mark, const struct vpm_pages *range)
 	return mark->first <= range->first && mark->last >= range->last;
 }
 
-/* Of the last page of a mark, or the next one */
+/* Extend a mark by a range that starts inside it or directly after it. */
 static bool extend(struct vpm_pages *mark, const struct vpm_pages *range)
 {
 	if (range->first < mark->first || range->first > mark->last + 1)
@@ -254,7 +255,7 @@ int vpm_container_mark(struct vpm_container *container, u64 first, u64 last)
 	if (last - first >= VFIO_MEDIATE_MARK_MAX)
 		return -E2BIG;
 
-	/* A ring has the same pages used again and again, in the same order. */
+	/* A ring reuses the same pages in the same order, so look for an existing mark. */
 	place = &container->places[hash_64(range.first, VPM_CONTAINER_PLACES)];
 	mark = container->marks + *place;
 	if (*place < container->count && covers(mark, &range))
@@ -274,7 +275,7 @@ int vpm_container_mark(struct vpm_container *container, u64 first, u64 last)
 	return 0;
 }
 
-/* One call at a time: type1 has its list of devices locked. */
+/* device_list_lock of type1 serializes calls. */
 void vpm_container_unmap(struct vpm_container *container)
 {
 	unsigned long off;
@@ -297,8 +298,8 @@ void vpm_container_unmap(struct vpm_container *container)
 }
 
 /*
- * type1 attaches a device to a domain until it leaves the container. The next one may be at the
- * same address: so that is looked at while the device is closed, too.
+ * type1 keeps a device attached to a domain until the device leaves the container. The next domain
+ * may have the same address. So left_work also checks while the device is closed.
  */
 static bool has_left(struct vpm_container *container)
 {
@@ -316,7 +317,7 @@ static void leave(struct vpm_container *container)
 	spin_unlock(&container_lock);
 }
 
-/* Unless more than one domain had to be made for it, all of a container have the same. */
+/* All devices of a container share a domain, unless type1 needed several domains. */
 static void join(struct vpm_container *container, const void *domain)
 {
 	struct vpm_container *other;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Pages that a device has written, reported to its type1 container.
+ * Reports of dirty pages to a type1 container.
  */
 
 #ifndef VFIO_MEDIATE_CONTAINER_H
@@ -24,36 +24,35 @@ struct vpm_pages {
 	u64 last;
 };
 
-/* Bits of the hash of a page */
+/* log2 of the number of entries of &vpm_container.places */
 #define VPM_CONTAINER_PLACES	10
 
 /**
- * struct vpm_container - Pages that a type1 container has yet to be told of
+ * struct vpm_container - A device as seen by its type1 container, and the marks to report
  * @vpm:	The device.
- * @marks:	The pages, ranges in any order. Allocated from the first time that the
- *		device is tracked until it is closed.
+ * @marks:	Marked page ranges that were not reported yet, unordered. Allocated when the device
+ *		is tracked first, freed when it is closed.
  * @count:	Number of @marks.
- * @places:	By the hash of a page: where in @marks it may be. Only a hint: marks
- *		that were reported make room for others.
- * @pages:	What vfio_pin_pages() returns.
- * @work:	Reports a part of @marks for a task of user space.
- * @result:	What @work returns: see vpm_container_report().
- * @pinned_dirty_scope:	The container has been told of a page once: from then on until the device
- *		leaves it, it takes for written only what it is told of. Stays when the
- *		device is closed, which need not leave the container.
- * @domain:	What the device was attached to when it was opened last. Only compared: it
- *		may be gone.
- * @left_work:	Looks whether the device has left the container while it is closed.
- * @entry:	Links the devices of all containers.
- * @pinning:	Pages are pinned, or are about to be.
- * @resume:	In jiffies: no page is pinned before.
- * @forgotten:	In jiffies: when all of type1's attempts to unmap are forgotten.
- * @unpinned:	Woken when @pinning becomes false.
+ * @places:	Index into @marks by the hash of a page. Only a hint: reports move the marks.
+ * @pages:	Result of vfio_pin_pages().
+ * @work:	Reports a part of @marks on behalf of a user-space task.
+ * @result:	Return value of @work, see vpm_container_report().
+ * @pinned_dirty_scope: The container was told of a page. Until the device leaves the container, the
+ *		container reports pinned pages only. Kept when the device is closed, since a closed
+ *		device may still be in the container.
+ * @domain:	IOMMU domain of the device at the last open. Only compared, never dereferenced: the
+ *		domain may be freed.
+ * @left_work:	Checks whether the closed device has left the container.
+ * @entry:	Entry in the list of devices of all containers.
+ * @pinning:	Pages are pinned or about to be pinned.
+ * @resume:	Time in jiffies before which no page may be pinned.
+ * @forgotten:	Time in jiffies at which all unmap attempts of type1 have expired.
+ * @unpinned:	Wait queue, woken when @pinning becomes false.
  *
- * A spinlock in container.c, the innermost of all, protects @entry, @pinning, @resume and
- * @forgotten. @domain and @left_work belong to open and close, and @pinned_dirty_scope does while the
- * device is closed. The device's vendor lock protects the rest. @work runs only while a task that
- * holds the vendor lock waits for it.
+ * A spinlock in container.c, the innermost lock, protects @entry, @pinning, @resume and @forgotten.
+ * Open and close, which are serialized, own @domain and @left_work. They also own
+ * @pinned_dirty_scope while the device is closed. The vendor lock protects all other members. @work
+ * runs only while a holder of the vendor lock waits for it.
  */
 struct vpm_container {
 	struct vpm_device *vpm;
@@ -74,110 +73,136 @@ struct vpm_container {
 };
 
 /**
- * vpm_container_init() - Prepare a device, once
- * @container:	Of the device, zeroed.
- * @vpm:	The device, not yet registered with vfio.
+ * vpm_container_init() - Initialize the container state of a device
+ * @container:	The zeroed container state.
+ * @vpm:	The device, not yet registered with VFIO.
+ *
+ * Context: Any.
  */
 void vpm_container_init(struct vpm_container *container, struct vpm_device *vpm);
 
 /**
  * vpm_container_release() - Undo vpm_container_init()
- * @container:	Of the device, which cannot be opened any more.
+ * @container:	The container state of a device that cannot be opened any more.
+ *
+ * Context: Process context, may sleep.
  */
 void vpm_container_release(struct vpm_container *container);
 
 /**
- * vpm_container_enter() - The device is being opened
- * @container:	Of the device, in a container, the last one or another, or in none.
+ * vpm_container_enter() - Note the container of a device that is being opened
+ * @container:	The container state of the device. The device may be in its previous container, in
+ *		another container, or in none.
+ *
+ * Context: Process context, may sleep.
  */
 void vpm_container_enter(struct vpm_container *container);
 
 /**
- * vpm_container_close() - The device is being closed
- * @container:	Of the device, not tracked.
+ * vpm_container_close() - Start checks whether a closed device leaves its container
+ * @container:	The container state of a device that is being closed and is not tracked.
+ *
+ * Context: Process context.
  */
 void vpm_container_close(struct vpm_container *container);
 
 /**
- * vpm_container_setup() - Prepare for marks
- * @container:	Of the device, open, with a type1 container; vendor lock held.
+ * vpm_container_setup() - Allocate the memory for marks
+ * @container:	The container state of an open device in a type1 container.
  *
- * May be called again. vpm_container_teardown() must follow when the device is closed.
+ * Does nothing if the memory exists. Call vpm_container_teardown() when the device is closed.
  *
+ * Context: Process context, may sleep. The vendor lock is held.
  * Return: 0 or -ENOMEM.
  */
 int vpm_container_setup(struct vpm_container *container);
 
 /**
  * vpm_container_teardown() - Undo vpm_container_setup()
- * @container:	Of the device, not tracked.
+ * @container:	The container state of a device that is not tracked.
+ *
+ * Context: Process context, may sleep.
  */
 void vpm_container_teardown(struct vpm_container *container);
 
 /**
- * vpm_container_mark() - Have pages reported
- * @container:	Of the device; vendor lock held.
- * @first:	First byte.
- * @last:	Last byte, not before @first.
+ * vpm_container_mark() - Mark pages dirty
+ * @container:	The container state of the device.
+ * @first:	IOVA of the first byte.
+ * @last:	IOVA of the last byte, not before @first.
  *
- * The report may come later, with vpm_container_report().
+ * vpm_container_report() reports the pages later. If there is no room for the mark, other marks are
+ * reported first.
  *
- * Return: 0 or a negative errno:
- * -E2BIG: more than VFIO_MEDIATE_MARK_MAX bytes.
- * -EBUSY: the user unmaps memory all the time, so that no page can be pinned.
- * Others: those of vpm_container_report().
+ * Context: Process context, may sleep. The vendor lock is held.
+ * Return:
+ * * %0: The pages are marked.
+ * * %-E2BIG: The range has more than VFIO_MEDIATE_MARK_MAX bytes.
+ * * %-EBUSY: User space keeps unmapping memory, so no page can be pinned.
+ * * Another errno of vpm_container_report().
  */
 int vpm_container_mark(struct vpm_container *container, u64 first, u64 last);
 
 /**
- * vpm_container_report() - Report a part of what is marked
- * @container:	Of the device; vendor lock held.
+ * vpm_container_report() - Report a part of the marked pages to the container
+ * @container:	The container state of the device.
  *
- * Pages that are not mapped, or not for writing, are dropped: the device cannot write
- * to them. So are such that have no struct page: type1 can pin none, and does not tell them
- * from those that are not mapped.
+ * Drops pages that are not mapped or not mapped writable: the device cannot write to them. Also
+ * drops pages without a struct page: type1 cannot pin them, and returns the same error as for
+ * pages that are not mapped.
  *
- * Return: 1 when there is more to be reported, 0 when there is not, or not now, or a
- * negative errno: -EBUSY when no page may be pinned for hours, -ESRCH when the user has ended,
- * otherwise that of vfio_pin_pages().
+ * Context: Process context, may sleep. The vendor lock is held.
+ * Return:
+ * * %1: More pages are to be reported.
+ * * %0: All pages are reported, or no page may be pinned now.
+ * * %-EBUSY: No page may be pinned for hours.
+ * * %-ESRCH: The task that mapped the memory has exited.
+ * * Another errno of vfio_pin_pages().
  */
 int vpm_container_report(struct vpm_container *container);
 
 /**
- * vpm_container_pending() - Is something marked that was not reported?
- * @container:	Of the device; vendor lock held.
+ * vpm_container_pending() - Check for marks that were not reported yet
+ * @container:	The container state of the device.
  *
- * Return: Whether there is.
+ * Context: Process context. The vendor lock is held.
+ * Return: True if there are such marks.
  */
 bool vpm_container_pending(const struct vpm_container *container);
 
 /**
- * vpm_container_forget() - Report no more of what is marked
- * @container:	Of the device; vendor lock held.
+ * vpm_container_forget() - Drop all marks without reporting them
+ * @container:	The container state of the device.
+ *
+ * Context: Process context. The vendor lock is held.
  */
 void vpm_container_forget(struct vpm_container *container);
 
 /**
- * vpm_container_unmap() - A mapping is about to go in which pages are pinned
- * @container:	Of the device, open or not.
+ * vpm_container_unmap() - Wait until no page is pinned, since type1 removes a mapping
+ * @container:	The container state of the device, open or not.
  *
- * When it returns no page is pinned, unless that takes longer than a second, and no page
- * will be for some time: after eight calls not for hours, so that tracking fails. A call is
- * forgotten each day, and all are once the device has left its container.
+ * Waits at most a second for pinned pages. No page is pinned for some time after the return. Each
+ * call makes that time longer. After eight calls no page is pinned for hours, and tracking fails.
+ * One call expires per day. All expire when the device leaves its container.
  *
- * Context: &vfio_device_ops.dma_unmap: type1's device_list_lock is held.
+ * Context: Process context, may sleep. Called for &vfio_device_ops.dma_unmap. device_list_lock of
+ * type1 is held.
  */
 void vpm_container_unmap(struct vpm_container *container);
 
 /**
- * vpm_container_load() - The module is being loaded
+ * vpm_container_load() - Allocate module-wide resources
  *
+ * Context: Process context, at module load.
  * Return: 0 or -ENOMEM.
  */
 int vpm_container_load(void);
 
 /**
  * vpm_container_unload() - Undo vpm_container_load()
+ *
+ * Context: Process context, at module unload.
  */
 void vpm_container_unload(void);
 

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a device writes to memory by DMA, as its vendor knows it.
+ * Tracking of dirty pages that the vendor marks.
  *
- * The vendor marks; a mark goes to the log, while there is one, and to the type1
- * container otherwise, which takes a page for written that was pinned. Marks may come
- * late, up to the moment when the device is stopped: until then all that is reported is
- * only to be sent once more.
+ * A mark goes to the dirty log if there is one, otherwise to the type1 container. The container
+ * counts a page as dirty that was pinned. A mark may be late while the device runs, since user
+ * space sends such pages again. All marks must be complete once the device is stopped.
  */
 
 #include <linux/iommu.h>
@@ -26,9 +25,9 @@
 #include "vendor.h"
 #include "vfio_ops.h"
 
-/* Only how soon memory is sent again depends on it. */
+/* Interval of scans. It only affects how early dirty pages are sent again. */
 #define SCAN_MS		10
-/* A device may be given buffers back faster than they are looked at. */
+/* Limit of one scan: a guest may supply buffers faster than the vendor scans them. */
 #define SCANS_AT_ONCE	1024
 
 static void fail(struct vpm_device *vpm, int error)
@@ -37,16 +36,16 @@ static void fail(struct vpm_device *vpm, int error)
 
 	lockdep_assert_held(&vpm->vendor.lock);
 
-	/* Of a VMM that is ending nobody wants to know. */
+	/* Log nothing when the VMM is exiting. */
 	if (!track->error && error != -ESRCH)
 		pci_notice_ratelimited(vpm->core.pdev,
 				       "what it writes is not known any more: %pe\n",
 				       ERR_PTR(error));
-	/* For user space these two have a meaning of their own. */
+	/* The migration uapi and engine.c give these two a meaning of their own. */
 	if (error == -ENOMSG || error == -ENOTRECOVERABLE)
 		error = -EIO;
 	track->error = track->error ?: error;
-	/* A log is told that it was everything; a container is not told of any more. */
+	/* A dirty log reports all memory instead. A container gets no more reports. */
 	if (!track->log)
 		vpm_container_forget(&vpm->track->container);
 }
@@ -104,7 +103,7 @@ static int call_scan(const struct vfio_mediate_tracking_ops *ops,
 	return ops->scan(dev);
 }
 
-/* A part of what is marked. Return: 1 when there is more of it. */
+/* Report a part of the marks. Return: 1 when more are left, 0, or a negative errno. */
 static int report(struct vpm_device *vpm)
 {
 	int ret = vpm_container_report(&vpm->track->container);
@@ -123,7 +122,7 @@ static int report_all(struct vpm_device *vpm)
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		ret = report(vpm);
-		/* The user is unmapping memory. */
+		/* User space is unmapping memory: no page may be pinned now. */
 		if (!ret && vpm_container_pending(&vpm->track->container))
 			schedule_timeout_killable(1);
 	}
@@ -131,13 +130,13 @@ static int report_all(struct vpm_device *vpm)
 	return ret;
 }
 
-/* Return: 1 when there is more of it. */
+/* Return: 1 when the vendor has more to scan, 0, or a negative errno. */
 static int scan_once(struct vpm_device *vpm)
 {
 	struct vpm_track *track = vpm->track;
 	int ret;
 
-	/* Of a device that was reset it is said again where it writes to. */
+	/* After a reset, ->start() is called again: skip scans until then. */
 	if (track->error || vpm_reset_pending(vpm))
 		return track->error;
 
@@ -154,7 +153,7 @@ static int scan(struct vpm_device *vpm, bool stopped)
 	int ret;
 
 	while ((ret = scan_once(vpm)) > 0) {
-		/* While it runs, what is left may come with the next one. */
+		/* While the device runs, leave the rest to the next scan. */
 		if (!stopped && ++n == SCANS_AT_ONCE)
 			return 0;
 		if (fatal_signal_pending(current))
@@ -177,7 +176,7 @@ static void scan_work(struct work_struct *work)
 	struct vpm_device *vpm = track->vpm;
 	int more;
 
-	/* In parts, so that doorbells are seen in between. */
+	/* Do one part per run and drop the lock, so that doorbells are handled in between. */
 	guard(mutex)(&vpm->vendor.lock);
 	if (!track->active)
 		return;
@@ -198,7 +197,7 @@ static int count_one(struct device *dev, void *data)
 	return 0;
 }
 
-/* A container tells groups apart, not devices: of the others it would expect marks, too. */
+/* A container keeps its dirty scope per group: the other devices would need to be tracked, too. */
 static bool is_alone_in_group(struct vpm_device *vpm)
 {
 	struct iommu_group *group = iommu_group_get(&vpm->core.pdev->dev);
@@ -212,7 +211,7 @@ static bool is_alone_in_group(struct vpm_device *vpm)
 	return devices == 1;
 }
 
-/* With a log, or without one for a container. */
+/* Start tracking: for a dirty log, or for the container when @log is NULL. */
 static int start(struct vpm_device *vpm, struct vpm_dirty_log *log)
 {
 	struct vpm_track *track = vpm->track;
@@ -243,7 +242,7 @@ static int start(struct vpm_device *vpm, struct vpm_dirty_log *log)
 	track->log = log;
 	WRITE_ONCE(track->active, true);
 	ret = call(vpm, call_start) ?: track->error;
-	/* So that the container asks for marks from now on, though none may come. */
+	/* Pin once: from then on the container reports pinned pages only, even if none follow. */
 	if (!ret && !log) {
 		mark(vpm, 0, 0);
 		report(vpm);
@@ -267,7 +266,7 @@ unlock:
 	return ret;
 }
 
-/* Unless @pinned_dirty_scope, only when the container still takes all for written. */
+/* Unless @pinned_dirty_scope is set, keep tracking if the container reports pinned pages only. */
 static void stop(struct vpm_device *vpm, bool pinned_dirty_scope)
 {
 	struct vpm_track *track = vpm->track;
@@ -300,7 +299,7 @@ void vpm_track_pause(struct vpm_device *vpm, bool paused)
 	struct vpm_track *track = vpm->track;
 
 	WRITE_ONCE(track->paused, paused);
-	/* Who stops it does not wait for a scan that is under way. */
+	/* Stopping the device must not wait for a scan in progress. */
 	if (paused)
 		return;
 
@@ -320,7 +319,7 @@ int vpm_track_save(struct vpm_device *vpm)
 
 	track->interrupted = false;
 	mutex_lock(&track->lock);
-	/* All memory is going to be sent: what was not known before does not matter. */
+	/* A new save sends all memory: pages that were missed earlier do not matter. */
 	if (track->active && !track->log && track->error)
 		stop(vpm, true);
 	if (track->ops && !track->active)
@@ -365,7 +364,7 @@ bool vpm_track_is_sufficient(struct vpm_device *vpm)
 		return true;
 
 	mutex_lock(&vpm->vendor.lock);
-	/* A log without memory reports everything. */
+	/* Without readable memory, a dirty log reports all memory as dirty. */
 	suffices = vpm->track->readable || vpm->track->iommu_tracks || vpm->track->log;
 	mutex_unlock(&vpm->vendor.lock);
 
@@ -373,8 +372,8 @@ bool vpm_track_is_sufficient(struct vpm_device *vpm)
 }
 
 /*
- * Has a container that was told of a page once been told of all since? Otherwise it takes
- * all for written.
+ * Check that a container with pinned pages was told of all dirty pages since. A container without
+ * pinned pages reports all memory as dirty.
  */
 static int check_reported(struct vpm_device *vpm, bool alone)
 {
@@ -417,11 +416,11 @@ static int scan_stopped(struct vpm_device *vpm)
 		return 0;
 
 	ret = scan(vpm, true);
-	/* What it wrote before a reset is marked when that is followed up. */
+	/* The follow-up of a reset marks the pages that were written before. */
 	if (!ret && vpm_reset_pending(vpm))
 		ret = -EAGAIN;
 
-	/* The log can still say that it was everything, and a container says it by itself. */
+	/* A dirty log can still report all memory. So does a container without pinned pages. */
 	if (vpm->track->log)
 		return ret == -EINTR ? ret : 0;
 	if (vpm->track->error && !vpm->track->container.pinned_dirty_scope)
@@ -449,7 +448,7 @@ int vpm_track_scan_stopped(struct vpm_device *vpm)
 	return ret;
 }
 
-/* The device does not know any more that it is tracked. */
+/* The reset has ended tracking in the device: start it again. */
 static void reset_done(struct vpm_device *vpm, bool function)
 {
 	struct vpm_track *track = vpm->track;
@@ -576,7 +575,7 @@ static const struct vfio_log_ops log_ops = {
 	.log_read_and_clear = log_read_and_clear,
 };
 
-/* Until the device is closed: vfio does not expect that it is taken back. */
+/* The VFIO core does not expect log_ops to be withdrawn: keep them until the device is closed. */
 static void offer_log(struct vpm_device *vpm)
 {
 	WRITE_ONCE(vpm->core.vdev.log_ops, &log_ops);
@@ -627,11 +626,11 @@ static int setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev,
 		return -EINVAL;
 	track->ops = ops;
 
-	/* By an iommufd there is no memory before the device is attached to it. */
+	/* With an iommufd, memory is readable only after the device is attached to an IOAS. */
 	if (!compat_has_container(&vpm->core.vdev))
 		return vpm_iommufd_create(&vpm->core.vdev, &track->access);
 
-	/* Nobody reads it yet. */
+	/* No reader exists yet, so the vendor lock is not needed. */
 	track->readable = true;
 	offer_log(vpm);
 

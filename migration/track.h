@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a device writes to memory by DMA, as its vendor knows it, for those who migrate
- * it: a type1 container, or user space by VFIO_DEVICE_FEATURE_DMA_LOGGING_*.
+ * Tracking of dirty pages that the vendor marks. The pages are reported to a type1 container, or to
+ * user space by VFIO_DEVICE_FEATURE_DMA_LOGGING_*.
  */
 
 #ifndef VFIO_MEDIATE_TRACK_H
@@ -21,28 +21,25 @@ struct vpm_device;
 struct vpm_dirty_log;
 
 /**
- * struct vpm_track - Tracking of a device
+ * struct vpm_track - Dirty tracking of a device
  * @vpm:	The device.
- * @lock:	Held while it is decided whether to track. Inside of a migration's
- *		state_lock, outside of the trap's toggle_lock.
- * @ops:	The vendor's, from open to close; NULL when there are none.
- * @access:	How memory is read by an iommufd; NULL when that is not asked for. Under
- *		the lock of vfio's device set.
- * @active:	The vendor has been told to start. Written with @lock and the vendor
- *		lock held. The latter, under which the vendor is called,
- *		protects all that follows, too.
- * @readable:	The device's memory can be read.
- * @iommu_tracks: The IOMMU tracks what is written through the HWPT that the device was
- *		attached to last.
- * @error:	Why it is not known what the device has written, or 0.
- * @interrupted: The device has been stopped, and the last look at it was not brought to its
- *		end. Under the migration's state_lock.
- * @log:	Who asks by VFIO_DEVICE_FEATURE_DMA_LOGGING_*, gets his answers from
- *		here; NULL when nobody does.
- * @container:	What is marked, and a type1 container has not been told of.
- * @paused:	The device is being stopped, or is: @scan_work does not scan. Under the
- *		migration's state_lock.
- * @scan_work:	Has the vendor look, every so often; queued while @active only.
+ * @lock:	Serializes start and stop of tracking. Inside of state_lock of the migration,
+ *		outside of toggle_lock of the trap.
+ * @ops:	The vendor's tracking ops, from open to close, or NULL.
+ * @access:	iommufd access object by which the vendor reads memory, or NULL. Protected by the
+ *		lock of the VFIO device set.
+ * @active:	The vendor was told to start tracking. Written with @lock and the vendor lock held.
+ *		The vendor lock also protects all members below, unless stated otherwise.
+ * @readable:	The vendor can read the memory of the device.
+ * @iommu_tracks: The IOMMU tracks dirty pages of the HWPT to which the device was attached last.
+ * @error:	Why dirty pages may have been missed, a negative errno, or 0.
+ * @interrupted: The device was stopped, but the last scan was interrupted. Protected by state_lock
+ *		of the migration.
+ * @log:	Dirty log of VFIO_DEVICE_FEATURE_DMA_LOGGING_*, or NULL.
+ * @container:	Dirty pages that were not reported to the type1 container yet.
+ * @paused:	The device is stopped or being stopped, so @scan_work does not scan. Written with
+ *		state_lock of the migration held, read without.
+ * @scan_work:	Periodic scan by the vendor. Queued only while @active.
  */
 struct vpm_track {
 	struct vpm_device *vpm;
@@ -61,90 +58,114 @@ struct vpm_track {
 };
 
 /**
- * vpm_track_attach() - The device has got memory that can be read
- * @vpm:	The device, open, tracked by its vendor.
+ * vpm_track_attach() - Enable reads of memory after the access object was attached to an IOAS
+ * @vpm:	The device, open, with tracking ops of its vendor.
+ *
+ * Also offers the dirty log to user space.
+ *
+ * Context: Process context, may sleep. The lock of the VFIO device set is held. Takes the vendor
+ * lock.
  */
 void vpm_track_attach(struct vpm_device *vpm);
 
 /**
- * vpm_track_detach() - The device is about to get other memory, or none
+ * vpm_track_detach() - Disable reads of memory before the device is attached elsewhere or detached
  * @vpm:	The device, open.
  *
- * Nobody reads memory any more when it returns. Who logs is told that all is written
- * from now on until he starts anew.
+ * No read of memory is in progress after the return. From now on an active dirty log reports all
+ * memory as dirty, until user space starts a new one.
  *
- * Return: Whether memory could be read.
+ * Context: Process context, may sleep. The lock of the VFIO device set is held. Takes the vendor
+ * lock.
+ * Return: True if memory could be read before.
  */
 bool vpm_track_detach(struct vpm_device *vpm);
 
 /**
- * vpm_track_save() - The device is about to be saved while it runs
- * @vpm:	The device; state_lock held.
+ * vpm_track_save() - Start tracking before a running device is saved
+ * @vpm:	The device.
  *
- * Who logs is told by the log; otherwise a type1 container is. When that cannot be, it
- * goes on to take all for written.
+ * With a dirty log, nothing is started. Otherwise dirty pages are reported to the type1 container.
+ * If tracking fails, a container that was never told of a page still reports all memory as dirty,
+ * and the save can continue.
  *
- * Return: 0, or a negative errno when it would no longer do so, or nobody does:
- * -EOPNOTSUPP: nobody does, or the device shares its IOMMU group.
- * -ESTALE: the container was told of pages once, and the vendor does not track.
- * Others: those of vpm_trap_hold(), of the vendor's start, and of pinning pages.
+ * Context: Process context, may sleep. state_lock is held.
+ * Return:
+ * * %0: User space can learn all dirty pages.
+ * * %-EOPNOTSUPP: User space cannot learn dirty pages, or the device shares its IOMMU group.
+ * * %-ESTALE: The container was told of pages before, but the vendor does not track.
+ * * Another errno of vpm_trap_hold(), of the vendor's ->start(), or of pinning pages.
  */
 int vpm_track_save(struct vpm_device *vpm);
 
 /**
- * vpm_track_save_done() - It has been saved, or will not be
- * @vpm:	The device; state_lock held.
+ * vpm_track_save_done() - Stop tracking after a save has ended
+ * @vpm:	The device.
  *
- * A container that was told of pages takes all others for clean until it is left, and
- * user space may go on to migrate the guest. So the device stays tracked until it is
- * closed.
+ * A container that was told of a page reports only such pages as dirty, until the device leaves
+ * it. User space may still be migrating the guest. In that case the device stays tracked until it
+ * is closed.
+ *
+ * Context: Process context, may sleep. state_lock is held.
  */
 void vpm_track_save_done(struct vpm_device *vpm);
 
 /**
  * vpm_track_pause() - Suspend or resume the periodic scan
- * @vpm:	The device; state_lock held.
- * @paused:	Whether the device is being stopped: vpm_track_scan_stopped() scans once more then.
+ * @vpm:	The device.
+ * @paused:	True when the device is being stopped. vpm_track_scan_stopped() does the last scan.
+ *
+ * A scan that is in progress is not waited for.
+ *
+ * Context: Process context, may sleep. state_lock is held. Takes the vendor lock to resume.
  */
 void vpm_track_pause(struct vpm_device *vpm, bool paused);
 
 /**
- * vpm_track_check() - Is all known that the device has written?
- * @vpm:	The device, stopped or being saved while it runs; state_lock held.
+ * vpm_track_check() - Check that no dirty page was missed
+ * @vpm:	The device, stopped or being saved while it runs.
  *
- * Return: 0, or a negative errno when a container that was told of pages has not been
- * told of all: what has made tracking fail, -ESTALE when the device ran without being
- * tracked, or -EINTR.
+ * Context: Process context, may sleep. state_lock is held. Takes the vendor lock.
+ * Return:
+ * * %0: User space can learn all dirty pages.
+ * * %-EOPNOTSUPP: Neither a dirty log nor the IOMMU tracks the device.
+ * * %-ESTALE: The container was told of pages before, but the device ran without tracking.
+ * * %-EINTR: The last scan of the stopped device was interrupted.
+ * * Another errno with which tracking has failed, after the container was told of a page.
  */
 int vpm_track_check(struct vpm_device *vpm);
 
 /**
- * vpm_track_note_domain() - The device has got memory by an iommufd
- * @vpm:	The device, open; the lock of vfio's device set is held, so that its domain
- *		stays.
+ * vpm_track_note_domain() - Note whether the IOMMU domain of the device tracks dirty pages
+ * @vpm:	The device, open, attached to an IOAS or HWPT.
+ *
+ * Context: Process context, may sleep. The lock of the VFIO device set is held, which keeps the
+ * domain alive. Takes the vendor lock.
  */
 void vpm_track_note_domain(struct vpm_device *vpm);
 
 /**
- * vpm_track_is_sufficient() - Does user space get to know what the device writes?
+ * vpm_track_is_sufficient() - Check whether user space can learn all dirty pages
  * @vpm:	The device, open.
  *
- * A type1 container is told, or takes all for written. With an iommufd, there has to be
- * a log, or the IOMMU knows.
+ * A type1 container is told of dirty pages, or reports all memory as dirty. With an iommufd, either
+ * a dirty log must be possible or the IOMMU must track dirty pages.
  *
- * Return: Whether it does.
+ * Context: Process context, may sleep. Takes the vendor lock.
+ * Return: True if user space can learn all dirty pages.
  */
 bool vpm_track_is_sufficient(struct vpm_device *vpm);
 
 /**
- * vpm_track_scan_stopped() - The device has been stopped
- * @vpm:	The device; state_lock held.
+ * vpm_track_scan_stopped() - Scan a device after it was stopped and report all its dirty pages
+ * @vpm:	The device.
  *
- * Return: 0 when all that it has written is marked, or can be; otherwise a negative
- * errno:
- * -EAGAIN: it was reset, and what it wrote before will be marked soon.
- * -EINTR: the task is being killed.
- * Others: see vpm_track_check().
+ * Context: Process context, may sleep. state_lock is held. Takes the vendor lock.
+ * Return:
+ * * %0: All dirty pages are reported, or a dirty log can still report all memory.
+ * * %-EAGAIN: The device was reset. Pages that it wrote before are marked by the follow-up.
+ * * %-EINTR: The task is being killed.
+ * * Another errno of vpm_track_check().
  */
 int vpm_track_scan_stopped(struct vpm_device *vpm);
 
