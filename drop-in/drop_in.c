@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vfio-pci.ko: a module of that name, for clients that look for one.
+ * vfio-pci.ko: provide the module name vfio_pci to clients that check for it.
  *
- * DPDK takes a device whose driver is called vfio-pci, and only while there is
- * /sys/module/vfio_pci. vfio_pci_mediate with drop_in=1 is such a driver; this module
- * adds the directory. It must not be where modprobe finds it: modprobe would load it
- * in place of in-tree vfio-pci.
+ * DPDK uses a device only if its driver is named vfio-pci and /sys/module/vfio_pci exists.
+ * vfio_pci_mediate with drop_in=1 provides the driver name. This module provides the directory. Do
+ * not install this module in the search path of modprobe: modprobe would load it in place of the
+ * in-tree vfio-pci.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The files that vfio has in debugfs of a device that can be migrated. vfio makes them when
- * a driver registers a device that has mig_ops by then. Ours has them from open to close,
- * and only if it is mediated.
+ * Migration files in debugfs. The VFIO core creates them for devices that have mig_ops when they
+ * are registered. Devices of this driver have mig_ops only from open to close, and only if
+ * mediated. So the driver creates the files itself.
  */
 
 #include <linux/debugfs.h>

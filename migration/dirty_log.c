@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which pages of some ranges of IOVAs have been written.
+ * Dirty log of a set of IOVA ranges.
  */
 
 #include <linux/bitmap.h>
@@ -12,14 +12,14 @@
 
 #include "dirty_log.h"
 
-/* The kernel's bitmaps have their sizes in an int. A range that is larger is several. */
+/* Kernel bitmaps count bits in an int, so a larger range is split. */
 #define PAGES_AT_MOST	((u64)SZ_1G)
-/* That can be full: what is left of each range comes on top. */
+/* Upper limit of full bitmaps. The remainder of each range needs one more bitmap. */
 #define FULL_AT_MOST	(VPM_DIRTY_LOG_MAX * 8ull / PAGES_AT_MOST)
 
 struct log_range {
-	u64 first;		/* page */
-	u64 last;		/* likewise */
+	u64 first;		/* number of the first page */
+	u64 last;		/* number of the last page */
 	unsigned long *pages;
 };
 
@@ -57,7 +57,7 @@ static void report(struct log_range *range, u64 first, u64 last,
 		to = range->first + find_next_zero_bit(range->pages,
 						       end - range->first,
 						       from - range->first);
-		/* Not beyond what is asked for, which need not be whole pages. */
+		/* Stay inside the requested bytes, which may start or end inside a page. */
 		bytes = max(from << PAGE_SHIFT, first);
 		iova_bitmap_set(dirty, bytes,
 				min((to << PAGE_SHIFT) - 1, last) - bytes + 1);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which pages of some ranges of IOVAs have been written. Knows of no device.
+ * Dirty log of a set of IOVA ranges. Independent of devices.
  */
 
 #ifndef VFIO_MEDIATE_DIRTY_LOG_H
@@ -11,44 +11,54 @@
 struct iova_bitmap;
 struct rb_root_cached;
 
-/* What all bitmaps of a log may take: enough for 32 TiB in pages of 4 KiB. */
+/* Size limit of all bitmaps of a log: enough for 32 TiB in pages of 4 KiB. */
 #define VPM_DIRTY_LOG_MAX	SZ_1G
 
 struct vpm_dirty_log;
 
 /**
- * vpm_dirty_log_create() - Make a log
- * @ranges:	Interval tree of what is to be logged.
+ * vpm_dirty_log_create() - Create a dirty log
+ * @ranges:	Interval tree of the IOVA ranges to log.
  * @count:	Number of nodes in @ranges.
  *
- * Return: The log, in which nothing is written; -EINVAL for a range that is none,
- * -E2BIG for more than VPM_DIRTY_LOG_MAX, -ENOMEM.
+ * Context: Process context, may sleep.
+ * Return:
+ * * The log, without dirty pages.
+ * * ERR_PTR of %-EINVAL: A range ends before its start.
+ * * ERR_PTR of %-E2BIG: The bitmaps would exceed VPM_DIRTY_LOG_MAX.
+ * * ERR_PTR of %-ENOMEM: Out of memory.
  */
 struct vpm_dirty_log *vpm_dirty_log_create(struct rb_root_cached *ranges,
 					   unsigned int count);
 
 /**
- * vpm_dirty_log_free() - Undo vpm_dirty_log_create()
- * @log:	The log; NULL is allowed.
+ * vpm_dirty_log_free() - Free a dirty log
+ * @log:	The log or NULL.
+ *
+ * Context: Process context, may sleep.
  */
 void vpm_dirty_log_free(struct vpm_dirty_log *log);
 
 /**
- * vpm_dirty_log_mark() - Something has been written
+ * vpm_dirty_log_mark() - Mark pages dirty
  * @log:	The log.
- * @first:	First byte.
- * @last:	Last byte, not before @first.
+ * @first:	IOVA of the first byte.
+ * @last:	IOVA of the last byte, not before @first.
  *
- * What is in none of the ranges is ignored.
+ * Ignores pages outside of the ranges of the log.
+ *
+ * Context: Any. The caller serializes calls for a log.
  */
 void vpm_dirty_log_mark(struct vpm_dirty_log *log, u64 first, u64 last);
 
 /**
- * vpm_dirty_log_report() - Say what has been written, and forget it
+ * vpm_dirty_log_report() - Report and clear dirty pages
  * @log:	The log.
- * @first:	First byte of what is asked for.
- * @last:	Last byte, not before @first.
- * @dirty:	Where to.
+ * @first:	IOVA of the first byte to report.
+ * @last:	IOVA of the last byte to report, not before @first.
+ * @dirty:	Bitmap in which dirty pages are set.
+ *
+ * Context: Process context, may sleep. The caller serializes calls for a log.
  */
 void vpm_dirty_log_report(struct vpm_dirty_log *log, u64 first, u64 last,
 			  struct iova_bitmap *dirty);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The files through which data transfers go by protocol v2. They may outlive the
- * transfer and the device.
+ * Files of data transfers with protocol v2. A file may stay open after its transfer has ended and
+ * its device was removed.
  */
 
 #include <linux/anon_inodes.h>
@@ -58,7 +58,7 @@ static int get_precopy_info(struct vpm_transfer *transfer,
 	u64 initial, changed;
 	int ret;
 
-	/* This first, as linux/vfio.h has it: whatever has become of the transfer. */
+	/* linux/vfio.h requires -EINVAL outside of pre-copy, even if the transfer has ended. */
 	if (!is_pre_copy(mig))
 		return -EINVAL;
 	if (transfer->ended)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The files through which data transfers go by protocol v2.
+ * Files of data transfers with protocol v2.
  */
 
 #ifndef VFIO_MEDIATE_FILE_H
@@ -9,10 +9,10 @@
 struct vpm_transfer;
 
 /**
- * vpm_file_create() - Give a transfer a file
- * @transfer:	The transfer; the file holds it. &vpm_transfer.filp is the file, until user space
- *		gets it.
+ * vpm_file_create() - Create the file of a transfer
+ * @transfer:	The transfer. The file holds a reference. &vpm_transfer.filp is set to the file.
  *
+ * Context: Process context, may sleep. state_lock of the migration is held.
  * Return: 0 or a negative errno.
  */
 int vpm_file_create(struct vpm_transfer *transfer);

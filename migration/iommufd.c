@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Reading the memory of a device that is bound to an iommufd.
+ * Reads of the memory of a device that is bound to an iommufd.
  *
- * A device is attached to an IOAS, or to an HWPT that was allocated for one. An access
- * object, which reads without IOMMU, can be attached to an IOAS alone, and nobody tells
- * a driver which IOAS an HWPT belongs to. The HWPT's page tables must not be read either:
- * they may go, and the memory with them, while they are looked at.
+ * A device is attached to an IOAS, or to an HWPT that was allocated for an IOAS. An access object
+ * reads memory without the IOMMU, and can be attached to an IOAS only. A driver cannot find the
+ * IOAS of an HWPT. The page tables of an HWPT must not be read instead: user space may free them,
+ * and the memory, during the read.
  */
 
 #include <linux/iommufd.h>
@@ -15,7 +15,7 @@
 #include "iommufd.h"
 
 #if IS_ENABLED(CONFIG_IOMMUFD) && IS_ENABLED(CONFIG_IOMMUFD_DRIVER)
-/* Called for pages that others have pinned. None are by this access. */
+/* Required, but there is nothing to do: this access object pins no pages. */
 static void unmap(void *data, unsigned long iova, unsigned long length)
 {
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reading the memory of a device that is bound to an iommufd.
+ * Reads of the memory of a device that is bound to an iommufd.
  */
 
 #ifndef VFIO_MEDIATE_IOMMUFD_H
@@ -12,47 +12,55 @@
 struct iommufd_access;
 struct vfio_device;
 
-/* Where nobody can log, nobody needs to read. */
+/* Without IOMMUFD_DRIVER there is no dirty log, so reads of memory are not needed. */
 #if IS_ENABLED(CONFIG_IOMMUFD) && IS_ENABLED(CONFIG_IOMMUFD_DRIVER)
 /**
- * vpm_iommufd_create() - Create the object by which a device's memory is read
+ * vpm_iommufd_create() - Create the iommufd access object of a device
  * @vdev:	The device, being opened.
- * @access:	Where to put the object; NULL for a device that has a container.
+ * @access:	Set to the access object, or to NULL for a device in a container.
  *
+ * Context: Process context, may sleep. The lock of the VFIO device set is held.
  * Return: 0 or a negative errno.
  */
 int vpm_iommufd_create(struct vfio_device *vdev, struct iommufd_access **access);
 
 /**
- * vpm_iommufd_destroy() - Undo vpm_iommufd_create()
- * @access:	The object, or NULL.
+ * vpm_iommufd_destroy() - Destroy an access object
+ * @access:	The access object or NULL.
+ *
+ * Context: Process context, may sleep. The lock of the VFIO device set is held.
  */
 void vpm_iommufd_destroy(struct iommufd_access *access);
 
 /**
- * vpm_iommufd_read() - Read memory
- * @access:	The object, attached.
- * @iova:	Where.
- * @buf:	Where to.
- * @size:	Bytes.
+ * vpm_iommufd_read() - Read memory by IOVA
+ * @access:	The access object, attached.
+ * @iova:	IOVA of the first byte.
+ * @buf:	Destination buffer.
+ * @size:	Size in bytes.
  *
+ * Context: Process context, may sleep.
  * Return: 0 or a negative errno.
  */
 int vpm_iommufd_read(struct iommufd_access *access, u64 iova, void *buf, size_t size);
 
 /**
- * vpm_iommufd_attach() - Attach the object to an IOAS
- * @access:	The object. Nobody reads meanwhile.
- * @id:		What the device is attached to: an IOAS, or an HWPT.
- * @was_attached: The object is attached to another one.
+ * vpm_iommufd_attach() - Attach an access object to the IOAS of its device
+ * @access:	The access object. The caller excludes reads.
+ * @id:		ID of the IOAS or HWPT to which the device is attached.
+ * @was_attached: The access object is attached to another IOAS.
  *
- * Return: Whether the object is attached, as it is not when @id is an HWPT.
+ * Context: Process context, may sleep. The lock of the VFIO device set is held.
+ * Return: True if the access object is attached. False after an error, for example if @id is an
+ * HWPT.
  */
 bool vpm_iommufd_attach(struct iommufd_access *access, u32 id, bool was_attached);
 
 /**
- * vpm_iommufd_detach() - Detach the object from its IOAS
- * @access:	The object, attached. Nobody reads meanwhile.
+ * vpm_iommufd_detach() - Detach an access object from its IOAS
+ * @access:	The access object, attached. The caller excludes reads.
+ *
+ * Context: Process context, may sleep. The lock of the VFIO device set is held.
  */
 void vpm_iommufd_detach(struct iommufd_access *access);
 #else

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What vfio tells a driver of a device's memory.
+ * VFIO callbacks on the memory of a device: attach, detach and unmap.
  *
- * The object by which memory is read is attached to the IOAS that the device is attached to, or to
- * nothing. That changes under the lock of vfio's device set, which a task that opens or closes the
- * device also holds; and only while memory cannot be read, see vpm_track_detach().
+ * The access object is attached to the IOAS of the device, or to none. The attachment changes under
+ * the lock of the VFIO device set, which open and close also hold. It changes only while reads of
+ * memory are disabled, see vpm_track_detach().
  */
 
 #include <linux/vfio_pci_core.h>

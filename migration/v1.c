@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Protocol v1, as the uapi header of Linux 5.8 to 5.17 describes it: writes to
- * device_state are transitions; the stream goes by in parts that fit into the data
- * section.
+ * Migration protocol v1, as in the uapi header of Linux 5.8 to 5.17. A write to device_state
+ * changes the state. The stream passes through the data section in parts.
  */
 
 #include <linux/nospec.h>
@@ -44,7 +43,7 @@ static u32 to_v1(enum vfio_device_mig_state state)
 	}
 }
 
-/* Return: VFIO_DEVICE_STATE_ERROR for what cannot be asked for. */
+/* Return: The state, or VFIO_DEVICE_STATE_ERROR for a value that user space may not write. */
 static enum vfio_device_mig_state from_v1(u64 value)
 {
 	switch (value) {
@@ -78,7 +77,7 @@ static int write_state(struct vpm_v1 *v1, u64 value)
 	ret = vpm_mig_claim(mig, VPM_PROTOCOL_V1);
 	if (!ret)
 		ret = vpm_mig_set_state(mig, new);
-	/* From pre-copy to stop-and-copy, data that was not read stays. */
+	/* From pre-copy to stop-and-copy the transfer stays, and so does unread data. */
 	if (mig->transfer != before)
 		v1->size = 0;
 	vpm_mig_unlock(mig);
@@ -87,8 +86,8 @@ static int write_state(struct vpm_v1 *v1, u64 value)
 }
 
 /*
- * Without its transfer nothing is pending, but not because all has been read: who saves
- * would take it for the end.
+ * Fail if the transfer was lost. Zero pending bytes would tell a saving VMM that the stream is
+ * complete.
  */
 static int check_usable(struct vpm_mig *mig)
 {
@@ -99,9 +98,8 @@ static int check_usable(struct vpm_mig *mig)
 }
 
 /*
- * The transfer that goes by the data section, held, or NULL. Nobody ends one but a
- * change of the state, which cannot come meanwhile, or a reset or detach, after
- * which it says -ENODEV.
+ * Get the transfer of the data section with a reference, or NULL. The lock of the region excludes a
+ * change of the state. A reset or detach may end the transfer, which then returns -ENODEV.
  */
 static int get_transfer(struct vpm_v1 *v1, bool loading,
 			struct vpm_transfer **transfer)
@@ -138,7 +136,7 @@ static int read_state(struct vpm_v1 *v1, u64 *value)
 	return ret;
 }
 
-/* To ask for it says that the data of the last iteration has been read. */
+/* A read of pending_bytes also tells that the data of the last iteration was read. */
 static int read_pending(struct vpm_v1 *v1, u64 *value)
 {
 	struct vpm_mig *mig = v1->mig;
@@ -159,7 +157,7 @@ static int read_pending(struct vpm_v1 *v1, u64 *value)
 	return ret;
 }
 
-/* While saving, the data is there when this returns. */
+/* While saving, a read of data_offset also fills the data section. */
 static int read_offset(struct vpm_v1 *v1, u64 *value)
 {
 	struct kvec vec = { v1->data, VPM_V1_DATA_SIZE };
@@ -199,7 +197,7 @@ static int read_size(struct vpm_v1 *v1, u64 *value)
 	return ret;
 }
 
-/* So many bytes are in the data section, to be loaded. */
+/* A write of data_size loads that many bytes from the data section. */
 static int write_size(struct vpm_v1 *v1, u64 value)
 {
 	struct kvec vec = { v1->data, value };
@@ -264,7 +262,7 @@ int vpm_v1_access(struct vpm_v1 *v1, u64 offset, size_t width, u64 *value,
 	return ret;
 }
 
-/* The members are in the CPU's byte order. */
+/* Members are in the byte order of the CPU. */
 static int get_member(u64 *value, const char __user *buf, size_t count)
 {
 	u32 half;
@@ -306,7 +304,7 @@ static ssize_t rw_member(struct vpm_v1 *v1, char __user *buf, size_t count,
 	return ret ?: count;
 }
 
-/* No lock: what comes of two accesses at the same time is for user space to know. */
+/* No lock: user space must serialize its accesses to the data section. */
 static ssize_t rw_data(struct vpm_v1 *v1, char __user *buf, size_t count,
 		       u64 offset, bool write)
 {
@@ -323,7 +321,7 @@ static ssize_t rw_data(struct vpm_v1 *v1, char __user *buf, size_t count,
 	return left ? -EFAULT : count;
 }
 
-/* It may be the state that is written: what was done to the device before comes first. */
+/* The write may change the state: apply earlier resets and register writes of the guest first. */
 static ssize_t write_member(struct vfio_pci_core_device *core, struct vpm_v1 *v1,
 			    char __user *buf, size_t count, u64 offset)
 {
@@ -331,7 +329,7 @@ static ssize_t write_member(struct vfio_pci_core_device *core, struct vpm_v1 *v1
 	unsigned int tries = 2;
 	ssize_t done;
 
-	/* Once more when it was reset meanwhile. */
+	/* Retry once if the device was reset meanwhile. */
 	do {
 		vpm_reset_flush(vpm);
 		vpm_trap_flush(vpm);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Protocol v1: the region of struct vfio_device_migration_info, as it was before
+ * Migration protocol v1: the region of struct vfio_device_migration_info, which preceded
  * VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE.
  */
 
@@ -15,17 +15,17 @@
 struct vpm_device;
 struct vpm_mig;
 
-/* Where the data section starts */
+/* Offset of the data section in the region */
 #define VPM_V1_DATA_OFFSET	PAGE_SIZE
 #define VPM_V1_DATA_SIZE	SZ_64K
 
 /**
- * struct vpm_v1 - What the region has beyond the state machine
- * @mig:	The migration.
- * @lock:	Held around accesses to members, not around those to user space's
- *		memory. Outside of a transfer's lock. Protects @size.
+ * struct vpm_v1 - State of the protocol v1 region
+ * @mig:	The migration. The region holds a reference.
+ * @lock:	Serializes accesses to members of the region. Outside of the lock of a transfer. Not
+ *		held while user memory is accessed. Protects @size.
  * @data:	The data section. User space may write to it at any time.
- * @size:	Bytes in @data that were saved and are to be read; 0 when none are.
+ * @size:	Number of saved bytes in @data for user space to read, or 0.
  */
 struct vpm_v1 {
 	struct vpm_mig *mig;
@@ -35,25 +35,33 @@ struct vpm_v1 {
 };
 
 /**
- * vpm_v1_access() - Access the part of the region that is not data
+ * vpm_v1_access() - Access a member of struct vfio_device_migration_info
  * @v1:		The region.
- * @offset:	In the region.
- * @width:	Of the access.
- * @value:	What is written, or where to put what is read.
- * @write:	Which of the two.
+ * @offset:	Offset in the region.
+ * @width:	Width of the access in bytes.
+ * @value:	The value to write, or set to the value that was read.
+ * @write:	True for a write, false for a read.
  *
- * Return: 0; -EINVAL for anything but a member as a whole; -EBUSY when protocol v2
- * is in use; -ENODEV for all but the state in VFIO_DEVICE_STATE_ERROR; what the state
- * machine and transfers return.
+ * Context: Process context, may sleep. Takes @lock of the region, the lock of a transfer and
+ * state_lock.
+ * Return:
+ * * %0: Success.
+ * * %-EINVAL: The access is not to a whole member, or not allowed for the member or the state.
+ * * %-EBUSY: User space uses protocol v2.
+ * * %-ENODEV: The member belongs to a transfer, and the transfer was lost or the state is
+ *   VFIO_DEVICE_STATE_ERROR.
+ * * Another errno of the state machine or of the transfer.
  */
 int vpm_v1_access(struct vpm_v1 *v1, u64 offset, size_t width, u64 *value,
 		  bool write);
 
 /**
- * vpm_v1_setup() - Add the region to a device
- * @vpm:	The device, being opened, with its migration. vfio_pci_core takes the
- *		region away again when it closes the device.
+ * vpm_v1_setup() - Add the protocol v1 region to a device
+ * @vpm:	The device, being opened, with its migration set up.
  *
+ * vfio_pci_core removes the region when the device is closed.
+ *
+ * Context: Process context, may sleep.
  * Return: 0 or -ENOMEM.
  */
 int vpm_v1_setup(struct vpm_device *vpm);

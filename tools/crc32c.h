@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* CRC32C, as RFC 3720 has it, but for the inversion of its start and end. */
+/* CRC32C of RFC 3720, without the inversion of the initial and final value. */
 
 #ifndef CRC32C_H
 #define CRC32C_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vfio-mediate-stream: prints what is in a stream of a device's state, which
- * Documentation/stream-format.rst describes. The stream may be anything.
+ * vfio-mediate-stream: print and check a migration stream, see Documentation/stream-format.rst. The
+ * input is untrusted.
  */
 #define _GNU_SOURCE
 
@@ -24,12 +24,12 @@ enum {
 
 static bool json, with_data;
 
-/* Bytes of the stream so far */
+/* Number of stream bytes that were read so far */
 static unsigned long long offset;
 
 /*
- * Read as much as there is of an item. NULL when all of it is there, otherwise what
- * is wrong; the caller looks at ferror() itself.
+ * Read an item. Return: NULL, or an error text if the stream ends early. The caller checks
+ * ferror().
  */
 static const char *read_item(FILE *file, void *to, size_t size)
 {
@@ -40,7 +40,7 @@ static const char *read_item(FILE *file, void *to, size_t size)
 	return done == size ? NULL : "it is cut short";
 }
 
-/* As a string of JSON, which is good enough for people, too. */
+/* Print text as a JSON string, also for the plain output. */
 static void print_text(const __u8 *text, size_t size)
 {
 	size_t i;
@@ -137,7 +137,7 @@ static void print_record(const struct vpm_format_record *record, unsigned long l
 		putchar('}');
 }
 
-/* Return: what is wrong with it, or NULL; *@end says that it was the last. */
+/* Read, check and print a record. Set *@end for the end record. Return: NULL or an error text. */
 static const char *do_record(FILE *file, __u32 sequence, bool *end)
 {
 	static __u8 data[VPM_FORMAT_MAX_LENGTH];
