@@ -135,7 +135,7 @@ static void forget_loaded(struct vpm_mig *mig)
 {
 	if (mig->loaded && READ_ONCE(mig->epoch) != mig->loaded_epoch)
 		pci_notice_ratelimited(mig->pdev,
-				       "its state was lost after it had been loaded: its driver has to start anew\n");
+				       "device state was lost after it was loaded: the guest driver must restart\n");
 	mig->loaded = false;
 }
 
@@ -259,7 +259,7 @@ int vpm_mig_set_state(struct vpm_mig *mig, enum vfio_device_mig_state new)
 		if (!ret)
 			ret = do_arc(mig, next);
 		if (ret) {
-			pci_dbg(mig->pdev, "migration: to state %u from %u: %pe\n",
+			pci_dbg(mig->pdev, "migration: no change to state %u from state %u: %pe\n",
 				new, mig->state, ERR_PTR(ret));
 			return ret;
 		}
@@ -285,7 +285,7 @@ static void after_reset(struct vpm_mig *mig)
 		ret = set_level(mig, VPM_RUNNING);
 	mig->state = ret ? VFIO_DEVICE_STATE_ERROR : VFIO_DEVICE_STATE_RUNNING;
 	if (ret)
-		pci_notice_ratelimited(mig->pdev, "does not run after a reset: %pe\n",
+		pci_notice_ratelimited(mig->pdev, "vendor driver failed to run the device after a reset: %pe\n",
 				       ERR_PTR(ret));
 }
 

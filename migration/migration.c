@@ -195,7 +195,7 @@ void vpm_migration_offer(struct vpm_device *vpm)
 		WRITE_ONCE(vpm->core.vdev.mig_ops, &mig_ops);
 	else
 		pci_notice_ratelimited(vpm->core.pdev,
-				       "cannot be migrated: neither the IOMMU nor a log of an IOAS tells what it writes\n");
+				       "cannot be migrated: neither the IOMMU nor the vendor driver can track dirty pages\n");
 }
 
 static void stop(struct vpm_device *vpm)

@@ -84,21 +84,21 @@ static int check_header(struct vpm_parser *parser, const struct vpm_format_heade
 	const struct vpm_identity *id = parser->id;
 
 	if (memcmp(header->magic, VPM_FORMAT_MAGIC, VPM_FORMAT_MAGIC_SIZE))
-		return refuse(parser, -EINVAL, "it is none of ours");
+		return refuse(parser, -EINVAL, "bad magic: not a vfio-mediate stream");
 	if (header->format != cpu_to_le16(VPM_FORMAT))
-		return refuse(parser, -EOPNOTSUPP, "its format is not known");
+		return refuse(parser, -EOPNOTSUPP, "unknown stream format");
 	if (le32_to_cpu(header->crc) != header_crc(header))
-		return refuse(parser, -EINVAL, "its header is corrupt");
+		return refuse(parser, -EINVAL, "corrupt header");
 	if (header->reserved || header->reserved2)
-		return refuse(parser, -EOPNOTSUPP, "its header has more than is known");
+		return refuse(parser, -EOPNOTSUPP, "unknown header fields");
 	if (memcmp(header->name, id->name, VPM_FORMAT_NAME_SIZE))
-		return refuse(parser, -EINVAL, "it is another vendor's");
+		return refuse(parser, -EINVAL, "saved by another vendor driver");
 	if (parser->version < id->min_version)
-		return refuse(parser, -EOPNOTSUPP, "its version is too old");
+		return refuse(parser, -EOPNOTSUPP, "state version is too old");
 	if (parser->version > id->version)
-		return refuse(parser, -EOPNOTSUPP, "its version is too new");
+		return refuse(parser, -EOPNOTSUPP, "state version is too new");
 	if (parser->features & ~id->known)
-		return refuse(parser, -EOPNOTSUPP, "it has features that are not known");
+		return refuse(parser, -EOPNOTSUPP, "unknown state features");
 
 	return 0;
 }
@@ -129,14 +129,14 @@ static int take_record(struct vpm_parser *parser)
 	const struct vpm_format_record *record = parser->buf;
 
 	if (record->flags & ~cpu_to_le16(VPM_FORMAT_OPTIONAL))
-		return refuse(parser, -EOPNOTSUPP, "a record's flags are not known");
+		return refuse(parser, -EOPNOTSUPP, "unknown record flags");
 	if (le32_to_cpu(record->sequence) != parser->sequence)
 		return refuse(parser, -EINVAL, "records are missing or out of order");
 	parser->sequence++;
 
 	if (parser->type == VPM_FORMAT_END) {
 		if (parser->length || parser->optional)
-			return refuse(parser, -EINVAL, "its end makes no sense");
+			return refuse(parser, -EINVAL, "invalid end record");
 		parser->ended = true;
 		return VPM_PARSER_END;
 	}
@@ -145,7 +145,7 @@ static int take_record(struct vpm_parser *parser)
 
 	/* A framework record that this version does not know: skip it if it is optional. */
 	return parser->optional ? VPM_PARSER_NEED_MORE :
-				  refuse(parser, -EOPNOTSUPP, "a record's type is not known");
+				  refuse(parser, -EOPNOTSUPP, "unknown record type");
 }
 
 static int parse_record(struct vpm_parser *parser)
@@ -158,12 +158,12 @@ static int parse_record(struct vpm_parser *parser)
 	parser->data = vpm_stream_payload(parser->buf);
 
 	if (parser->length > VPM_FORMAT_MAX_LENGTH)
-		return refuse(parser, -EMSGSIZE, "a record is too long");
+		return refuse(parser, -EMSGSIZE, "record is too long");
 	parser->want = sizeof(*record) + parser->length;
 	if (parser->have < parser->want)
 		return VPM_PARSER_NEED_MORE;
 	if (le32_to_cpu(record->crc) != record_crc(record, parser->length))
-		return refuse(parser, -EINVAL, "a record is corrupt");
+		return refuse(parser, -EINVAL, "corrupt record");
 
 	return take_record(parser);
 }
@@ -173,7 +173,7 @@ int vpm_parser_next(struct vpm_parser *parser)
 	int ret;
 
 	if (parser->ended && parser->have)
-		return refuse(parser, -EINVAL, "something follows its end");
+		return refuse(parser, -EINVAL, "data after the end record");
 	if (parser->have < parser->want)
 		return VPM_PARSER_NEED_MORE;
 

@@ -39,7 +39,7 @@ static void fail(struct vpm_device *vpm, int error)
 	/* Log nothing when the VMM is exiting. */
 	if (!track->error && error != -ESRCH)
 		pci_notice_ratelimited(vpm->core.pdev,
-				       "what it writes is not known any more: %pe\n",
+				       "dirty tracking failed: %pe\n",
 				       ERR_PTR(error));
 	/* The migration uapi and engine.c give these two a meaning of their own. */
 	if (error == -ENOMSG || error == -ENOTRECOVERABLE)
@@ -229,7 +229,7 @@ static int start(struct vpm_device *vpm, struct vpm_dirty_log *log)
 	mutex_lock(&vpm->vendor.lock);
 	if (!track->readable) {
 		pci_notice_ratelimited(vpm->core.pdev,
-				       "it is attached to no IOAS: what it writes cannot be known\n");
+				       "cannot track dirty pages: attach the device to an IOAS, not an HWPT\n");
 		ret = -EOPNOTSUPP;
 		goto unlock;
 	}
@@ -327,7 +327,7 @@ int vpm_track_save(struct vpm_device *vpm)
 	mutex_unlock(&track->lock);
 	if (ret) {
 		pci_notice_ratelimited(vpm->core.pdev,
-				       "what it writes cannot be known: %pe\n",
+				       "cannot start dirty tracking: %pe\n",
 				       ERR_PTR(ret));
 		mutex_lock(&vpm->vendor.lock);
 		track->error = ret;

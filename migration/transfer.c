@@ -14,14 +14,20 @@
 #include "transfer.h"
 #include "vendor.h"
 
-#define LOST	"it was lost in a reset"
+#define LOST	"device state was lost in a reset"
 
 /* Called at most once per transfer, since the error is sticky. */
 static void log_failure(struct vpm_transfer *transfer, int err, const char *why)
 {
-	pci_notice_ratelimited(transfer->mig->pdev, "state cannot be %s: %s (%pe)\n",
-			       transfer->loading ? "loaded" : "saved",
-			       why ?: "says its vendor", ERR_PTR(err));
+	const char *verb = transfer->loading ? "load" : "save";
+	struct pci_dev *pdev = transfer->mig->pdev;
+
+	if (why)
+		pci_notice_ratelimited(pdev, "failed to %s the device state: %s: %pe\n",
+				       verb, why, ERR_PTR(err));
+	else
+		pci_notice_ratelimited(pdev, "vendor driver failed to %s the device state: %pe\n",
+				       verb, ERR_PTR(err));
 }
 
 static int give_up(struct vpm_transfer *transfer, int err, const char *why)
@@ -83,7 +89,7 @@ static int next_record(struct vpm_transfer *transfer)
 	if (!from_stopped(transfer)) {
 		ret = vpm_mig_check(transfer->mig);
 		if (ret)
-			return give_up(transfer, ret, "what it writes is not known");
+			return give_up(transfer, ret, "dirty pages may be missing");
 	}
 
 	ret = ask_vendor(transfer, &record);
@@ -100,7 +106,7 @@ static int next_record(struct vpm_transfer *transfer)
 		transfer->complete = true;
 	} else if (record.type >= VFIO_MEDIATE_RECORD_TYPES ||
 		   record.length > VFIO_MEDIATE_RECORD_MAX) {
-		return give_up(transfer, -EIO, "a record makes no sense");
+		return give_up(transfer, -EIO, "invalid record from the vendor driver");
 	}
 
 	transfer->start = 0;
@@ -186,7 +192,7 @@ static int load_header(struct vpm_transfer *transfer)
 	if (parser->foreign)
 		ret = ops->match ? load_result(ops->match(call.dev, parser->ids)) : -EINVAL;
 	if (ret) {
-		parser->why = "it is another device's";
+		parser->why = "saved from an incompatible device";
 		return ret;
 	}
 
@@ -214,7 +220,7 @@ static int load_record(struct vpm_transfer *transfer)
 		return ret;
 	if (parser->optional)
 		return 0;
-	parser->why = "a record's type is not known";
+	parser->why = "unknown record type";
 
 	return ret;
 }
@@ -312,7 +318,7 @@ int vpm_transfer_loaded(struct vpm_transfer *transfer)
 	if (transfer->error)
 		return transfer->error;
 
-	return transfer->complete ? 0 : give_up(transfer, -EINVAL, "it is not complete");
+	return transfer->complete ? 0 : give_up(transfer, -EINVAL, "incomplete stream");
 }
 
 int vpm_transfer_estimate(struct vpm_transfer *transfer, u64 *initial,

@@ -38,15 +38,15 @@ SAMPLE_NIC = "/sys/bus/pci/drivers/sample_nic"
 
 SLOW = pathlib.Path("/sys/module/slow_drain/parameters")
 
-# What is said once it cannot be known any more what a VF writes
-UNKNOWN = ["it is attached to no IOAS: what it writes cannot be known",
-           "what it writes is not known any more: ",
-           "cannot be migrated: neither the IOMMU nor a log of an IOAS tells what it writes"]
+# Log lines after dirty tracking of a VF has become impossible
+UNKNOWN = ["cannot track dirty pages: attach the device to an IOAS, not an HWPT",
+           "dirty tracking failed: ",
+           "cannot be migrated: neither the IOMMU nor the vendor driver can track dirty pages"]
 
 # The same with a container
-UNTRACKED = ["what it writes cannot be known: ", "what it writes is not known any more: ",
-             "state cannot be saved: what it writes is not known ",
-             "state cannot be saved: it was lost in a reset"]
+UNTRACKED = ["cannot start dirty tracking: ", "dirty tracking failed: ",
+             "failed to save the device state: dirty pages may be missing: ",
+             "failed to save the device state: device state was lost in a reset: "]
 
 
 def said(log):

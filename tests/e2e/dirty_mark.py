@@ -25,12 +25,12 @@ from labhost.sriov import DRIVER, PCI, VFS
 from labhost.tap import program
 
 SATA = "0000:00:1f.2"       # of the lab host's chipset, with others
-UNTRACKED = re.compile(rf"{SATA}: what it writes cannot be known: -(EOPNOTSUPP|95)$")
+UNTRACKED = re.compile(rf"{SATA}: cannot start dirty tracking: -(EOPNOTSUPP|95)$")
 SLOW = pathlib.Path("/sys/module/slow_unpin/parameters/hits")
-# What it is that is said, and what follows
-SAID = re.compile(r"what it writes (is not known any more|cannot be known): "
+# Log lines that are expected
+SAID = re.compile(r"(dirty tracking failed|cannot start dirty tracking): "
                   r"-(E2BIG|7|EBUSY|16|EPROTO|71|ENOMSG|42)$|"
-                  r"state cannot be saved: what it writes is not known |"
+                  r"failed to save the device state: dirty pages may be missing: |"
                   r"callbacks suppressed$")
 
 

@@ -76,7 +76,7 @@ class Refused(Case):
             raise Failed("the destination has taken it")
         if self.point in RUNNING and "STOP" in self.source.qmp.events:
             raise Failed("the source has stopped for it")
-        if f"state cannot be loaded: {self.why}" not in sh("dmesg"):
+        if f"failed to load the device state: {self.why}" not in sh("dmesg"):
             raise Failed(f"the host's kernel does not say '{self.why}'")
         return False
 
@@ -95,7 +95,7 @@ class Incomplete(Case):
         taken = super().end()
         if taken != (self.test.qemu != "7.2"):
             raise Failed("the destination has " + ("" if taken else "not ") + "taken it")
-        if "state cannot be loaded: it is not complete" not in sh("dmesg"):
+        if "failed to load the device state: incomplete stream" not in sh("dmesg"):
             raise Failed("the host's kernel has not refused it")
         if taken:
             self.test.guest.run("ip link set eth0 down")

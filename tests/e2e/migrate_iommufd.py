@@ -28,7 +28,7 @@ from labhost.tap import program
 from labhost.tracking import set_tracking
 from labhost.trip import guest_on, private_network
 
-WHY = "cannot be migrated: neither the IOMMU nor a log of an IOAS tells what it writes"
+WHY = "cannot be migrated: neither the IOMMU nor the vendor driver can track dirty pages"
 BOOT = 300
 
 
