@@ -18,7 +18,7 @@
 static int __init drop_in_init(void)
 {
 	if (strcmp(vpm_params_driver_name(), "vfio-pci")) {
-		pr_err("vfio_pci_mediate was loaded without drop_in=1\n");
+		pr_err("vfio_pci_mediate is loaded without drop_in=1: reload it with drop_in=1\n");
 		return -ENODEV;
 	}
 
@@ -33,4 +33,4 @@ module_exit(drop_in_exit);
 
 MODULE_LICENSE("GPL");
 MODULE_AUTHOR("The vfio-mediate developers");
-MODULE_DESCRIPTION("The name vfio_pci, for clients that look for a module of that name");
+MODULE_DESCRIPTION("Module name vfio_pci for clients that check for it");

@@ -37,7 +37,7 @@ static const char *read_item(FILE *file, void *to, size_t size)
 
 	offset += done;
 
-	return done == size ? NULL : "it is cut short";
+	return done == size ? NULL : "truncated stream";
 }
 
 /* Print text as a JSON string, also for the plain output. */
@@ -60,21 +60,21 @@ static const char *check_header(const struct vpm_format_header *header)
 	size_t i;
 
 	if (memcmp(header->magic, VPM_FORMAT_MAGIC, VPM_FORMAT_MAGIC_SIZE))
-		return "it is no stream of vfio-mediate";
+		return "bad magic: not a vfio-mediate stream";
 	if (le16toh(header->format) != VPM_FORMAT)
-		return "its format is not known";
+		return "unknown stream format";
 	if (le32toh(header->crc) !=
 	    (__u32)~crc32c(~0, header, offsetof(struct vpm_format_header, crc)))
-		return "its header is corrupt";
+		return "corrupt header";
 	if (header->reserved || header->reserved2)
-		return "its header has more than is known";
+		return "unknown header fields";
 
 	i = strnlen((const char *)header->name, VPM_FORMAT_NAME_SIZE);
 	if (!i || i == VPM_FORMAT_NAME_SIZE)
-		return "it has no name";
+		return "vendor name is empty or not terminated";
 	for (; i < VPM_FORMAT_NAME_SIZE; i++)
 		if (header->name[i])
-			return "it has something behind its name";
+			return "data after the vendor name";
 
 	return NULL;
 }
@@ -151,22 +151,22 @@ static const char *do_record(FILE *file, __u32 sequence, bool *end)
 		return wrong;
 	length = le32toh(record.length);
 	if (length > VPM_FORMAT_MAX_LENGTH)
-		return "a record is too long";
+		return "record is too long";
 	wrong = read_item(file, data, length);
 	if (wrong)
 		return wrong;
 	crc = crc32c(~0, &record, offsetof(struct vpm_format_record, crc));
 	if (le32toh(record.crc) != (__u32)~crc32c(crc, data, length))
-		return "a record is corrupt";
+		return "corrupt record";
 	if (le32toh(record.sequence) != sequence)
 		return "records are missing or out of order";
 
 	print_record(&record, at, data);
 	if (le16toh(record.flags) & ~VPM_FORMAT_OPTIONAL)
-		return "a record's flags are not known";
+		return "unknown record flags";
 	*end = le16toh(record.type) == VPM_FORMAT_END;
 	if (*end && (length || record.flags))
-		return "its end makes no sense";
+		return "invalid end record";
 
 	return NULL;
 }
@@ -184,7 +184,7 @@ static const char *do_records(FILE *file)
 	if (json)
 		printf("], ");
 	if (!wrong && getc(file) != EOF)
-		wrong = "something follows its end";
+		wrong = "data after the end record";
 
 	return wrong;
 }
@@ -213,15 +213,15 @@ static int print_stream(const char *name, FILE *file)
 		putchar('{');
 	wrong = do_stream(file);
 	if (ferror(file))
-		wrong = "it cannot be read";
+		wrong = "read error";
 	if (json && wrong)
 		printf("\"bytes\": %llu, \"error\": \"%s\"}\n", offset, wrong);
 	else if (json)
 		printf("\"bytes\": %llu, \"error\": null}\n", offset);
 	else if (!wrong)
-		printf("%llu bytes, whole\n", offset);
+		printf("%llu bytes, complete\n", offset);
 	if (wrong)
-		fprintf(stderr, "%s: up to byte %llu: %s\n", name, offset, wrong);
+		fprintf(stderr, "%s: byte %llu: %s\n", name, offset, wrong);
 
 	if (fflush(stdout) || ferror(stdout)) {
 		fprintf(stderr, "standard output: %s\n", strerror(errno));
@@ -237,16 +237,15 @@ static void print_help(FILE *to)
 {
 	fputs("usage: vfio-mediate-stream [--json] [--data] [FILE]\n"
 	      "\n"
-	      "Print what is in a stream of a device's state, as it was saved by\n"
-	      "vfio-pci-mediate, and check it. Without FILE, or for -, standard input\n"
-	      "is read.\n"
+	      "Print and check a migration stream of vfio-pci-mediate. Read standard\n"
+	      "input if FILE is missing or -.\n"
 	      "\n"
-	      "  --json  print one object of JSON\n"
-	      "  --data  print the bytes of records, too\n"
-	      "  --help  print this\n"
+	      "  --json  print one JSON object\n"
+	      "  --data  also print the payload of records\n"
+	      "  --help  print this help\n"
 	      "\n"
-	      "Exit status: 0 when the stream is whole, 1 when it is not, 2 when it\n"
-	      "cannot be read or the call is wrong.\n",
+	      "Exit status: 0 if the stream is complete and valid, 1 if not, 2 after a\n"
+	      "read error or wrong usage.\n",
 	      to);
 }
 

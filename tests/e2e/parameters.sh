@@ -101,7 +101,7 @@ rmmod vfio_pci
 
 ok "back under its own name" reload
 ok "drop_in: without it, no module called vfio_pci" refused insmod $drop_in
-ok "drop_in: and says why" logged 'vfio_pci_mediate was loaded without drop_in=1'
+ok "drop_in: and says why" logged 'vfio_pci_mediate is loaded without drop_in=1'
 flags='nointxmask disable_idle_d3 disable_denylist'
 modprobe vfio_pci
 # Not every kernel is built with it.

@@ -101,7 +101,7 @@ def calls(decode):
     one, out, _ = decode(b"", str(path))
     two, same, _ = decode(path.read_bytes())
     three, usage, _ = decode(b"", "--help")
-    return one == two == three == 0 and out == same and "whole" in out and \
+    return one == two == three == 0 and out == same and "complete" in out and \
         usage.startswith("usage: ") and decode(b"", "--nonsense")[0] == 2 and \
         decode(b"", "a", "b")[0] == 2 and decode(b"", "/nonexistent")[0] == 2
 
