@@ -72,9 +72,9 @@ void vpm_parser_init(struct vpm_parser *parser, const struct vpm_identity *id, v
 	};
 }
 
-static int refuse(struct vpm_parser *parser, int err, const char *why)
+static int reject(struct vpm_parser *parser, int err, const char *reason)
 {
-	parser->why = why;
+	parser->reason = reason;
 
 	return err;
 }
@@ -84,21 +84,21 @@ static int check_header(struct vpm_parser *parser, const struct vpm_format_heade
 	const struct vpm_identity *id = parser->id;
 
 	if (memcmp(header->magic, VPM_FORMAT_MAGIC, VPM_FORMAT_MAGIC_SIZE))
-		return refuse(parser, -EINVAL, "bad magic: not a vfio-mediate stream");
+		return reject(parser, -EINVAL, "bad magic: not a vfio-mediate stream");
 	if (header->format != cpu_to_le16(VPM_FORMAT))
-		return refuse(parser, -EOPNOTSUPP, "unknown stream format");
+		return reject(parser, -EOPNOTSUPP, "unknown stream format");
 	if (le32_to_cpu(header->crc) != header_crc(header))
-		return refuse(parser, -EINVAL, "corrupt header");
+		return reject(parser, -EINVAL, "corrupt header");
 	if (header->reserved || header->reserved2)
-		return refuse(parser, -EOPNOTSUPP, "unknown header fields");
+		return reject(parser, -EOPNOTSUPP, "unknown header fields");
 	if (memcmp(header->name, id->name, VPM_FORMAT_NAME_SIZE))
-		return refuse(parser, -EINVAL, "saved by another vendor driver");
+		return reject(parser, -EINVAL, "saved by another vendor driver");
 	if (parser->version < id->min_version)
-		return refuse(parser, -EOPNOTSUPP, "state version is too old");
+		return reject(parser, -EOPNOTSUPP, "state version is too old");
 	if (parser->version > id->version)
-		return refuse(parser, -EOPNOTSUPP, "state version is too new");
+		return reject(parser, -EOPNOTSUPP, "state version is too new");
 	if (parser->features & ~id->known)
-		return refuse(parser, -EOPNOTSUPP, "unknown state features");
+		return reject(parser, -EOPNOTSUPP, "unknown state features");
 
 	return 0;
 }
@@ -113,30 +113,30 @@ static int parse_header(struct vpm_parser *parser)
 	parser->features = le64_to_cpu(header->features);
 	for (i = 0; i < ARRAY_SIZE(parser->ids); i++)
 		parser->ids[i] = le16_to_cpu(header->ids[i]);
-	parser->foreign = memcmp(parser->ids, parser->id->ids, sizeof(parser->ids));
+	parser->ids_differ = memcmp(parser->ids, parser->id->ids, sizeof(parser->ids));
 
 	ret = check_header(parser, header);
 	if (ret)
 		return ret;
-	parser->opened = true;
+	parser->header_done = true;
 
 	return VPM_PARSER_HEADER;
 }
 
 /* Handle a complete record with a correct checksum. */
-static int take_record(struct vpm_parser *parser)
+static int handle_record(struct vpm_parser *parser)
 {
 	const struct vpm_format_record *record = parser->buf;
 
 	if (record->flags & ~cpu_to_le16(VPM_FORMAT_OPTIONAL))
-		return refuse(parser, -EOPNOTSUPP, "unknown record flags");
+		return reject(parser, -EOPNOTSUPP, "unknown record flags");
 	if (le32_to_cpu(record->sequence) != parser->sequence)
-		return refuse(parser, -EINVAL, "records are missing or out of order");
+		return reject(parser, -EINVAL, "records are missing or out of order");
 	parser->sequence++;
 
 	if (parser->type == VPM_FORMAT_END) {
 		if (parser->length || parser->optional)
-			return refuse(parser, -EINVAL, "invalid end record");
+			return reject(parser, -EINVAL, "invalid end record");
 		parser->ended = true;
 		return VPM_PARSER_END;
 	}
@@ -145,7 +145,7 @@ static int take_record(struct vpm_parser *parser)
 
 	/* A framework record that this version does not know: skip it if it is optional. */
 	return parser->optional ? VPM_PARSER_NEED_MORE :
-				  refuse(parser, -EOPNOTSUPP, "unknown record type");
+				  reject(parser, -EOPNOTSUPP, "unknown record type");
 }
 
 static int parse_record(struct vpm_parser *parser)
@@ -158,14 +158,14 @@ static int parse_record(struct vpm_parser *parser)
 	parser->data = vpm_stream_payload(parser->buf);
 
 	if (parser->length > VPM_FORMAT_MAX_LENGTH)
-		return refuse(parser, -EMSGSIZE, "record is too long");
+		return reject(parser, -EMSGSIZE, "record is too long");
 	parser->want = sizeof(*record) + parser->length;
 	if (parser->have < parser->want)
 		return VPM_PARSER_NEED_MORE;
 	if (le32_to_cpu(record->crc) != record_crc(record, parser->length))
-		return refuse(parser, -EINVAL, "corrupt record");
+		return reject(parser, -EINVAL, "corrupt record");
 
-	return take_record(parser);
+	return handle_record(parser);
 }
 
 int vpm_parser_next(struct vpm_parser *parser)
@@ -173,11 +173,11 @@ int vpm_parser_next(struct vpm_parser *parser)
 	int ret;
 
 	if (parser->ended && parser->have)
-		return refuse(parser, -EINVAL, "data after the end record");
+		return reject(parser, -EINVAL, "data after the end record");
 	if (parser->have < parser->want)
 		return VPM_PARSER_NEED_MORE;
 
-	ret = parser->opened ? parse_record(parser) : parse_header(parser);
+	ret = parser->header_done ? parse_record(parser) : parse_header(parser);
 	/* The item is complete, not only the start of a longer record: continue with the next. */
 	if (ret >= 0 && parser->have >= parser->want) {
 		parser->have = 0;

@@ -70,7 +70,7 @@ size_t vpm_stream_put_record(void *buf, u32 sequence, u16 type, u16 flags,
 /**
  * enum vpm_parser_event - Event that vpm_parser_next() reports
  * @VPM_PARSER_NEED_MORE: The parser needs more bytes.
- * @VPM_PARSER_HEADER:	The header is complete. &vpm_parser.version to &vpm_parser.foreign are
+ * @VPM_PARSER_HEADER:	The header is complete. &vpm_parser.version to &vpm_parser.ids_differ are
  *			valid.
  * @VPM_PARSER_RECORD:	A vendor record is complete. &vpm_parser.type to &vpm_parser.data are
  *			valid.
@@ -89,14 +89,14 @@ enum vpm_parser_event {
  * @buf:	Bytes of the current header or record, VPM_STREAM_BUFFER bytes.
  * @have:	Number of bytes in @buf.
  * @want:	Number of bytes in @buf that the next event needs.
- * @opened:	The header was parsed.
+ * @header_done: The header was parsed.
  * @ended:	The end record was parsed. No byte may follow.
  * @sequence:	Number of records so far.
- * @why:	Error text for the log.
+ * @reason:	Error text for the log.
  * @version:	Header: version of the state.
  * @features:	Header: features that the state uses.
  * @ids:	Header: PCI IDs of the source device.
- * @foreign:	Header: @ids differ from those of @id. The vendor decides whether they match.
+ * @ids_differ:	Header: @ids differ from those of @id. The vendor decides whether they match.
  * @type:	Record: type.
  * @length:	Record: size of the payload in bytes.
  * @optional:	Record: the destination may ignore an unknown type.
@@ -107,15 +107,15 @@ struct vpm_parser {
 	void *buf;
 	size_t have;
 	size_t want;
-	bool opened;
+	bool header_done;
 	bool ended;
 	u32 sequence;
-	const char *why;
+	const char *reason;
 
 	u32 version;
 	u64 features;
 	u16 ids[4];
-	bool foreign;
+	bool ids_differ;
 
 	u16 type;
 	u32 length;

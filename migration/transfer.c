@@ -14,27 +14,27 @@
 #include "transfer.h"
 #include "vendor.h"
 
-#define LOST	"device state was lost in a reset"
+#define REASON_LOST	"device state was lost in a reset"
 
 /* Called at most once per transfer, since the error is sticky. */
-static void log_failure(struct vpm_transfer *transfer, int err, const char *why)
+static void log_failure(struct vpm_transfer *transfer, int err, const char *reason)
 {
 	const char *verb = transfer->loading ? "load" : "save";
 	struct pci_dev *pdev = transfer->mig->pdev;
 
-	if (why)
+	if (reason)
 		pci_notice_ratelimited(pdev, "failed to %s the device state: %s: %pe\n",
-				       verb, why, ERR_PTR(err));
+				       verb, reason, ERR_PTR(err));
 	else
 		pci_notice_ratelimited(pdev, "vendor driver failed to %s the device state: %pe\n",
 				       verb, ERR_PTR(err));
 }
 
-static int give_up(struct vpm_transfer *transfer, int err, const char *why)
+static int fail_transfer(struct vpm_transfer *transfer, int err, const char *reason)
 {
 	if (err != -EAGAIN && err != -ERESTARTSYS) {
 		transfer->error = err;
-		log_failure(transfer, err, why);
+		log_failure(transfer, err, reason);
 	}
 
 	return err;
@@ -52,13 +52,13 @@ static bool is_lost(struct vpm_transfer *transfer)
 	return epoch != transfer->epoch || epoch & 1;
 }
 
-static bool from_stopped(struct vpm_transfer *transfer)
+static bool is_stop_copy(struct vpm_transfer *transfer)
 {
 	return transfer->mig->state == VFIO_DEVICE_STATE_STOP_COPY;
 }
 
-static int ask_vendor(struct vpm_transfer *transfer,
-		      struct vfio_mediate_record *record)
+static int save_record(struct vpm_transfer *transfer,
+		       struct vfio_mediate_record *record)
 {
 	CLASS(vpm_call, call)(transfer->mig->session);
 	const struct vfio_mediate_migration_ops *ops;
@@ -67,7 +67,7 @@ static int ask_vendor(struct vpm_transfer *transfer,
 		return -ENODEV;
 
 	ops = call.dev->migration;
-	if (from_stopped(transfer))
+	if (is_stop_copy(transfer))
 		return ops->save(call.dev, record);
 
 	return ops->pre_copy ? ops->pre_copy(call.dev, record) : 0;
@@ -86,18 +86,18 @@ static int next_record(struct vpm_transfer *transfer)
 	};
 	int ret;
 
-	if (!from_stopped(transfer)) {
+	if (!is_stop_copy(transfer)) {
 		ret = vpm_mig_check(transfer->mig);
 		if (ret)
-			return give_up(transfer, ret, "dirty pages may be missing");
+			return fail_transfer(transfer, ret, "dirty pages may be missing");
 	}
 
-	ret = ask_vendor(transfer, &record);
+	ret = save_record(transfer, &record);
 	if (is_lost(transfer))
-		return give_up(transfer, -EIO, LOST);
+		return fail_transfer(transfer, -EIO, REASON_LOST);
 	if (ret < 0)
-		return give_up(transfer, ret, NULL);
-	if (!ret && !from_stopped(transfer))
+		return fail_transfer(transfer, ret, NULL);
+	if (!ret && !is_stop_copy(transfer))
 		return -ENOMSG;
 	if (!ret) {
 		record.type = VPM_FORMAT_END;
@@ -106,7 +106,7 @@ static int next_record(struct vpm_transfer *transfer)
 		transfer->complete = true;
 	} else if (record.type >= VFIO_MEDIATE_RECORD_TYPES ||
 		   record.length > VFIO_MEDIATE_RECORD_MAX) {
-		return give_up(transfer, -EIO, "invalid record from the vendor driver");
+		return fail_transfer(transfer, -EIO, "invalid record from the vendor driver");
 	}
 
 	transfer->start = 0;
@@ -117,7 +117,7 @@ static int next_record(struct vpm_transfer *transfer)
 					      record.length);
 	transfer->sequence++;
 	transfer->index++;
-	if (from_stopped(transfer))
+	if (is_stop_copy(transfer))
 		transfer->saved += record.length;
 
 	return 1;
@@ -189,10 +189,10 @@ static int load_header(struct vpm_transfer *transfer)
 		return -ENODEV;
 
 	ops = call.dev->migration;
-	if (parser->foreign)
+	if (parser->ids_differ)
 		ret = ops->match ? load_result(ops->match(call.dev, parser->ids)) : -EINVAL;
 	if (ret) {
-		parser->why = "saved from an incompatible device";
+		parser->reason = "saved from an incompatible device";
 		return ret;
 	}
 
@@ -220,7 +220,7 @@ static int load_record(struct vpm_transfer *transfer)
 		return ret;
 	if (parser->optional)
 		return 0;
-	parser->why = "unknown record type";
+	parser->reason = "unknown record type";
 
 	return ret;
 }
@@ -271,11 +271,11 @@ static int parse(struct vpm_transfer *transfer)
 		 */
 		if (!complete && is_lost(transfer)) {
 			ret = -EIO;
-			transfer->parser.why = LOST;
+			transfer->parser.reason = REASON_LOST;
 		}
 		if (ret) {
 			transfer->error = ret;
-			log_failure(transfer, ret, transfer->parser.why);
+			log_failure(transfer, ret, transfer->parser.reason);
 		}
 	}
 	vpm_mig_unlock(transfer->mig);
@@ -318,7 +318,7 @@ int vpm_transfer_loaded(struct vpm_transfer *transfer)
 	if (transfer->error)
 		return transfer->error;
 
-	return transfer->complete ? 0 : give_up(transfer, -EINVAL, "incomplete stream");
+	return transfer->complete ? 0 : fail_transfer(transfer, -EINVAL, "incomplete stream");
 }
 
 int vpm_transfer_estimate(struct vpm_transfer *transfer, u64 *initial,
@@ -347,7 +347,7 @@ u64 vpm_transfer_pending(struct vpm_transfer *transfer)
 	u64 initial, changed, buffered;
 	s64 size;
 
-	if (!from_stopped(transfer)) {
+	if (!is_stop_copy(transfer)) {
 		vpm_transfer_estimate(transfer, &initial, &changed);
 		return initial + changed;
 	}

@@ -40,7 +40,7 @@ static struct {
 
 static int got_header(const struct vpm_parser *parser)
 {
-	if (parser->foreign && (!got.matches || parser->ids[0] != got.matches))
+	if (parser->ids_differ && (!got.matches || parser->ids[0] != got.matches))
 		return -EINVAL;
 	got.headers++;
 	got.version = parser->version;
