@@ -96,7 +96,7 @@ static int call_level(struct vpm_mig *mig, enum vpm_level level)
 	int ret;
 
 	CLASS(vpm_call, call)(mig->session);
-	mig->unsure = false;
+	mig->level_unsure = false;
 	if (!call.ops)
 		return -ENODEV;
 
@@ -107,7 +107,7 @@ static int call_level(struct vpm_mig *mig, enum vpm_level level)
 		ret = ops->quiesce(call.dev);
 	else
 		ret = ops->stop(call.dev);
-	mig->unsure = ret < 0;
+	mig->level_unsure = ret < 0;
 
 	return ret;
 }
@@ -131,7 +131,7 @@ static int change_level(struct vpm_mig *mig, enum vpm_level level)
  * Called when the device runs. If the loaded state was lost before that, the source cannot be
  * resumed any more: the vendor must make the guest driver restart.
  */
-static void forget_loaded(struct vpm_mig *mig)
+static void clear_loaded(struct vpm_mig *mig)
 {
 	if (mig->loaded && READ_ONCE(mig->epoch) != mig->loaded_epoch)
 		pci_notice_ratelimited(mig->pdev,
@@ -146,7 +146,7 @@ static int set_level(struct vpm_mig *mig, enum vpm_level level)
 
 	ret = change_level(mig, level);
 	if (!ret && level == VPM_RUNNING)
-		forget_loaded(mig);
+		clear_loaded(mig);
 	if (ret || level != VPM_STOPPED || !mig->watch)
 		return ret;
 
@@ -188,7 +188,7 @@ static int start_transfer(struct vpm_mig *mig, bool loading)
 	return ret;
 }
 
-static void to_error(struct vpm_mig *mig)
+static void enter_error(struct vpm_mig *mig)
 {
 	end_transfer(mig);
 	stop_watch(mig);
@@ -196,10 +196,10 @@ static void to_error(struct vpm_mig *mig)
 }
 
 /* The level of the device is unknown. VPM_STOPPED makes after_reset() call ->run(). */
-static void lose_device(struct vpm_mig *mig)
+static void enter_error_level_unknown(struct vpm_mig *mig)
 {
 	mig->level = VPM_STOPPED;
-	to_error(mig);
+	enter_error(mig);
 }
 
 static int do_arc(struct vpm_mig *mig, enum vfio_device_mig_state new)
@@ -210,7 +210,7 @@ static int do_arc(struct vpm_mig *mig, enum vfio_device_mig_state new)
 	if (states[new].level != states[mig->state].level) {
 		ret = set_level(mig, states[new].level);
 		if (ret == -ENOTRECOVERABLE)
-			lose_device(mig);
+			enter_error_level_unknown(mig);
 		if (ret)
 			return ret;
 		if (kind == SAVING && new == VFIO_DEVICE_STATE_STOP_COPY)
@@ -218,13 +218,13 @@ static int do_arc(struct vpm_mig *mig, enum vfio_device_mig_state new)
 	} else if (kind == NONE) {
 		ret = start_transfer(mig, states[new].transfer == LOADING);
 		if (ret == -ENOTRECOVERABLE)
-			lose_device(mig);
+			enter_error_level_unknown(mig);
 		if (ret)
 			return ret;
 	} else if (kind == LOADING) {
 		ret = vpm_transfer_loaded(mig->transfer);
 		if (ret) {
-			to_error(mig);
+			enter_error(mig);
 			return ret;
 		}
 		mig->loaded = true;
@@ -281,7 +281,7 @@ static void after_reset(struct vpm_mig *mig)
 	/* The VMM may not know of the reset and go on sending memory: keep the watch active. */
 	end_transfer(mig);
 	mig->loaded = false;
-	if (mig->level != VPM_RUNNING || mig->unsure)
+	if (mig->level != VPM_RUNNING || mig->level_unsure)
 		ret = set_level(mig, VPM_RUNNING);
 	mig->state = ret ? VFIO_DEVICE_STATE_ERROR : VFIO_DEVICE_STATE_RUNNING;
 	if (ret)
@@ -301,14 +301,14 @@ void vpm_mig_detach(struct vpm_mig *mig)
 {
 	vpm_mig_lock(mig);
 	if (states[mig->state].transfer == LOADING) {
-		to_error(mig);
+		enter_error(mig);
 	} else {
 		end_transfer(mig);
 		stop_watch(mig);
 	}
 	/* The vendor is gone: do not call ->run() after a reset. */
 	mig->level = VPM_RUNNING;
-	mig->unsure = false;
+	mig->level_unsure = false;
 	notify_watch(mig, VPM_RUNNING);
 	vpm_mig_unlock(mig);
 }

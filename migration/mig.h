@@ -82,7 +82,7 @@ struct vpm_mig_watch {
  * @id:		Identity that stream headers carry, and must match when they are loaded.
  * @state:	State that is reported to user space.
  * @level:	Level of the last successful vendor call.
- * @unsure:	A vendor call to change the level has failed since. The vendor should have
+ * @level_unsure: A vendor call to change the level has failed since. The vendor should have
  *		restored @level. The next reset calls &vfio_mediate_migration_ops.run in any case.
  * @protocol:	The protocol that user space used first.
  * @transfer:	The data transfer of @state, or NULL.
@@ -106,7 +106,7 @@ struct vpm_mig {
 	struct vpm_identity id;
 	enum vfio_device_mig_state state;
 	enum vpm_level level;
-	bool unsure;
+	bool level_unsure;
 	enum vpm_protocol protocol;
 	struct vpm_transfer *transfer;
 	bool loaded;

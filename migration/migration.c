@@ -86,27 +86,27 @@ static const struct vfio_migration_ops mig_ops = {
 	.migration_get_data_size = get_data_size,
 };
 
-static int save(struct vpm_mig *mig)
+static int watch_save(struct vpm_mig *mig)
 {
 	return vpm_track_save(to_vpm(mig->vdev));
 }
 
-static int check(struct vpm_mig *mig)
+static int watch_check(struct vpm_mig *mig)
 {
 	return vpm_track_check(to_vpm(mig->vdev));
 }
 
-static int stopped(struct vpm_mig *mig)
+static int watch_stopped(struct vpm_mig *mig)
 {
 	return vpm_track_scan_stopped(to_vpm(mig->vdev));
 }
 
-static void saved(struct vpm_mig *mig)
+static void watch_saved(struct vpm_mig *mig)
 {
 	vpm_track_save_done(to_vpm(mig->vdev));
 }
 
-static void note_level(struct vpm_mig *mig, enum vpm_level level)
+static void watch_level(struct vpm_mig *mig, enum vpm_level level)
 {
 	struct vpm_device *vpm = to_vpm(mig->vdev);
 
@@ -120,14 +120,14 @@ static void note_level(struct vpm_mig *mig, enum vpm_level level)
 }
 
 static const struct vpm_mig_watch watch = {
-	.level = note_level,
-	.save = save,
-	.check = check,
-	.stopped = stopped,
-	.saved = saved,
+	.level = watch_level,
+	.save = watch_save,
+	.check = watch_check,
+	.stopped = watch_stopped,
+	.saved = watch_saved,
 };
 
-static bool is_complete(const struct vfio_mediate_device *dev)
+static bool has_required_ops(const struct vfio_mediate_device *dev)
 {
 	const struct vfio_mediate_migration_ops *ops = dev->migration;
 
@@ -154,7 +154,7 @@ static int setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev,
 
 	if (!dev->migration)
 		return 0;
-	if (!is_complete(dev) || strlen(ops->name) >= sizeof(id.name))
+	if (!has_required_ops(dev) || strlen(ops->name) >= sizeof(id.name))
 		return -EINVAL;
 
 	strscpy_pad(id.name, ops->name, sizeof(id.name));
