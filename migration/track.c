@@ -30,7 +30,7 @@
 /* Limit of one scan: a guest may supply buffers faster than the vendor scans them. */
 #define SCANS_AT_ONCE	1024
 
-static void fail(struct vpm_device *vpm, int error)
+static void fail_tracking(struct vpm_device *vpm, int error)
 {
 	struct vpm_track *track = vpm->track;
 
@@ -50,7 +50,7 @@ static void fail(struct vpm_device *vpm, int error)
 		vpm_container_forget(&vpm->track->container);
 }
 
-static void mark(struct vpm_device *vpm, u64 first, u64 last)
+static void mark_pages(struct vpm_device *vpm, u64 first, u64 last)
 {
 	int ret = 0;
 
@@ -61,12 +61,12 @@ static void mark(struct vpm_device *vpm, u64 first, u64 last)
 	else if (!vpm->track->error)
 		ret = vpm_container_mark(&vpm->track->container, first, last);
 	if (ret)
-		fail(vpm, ret);
+		fail_tracking(vpm, ret);
 }
 
-static int call(struct vpm_device *vpm,
-		int (*op)(const struct vfio_mediate_tracking_ops *ops,
-			  struct vfio_mediate_device *dev))
+static int call_op(struct vpm_device *vpm,
+		   int (*op)(const struct vfio_mediate_tracking_ops *ops,
+			     struct vfio_mediate_device *dev))
 {
 	CLASS(vpm_call, call)(vpm->session);
 	int ret;
@@ -104,24 +104,24 @@ static int call_scan(const struct vfio_mediate_tracking_ops *ops,
 }
 
 /* Report a part of the marks. Return: 1 when more are left, 0, or a negative errno. */
-static int report(struct vpm_device *vpm)
+static int report_marks(struct vpm_device *vpm)
 {
 	int ret = vpm_container_report(&vpm->track->container);
 
 	if (ret < 0)
-		fail(vpm, ret);
+		fail_tracking(vpm, ret);
 
 	return vpm->track->error ?: ret;
 }
 
-static int report_all(struct vpm_device *vpm)
+static int report_all_marks(struct vpm_device *vpm)
 {
 	int ret = 0;
 
 	while (ret >= 0 && vpm_container_pending(&vpm->track->container)) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		ret = report(vpm);
+		ret = report_marks(vpm);
 		/* User space is unmapping memory: no page may be pinned now. */
 		if (!ret && vpm_container_pending(&vpm->track->container))
 			schedule_timeout_killable(1);
@@ -140,14 +140,14 @@ static int scan_once(struct vpm_device *vpm)
 	if (track->error || vpm_reset_pending(vpm))
 		return track->error;
 
-	ret = call(vpm, call_scan);
+	ret = call_op(vpm, call_scan);
 	if (ret < 0)
-		fail(vpm, ret);
+		fail_tracking(vpm, ret);
 
 	return track->error ?: min(ret, 1);
 }
 
-static int scan(struct vpm_device *vpm, bool stopped)
+static int scan_device(struct vpm_device *vpm, bool stopped)
 {
 	unsigned int n = 0;
 	int ret;
@@ -161,7 +161,7 @@ static int scan(struct vpm_device *vpm, bool stopped)
 		vpm_trap_drain(vpm);
 	}
 
-	return ret || !stopped ? ret : report_all(vpm);
+	return ret || !stopped ? ret : report_all_marks(vpm);
 }
 
 static void scan_later(struct vpm_track *track, unsigned int ms)
@@ -181,16 +181,16 @@ static void scan_work(struct work_struct *work)
 	if (!track->active)
 		return;
 
-	more = report(vpm);
+	more = report_marks(vpm);
 	if (!more && !READ_ONCE(track->paused))
-		more = scan_once(vpm) ?: report(vpm);
+		more = scan_once(vpm) ?: report_marks(vpm);
 	if (more > 0)
 		scan_later(track, 0);
 	else if (!READ_ONCE(track->paused))
 		scan_later(track, SCAN_MS);
 }
 
-static int count_one(struct device *dev, void *data)
+static int count_device(struct device *dev, void *data)
 {
 	(*(unsigned int *)data)++;
 
@@ -205,14 +205,14 @@ static bool is_alone_in_group(struct vpm_device *vpm)
 
 	if (!group)
 		return false;
-	iommu_group_for_each_dev(group, &devices, count_one);
+	iommu_group_for_each_dev(group, &devices, count_device);
 	iommu_group_put(group);
 
 	return devices == 1;
 }
 
 /* Start tracking: for a dirty log, or for the container when @log is NULL. */
-static int start(struct vpm_device *vpm, struct vpm_dirty_log *log)
+static int start_tracking(struct vpm_device *vpm, struct vpm_dirty_log *log)
 {
 	struct vpm_track *track = vpm->track;
 	int ret;
@@ -241,14 +241,14 @@ static int start(struct vpm_device *vpm, struct vpm_dirty_log *log)
 	track->error = 0;
 	track->log = log;
 	WRITE_ONCE(track->active, true);
-	ret = call(vpm, call_start) ?: track->error;
+	ret = call_op(vpm, call_start) ?: track->error;
 	/* Pin once: from then on the container reports pinned pages only, even if none follow. */
 	if (!ret && !log) {
-		mark(vpm, 0, 0);
-		report(vpm);
+		mark_pages(vpm, 0, 0);
+		report_marks(vpm);
 		ret = track->error;
 		if (ret)
-			call(vpm, call_stop);
+			call_op(vpm, call_stop);
 	}
 	if (ret) {
 		vpm_container_forget(&vpm->track->container);
@@ -267,7 +267,7 @@ unlock:
 }
 
 /* Unless @pinned_dirty_scope is set, keep tracking if the container reports pinned pages only. */
-static void stop(struct vpm_device *vpm, bool pinned_dirty_scope)
+static void stop_tracking(struct vpm_device *vpm, bool pinned_dirty_scope)
 {
 	struct vpm_track *track = vpm->track;
 	struct vpm_dirty_log *log;
@@ -282,7 +282,7 @@ static void stop(struct vpm_device *vpm, bool pinned_dirty_scope)
 		mutex_unlock(&vpm->vendor.lock);
 		return;
 	}
-	call(vpm, call_stop);
+	call_op(vpm, call_stop);
 	WRITE_ONCE(track->active, false);
 	log = track->log;
 	track->log = NULL;
@@ -317,13 +317,13 @@ int vpm_track_save(struct vpm_device *vpm)
 	if (!compat_has_container(&vpm->core.vdev))
 		return vpm_track_is_sufficient(vpm) ? 0 : -EOPNOTSUPP;
 
-	track->interrupted = false;
+	track->scan_interrupted = false;
 	mutex_lock(&track->lock);
 	/* A new save sends all memory: pages that were missed earlier do not matter. */
 	if (track->active && !track->log && track->error)
-		stop(vpm, true);
+		stop_tracking(vpm, true);
 	if (track->ops && !track->active)
-		ret = start(vpm, NULL);
+		ret = start_tracking(vpm, NULL);
 	mutex_unlock(&track->lock);
 	if (ret) {
 		pci_notice_ratelimited(vpm->core.pdev,
@@ -343,7 +343,7 @@ void vpm_track_save_done(struct vpm_device *vpm)
 
 	mutex_lock(&track->lock);
 	if (!track->log)
-		stop(vpm, false);
+		stop_tracking(vpm, false);
 	mutex_unlock(&track->lock);
 }
 
@@ -358,17 +358,17 @@ void vpm_track_note_domain(struct vpm_device *vpm)
 
 bool vpm_track_is_sufficient(struct vpm_device *vpm)
 {
-	bool suffices;
+	bool sufficient;
 
 	if (compat_has_container(&vpm->core.vdev))
 		return true;
 
 	mutex_lock(&vpm->vendor.lock);
 	/* Without readable memory, a dirty log reports all memory as dirty. */
-	suffices = vpm->track->readable || vpm->track->iommu_tracks || vpm->track->log;
+	sufficient = vpm->track->readable || vpm->track->iommu_tracks || vpm->track->log;
 	mutex_unlock(&vpm->vendor.lock);
 
-	return suffices;
+	return sufficient;
 }
 
 /*
@@ -384,13 +384,13 @@ static int check_reported(struct vpm_device *vpm, bool alone)
 	if (track->log || !compat_has_container(&vpm->core.vdev))
 		return 0;
 	if (track->active && !alone)
-		fail(vpm, -EOPNOTSUPP);
+		fail_tracking(vpm, -EOPNOTSUPP);
 	if (!track->container.pinned_dirty_scope)
 		return 0;
 	if (track->error || !track->active)
 		return track->error ?: -ESTALE;
 
-	return track->interrupted ? -EINTR : 0;
+	return track->scan_interrupted ? -EINTR : 0;
 }
 
 int vpm_track_check(struct vpm_device *vpm)
@@ -415,7 +415,7 @@ static int scan_stopped(struct vpm_device *vpm)
 	if (!vpm->track->active)
 		return 0;
 
-	ret = scan(vpm, true);
+	ret = scan_device(vpm, true);
 	/* The follow-up of a reset marks the pages that were written before. */
 	if (!ret && vpm_reset_pending(vpm))
 		ret = -EAGAIN;
@@ -438,12 +438,12 @@ int vpm_track_scan_stopped(struct vpm_device *vpm)
 	if (!vpm_track_is_sufficient(vpm))
 		return -EOPNOTSUPP;
 
-	track->interrupted = false;
+	track->scan_interrupted = false;
 	if (!mutex_lock_killable(&vpm->vendor.lock)) {
 		ret = scan_stopped(vpm) ?: check_reported(vpm, alone);
 		mutex_unlock(&vpm->vendor.lock);
 	}
-	track->interrupted = ret == -EINTR;
+	track->scan_interrupted = ret == -EINTR;
 
 	return ret;
 }
@@ -456,9 +456,9 @@ static void reset_done(struct vpm_device *vpm, bool function)
 
 	mutex_lock(&vpm->vendor.lock);
 	if (track->active) {
-		ret = call(vpm, call_start);
+		ret = call_op(vpm, call_start);
 		if (ret)
-			fail(vpm, ret);
+			fail_tracking(vpm, ret);
 	}
 	mutex_unlock(&vpm->vendor.lock);
 }
@@ -467,7 +467,7 @@ static void detach(struct vpm_device *vpm)
 {
 	mutex_lock(&vpm->vendor.lock);
 	if (vpm->track->active)
-		fail(vpm, -ENODEV);
+		fail_tracking(vpm, -ENODEV);
 	mutex_unlock(&vpm->vendor.lock);
 }
 
@@ -501,7 +501,7 @@ void vpm_track_mark(void *data, u64 iova, u64 size)
 
 	if (check_add_overflow(iova, size - 1, &last))
 		last = U64_MAX;
-	mark(vpm, iova, last);
+	mark_pages(vpm, iova, last);
 }
 
 #if IS_ENABLED(CONFIG_IOMMUFD_DRIVER)
@@ -526,7 +526,7 @@ static int log_start(struct vfio_device *vdev, struct rb_root_cached *ranges,
 	else if (track->active)
 		ret = -EBUSY;
 	else
-		ret = start(vpm, log);
+		ret = start_tracking(vpm, log);
 	mutex_unlock(&track->lock);
 	if (ret)
 		vpm_dirty_log_free(log);
@@ -543,7 +543,7 @@ static int log_stop(struct vfio_device *vdev)
 
 	mutex_lock(&track->lock);
 	if (track->log)
-		stop(vpm, true);
+		stop_tracking(vpm, true);
 	mutex_unlock(&track->lock);
 
 	return 0;
@@ -560,7 +560,7 @@ static int log_read_and_clear(struct vfio_device *vdev, unsigned long iova,
 		ret = -EINVAL;
 	else if (!length)
 		ret = 0;
-	else if (scan(vpm, false) || vpm_reset_pending(vpm))
+	else if (scan_device(vpm, false) || vpm_reset_pending(vpm))
 		iova_bitmap_set(dirty, iova, length);
 	else
 		vpm_dirty_log_report(vpm->track->log, iova, iova + length - 1, dirty);
@@ -603,7 +603,7 @@ bool vpm_track_detach(struct vpm_device *vpm)
 	readable = track->readable;
 	track->readable = false;
 	if (track->active)
-		fail(vpm, -ESTALE);
+		fail_tracking(vpm, -ESTALE);
 	mutex_unlock(&vpm->vendor.lock);
 
 	return readable;
@@ -642,7 +642,7 @@ static void stop_all(struct vpm_device *vpm)
 	struct vpm_track *track = vpm->track;
 
 	mutex_lock(&track->lock);
-	stop(vpm, true);
+	stop_tracking(vpm, true);
 	mutex_unlock(&track->lock);
 	vpm->core.vdev.log_ops = NULL;
 	track->readable = false;

@@ -33,8 +33,8 @@ struct vpm_dirty_log;
  * @readable:	The vendor can read the memory of the device.
  * @iommu_tracks: The IOMMU tracks dirty pages of the HWPT to which the device was attached last.
  * @error:	Why dirty pages may have been missed, a negative errno, or 0.
- * @interrupted: The device was stopped, but the last scan was interrupted. Protected by state_lock
- *		of the migration.
+ * @scan_interrupted: The device was stopped, but the last scan was interrupted. Protected by
+ *		state_lock of the migration.
  * @log:	Dirty log of VFIO_DEVICE_FEATURE_DMA_LOGGING_*, or NULL.
  * @container:	Dirty pages that were not reported to the type1 container yet.
  * @paused:	The device is stopped or being stopped, so @scan_work does not scan. Written with
@@ -50,7 +50,7 @@ struct vpm_track {
 	bool readable;
 	bool iommu_tracks;
 	int error;
-	bool interrupted;
+	bool scan_interrupted;
 	struct vpm_dirty_log *log;
 	struct vpm_container container;
 	bool paused;
