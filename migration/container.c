@@ -42,27 +42,27 @@
 #define BACKOFF_MS	10
 /* Below the ten attempts of type1: pages that are pinned already may cost some more attempts. */
 #define MAX_UNMAPS	8
-#define FORGET_JIFFIES	(24 * 60 * 60 * HZ)
+#define UNMAP_EXPIRE_JIFFIES	(24 * 60 * 60 * HZ)
 /* Delay of the checks whether a closed device has left its container; most leave at once */
-#define LEFT_FIRST_MS	1
-#define LEFT_MS		100
+#define CHECK_LEFT_FIRST_MS	1
+#define CHECK_LEFT_MS		100
 /* Time limit of a wait for room in the array of marks */
 #define ROOM_JIFFIES	(10 * HZ)
 
 static struct workqueue_struct *report_wq;
 
 /* Devices of all containers */
-static LIST_HEAD(entered);
+static LIST_HEAD(devices);
 /* Innermost lock, not taken in interrupts. See struct vpm_container for what it protects. */
 static DEFINE_SPINLOCK(container_lock);
 
 /* Count the unmap attempts of type1 that have not expired. */
 static unsigned int count_unmaps(const struct vpm_container *container, u64 now)
 {
-	if (now >= container->forgotten)
+	if (now >= container->unmap_expiry)
 		return 0;
 
-	return DIV_ROUND_UP_ULL(container->forgotten - now, FORGET_JIFFIES);
+	return DIV_ROUND_UP_ULL(container->unmap_expiry - now, UNMAP_EXPIRE_JIFFIES);
 }
 
 /*
@@ -80,7 +80,7 @@ static int pin_and_unpin(struct vpm_container *container, u64 page, unsigned int
 	now = get_jiffies_64();
 	if (count_unmaps(container, now) >= MAX_UNMAPS)
 		ret = -EBUSY;
-	else if (now < container->resume)
+	else if (now < container->pin_after)
 		ret = -EAGAIN;
 	container->pinning = !ret;
 	spin_unlock(&container_lock);
@@ -179,7 +179,7 @@ bool vpm_container_pending(const struct vpm_container *container)
 	return container->count;
 }
 
-void vpm_container_forget(struct vpm_container *container)
+void vpm_container_drop_marks(struct vpm_container *container)
 {
 	lockdep_assert_held(&container->vpm->vendor.lock);
 
@@ -247,7 +247,7 @@ static bool extend(struct vpm_pages *mark, const struct vpm_pages *range)
 int vpm_container_mark(struct vpm_container *container, u64 first, u64 last)
 {
 	struct vpm_pages range = { first >> PAGE_SHIFT, last >> PAGE_SHIFT }, *mark;
-	u16 *place;
+	u16 *index;
 	int ret;
 
 	lockdep_assert_held(&container->vpm->vendor.lock);
@@ -256,20 +256,20 @@ int vpm_container_mark(struct vpm_container *container, u64 first, u64 last)
 		return -E2BIG;
 
 	/* A ring reuses the same pages in the same order, so look for an existing mark. */
-	place = &container->places[hash_64(range.first, VPM_CONTAINER_PLACES)];
-	mark = container->marks + *place;
-	if (*place < container->count && covers(mark, &range))
+	index = &container->mark_index[hash_64(range.first, VPM_CONTAINER_HASH_BITS)];
+	mark = container->marks + *index;
+	if (*index < container->count && covers(mark, &range))
 		return 0;
 
 	if (container->count && extend(&container->marks[container->count - 1], &range)) {
-		*place = container->count - 1;
+		*index = container->count - 1;
 		return 0;
 	}
 
 	ret = make_room(container);
 	if (ret)
 		return ret;
-	*place = container->count;
+	*index = container->count;
 	container->marks[container->count++] = range;
 
 	return 0;
@@ -278,28 +278,28 @@ int vpm_container_mark(struct vpm_container *container, u64 first, u64 last)
 /* device_list_lock of type1 serializes calls. */
 void vpm_container_unmap(struct vpm_container *container)
 {
-	unsigned long off;
+	unsigned long backoff;
 	u64 now;
 
 	spin_lock(&container_lock);
 	now = get_jiffies_64();
-	off = msecs_to_jiffies(BACKOFF_MS << count_unmaps(container, now));
-	container->forgotten = min(max(container->forgotten, now) + FORGET_JIFFIES,
-				   now + (u64)MAX_UNMAPS * FORGET_JIFFIES);
-	container->resume = now + UNPIN_JIFFIES + off;
+	backoff = msecs_to_jiffies(BACKOFF_MS << count_unmaps(container, now));
+	container->unmap_expiry = min(max(container->unmap_expiry, now) + UNMAP_EXPIRE_JIFFIES,
+				      now + (u64)MAX_UNMAPS * UNMAP_EXPIRE_JIFFIES);
+	container->pin_after = now + UNPIN_JIFFIES + backoff;
 	spin_unlock(&container_lock);
 
 	wait_event_timeout(container->unpinned, !READ_ONCE(container->pinning),
 			   UNPIN_JIFFIES);
 
 	spin_lock(&container_lock);
-	container->resume = get_jiffies_64() + off;
+	container->pin_after = get_jiffies_64() + backoff;
 	spin_unlock(&container_lock);
 }
 
 /*
  * type1 keeps a device attached to a domain until the device leaves the container. The next domain
- * may have the same address. So left_work also checks while the device is closed.
+ * may have the same address. So leave_work also checks while the device is closed.
  */
 static bool has_left(struct vpm_container *container)
 {
@@ -313,7 +313,7 @@ static void leave(struct vpm_container *container)
 	container->domain = NULL;
 	spin_lock(&container_lock);
 	list_del_init(&container->entry);
-	container->forgotten = 0;
+	container->unmap_expiry = 0;
 	spin_unlock(&container_lock);
 }
 
@@ -323,33 +323,33 @@ static void join(struct vpm_container *container, const void *domain)
 	struct vpm_container *other;
 
 	spin_lock(&container_lock);
-	list_for_each_entry(other, &entered, entry)
+	list_for_each_entry(other, &devices, entry)
 		if (other->domain == domain)
-			container->forgotten = max(container->forgotten, other->forgotten);
+			container->unmap_expiry = max(container->unmap_expiry, other->unmap_expiry);
 	container->domain = domain;
-	list_move(&container->entry, &entered);
+	list_move(&container->entry, &devices);
 	spin_unlock(&container_lock);
 }
 
-static void left_later(struct vpm_container *container, unsigned int ms)
+static void check_left_later(struct vpm_container *container, unsigned int ms)
 {
-	queue_delayed_work(vpm_wq, &container->left_work, msecs_to_jiffies(ms));
+	queue_delayed_work(vpm_wq, &container->leave_work, msecs_to_jiffies(ms));
 }
 
-static void left_work(struct work_struct *work)
+static void leave_work(struct work_struct *work)
 {
 	struct vpm_container *container = container_of(to_delayed_work(work),
-						       struct vpm_container, left_work);
+						       struct vpm_container, leave_work);
 
 	if (has_left(container))
 		leave(container);
 	else
-		left_later(container, LEFT_MS);
+		check_left_later(container, CHECK_LEFT_MS);
 }
 
 void vpm_container_enter(struct vpm_container *container)
 {
-	cancel_delayed_work_sync(&container->left_work);
+	cancel_delayed_work_sync(&container->leave_work);
 	if (has_left(container))
 		leave(container);
 	join(container, iommu_get_domain_for_dev(&container->vpm->core.pdev->dev));
@@ -358,12 +358,12 @@ void vpm_container_enter(struct vpm_container *container)
 void vpm_container_close(struct vpm_container *container)
 {
 	if (container->domain)
-		left_later(container, LEFT_FIRST_MS);
+		check_left_later(container, CHECK_LEFT_FIRST_MS);
 }
 
 void vpm_container_release(struct vpm_container *container)
 {
-	cancel_delayed_work_sync(&container->left_work);
+	cancel_delayed_work_sync(&container->leave_work);
 	leave(container);
 }
 
@@ -396,7 +396,7 @@ void vpm_container_init(struct vpm_container *container, struct vpm_device *vpm)
 
 	init_waitqueue_head(&container->unpinned);
 	INIT_LIST_HEAD(&container->entry);
-	INIT_DELAYED_WORK(&container->left_work, left_work);
+	INIT_DELAYED_WORK(&container->leave_work, leave_work);
 	INIT_WORK(&container->work, report_work);
 }
 

@@ -24,8 +24,8 @@ struct vpm_pages {
 	u64 last;
 };
 
-/* log2 of the number of entries of &vpm_container.places */
-#define VPM_CONTAINER_PLACES	10
+/* log2 of the number of entries of &vpm_container.mark_index */
+#define VPM_CONTAINER_HASH_BITS	10
 
 /**
  * struct vpm_container - A device as seen by its type1 container, and the marks to report
@@ -33,7 +33,7 @@ struct vpm_pages {
  * @marks:	Marked page ranges that were not reported yet, unordered. Allocated when the device
  *		is tracked first, freed when it is closed.
  * @count:	Number of @marks.
- * @places:	Index into @marks by the hash of a page. Only a hint: reports move the marks.
+ * @mark_index:	Index into @marks by the hash of a page. Only a hint: reports move the marks.
  * @pages:	Result of vfio_pin_pages().
  * @work:	Reports a part of @marks on behalf of a user-space task.
  * @result:	Return value of @work, see vpm_container_report().
@@ -42,15 +42,15 @@ struct vpm_pages {
  *		device may still be in the container.
  * @domain:	IOMMU domain of the device at the last open. Only compared, never dereferenced: the
  *		domain may be freed.
- * @left_work:	Checks whether the closed device has left the container.
+ * @leave_work:	Checks whether the closed device has left the container.
  * @entry:	Entry in the list of devices of all containers.
  * @pinning:	Pages are pinned or about to be pinned.
- * @resume:	Time in jiffies before which no page may be pinned.
- * @forgotten:	Time in jiffies at which all unmap attempts of type1 have expired.
+ * @pin_after:	Time in jiffies before which no page may be pinned.
+ * @unmap_expiry: Time in jiffies at which all unmap attempts of type1 have expired.
  * @unpinned:	Wait queue, woken when @pinning becomes false.
  *
- * A spinlock in container.c, the innermost lock, protects @entry, @pinning, @resume and @forgotten.
- * Open and close, which are serialized, own @domain and @left_work. They also own
+ * A spinlock in container.c, the innermost lock, protects @entry, @pinning, @pin_after and
+ * @unmap_expiry. Open and close, which are serialized, own @domain and @leave_work. They also own
  * @pinned_dirty_scope while the device is closed. The vendor lock protects all other members. @work
  * runs only while a holder of the vendor lock waits for it.
  */
@@ -58,17 +58,17 @@ struct vpm_container {
 	struct vpm_device *vpm;
 	struct vpm_pages *marks;
 	unsigned int count;
-	u16 places[1 << VPM_CONTAINER_PLACES];
+	u16 mark_index[1 << VPM_CONTAINER_HASH_BITS];
 	struct page **pages;
 	struct work_struct work;
 	int result;
 	bool pinned_dirty_scope;
 	const void *domain;
-	struct delayed_work left_work;
+	struct delayed_work leave_work;
 	struct list_head entry;
 	bool pinning;
-	u64 resume;
-	u64 forgotten;
+	u64 pin_after;
+	u64 unmap_expiry;
 	wait_queue_head_t unpinned;
 };
 
@@ -171,12 +171,12 @@ int vpm_container_report(struct vpm_container *container);
 bool vpm_container_pending(const struct vpm_container *container);
 
 /**
- * vpm_container_forget() - Drop all marks without reporting them
+ * vpm_container_drop_marks() - Drop all marks without reporting them
  * @container:	The container state of the device.
  *
  * Context: Process context. The vendor lock is held.
  */
-void vpm_container_forget(struct vpm_container *container);
+void vpm_container_drop_marks(struct vpm_container *container);
 
 /**
  * vpm_container_unmap() - Wait until no page is pinned, since type1 removes a mapping

@@ -47,7 +47,7 @@ static void fail_tracking(struct vpm_device *vpm, int error)
 	track->error = track->error ?: error;
 	/* A dirty log reports all memory instead. A container gets no more reports. */
 	if (!track->log)
-		vpm_container_forget(&vpm->track->container);
+		vpm_container_drop_marks(&vpm->track->container);
 }
 
 static void mark_pages(struct vpm_device *vpm, u64 first, u64 last)
@@ -251,7 +251,7 @@ static int start_tracking(struct vpm_device *vpm, struct vpm_dirty_log *log)
 			call_op(vpm, call_stop);
 	}
 	if (ret) {
-		vpm_container_forget(&vpm->track->container);
+		vpm_container_drop_marks(&vpm->track->container);
 		WRITE_ONCE(track->active, false);
 		track->log = NULL;
 	} else {
@@ -286,7 +286,7 @@ static void stop_tracking(struct vpm_device *vpm, bool pinned_dirty_scope)
 	WRITE_ONCE(track->active, false);
 	log = track->log;
 	track->log = NULL;
-	vpm_container_forget(&vpm->track->container);
+	vpm_container_drop_marks(&vpm->track->container);
 	mutex_unlock(&vpm->vendor.lock);
 
 	cancel_delayed_work_sync(&track->scan_work);
