@@ -13,9 +13,9 @@
 #include "dirty_log.h"
 
 /* Kernel bitmaps count bits in an int, so a larger range is split. */
-#define PAGES_AT_MOST	((u64)SZ_1G)
+#define RANGE_MAX_PAGES	((u64)SZ_1G)
 /* Upper limit of full bitmaps. The remainder of each range needs one more bitmap. */
-#define FULL_AT_MOST	(VPM_DIRTY_LOG_MAX * 8ull / PAGES_AT_MOST)
+#define MAX_FULL_RANGES	(VPM_DIRTY_LOG_MAX * 8ull / RANGE_MAX_PAGES)
 
 struct log_range {
 	u64 first;		/* number of the first page */
@@ -42,8 +42,8 @@ void vpm_dirty_log_mark(struct vpm_dirty_log *log, u64 first, u64 last)
 	}
 }
 
-static void report(struct log_range *range, u64 first, u64 last,
-		   struct iova_bitmap *dirty)
+static void report_range(struct log_range *range, u64 first, u64 last,
+			 struct iova_bitmap *dirty)
 {
 	u64 start = max(first >> PAGE_SHIFT, range->first);
 	u64 end = min(last >> PAGE_SHIFT, range->last) + 1;
@@ -72,12 +72,12 @@ void vpm_dirty_log_report(struct vpm_dirty_log *log, u64 first, u64 last,
 	unsigned int i;
 
 	for (i = 0; i < log->count; i++) {
-		report(&log->range[i], first, last, dirty);
+		report_range(&log->range[i], first, last, dirty);
 		cond_resched();
 	}
 }
 
-static int append(struct vpm_dirty_log *log, u64 first, u64 last)
+static int append_range(struct vpm_dirty_log *log, u64 first, u64 last)
 {
 	struct log_range *range;
 
@@ -91,7 +91,7 @@ static int append(struct vpm_dirty_log *log, u64 first, u64 last)
 	return range->pages ? 0 : -ENOMEM;
 }
 
-static int append_all(struct vpm_dirty_log *log, struct rb_root_cached *ranges)
+static int append_ranges(struct vpm_dirty_log *log, struct rb_root_cached *ranges)
 {
 	struct interval_tree_node *node;
 	u64 first, last, end, total = 0;
@@ -109,8 +109,8 @@ static int append_all(struct vpm_dirty_log *log, struct rb_root_cached *ranges)
 			return -E2BIG;
 
 		for (; first <= end; first = last + 1) {
-			last = min(end, first + PAGES_AT_MOST - 1);
-			ret = append(log, first, last);
+			last = min(end, first + RANGE_MAX_PAGES - 1);
+			ret = append_range(log, first, last);
 			if (ret)
 				return ret;
 		}
@@ -125,11 +125,11 @@ struct vpm_dirty_log *vpm_dirty_log_create(struct rb_root_cached *ranges,
 	struct vpm_dirty_log *log;
 	int ret;
 
-	log = kzalloc(struct_size(log, range, count + FULL_AT_MOST), GFP_KERNEL_ACCOUNT);
+	log = kzalloc(struct_size(log, range, count + MAX_FULL_RANGES), GFP_KERNEL_ACCOUNT);
 	if (!log)
 		return ERR_PTR(-ENOMEM);
 
-	ret = append_all(log, ranges);
+	ret = append_ranges(log, ranges);
 	if (ret) {
 		vpm_dirty_log_free(log);
 		return ERR_PTR(ret);

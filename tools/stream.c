@@ -17,12 +17,12 @@
 #include "format.h"
 
 enum {
-	EXIT_WHOLE = 0,
-	EXIT_BROKEN = 1,
-	EXIT_TROUBLE = 2,
+	EXIT_VALID = 0,
+	EXIT_INVALID = 1,
+	EXIT_FAILED = 2,
 };
 
-static bool json, with_data;
+static bool json, print_payload;
 
 /* Number of stream bytes that were read so far */
 static unsigned long long offset;
@@ -131,30 +131,30 @@ static void print_record(const struct vpm_format_record *record, unsigned long l
 		       type, type < VPM_FORMAT_END ? "" : " of the framework",
 		       optional ? ", optional" : "", length);
 	}
-	if (with_data)
+	if (print_payload)
 		print_data(data, length);
 	if (json)
 		putchar('}');
 }
 
 /* Read, check and print a record. Set *@end for the end record. Return: NULL or an error text. */
-static const char *do_record(FILE *file, __u32 sequence, bool *end)
+static const char *read_record(FILE *file, __u32 sequence, bool *end)
 {
 	static __u8 data[VPM_FORMAT_MAX_LENGTH];
 	struct vpm_format_record record;
 	unsigned long long at = offset;
-	const char *wrong;
+	const char *error;
 	__u32 length, crc;
 
-	wrong = read_item(file, &record, sizeof(record));
-	if (wrong)
-		return wrong;
+	error = read_item(file, &record, sizeof(record));
+	if (error)
+		return error;
 	length = le32toh(record.length);
 	if (length > VPM_FORMAT_MAX_LENGTH)
 		return "record is too long";
-	wrong = read_item(file, data, length);
-	if (wrong)
-		return wrong;
+	error = read_item(file, data, length);
+	if (error)
+		return error;
 	crc = crc32c(~0, &record, offsetof(struct vpm_format_record, crc));
 	if (le32toh(record.crc) != (__u32)~crc32c(crc, data, length))
 		return "corrupt record";
@@ -171,66 +171,66 @@ static const char *do_record(FILE *file, __u32 sequence, bool *end)
 	return NULL;
 }
 
-static const char *do_records(FILE *file)
+static const char *read_records(FILE *file)
 {
-	const char *wrong = NULL;
+	const char *error = NULL;
 	__u32 sequence = 0;
 	bool end = false;
 
 	if (json)
 		printf("\"records\": [");
-	while (!wrong && !end)
-		wrong = do_record(file, sequence++, &end);
+	while (!error && !end)
+		error = read_record(file, sequence++, &end);
 	if (json)
 		printf("], ");
-	if (!wrong && getc(file) != EOF)
-		wrong = "data after the end record";
+	if (!error && getc(file) != EOF)
+		error = "data after the end record";
 
-	return wrong;
+	return error;
 }
 
-static const char *do_stream(FILE *file)
+static const char *read_stream(FILE *file)
 {
 	struct vpm_format_header header;
-	const char *wrong;
+	const char *error;
 
-	wrong = read_item(file, &header, sizeof(header));
-	if (!wrong)
-		wrong = check_header(&header);
-	if (wrong)
-		return wrong;
+	error = read_item(file, &header, sizeof(header));
+	if (!error)
+		error = check_header(&header);
+	if (error)
+		return error;
 
 	print_header(&header);
 
-	return do_records(file);
+	return read_records(file);
 }
 
 static int print_stream(const char *name, FILE *file)
 {
-	const char *wrong;
+	const char *error;
 
 	if (json)
 		putchar('{');
-	wrong = do_stream(file);
+	error = read_stream(file);
 	if (ferror(file))
-		wrong = "read error";
-	if (json && wrong)
-		printf("\"bytes\": %llu, \"error\": \"%s\"}\n", offset, wrong);
+		error = "read error";
+	if (json && error)
+		printf("\"bytes\": %llu, \"error\": \"%s\"}\n", offset, error);
 	else if (json)
 		printf("\"bytes\": %llu, \"error\": null}\n", offset);
-	else if (!wrong)
+	else if (!error)
 		printf("%llu bytes, complete\n", offset);
-	if (wrong)
-		fprintf(stderr, "%s: byte %llu: %s\n", name, offset, wrong);
+	if (error)
+		fprintf(stderr, "%s: byte %llu: %s\n", name, offset, error);
 
 	if (fflush(stdout) || ferror(stdout)) {
 		fprintf(stderr, "standard output: %s\n", strerror(errno));
-		return EXIT_TROUBLE;
+		return EXIT_FAILED;
 	}
 	if (ferror(file))
-		return EXIT_TROUBLE;
+		return EXIT_FAILED;
 
-	return wrong ? EXIT_BROKEN : EXIT_WHOLE;
+	return error ? EXIT_INVALID : EXIT_VALID;
 }
 
 static void print_help(FILE *to)
@@ -249,11 +249,11 @@ static void print_help(FILE *to)
 	      to);
 }
 
-static int wrong_call(void)
+static int usage_error(void)
 {
 	print_help(stderr);
 
-	return EXIT_TROUBLE;
+	return EXIT_FAILED;
 }
 
 int main(int argc, char **argv)
@@ -265,17 +265,17 @@ int main(int argc, char **argv)
 	for (arg = 1; arg < argc; arg++) {
 		if (!strcmp(argv[arg], "--help")) {
 			print_help(stdout);
-			return EXIT_WHOLE;
+			return EXIT_VALID;
 		}
 
 		if (!strcmp(argv[arg], "--json"))
 			json = true;
 		else if (!strcmp(argv[arg], "--data"))
-			with_data = true;
+			print_payload = true;
 		else if (!name && (*argv[arg] != '-' || !argv[arg][1]))
 			name = argv[arg];
 		else
-			return wrong_call();
+			return usage_error();
 	}
 
 	if (!name || !strcmp(name, "-"))
@@ -284,7 +284,7 @@ int main(int argc, char **argv)
 		file = fopen(name, "re");
 	if (!file) {
 		fprintf(stderr, "%s: %s\n", name, strerror(errno));
-		return EXIT_TROUBLE;
+		return EXIT_FAILED;
 	}
 	ret = print_stream(name, file);
 	if (file != stdin)
