@@ -128,8 +128,8 @@ static int change_level(struct vpm_mig *mig, enum vpm_level level)
 }
 
 /*
- * Called when the device runs. If the loaded state was lost before that, the source cannot be
- * resumed any more: the vendor must make the guest driver restart.
+ * Called when the device runs, with the loaded state or without it. The source is gone by then. If
+ * the state was lost, the vendor must make the guest driver restart.
  */
 static void clear_loaded(struct vpm_mig *mig)
 {

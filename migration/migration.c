@@ -53,7 +53,7 @@ static struct file *set_state(struct vfio_device *vdev,
 	int ret;
 
 	ret = change_state(vpm, new, &file);
-	/* The guest reset the device meanwhile. One retry is enough: such resets are rare. */
+	/* The guest driver reset the device meanwhile. It does not repeat that: retry once. */
 	if (ret == -EAGAIN)
 		ret = change_state(vpm, new, &file);
 
@@ -215,7 +215,7 @@ static void stop(struct vpm_device *vpm)
 	vpm->core.vdev.migration_flags = 0;
 }
 
-/* Return: The migration with a reference, since a close may race, or NULL. */
+/* Get the migration with a reference, or NULL. The device may be closed at any time. */
 static struct vpm_mig *get_mig(struct vpm_device *vpm)
 {
 	struct vpm_mig *mig;

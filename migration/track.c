@@ -242,7 +242,7 @@ static int start_tracking(struct vpm_device *vpm, struct vpm_dirty_log *log)
 	track->log = log;
 	WRITE_ONCE(track->active, true);
 	ret = call_op(vpm, call_start) ?: track->error;
-	/* Pin once: from then on the container reports pinned pages only, even if none follow. */
+	/* Pin a page, so that the container reports pinned pages only, even if no mark follows. */
 	if (!ret && !log) {
 		mark_pages(vpm, 0, 0);
 		report_marks(vpm);

@@ -136,7 +136,7 @@ static int read_state(struct vpm_v1 *v1, u64 *value)
 	return ret;
 }
 
-/* A read of pending_bytes also tells that the data of the last iteration was read. */
+/* User space reads pending_bytes after it has read the data of the last iteration. */
 static int read_pending(struct vpm_v1 *v1, u64 *value)
 {
 	struct vpm_mig *mig = v1->mig;
