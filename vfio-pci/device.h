@@ -30,17 +30,17 @@ struct vpm_mig;
 struct vpm_track;
 
 /*
- * For work on devices: unbound, as it may take its time, and frozen while the system sleeps,
- * as the devices are.
+ * Workqueue for work on devices. Unbound, because a work item may run for long. Freezable, because
+ * devices are suspended while the system sleeps.
  */
 extern struct workqueue_struct *vpm_wq;
 
 /**
- * struct vpm_region - How one of the device's own regions is mediated
- * @mediated:	Bytes that the vendor serves.
- * @trappable:	Pages that can be trapped, from &vpm_trap.
- * @rom_size:	Size of a ROM that the vendor adds, or 0.
- * @device_reads: The device is read before the vendor is called for a read.
+ * struct vpm_region - Mediation of one of the device's own regions
+ * @mediated:	Byte ranges that the vendor driver serves.
+ * @trappable:	Pages that can be trapped. See &struct vpm_trap.
+ * @rom_size:	Size of the ROM that the vendor driver adds, or 0.
+ * @device_reads: Read the device before the vendor driver is called for a read.
  */
 struct vpm_region {
 	struct vpm_ranges mediated;
@@ -50,19 +50,19 @@ struct vpm_region {
 };
 
 /**
- * struct vpm_decode - Memory decoding for the vendor's own accesses
- * @hardwired:	PCI_COMMAND_MEMORY cannot be set, as of VFs by the standard: their memory is
- *		decoded as the PF's SR-IOV capability says. The bit is left alone.
- * @held:	The vendor has the device quiesced or stopped, or loads its state. Decoding
- *		that was switched on stays on until this ends. Also written without the
- *		lock, by those whom the migration's state_lock has one at a time.
- * @on:		It was switched on for the vendor. User space may have it off.
- * @writers:	Writes of user space to PCI_COMMAND that are under way. What is switched on
- *		meanwhile does not stay on.
- * @unsure:	The device was reset since somebody has looked at its bit. Also written
- *		without the lock.
+ * struct vpm_decode - Memory decoding for the vendor driver's own accesses
+ * @hardwired:	The device does not implement PCI_COMMAND_MEMORY, as the standard requires of VFs.
+ *		The SR-IOV capability of the PF controls memory decoding. Do not write the bit.
+ * @held:	The vendor driver has quiesced or stopped the device, or loads its state. Once
+ *		enabled, memory decoding stays enabled until the hold ends. Also written without
+ *		memory_lock; the migration's state_lock serializes these writers.
+ * @on:		Memory decoding was enabled for the vendor driver. User space may have disabled it.
+ * @writers:	Number of user space writes to PCI_COMMAND in progress. If decoding is enabled
+ *		meanwhile, it is disabled again after the access.
+ * @unsure:	The device was reset since PCI_COMMAND_MEMORY was last checked. Also written without
+ *		memory_lock.
  *
- * vfio_pci_core's memory_lock protects it.
+ * The memory_lock of vfio_pci_core protects this struct.
  */
 struct vpm_decode {
 	bool hardwired;
@@ -73,11 +73,11 @@ struct vpm_decode {
 };
 
 /**
- * struct vpm_vendor - Calls to the vendor, one at a time
- * @lock:	The vendor lock. Held around all calls that come from a trapped page, and around
- *		those of tracking. The order of locks is at &struct vpm_trap.
- * @memory_user: The task that holds @lock, while the vendor that it calls may read the guest's
- *		memory and mark it dirty. Written by that task alone.
+ * struct vpm_vendor - Serialization of calls to the vendor driver
+ * @lock:	The vendor lock. Held around all calls that originate from a trapped page, and
+ *		around those of dirty tracking. &struct vpm_trap documents the lock order.
+ * @memory_user: Task that holds @lock while it calls a vendor driver that may read guest memory and
+ *		mark it dirty. Written by that task only.
  */
 struct vpm_vendor {
 	struct mutex lock;	/* see above */
@@ -85,10 +85,10 @@ struct vpm_vendor {
 };
 
 /**
- * enum vpm_trap_state - How far pages are trapped
- * @VPM_TRAP_OFF:	They are the device's.
- * @VPM_TRAP_SHADOW:	Those who map them get a shadow.
- * @VPM_TRAP_EXACT:	The VMM has said that it does not map them.
+ * enum vpm_trap_state - State of the pages that can be trapped
+ * @VPM_TRAP_OFF: Not trapped. Mappings reach the device.
+ * @VPM_TRAP_SHADOW: Trapped. Mappings reach a shadow page.
+ * @VPM_TRAP_EXACT: Trapped. The VMM has stated that it does not map the pages.
  */
 enum vpm_trap_state {
 	VPM_TRAP_OFF,
@@ -97,13 +97,13 @@ enum vpm_trap_state {
 };
 
 /**
- * enum vpm_trap_holder - Who wants pages to be trapped
- * @VPM_TRAP_VENDOR:	The vendor, by vfio_mediate_trap().
- * @VPM_TRAP_VMM:	The VMM, by the region of trap_region.h.
- * @VPM_TRAP_TRACKER:	Dirty tracking.
+ * enum vpm_trap_holder - Holder of a trap
+ * @VPM_TRAP_VENDOR: The vendor driver, by vfio_mediate_trap().
+ * @VPM_TRAP_VMM: The VMM, by the trap region (trap_region.h).
+ * @VPM_TRAP_TRACKER: Dirty tracking.
  *
- * Pages are trapped while there is a holder. None ends the hold of another. A reset of the
- * function ends those of the vendor and of the VMM.
+ * Pages are trapped while there is a holder. A holder cannot release the hold of another holder. A
+ * function reset releases the holds of the vendor driver and of the VMM.
  */
 enum vpm_trap_holder {
 	VPM_TRAP_VENDOR,
@@ -116,11 +116,11 @@ enum vpm_trap_holder {
 typedef void (*vpm_trap_notifier)(struct vpm_device *vpm);
 
 /**
- * struct vpm_shadow_page - A page that can be trapped, and has a shadow
- * @shadow:	The shadow.
+ * struct vpm_shadow_page - A page that can be trapped and has a shadow
+ * @shadow:	The shadow page.
  * @vpm:	The device.
  * @region:	Index of the BAR.
- * @offset:	Of the page.
+ * @offset:	Offset of the page in the BAR.
  */
 struct vpm_shadow_page {
 	struct vpm_shadow shadow;
@@ -130,13 +130,12 @@ struct vpm_shadow_page {
 };
 
 /**
- * struct vpm_trap_area - Pages with the same registers
+ * struct vpm_trap_area - Consecutive pages with the same register table
  * @region:	Index of the BAR.
- * @offset:	Of the first page.
- * @size:	Bytes.
- * @regs:	What is drained from the shadows of the pages, NULL when they can
- *		have none.
- * @pages:	The shadows, part of &vpm_trap.pages.
+ * @offset:	Offset of the first page.
+ * @size:	Size in bytes.
+ * @regs:	Registers to drain from each shadow page. NULL when the pages cannot have shadows.
+ * @pages:	Shadow pages of the area, inside &vpm_trap.pages. NULL when there are none.
  */
 struct vpm_trap_area {
 	u32 region;
@@ -147,34 +146,35 @@ struct vpm_trap_area {
 };
 
 /**
- * struct vpm_trap - The traps of a device
- * @toggle_lock: Held while the state changes.
- * @fault_lock:	Held for read by page faults, for write while mappings are taken
- *		away and until what they are replaced with is ready.
- * @state:	Written with @toggle_lock, the vendor lock, and @fault_lock for write held; any
- *		of them suffices to read it.
- * @trapped:	Whether accesses through the device file have to look at @state;
- *		those that did not are over after vfio_mediate_synchronize().
- * @gone:	The vendor is, or has not come yet; set under @toggle_lock.
- * @holders:	Bit n: &enum vpm_trap_holder n holds; under @toggle_lock.
- * @notifiers:	Tell the VMM, by its eventfds. Called with @toggle_lock held.
+ * struct vpm_trap - Traps of a device
+ * @toggle_lock: Held while @state changes.
+ * @fault_lock:	Held for read by page faults. Held for write while mappings are removed, until their
+ *		replacement is ready.
+ * @state:	Written with @toggle_lock, the vendor lock, and @fault_lock (write) held. Any one of
+ *		them suffices to read it.
+ * @trapped:	Accesses through the device file must check @state. vfio_mediate_synchronize() waits
+ *		for accesses that have read it as false.
+ * @gone:	The vendor driver is detached or not attached yet. Set under @toggle_lock.
+ * @holders:	Bit n is set while &enum vpm_trap_holder n holds the trap. Protected by
+ *		@toggle_lock.
+ * @notifiers:	Callbacks that notify the VMM by an eventfd. Called with @toggle_lock held.
  * @num_notifiers: Number of @notifiers.
- * @areas:	What can be trapped, in the order in which it is drained.
- * @num_areas:	Number of @areas; 0 while the device is not open.
- * @pages:	The shadows of all @areas.
+ * @areas:	Areas that can be trapped, in the order in which they are drained.
+ * @num_areas:	Number of @areas. 0 while the device is not open.
+ * @pages:	Shadow pages of all @areas.
  * @num_pages:	Number of @pages.
- * @shadowable:	Whether all @areas can be shadowed.
- * @no_p2p:	Mappings of pages in @areas cannot be mapped for DMA.
- * @drain_us:	Interval that the vendor asks for, or 0.
- * @drainer:	Thread that drains, while there are shadows; under @toggle_lock.
- * @paused:	The device is being stopped, or is: @drainer sleeps.
- * @resumed:	Where @drainer sleeps then.
- * @mapper:	Who has mapped a page that can be trapped.
- * @vm_ops:	What vfio_pci_core gave the mappings.
- * @eventfd:	Signalled when the state changes; under @toggle_lock.
+ * @shadowable:	All @areas can have shadows.
+ * @no_p2p:	Mappings with pages of @areas cannot be mapped for DMA.
+ * @drain_us:	Drain interval that the vendor driver requests, in microseconds, or 0.
+ * @drainer:	Drain thread. Runs while @state is VPM_TRAP_SHADOW. Protected by @toggle_lock.
+ * @paused:	The device is stopped or is being stopped. @drainer sleeps.
+ * @resumed:	Wait queue of @drainer while @paused is set.
+ * @mapper:	Process that has mapped a page of @areas.
+ * @vm_ops:	Operations that vfio_pci_core assigned to the mappings.
+ * @eventfd:	Eventfd to signal when @state changes. Protected by @toggle_lock.
  *
- * Order of locks: @toggle_lock, the vendor lock, mmap_lock, @fault_lock, then
- * vfio_pci_core's memory_lock. A task that resets the device holds the last.
+ * Lock order: @toggle_lock, the vendor lock, mmap_lock, @fault_lock, memory_lock of vfio_pci_core.
+ * A task that resets the device holds memory_lock.
  */
 struct vpm_trap {
 	struct mutex toggle_lock;	/* see above */
@@ -202,24 +202,25 @@ struct vpm_trap {
 
 /**
  * struct vpm_reset - Resets of a device
- * @call_lock:	Held while the vendor is told that a reset begins. Inside of
- *		vfio_pci_core's memory_lock. Protects @open as well.
- * @open:	The device is open, so that resets are followed up. Written with
- *		@call_lock and &vpm_device.reset_lock held; either suffices to read it.
- *		All below is under &vpm_device.reset_lock.
+ * @call_lock:	Held while the vendor driver is notified that a reset begins. Nests inside
+ *		memory_lock of vfio_pci_core. Protects @open too.
+ * @open:	The device is open, and resets are followed up. Written with @call_lock and
+ *		&vpm_device.reset_lock held. Either one suffices to read it. &vpm_device.reset_lock
+ *		protects all members below.
  * @by_core:	The PCI core is resetting the function.
- * @lost:	The vendor has said that the state is being lost.
- * @function:	The function was reset since the last follow-up: that ends a trap.
- * @unexpected:	And it was not user space who did.
+ * @lost:	The vendor driver has reported that the device is losing its state.
+ * @function:	The function was reset since the last follow-up. The follow-up releases traps.
+ * @unexpected:	A reset that user space did not request has not been reported to the vendor driver
+ *		yet.
  * @generation:	Number of resets.
- * @pending:	A reset is under way, or has not been followed up. Until it has been,
- *		shadows hold what was written to the device as it was: nothing of that
- *		is written to it. Also read without a lock.
- * @work:	Follows up.
- * @server:	A task that holds the device's lock resets the device on demand.
- * @wanted:	It is asked to.
- * @result:	What came of that.
- * @wait:	Woken when one of the last three or @open has changed.
+ * @pending:	A reset is in progress or has not been followed up. Shadow pages still hold writes
+ *		to the device as it was before the reset. These writes are not forwarded to the
+ *		device. Also read without a lock.
+ * @work:	Work item that does the follow-up.
+ * @server:	A task that holds the device lock serves reset requests.
+ * @wanted:	A reset is requested from that task.
+ * @result:	Result of the requested reset.
+ * @wait:	Woken when @server, @wanted, @result or @open changes.
  */
 struct vpm_reset {
 	struct mutex call_lock;		/* see above */
@@ -239,32 +240,30 @@ struct vpm_reset {
 
 /**
  * struct vpm_device - A device bound to vfio-pci-mediate
- * @core:	What vfio_pci_core knows of it.
- * @parts:	The parts of the driver, see &struct vpm_part.
+ * @core:	State of vfio_pci_core.
+ * @parts:	Table of the parts of the driver. See &struct vpm_part.
  * @num_parts:	Number of @parts.
- * @removing:	The device is being removed: the device lock is held until nobody has the
- *		device open.
- * @load:	Request for the module that mediates the device. From probe to remove.
- * @session:	The vendor's session; NULL when nobody mediates the device. From open to close,
- *		as all that follows where nothing else is said.
- * @mediated:	Bit n: the vendor serves a part of region n, or can trap it. The one test
- *		that an access to any other region pays.
- * @decode:	Memory decoding for the vendor's own accesses.
- * @region:	The device's own regions.
- * @first_extra: Index of the first region that the vendor added.
- * @num_extra:	Number of regions that the vendor added.
- * @irqs:	Interrupts beyond those of PCI.
+ * @removing:	The device is being removed. The device lock is held until the device is closed.
+ * @load:	Request for the module that mediates the device. Valid from probe to remove.
+ * @session:	Session of the vendor driver, or NULL when the device is not mediated. Valid from
+ *		open to close, as are all members below unless stated otherwise.
+ * @mediated:	Bit n is set when the vendor driver serves or can trap a part of region n. Accesses
+ *		to other regions check nothing else.
+ * @decode:	Memory decoding for the vendor driver's own accesses.
+ * @region:	Mediation of the device's own regions.
+ * @first_extra: Index of the first region that the vendor driver added.
+ * @num_extra:	Number of regions that the vendor driver added.
+ * @irqs:	Interrupts in addition to those of PCI.
  * @num_irqs:	Number of @irqs.
- * @irq_lock:	Protects the vectors of @irqs. Innermost; taken in hard interrupts.
- * @vendor:	Calls to the vendor that come from trapped pages, and from tracking. From probe
- *		to remove.
- * @trap:	The traps. From probe to remove.
- * @reset_lock:	Protects @reset, and @mig against tasks that do not have the device open:
- *		resets and detaches. Innermost, but for the lock of the work queue. Taken in
- *		process context.
- * @reset:	Resets that have not been followed up. From probe to remove.
- * @track:	Dirty tracking; belongs to migration. From probe to remove.
- * @mig:	Migration; NULL when the device cannot be migrated. Belongs to migration.
+ * @irq_lock:	Protects the vectors of @irqs. Innermost lock. Taken in hard interrupt context.
+ * @vendor:	Serialization of calls to the vendor driver. Valid from probe to remove.
+ * @trap:	Traps. Valid from probe to remove.
+ * @reset_lock:	Protects @reset. Also protects @mig against resets and detaches, which run in tasks
+ *		that do not have the device open. Innermost lock except for the lock of the
+ *		workqueue. Taken in process context.
+ * @reset:	Resets that have not been followed up. Valid from probe to remove.
+ * @track:	Dirty tracking, owned by migration. Valid from probe to remove.
+ * @mig:	Migration state, owned by migration. NULL when the device cannot be migrated.
  */
 struct vpm_device {
 	struct vfio_pci_core_device core;
@@ -289,7 +288,7 @@ struct vpm_device {
 	struct vpm_mig *mig;
 };
 
-/* The part that has @vpm_wq */
+/* Allocates vpm_wq. */
 extern const struct vpm_part vpm_device_part;
 
 static inline struct vpm_device *to_vpm(struct vfio_device *vdev)
@@ -305,11 +304,11 @@ static inline struct vpm_device *pci_to_vpm(struct pci_dev *pdev)
 }
 
 /**
- * vpm_is_mediated() - Does the vendor serve or trap a part of a region?
- * @vpm: The device, open.
- * @index: Any index that user space may pass.
+ * vpm_is_mediated() - Check whether the vendor driver serves or traps a part of a region
+ * @vpm:	The device, open.
+ * @index:	Region index from user space. Any value is valid.
  *
- * Return: Whether it does.
+ * Return: True if it does.
  */
 static inline bool vpm_is_mediated(struct vpm_device *vpm, u64 index)
 {
@@ -317,10 +316,10 @@ static inline bool vpm_is_mediated(struct vpm_device *vpm, u64 index)
 }
 
 /**
- * vpm_mediates_bars() - Does the vendor serve or trap anything but config space?
- * @vpm: The device, open.
+ * vpm_mediates_bars() - Check whether a region other than config space is mediated
+ * @vpm:	The device, open.
  *
- * Return: Whether it does.
+ * Return: True if the vendor driver serves or traps a part of such a region.
  */
 static inline bool vpm_mediates_bars(const struct vpm_device *vpm)
 {
@@ -332,7 +331,7 @@ static inline bool vpm_mediates_bars(const struct vpm_device *vpm)
  * @vpm:	The device.
  * @index:	Index of the region.
  *
- * Return: Bytes, 0 where there is none.
+ * Return: Size in bytes, or 0 when the region does not exist.
  */
 static inline u64 vpm_region_size(struct vpm_device *vpm, u32 index)
 {
@@ -350,11 +349,11 @@ static inline u64 vpm_region_size(struct vpm_device *vpm, u32 index)
 }
 
 /**
- * vpm_extra_region() - Find a region that the vendor added
- * @vpm: The device, open.
- * @index: Index by which user space knows the region.
+ * vpm_extra_region() - Find a region that the vendor driver added
+ * @vpm:	The device, open.
+ * @index:	Region index of user space.
  *
- * Return: The region, or NULL when the vendor did not add it.
+ * Return: The region, or NULL when the vendor driver did not add it.
  */
 static inline struct vfio_pci_region *
 vpm_extra_region(struct vpm_device *vpm, u64 index)
@@ -370,12 +369,12 @@ vpm_extra_region(struct vpm_device *vpm, u64 index)
 }
 
 /**
- * vpm_vendor_index() - Index by which a vendor knows a region
- * @vpm: The device, open.
- * @index: Index by which user space knows the region.
+ * vpm_vendor_index() - Translate a region index for the vendor driver
+ * @vpm:	The device, open.
+ * @index:	Region index of user space.
  *
- * Return: The same for the device's own regions; those that the vendor added are counted from
- * VFIO_PCI_NUM_REGIONS on.
+ * Return: The same index for the device's own regions. Regions that the vendor driver added are
+ * numbered from VFIO_PCI_NUM_REGIONS.
  */
 static inline u32 vpm_vendor_index(struct vpm_device *vpm, u32 index)
 {

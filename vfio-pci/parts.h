@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * The parts of a device: one row each in the table in main.c.
- */
+/* Interface of the parts of the driver. main.c holds the table of parts. */
 
 #ifndef VFIO_PCI_MEDIATE_PARTS_H
 #define VFIO_PCI_MEDIATE_PARTS_H
@@ -13,10 +11,10 @@ struct vfio_pci_mediate_ops;
 struct vpm_device;
 
 /**
- * enum vpm_reset_event - What has happened to a device's state
- * @VPM_FUNCTION_RESET:	The function was reset, or woke up as after a reset.
- * @VPM_STATE_LOSS_BEGUN: The vendor says that the device is losing its state.
- * @VPM_STATE_LOST:	The vendor says that the device has lost its state.
+ * enum vpm_reset_event - Event that affects the state of a device
+ * @VPM_FUNCTION_RESET: The function was reset, or lost its state in a low-power state.
+ * @VPM_STATE_LOSS_BEGUN: The vendor driver reports that the device is losing its state.
+ * @VPM_STATE_LOST: The vendor driver reports that the device has lost its state.
  */
 enum vpm_reset_event {
 	VPM_FUNCTION_RESET,
@@ -25,41 +23,43 @@ enum vpm_reset_event {
 };
 
 /**
- * struct vpm_part - A part of a device
- * @load:	Prepare for all devices. Called when the module is loaded. Returns 0 or a
- *		negative errno.
+ * struct vpm_part - Callbacks of one part of the driver
+ * @load:	Allocate resources shared by all devices. Called when the module is loaded. Returns
+ *		0 or a negative errno.
  * @unload:	Undo @load.
- * @init:	Prepare a device. Called once, before vfio knows the device. Returns 0 or a
- *		negative errno. After an error @release is called all the same.
- * @release:	Free what @init allocated. Called once, when nothing uses the device any more.
- * @registered:	The device is registered with vfio.
- * @remove:	The device cannot be opened any more. Stop all work on it.
- * @setup:	Check and copy what the vendor declares. Called while the device is opened,
- *		inside vfio_mediate_enter(). Returns 0, -EINVAL for an invalid declaration,
- *		or another negative errno. @stop and @teardown follow in any case.
- * @start:	All parts are set up. Called inside vfio_mediate_enter(), so that @detach
- *		comes later.
- * @stop:	The device is being closed, or could not be opened. Do not call the vendor
- *		any more.
- * @teardown:	Undo @setup. Called after @stop; the vendor is gone, and nobody has the device
- *		mapped.
- * @detach:	The vendor has gone; the device is still open.
- * @reset_note:	Note an event. Called at once by the task that resets the device, with
- *		&vpm_device.reset_lock held: must not sleep.
- * @reset_resume: Have the device run again. Called before @reset_done, and also while the next
- *		reset is under way.
- * @reset_done:	Start anew after resets. @function: the function was reset. No reset is
- *		under way; another one may begin. What was written to shadow pages must not
- *		reach the device: vpm_reset_pending() is true until all parts are done.
- * @is_failed:	Whether the device is not in the state that its user expects.
+ * @init:	Initialize the state of a device. Called once, before the device is registered with
+ *		vfio. Returns 0 or a negative errno. @release is called after an error too.
+ * @release:	Free the resources of @init. Called once, when the last reference to the device is
+ *		gone.
+ * @registered:	Called after the device is registered with vfio.
+ * @remove:	Stop all work on the device. Called when the device can no longer be opened.
+ * @setup:	Check and copy the declaration of the vendor driver. Called on open, inside
+ *		vfio_mediate_enter(). Returns 0, -EINVAL for an invalid declaration, or another
+ *		negative errno. @stop and @teardown follow in any case.
+ * @start:	Called when all parts are set up, inside vfio_mediate_enter(). @detach is therefore
+ *		called later.
+ * @stop:	Stop calling the vendor driver. Called on close, or when open fails.
+ * @teardown:	Undo @setup. Called after @stop. The session is closed, and no mapping of the
+ *		device exists.
+ * @detach:	Called when the vendor driver is detached while the device is open.
+ * @reset_note:	Record an event. Called at once by the task that resets the device or reports the
+ *		event, with &vpm_device.reset_lock held. Must not sleep.
+ * @reset_resume: Make the device run again. Called before @reset_done. Also called while the next
+ *		reset is in progress.
+ * @reset_done:	Restart after resets. @function is true when the function was reset. No reset is in
+ *		progress on entry, but another one may begin. Do not forward writes to shadow pages
+ *		to the device. vpm_reset_pending() returns true until all parts are done.
+ * @is_failed:	Return true when the device is not in the state that user space expects.
  *
- * All but @load and @unload are called with a device, in process context, without any of the
- * driver's locks held where nothing else is said. Each may be NULL. All are called in the order
- * of the table, but for @unload, @release, @remove, @stop, @teardown and @reset_resume, which
- * are called in the reverse order.
+ * Each callback may be NULL. All callbacks except @load and @unload take a device.
  *
- * A part calls only those below it. What is above is reached by the table, or by a callback that
- * the upper part hands in.
+ * @unload, @release, @remove, @stop, @teardown and @reset_resume are called in reverse order of the
+ * table. All others are called in the order of the table.
+ *
+ * A part calls only parts below it in the table. It reaches the parts above by the table, or by a
+ * callback that the upper part registers.
+ *
+ * Context: Process context. No lock of the driver is held, except where stated otherwise.
  */
 struct vpm_part {
 	int (*load)(void);

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Trapping pages of BARs while the guest runs.
- */
+/* Traps of BAR pages while the guest runs. */
 
 #ifndef VFIO_PCI_MEDIATE_TRAP_H
 #define VFIO_PCI_MEDIATE_TRAP_H
@@ -16,156 +14,185 @@ struct vpm_part;
 extern const struct vpm_part vpm_trap_part;
 
 /**
- * vpm_trap_add_notifier() - Be called when the VMM has to know of a change of traps
+ * vpm_trap_add_notifier() - Register a callback that notifies the VMM of trap changes
  * @vpm:	The device, being opened.
- * @notify:	Called with toggle_lock held when pages are trapped, when they no longer are, and
- *		when a reset has ended the hold of the VMM.
+ * @notify:	Called when pages become trapped, when they are no longer trapped, and when a reset
+ *		releases the hold of the VMM. Called with toggle_lock held.
  */
 void vpm_trap_add_notifier(struct vpm_device *vpm, vpm_trap_notifier notify);
 
 /**
- * vpm_trap_stop() - Do not call the vendor any more
+ * vpm_trap_stop() - Stop calling the vendor driver
  * @vpm:	The device.
- * @detached:	The vendor is gone, and the device still open: shadows read as all ones.
+ * @detached:	The vendor driver is detached while the device is open. Fill the shadow pages with
+ *		ones.
+ *
+ * Context: Process context, may sleep. Takes toggle_lock, and the vendor lock if @detached.
  */
 void vpm_trap_stop(struct vpm_device *vpm, bool detached);
 
 /**
- * vpm_trap_host() - The trap op of struct vfio_mediate_host_ops
+ * vpm_trap_host() - &vfio_mediate_host_ops.trap
  * @data:	The &struct vpm_device.
- * @on:		Trap or do not.
+ * @on:		Hold or release the trap.
  *
+ * Context: Process context, may sleep. Takes toggle_lock.
  * Return: See vfio_mediate_trap().
  */
 int vpm_trap_host(void *data, bool on);
 
 /**
- * vpm_trap_hold_locked() - As vpm_trap_hold() or vpm_trap_release()
- * @vpm:	The device; toggle_lock held.
- * @holder:	Who.
- * @hold:	Which of the two.
+ * vpm_trap_hold_locked() - Hold or release a trap
+ * @vpm:	The device.
+ * @holder:	The holder.
+ * @hold:	True to hold, false to release.
  *
+ * Context: Process context, may sleep. The caller holds toggle_lock.
  * Return: See vfio_mediate_trap().
  */
 int vpm_trap_hold_locked(struct vpm_device *vpm, enum vpm_trap_holder holder, bool hold);
 
 /**
- * vpm_trap_hold_exact() - The VMM traps pages that it has not mapped
- * @vpm:	The device; toggle_lock held.
+ * vpm_trap_hold_exact() - Hold a trap for a VMM that has not mapped the pages
+ * @vpm:	The device.
  *
- * Return: 0, -ENODEV, or -EOPNOTSUPP.
+ * Context: Process context, may sleep. The caller holds toggle_lock.
+ * Return:
+ * * %0: The pages are trapped without shadows.
+ * * %-ENODEV: The vendor driver is detached.
+ * * %-EOPNOTSUPP: The device has no page that can be trapped.
  */
 int vpm_trap_hold_exact(struct vpm_device *vpm);
 
 /**
- * vpm_trap_ack() - The VMM has acted on the state as it is
- * @vpm:	The device; toggle_lock held.
+ * vpm_trap_ack() - Acknowledge the trap state for the VMM
+ * @vpm:	The device.
  *
- * Return: 0 or -ENODEV.
+ * While pages are trapped, their shadows are no longer used: the VMM has unmapped the pages.
+ *
+ * Context: Process context, may sleep. The caller holds toggle_lock.
+ * Return:
+ * * %0: Done, or pages are not trapped.
+ * * %-ENODEV: The vendor driver is detached.
  */
 int vpm_trap_ack(struct vpm_device *vpm);
 
 /**
  * vpm_trap_rw() - Access a trapped page through the device file
  * @vpm:	The device.
- * @access:	An access inside a page that can be trapped.
+ * @access:	Access inside a page that can be trapped.
  *
- * Return: 0 or the vendor's errno; VPM_RETRY when the page is not trapped.
+ * Context: Process context, may sleep. Takes the vendor lock.
+ * Return:
+ * * %0: The access is done.
+ * * %VPM_RETRY: The page is not trapped.
+ * * Negative errno: Error of vpm_vendor_rw().
  */
 int vpm_trap_rw(struct vpm_device *vpm, struct vfio_mediate_access *access);
 
 /**
- * vpm_trap_drain() - Bring to the vendor what has been written to shadows
- * @vpm:	The device; vendor lock held.
+ * vpm_trap_drain() - Forward writes to shadow pages to the vendor driver
+ * @vpm:	The device.
  *
- * The drainer does so every so often, unless it is paused. To be called by a task that holds the
- * vendor lock for longer.
+ * The drain thread does this periodically, unless it is paused. A task that holds the vendor lock
+ * for long must call this function.
+ *
+ * Context: Process context, may sleep. The caller holds the vendor lock.
  */
 void vpm_trap_drain(struct vpm_device *vpm);
 
 /**
- * vpm_trap_flush() - Bring to the vendor what was written to shadows before
- * @vpm:	The device, open; no lock held.
+ * vpm_trap_flush() - Forward all earlier writes to shadow pages to the vendor driver
+ * @vpm:	The device, open.
  *
- * Controls of queues that are not enabled included.
+ * This includes control registers of queues that are not enabled.
+ *
+ * Context: Process context, may sleep. No lock held. Takes the vendor lock.
  */
 void vpm_trap_flush(struct vpm_device *vpm);
 
 /**
- * vpm_trap_pause() - Suspend or resume the drainer
+ * vpm_trap_pause() - Pause or resume the drain thread
  * @vpm:	The device.
- * @paused:	Whether the device is being stopped, so that doorbells have no effect. What is
- *		written to shadows then waits for vpm_trap_flush(), for an access through the
- *		device file, or for the end of the pause. One more drain may come.
+ * @paused:	The device is being stopped, so doorbells have no effect.
+ *
+ * While paused, writes to shadow pages wait for vpm_trap_flush(), for an access through the device
+ * file, or for the end of the pause. One more drain may run after this function returns.
  */
 void vpm_trap_pause(struct vpm_device *vpm, bool paused);
 
 /**
  * vpm_trap_hold() - Trap pages until vpm_trap_release()
- * @vpm:	The device, open; no lock held that the vendor's callbacks take.
- * @holder:	Who.
+ * @vpm:	The device, open.
+ * @holder:	The holder.
  *
- * Nothing happens when there is nothing to be trapped.
+ * Succeeds without effect when no page can be trapped.
  *
- * Return: 0 or a negative errno, see vfio_mediate_trap().
+ * Context: Process context, may sleep. Takes toggle_lock. The caller holds no lock that a callback
+ * of the vendor driver takes.
+ * Return: 0 or a negative errno. See vfio_mediate_trap().
  */
 int vpm_trap_hold(struct vpm_device *vpm, enum vpm_trap_holder holder);
 
 /**
  * vpm_trap_release() - Undo vpm_trap_hold()
  * @vpm:	The device.
- * @holder:	Who. Pages stay trapped while there is another holder.
+ * @holder:	The holder. Pages stay trapped while there is another holder.
+ *
+ * Context: As for vpm_trap_hold().
  */
 void vpm_trap_release(struct vpm_device *vpm, enum vpm_trap_holder holder);
 
 /**
- * vpm_trap_overlaps() - Are some bytes in pages that can be trapped?
- * @area:	The pages.
+ * vpm_trap_overlaps() - Check whether a byte range overlaps an area
+ * @area:	The area.
  * @region:	Index of a region.
- * @offset:	The first byte.
- * @size:	Bytes, not 0.
+ * @offset:	Offset of the first byte.
+ * @size:	Size in bytes, not 0.
  *
- * Return: Whether one is.
+ * Return: True if it does.
  */
 bool vpm_trap_overlaps(const struct vpm_trap_area *area, u64 region, u64 offset, u64 size);
 
 /**
- * vpm_trap_find_area() - Find pages that can be trapped
+ * vpm_trap_find_area() - Find an area that overlaps a byte range
  * @vpm:	The device.
  * @region:	Index of a region.
- * @offset:	The first byte.
- * @size:	Bytes, not 0.
+ * @offset:	Offset of the first byte.
+ * @size:	Size in bytes, not 0.
  *
- * Return: An area that has one of the bytes, or NULL.
+ * Return: The first such area, or NULL.
  */
 struct vpm_trap_area *vpm_trap_find_area(struct vpm_device *vpm, u64 region, u64 offset,
 					 u64 size);
 
 /**
- * vpm_trap_find_page() - Find a page's shadow
- * @area:	The page's area.
- * @offset:	Of a byte of the page.
+ * vpm_trap_find_page() - Find the shadow of a page
+ * @area:	The area of the page.
+ * @offset:	Offset of a byte of the page.
  *
- * Return: The page, or NULL when it can have no shadow.
+ * Return: The shadow page, or NULL when the page cannot have a shadow.
  */
 struct vpm_shadow_page *vpm_trap_find_page(struct vpm_trap_area *area, u64 offset);
 
 /**
- * vpm_trap_can_shadow() - Can a page have a shadow?
+ * vpm_trap_can_shadow() - Check whether a page can have a shadow
  * @vpm:	The device.
- * @region:	BAR.
- * @offset:	Of a page that can be trapped.
+ * @region:	Index of the BAR.
+ * @offset:	Offset of a page that can be trapped.
  *
- * Return: Whether it can.
+ * Return: True if it can.
  */
 bool vpm_trap_can_shadow(struct vpm_device *vpm, u32 region, u64 offset);
 
 /**
  * vpm_trap_reset_done() - &vpm_part.reset_done
  * @vpm:	The device.
- * @function:	The function was reset, which ends the holds of the vendor and of the VMM.
+ * @function:	The function was reset. Release the holds of the vendor driver and of the VMM.
  *
- * What the guest has written to a shadow, and what it writes meanwhile, is dropped.
+ * Drops earlier and concurrent writes of the guest to shadow pages.
+ *
+ * Context: Process context, may sleep. Takes toggle_lock and the vendor lock.
  */
 void vpm_trap_reset_done(struct vpm_device *vpm, bool function);
 

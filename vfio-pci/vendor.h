@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Calls to the vendor that mediates a device.
- */
+/* Calls to the vendor driver that mediates a device. */
 
 #ifndef VFIO_PCI_MEDIATE_VENDOR_H
 #define VFIO_PCI_MEDIATE_VENDOR_H
@@ -19,14 +17,14 @@ struct vm_area_struct;
 extern const struct vpm_part vpm_vendor_part;
 
 /**
- * struct vpm_call - A call to the vendor
+ * struct vpm_call - A call to the vendor driver
  * @session:	The session.
- * @ops:	The vendor's ops, NULL when the vendor is gone.
- * @dev:	What the ops are called with.
- * @cookie:	For vfio_mediate_exit().
+ * @ops:	Ops of the vendor driver, or NULL when it is detached.
+ * @dev:	First argument of the ops.
+ * @cookie:	Argument of vfio_mediate_exit().
  *
- * CLASS(vpm_call, call)(session) begins one, which ends with the scope. This is the only way to
- * the vendor's ops. vfio_mediate_enter() says what holds in between.
+ * CLASS(vpm_call, call)(session) begins a call, which ends with the scope. All calls to the ops of
+ * the vendor driver are made this way. vfio_mediate_enter() documents the rules in between.
  */
 struct vpm_call {
 	struct vfio_mediate_session *session;
@@ -40,7 +38,7 @@ static __always_inline struct vpm_call vpm_call_begin(struct vfio_mediate_sessio
 	struct vpm_call call = { .session = session };
 
 	call.ops = vfio_mediate_enter(session, &call.dev, &call.cookie);
-	/* sparse does not see the end of a scope: for it, nothing is held. */
+	/* sparse does not track the end of a scope. Hide the lock from it. */
 	__release(&session->calls);
 
 	return call;
@@ -56,9 +54,13 @@ DEFINE_CLASS(vpm_call, struct vpm_call, vpm_call_end(&_T),
 	     vpm_call_begin(session), struct vfio_mediate_session *session)
 
 /**
- * vpm_vendor_memory_begin() - The vendor is about to be called, and may read memory
- * @vendor:	The device's, with its lock held. No lock is held that a page fault takes: the
- *		memory may have to be faulted in.
+ * vpm_vendor_memory_begin() - Permit the vendor driver to access guest memory
+ * @vendor:	Vendor state of the device.
+ *
+ * Called before a call to the vendor driver that may read guest memory or mark it dirty.
+ *
+ * Context: Process context. The caller holds the vendor lock, and no lock that a page fault takes,
+ * because guest memory may have to be faulted in.
  */
 static inline void vpm_vendor_memory_begin(struct vpm_vendor *vendor)
 {
@@ -68,7 +70,7 @@ static inline void vpm_vendor_memory_begin(struct vpm_vendor *vendor)
 
 /**
  * vpm_vendor_memory_end() - Undo vpm_vendor_memory_begin()
- * @vendor:	The device's.
+ * @vendor:	Vendor state of the device.
  */
 static inline void vpm_vendor_memory_end(struct vpm_vendor *vendor)
 {
@@ -76,22 +78,24 @@ static inline void vpm_vendor_memory_end(struct vpm_vendor *vendor)
 }
 
 /**
- * vpm_vendor_may_use_memory() - May the vendor, which is called by this task, read memory?
- * @vendor:	The device's.
+ * vpm_vendor_may_use_memory() - Check whether the vendor driver may access guest memory
+ * @vendor:	Vendor state of the device.
  *
- * Return: Whether it may: this task holds the vendor lock then.
+ * Called when the current task runs a callback of the vendor driver.
+ *
+ * Return: True if it may. The current task then holds the vendor lock.
  */
 static inline bool vpm_vendor_may_use_memory(const struct vpm_vendor *vendor)
 {
 	return READ_ONCE(vendor->memory_user) == current;
 }
 
-/* Results of an access that are no errors */
-#define VPM_RETRY		1	/* not served like this at the moment */
-#define VPM_PASS_THROUGH	2	/* to be done with user space's memory */
+/* Results of an access other than 0 and a negative errno */
+#define VPM_RETRY		1	/* trap state changed, try again */
+#define VPM_PASS_THROUGH	2	/* access the device with the user buffer */
 
 /**
- * vpm_vendor_default_rw() - The rw op of struct vfio_mediate_host_ops
+ * vpm_vendor_default_rw() - &vfio_mediate_host_ops.rw
  * @data:	The &struct vpm_device.
  * @access:	The access.
  *
@@ -100,60 +104,72 @@ static inline bool vpm_vendor_may_use_memory(const struct vpm_vendor *vendor)
 int vpm_vendor_default_rw(void *data, struct vfio_mediate_access *access);
 
 /**
- * vpm_vendor_rw() - Have the vendor serve an access
+ * vpm_vendor_rw() - Let the vendor driver serve an access
  * @vpm:	The device.
  * @access:	The access.
  *
- * Context: Process context, sleeps.
- * Return: 0 or a negative errno. -ENODEV for a write when the vendor is gone; a read of the
- * device's own regions is then all ones. VPM_PASS_THROUGH for an access to config space or
- * ROM that the vendor passes through.
+ * When the vendor driver is detached, a read of one of the device's own regions returns all ones.
+ *
+ * Context: Process context, may sleep.
+ * Return:
+ * * %0: The access is done.
+ * * %VPM_PASS_THROUGH: The vendor driver passes through an access to config space or ROM.
+ * * %-ENODEV: The vendor driver is detached, for a write or for a region that it added.
+ * * Other negative errno: Error of the vendor driver or of the pass-through access.
  */
 int vpm_vendor_rw(struct vpm_device *vpm, struct vfio_mediate_access *access);
 
 /**
- * vpm_vendor_mmap() - Ask the vendor for a mapping of a region that it added
+ * vpm_vendor_mmap() - Map a region that the vendor driver added
  * @vpm:	The device.
- * @index:	Index by which the vendor knows the region.
- * @offset:	Of the mapping.
+ * @index:	Region index of the vendor driver.
+ * @offset:	Offset of the mapping in the region.
  * @vma:	The mapping.
  *
- * Return: 0 or a negative errno; -ENODEV when the vendor is gone.
+ * Return:
+ * * %0: Mapped.
+ * * %-ENODEV: The vendor driver is detached.
+ * * %-EINVAL: The vendor driver provides no memory.
+ * * Other negative errno: Error of the vendor driver or of the mapping.
  */
 int vpm_vendor_mmap(struct vpm_device *vpm, u32 index, u64 offset,
 		    struct vm_area_struct *vma);
 
 /**
- * vpm_vendor_allows_mmap() - Ask the vendor whether a part of a BAR may be mapped
+ * vpm_vendor_allows_mmap() - Check whether a part of a BAR may be mapped
  * @vpm:	The device.
- * @index:	The BAR.
- * @offset:	The first byte.
- * @size:	Bytes.
+ * @index:	Index of the BAR.
+ * @offset:	Offset of the first byte.
+ * @size:	Size in bytes.
  *
- * Without an opinion of the vendor's, what it does not mediate may be mapped.
+ * Without an mmap callback of the vendor driver, ranges that are not mediated may be mapped.
  *
- * Return: 0 or a negative errno; -ENODEV when the vendor is gone, -EINVAL when it says no.
+ * Return:
+ * * %0: The part may be mapped.
+ * * %-ENODEV: The vendor driver is detached.
+ * * %-EINVAL: The part must not be mapped.
+ * * Other negative errno: Error of the vendor driver.
  */
 int vpm_vendor_allows_mmap(struct vpm_device *vpm, u32 index, u64 offset, u64 size);
 
 /**
- * vpm_vendor_reset_prepare() - Tell the vendor that the function is about to be reset
+ * vpm_vendor_reset_prepare() - Notify the vendor driver that the function is about to be reset
  * @vpm:	The device, open.
  */
 void vpm_vendor_reset_prepare(struct vpm_device *vpm);
 
 /**
- * vpm_vendor_reset_done() - Tell the vendor that all resets have been followed up
+ * vpm_vendor_reset_done() - Notify the vendor driver that all resets are followed up
  * @vpm:	The device, open.
- * @unexpected:	User space did not ask for the reset.
+ * @unexpected:	User space did not request the reset.
  */
 void vpm_vendor_reset_done(struct vpm_device *vpm, bool unexpected);
 
 /**
- * vpm_vendor_trap_changed() - Tell the vendor that pages are trapped, or no longer are
+ * vpm_vendor_trap_changed() - Notify the vendor driver that the trap state changed
  * @vpm:	The device, open.
- * @on:		They are.
- * @released:	A reset has ended the vendor's own hold.
+ * @on:		Pages are trapped.
+ * @released:	A reset released the hold of the vendor driver.
  */
 void vpm_vendor_trap_changed(struct vpm_device *vpm, bool on, bool released);
 
