@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * What all parts of the driver share.
- */
+/* Resources that all parts of the driver share. */
 
 #include <linux/workqueue.h>
 

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vfio-pci-mediate: a vfio bus driver for PCI devices on vfio_pci_core.
+ * vfio-pci-mediate: a vfio bus driver for PCI devices, based on vfio_pci_core.
  *
- * Without a vendor that mediates a device it behaves as in-tree vfio-pci does,
- * call for call, with one exception: the extra regions of Intel's integrated
- * graphics are built into vfio-pci itself and cannot be offered from here.
+ * A device that no vendor driver mediates behaves as with in-tree vfio-pci, call for call. The only
+ * exception is the extra regions of Intel integrated graphics: they are built into vfio-pci
+ * itself.
  *
- * No modalias is exported on purpose. The driver suits every device, as
- * in-tree vfio-pci does, and tools that pick a driver by alias (libvirt) must
- * not drift from one to the other: the administrator chooses, by
- * driver_override or the ids parameter.
+ * The driver exports no modalias on purpose. It matches every device, as in-tree vfio-pci does.
+ * Tools that pick a driver by alias, such as libvirt, must not switch between the two. The
+ * administrator chooses, by driver_override or by the ids parameter.
  *
- * This file puts the parts together. It is the only one of vfio-pci/ that knows of migration/.
+ * This file holds the table of parts. No other file of vfio-pci/ uses migration/.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -34,10 +33,10 @@
 #include "vendor.h"
 #include "vfio_ops.h"
 
-/* As vfio's, between two requests to release a device */
+/* Interval between two requests to release the device, as in vfio */
 #define REQUEST_INTERVAL	(10 * HZ)
 
-/* From the lowest to the uppermost, see struct vpm_part. */
+/* From the lowest part to the uppermost. See struct vpm_part. */
 static const struct vpm_part * const vpm_parts[] = {
 	&vpm_device_part,
 	&vpm_vendor_part,
@@ -205,8 +204,8 @@ static void vpm_release_device(struct vfio_device *vdev)
 }
 
 /*
- * The vendor has gone: ask user space to let go of the device. Not the first
- * request as vfio counts them, because that one reports a missing eventfd.
+ * The vendor driver is detached: request user space to release the device. Do not pass 0 as the
+ * count, because vfio_pci_core then logs a missing eventfd.
  */
 static void vpm_detached(void *data)
 {
@@ -226,13 +225,13 @@ static const struct vfio_mediate_host_ops vpm_host_ops = {
 	.state_lost	= vpm_reset_state_lost,
 };
 
-/* Take over what the vendor has declared. */
+/* Set up all parts from the declaration of the vendor driver. */
 static int vpm_mediate(struct vpm_device *vpm)
 {
 	CLASS(vpm_call, call)(vpm->session);
 	int ret;
 
-	/* The vendor may have gone since it claimed the device. */
+	/* The vendor driver may have been detached since vfio_mediate_open(). */
 	if (!call.ops)
 		return -EAGAIN;
 
@@ -340,7 +339,7 @@ static int vpm_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 	return vpm_regions_mmap(vpm, vma);
 }
 
-/* VFIO_DEVICE_GET_INFO, with the interrupts that were added */
+/* VFIO_DEVICE_GET_INFO. Count the additional interrupts. */
 static long vpm_get_info(struct vpm_device *vpm,
 			 struct vfio_device_info __user *arg)
 {
@@ -355,8 +354,8 @@ static long vpm_get_info(struct vpm_device *vpm,
 }
 
 /*
- * Comes from the task that removes the device, which waits for user space to close it.
- * Until then it resets the device when user space asks for that.
+ * Called by the task that removes the device, while it waits for user space to close the device.
+ * Meanwhile, this task resets the device when user space requests a reset.
  */
 static void vpm_request(struct vfio_device *vdev, unsigned int count)
 {
@@ -365,7 +364,7 @@ static void vpm_request(struct vfio_device *vdev, unsigned int count)
 	while (vpm_reset_serve(to_vpm(vdev), REQUEST_INTERVAL));
 }
 
-/* Return: -ENOTTY for what vfio_pci_core does. */
+/* Return: -ENOTTY to pass the ioctl to vfio_pci_core. */
 static long ioctl_own(struct vpm_device *vpm, unsigned int cmd, unsigned long arg)
 {
 	void __user *uarg = (void __user *)arg;
@@ -382,7 +381,7 @@ static long ioctl_own(struct vpm_device *vpm, unsigned int cmd, unsigned long ar
 	case VFIO_DEVICE_SET_IRQS:
 		return vpm->num_irqs ? vpm_irqs_set(vpm, uarg) : -ENOTTY;
 	case VFIO_DEVICE_IOEVENTFD:
-		/* It would write to registers past the vendor. */
+		/* An ioeventfd would bypass the vendor driver. */
 		return vpm_mediates_bars(vpm) ? -EOPNOTSUPP : -ENOTTY;
 	default:
 		return -ENOTTY;
@@ -425,7 +424,7 @@ static int vpm_device_feature(struct vfio_device *vdev, u32 flags,
 	bool slept;
 	int ret;
 
-	/* A BAR in a dma-buf would be out of the vendor's reach. */
+	/* Accesses by a dma-buf would bypass the vendor driver. */
 	if (vpm_mediates_bars(vpm) &&
 	    compat_feature_is_dmabuf(flags & VFIO_DEVICE_FEATURE_MASK))
 		return -EOPNOTSUPP;
@@ -443,7 +442,7 @@ static int vpm_device_feature(struct vfio_device *vdev, u32 flags,
 #if defined(COMPAT_HAS_PASID) && IS_ENABLED(CONFIG_IOMMUFD)
 static int vpm_pasid_attach_ioas(struct vfio_device *vdev, u32 pasid, u32 *pt_id)
 {
-	/* What the device writes there would be taken for its own address space. */
+	/* Dirty tracking would take writes to a PASID for writes to the default address space. */
 	if (vpm_track_is_possible(vdev))
 		return -EOPNOTSUPP;
 
@@ -451,7 +450,7 @@ static int vpm_pasid_attach_ioas(struct vfio_device *vdev, u32 pasid, u32 *pt_id
 }
 #endif
 
-/* .name is the driver's: vfio_pci_core binds VFs of its PFs to a driver of that name. */
+/* vfio_pci_core binds VFs of its PFs to the driver called .name: use the name of the driver. */
 static struct vfio_device_ops vpm_ops __ro_after_init = {
 	.init		= vpm_init_device,
 	.release	= vpm_release_device,
@@ -499,13 +498,13 @@ static int vpm_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (IS_ERR(vpm))
 		return PTR_ERR(vpm);
 
-	/* vfio_pci_core's error handlers expect the core device here. */
+	/* The error handlers of vfio_pci_core expect the core device. */
 	pci_set_drvdata(pdev, &vpm->core);
 #ifdef COMPAT_HAS_DMABUF_PHYS
 	vpm->core.pci_ops = &vpm_pci_ops;
 #endif
 
-	/* Once it is registered, it may be opened. */
+	/* The device may be opened as soon as it is registered. */
 	vpm->load = vfio_mediate_load_start(pdev);
 	if (!vpm->load) {
 		ret = -ENOMEM;
@@ -552,7 +551,7 @@ static int vpm_sriov_configure(struct pci_dev *pdev, int num_vfs)
 	return vfio_pci_core_sriov_configure(pci_get_drvdata(pdev), num_vfs);
 }
 
-/* Name of the ops that mediate the device, "none" while nobody does. */
+/* Name of the ops that mediate the device, or "none" */
 static ssize_t mediated_by_show(struct device *dev,
 				struct device_attribute *attr, char *buf)
 {
@@ -570,7 +569,7 @@ static struct attribute *vpm_attrs[] = {
 };
 ATTRIBUTE_GROUPS(vpm);
 
-/* Named at load, see vpm_params_driver_name(). */
+/* vpm_init() sets .name. See vpm_params_driver_name(). */
 static struct pci_driver vpm_driver = {
 	.probe			= vpm_probe,
 	.remove			= vpm_remove,

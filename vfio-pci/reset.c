@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Resets of a device, whoever resets it.
+ * Resets of a device from any source.
  *
- * The task that resets the device notes the reset at once, with any lock held. One work item
- * follows up, which may take all locks: it has each part of the driver start anew, then tells
- * the vendor. From the note until then, what was written to a shadow page does not reach the
- * device.
+ * The task that resets the device records the reset at once. It may hold any lock. A work item does
+ * the follow-up, and may take all locks. It restarts each part of the driver, then notifies the
+ * vendor driver. From the record to the end of the follow-up, writes to shadow pages do not reach
+ * the device.
  */
 
 #include <linux/mm.h>
@@ -17,7 +17,7 @@
 #include "reset.h"
 #include "vendor.h"
 
-/* For how long to try to reset a device whose lock another task has */
+/* Maximum time to retry a reset while another task holds the device lock */
 #define PATIENCE	(5 * HZ)
 
 static void update_pending(struct vpm_reset *reset, bool followed_up)
@@ -54,7 +54,7 @@ static void restart_parts(struct vpm_device *vpm, bool function)
 			vpm->parts[i]->reset_done(vpm, function);
 }
 
-/* A reset is over. Return: whether it will be followed up. */
+/* Record the end of a reset. Return: true if it will be followed up. */
 static bool note_reset(struct vpm_device *vpm, enum vpm_reset_event event)
 {
 	struct vpm_reset *reset = &vpm->reset;
@@ -76,14 +76,14 @@ static void note_function_reset(struct vpm_device *vpm)
 	note_reset(vpm, VPM_FUNCTION_RESET);
 }
 
-/* Return: whether all resets that have begun are over, and have been followed up. */
+/* Return: true if all resets are over and have been followed up. */
 static bool end_follow_up(struct vpm_device *vpm, unsigned int generation, bool *unexpected)
 {
 	struct vpm_reset *reset = &vpm->reset;
 	bool all;
 
 	spin_lock(&vpm->reset_lock);
-	/* Otherwise the work comes again. */
+	/* If another reset ended meanwhile, the work item is queued again. */
 	all = reset->generation == generation;
 	update_pending(reset, all);
 	all = !reset->pending;
@@ -111,7 +111,7 @@ static void follow_up(struct work_struct *work)
 	if (!under_way)
 		reset->function = false;
 	spin_unlock(&vpm->reset_lock);
-	/* Its registers are not to be read now, and this comes again. */
+	/* Do not read registers during a reset. The end of the reset queues the work item again. */
 	if (under_way)
 		return;
 
@@ -138,7 +138,7 @@ void vpm_reset_prepare(struct pci_dev *pdev)
 	struct vpm_reset *reset = &vpm->reset;
 	bool unexpected;
 
-	/* vfio_pci_core holds it for write when it is user space who resets. */
+	/* vfio_pci_core holds memory_lock for write when user space requests the reset. */
 	unexpected = down_read_trylock(memory_lock);
 	if (unexpected)
 		up_read(memory_lock);
@@ -205,7 +205,7 @@ int vpm_reset_state_lost(void *data)
 	return ret;
 }
 
-/* What vfio_pci_core does, and what it needs that only the core can do: not then. */
+/* Do the same as vfio_pci_core. Fail in the cases that need internal functions of vfio_pci_core. */
 static int reset_removed(struct vpm_device *vpm)
 {
 	struct vfio_pci_core_device *core = &vpm->core;
@@ -272,17 +272,19 @@ bool vpm_reset_serve(struct vpm_device *vpm, unsigned long timeout)
 }
 
 /*
- * Have the task that removes the device reset it: vfio_pci_core cannot, as it would need the
- * device lock. Return: 0 or a negative errno; -EAGAIN, as in-tree, when nobody does it, when the
- * device was pulled out, sleeps, has BARs exported as dma-bufs, or can only be reset along with
- * others.
+ * Request a reset from the task that removes the device. That task holds the device lock, which
+ * vfio_pci_core would need.
+ *
+ * Return: 0 or a negative errno. -EAGAIN, as in-tree, when no task serves the request. Also -EAGAIN
+ * when the device is unplugged or in a low-power state, exports BARs as dma-bufs, or can only be
+ * reset along with other devices.
  */
 static int reset_by_remover(struct vpm_device *vpm)
 {
 	struct vpm_reset *reset = &vpm->reset;
 	int ret = -EAGAIN;
 
-	/* It may not be there yet, or be about to come again. */
+	/* The server may not have started yet, or may be between two calls. */
 	wait_event_timeout(reset->wait, READ_ONCE(reset->server), HZ);
 
 	spin_lock(&vpm->reset_lock);
@@ -295,15 +297,15 @@ static int reset_by_remover(struct vpm_device *vpm)
 		return ret;
 
 	wake_up_all(&reset->wait);
-	/* The server sees to that, or says that it goes. */
+	/* The server clears @wanted when it is done and when it leaves. */
 	wait_event(reset->wait, !READ_ONCE(reset->wanted));
 
 	return READ_ONCE(reset->result);
 }
 
 /*
- * Another task has locked the device for the moment, as the PCI core has while it recovers from
- * an error. A VMM whose migration fails then ends if it cannot reset the device.
+ * Retry while another task holds the device lock, as the PCI core does during error recovery. A VMM
+ * whose migration fails exits if it cannot reset the device.
  */
 static long reset_again(struct vpm_device *vpm)
 {
@@ -338,8 +340,8 @@ long vpm_reset_by_user(struct vpm_device *vpm)
 	if (ret == -EAGAIN)
 		ret = reset_again(vpm);
 	/*
-	 * A VMM whose migration has failed with its vendor may end if it cannot reset the
-	 * device; it should if this is where the guest was to go.
+	 * A VMM exits if its migration fails because the vendor driver is detached and it cannot
+	 * reset the device. This is wanted only if this device is the destination of the migration.
 	 */
 	if (ret == -EAGAIN && READ_ONCE(vpm->removing) && !is_failed(vpm))
 		ret = reset_by_remover(vpm);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Trapping pages of BARs while the guest runs.
+ * Traps of BAR pages while the guest runs.
  *
- * Where pages are trapped, their mappings have been taken away, and the next
- * access through one faults in a shadow. Whatever the VMM knows or does, from the
- * moment the trap is reported as on nothing reaches the pages past the vendor, and
- * nothing that was written to one before is written after what comes later.
+ * When pages become trapped, their mappings are removed. The next access by a mapping faults in a
+ * shadow page. None of this depends on the VMM. Once the trap is reported as on, no access bypasses
+ * the vendor driver. A write to a page before the trap never reaches the device after a later
+ * write.
  */
 
 #include <linux/freezer.h>
@@ -87,7 +87,10 @@ void vpm_trap_drain(struct vpm_device *vpm)
 
 	lockdep_assert_held(&vpm->vendor.lock);
 
-	/* Otherwise nobody can have written, or reading would wake the device. */
+	/*
+	 * Skip if there is no shadow, if the writes precede a reset, or if reads would resume the
+	 * device.
+	 */
 	if (trap->state == VPM_TRAP_SHADOW && !vpm_reset_pending(vpm) &&
 	    !READ_ONCE(vpm->core.pm_runtime_engaged))
 		drain(vpm, false);
@@ -144,7 +147,7 @@ static int start_drainer(struct vpm_device *vpm)
 	return 0;
 }
 
-/* With the vendor lock alone: user space may go on to write to pages that it has mapped. */
+/* The vendor lock suffices. User space may keep writing to shadow pages that it has mapped. */
 static void fill(struct vpm_device *vpm)
 {
 	struct vpm_trap *trap = &vpm->trap;
@@ -157,11 +160,11 @@ static void fill(struct vpm_device *vpm)
 }
 
 /*
- * Takes fault_lock for write, with all mappings of the pages gone: who touches one
- * waits in the fault handler.
+ * Remove all mappings of the pages and take fault_lock for write. A task that accesses a page waits
+ * in the fault handler.
  *
- * KVM faults a page in, then looks up what it got, and has the VMM fail when that
- * is gone in between. It holds mmap_lock meanwhile: so must who takes it away.
+ * KVM faults a page in, then looks up the page table entry. If the entry is gone, KVM returns an
+ * error to the VMM, which fails. KVM holds mmap_lock meanwhile, so hold mmap_lock here too.
  */
 static void zap_and_block_faults(struct vpm_device *vpm)
 {
@@ -192,7 +195,10 @@ static void set_state(struct vpm_device *vpm, enum vpm_trap_state state)
 
 	zap_and_block_faults(vpm);
 	drained = trap->state != VPM_TRAP_SHADOW || vpm_reset_pending(vpm);
-	/* It is not tracked then, so no memory need be read under fault_lock. */
+	/*
+	 * Dirty tracking holds the trap, so it is off here. The vendor driver does not read guest
+	 * memory, and fault_lock may be held.
+	 */
 	if (!drained && state == VPM_TRAP_OFF)
 		drain_pages(trap, true);
 	if (state == VPM_TRAP_SHADOW)
@@ -200,7 +206,7 @@ static void set_state(struct vpm_device *vpm, enum vpm_trap_state state)
 	trap->state = state;
 	up_write(&trap->fault_lock);
 
-	/* Without fault_lock: a vendor who notes what is written reads memory. */
+	/* A vendor driver that tracks dirty pages reads guest memory. Release fault_lock before. */
 	if (!drained && state == VPM_TRAP_EXACT)
 		drain(vpm, true);
 	if (state == VPM_TRAP_OFF)
@@ -225,7 +231,7 @@ static void notify_vmm(struct vpm_device *vpm)
 		vpm->trap.notifiers[i](vpm);
 }
 
-/* Return: whether what has no shadow is in the way. */
+/* Return: true if pages without a shadow prevent the change. */
 static bool is_refused(struct vpm_device *vpm, enum vpm_trap_state state)
 {
 	if (state != VPM_TRAP_SHADOW || vpm->trap.shadowable)
@@ -260,14 +266,14 @@ static int change_state(struct vpm_device *vpm, enum vpm_trap_state state)
 
 static int check_usable(struct vpm_trap *trap)
 {
-	/* Pairs with start() of trap_setup.c: before it, nothing else can be trusted. */
+	/* Pairs with start() in trap_setup.c. Before start(), no other member is valid. */
 	if (smp_load_acquire(&trap->gone))
 		return -ENODEV;
 
 	return trap->num_areas ? 0 : -EOPNOTSUPP;
 }
 
-/* Pages are trapped while there is a holder. Return: 0, or as vpm_trap_hold(). */
+/* Set the holders and the state that follows. Return: 0 or as vpm_trap_hold_locked(). */
 static int set_holders(struct vpm_device *vpm, unsigned long holders)
 {
 	struct vpm_trap *trap = &vpm->trap;
@@ -280,7 +286,7 @@ static int set_holders(struct vpm_device *vpm, unsigned long holders)
 	if (ret)
 		return ret;
 
-	/* A VMM that does without a shadow does not get one back by itself. */
+	/* Do not give shadows back to a VMM that has unmapped the pages. */
 	if (!holders)
 		state = VPM_TRAP_OFF;
 	else if (state == VPM_TRAP_OFF)
@@ -293,8 +299,9 @@ static int set_holders(struct vpm_device *vpm, unsigned long holders)
 }
 
 /*
- * What each holder but @by is told of. The tracker is not told: it knows all that it needs, as
- * its hold is ended by nobody.
+ * Notify the VMM and the vendor driver of a change, and of a reset that releases their hold. Do not
+ * notify the vendor driver of its own change (@by). The tracker needs no notification, because only
+ * the tracker releases its hold.
  */
 static void notify(struct vpm_device *vpm, enum vpm_trap_state was, unsigned long by,
 		   unsigned long released)
@@ -414,7 +421,7 @@ int vpm_trap_rw(struct vpm_device *vpm, struct vfio_mediate_access *access)
 	}
 
 	vpm_vendor_memory_begin(&vpm->vendor);
-	/* What was written through the shadow was written earlier. */
+	/* Writes to the shadow page precede this access. */
 	if (page && !vpm_reset_pending(vpm) && !READ_ONCE(trap->gone))
 		vpm_shadow_drain(&page->shadow, true);
 	ret = vpm_vendor_rw(vpm, access);
@@ -428,7 +435,6 @@ out:
 	return ret;
 }
 
-/* What is written to a shadow meanwhile is dropped. */
 void vpm_trap_reset_done(struct vpm_device *vpm, bool function)
 {
 	unsigned long released = function ? BIT(VPM_TRAP_VENDOR) | BIT(VPM_TRAP_VMM) : 0;
@@ -443,7 +449,7 @@ void vpm_trap_reset_done(struct vpm_device *vpm, bool function)
 		notify(vpm, was, 0, released);
 
 	guard(mutex)(&vpm->vendor.lock);
-	/* Those of a vendor that has gone are ones. */
+	/* After a detach, shadow pages stay filled with ones. */
 	if (trap->state == VPM_TRAP_SHADOW && !trap->gone)
 		fill(vpm);
 }

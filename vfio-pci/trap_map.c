@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Mappings of pages that can be trapped: what a page fault finds there.
- */
+/* Mappings of pages that can be trapped, and their page faults. */
 
 #include <linux/mm.h>
 #include <linux/vfio_pci_core.h>
@@ -31,7 +29,7 @@ static vm_fault_t fault_in(struct vm_fault *vmf, struct vpm_device *vpm, phys_ad
 	return ret;
 }
 
-/* vfio_pci_core only knows how to do it in its own mappings. */
+/* The fault handler of vfio_pci_core supports only its own mappings. */
 static vm_fault_t fault_in_device(struct vm_fault *vmf, struct vpm_device *vpm, u64 pos)
 {
 	if (!is_mixed(vmf->vma))
@@ -54,12 +52,12 @@ static vm_fault_t trap_huge_fault(struct vm_fault *vmf, unsigned int order)
 	vm_fault_t ret;
 	u64 pos;
 
-	/* Below the start of the mapping it does not matter: no such fault fits. */
+	/* An address below the start of the mapping is harmless: a huge page does not fit there. */
 	pos = ((u64)vma->vm_pgoff << PAGE_SHIFT) + address - vma->vm_start;
 	area = vpm_trap_find_area(vpm, VFIO_PCI_OFFSET_TO_INDEX(pos),
 				  pos & VFIO_PCI_OFFSET_MASK, PAGE_SIZE << order);
 
-	/* A page that can be trapped must go without its neighbours. */
+	/* Pages that can be trapped must not share a huge page with their neighbours. */
 	if (order && (area || is_mixed(vma)))
 		return VM_FAULT_FALLBACK;
 	if (order)
@@ -115,10 +113,13 @@ int vpm_trap_mmap(struct vpm_device *vpm, struct vm_area_struct *vma)
 	if (refused)
 		return -EBUSY;
 
-	/* The same for each mapping */
+	/* vfio_pci_core uses the same vm_ops for each mapping. */
 	WRITE_ONCE(trap->vm_ops, vma->vm_ops);
 	vma->vm_ops = &trap_vm_ops;
-	/* Type1 maps for DMA what has page frames of its own, or VM_PFNMAP. */
+	/*
+	 * Type1 maps VM_PFNMAP mappings and pages with a struct page for DMA. The PTEs of a
+	 * VM_MIXEDMAP mapping here are special, so Type1 can map neither way.
+	 */
 	if (trap->no_p2p)
 		vm_flags_mod(vma, VM_MIXEDMAP, VM_PFNMAP);
 	vpm_mapper_note(&trap->mapper, vma->vm_mm);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The region by which user space sees and sets traps, struct
- * vfio_mediate_trap_info of linux/vfio_mediate.h.
+ * The trap region: user space reads and sets traps by struct vfio_mediate_trap_info of
+ * linux/vfio_mediate.h.
  */
 
 #include <linux/eventfd.h>

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * What a vendor declares of traps.
- */
+/* Set-up of traps from the declaration of the vendor driver. */
 
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -100,7 +98,10 @@ static int setup_area(struct vpm_device *vpm, const struct vfio_mediate_trap *fr
 	return setup_pages(vpm, area, from->num_regs);
 }
 
-/* All of a BAR at once: adding to a set takes as long as what is in it. */
+/*
+ * Add all ranges of a BAR at once. The cost of each vpm_ranges_add() grows with the size of the
+ * set.
+ */
 static int setup_ranges(struct vpm_device *vpm, const struct vfio_mediate_device *dev)
 {
 	struct vfio_mediate_range *pages;
@@ -163,10 +164,13 @@ static int setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev,
 	return vpm_trap_region_setup(vpm);
 }
 
-/* Not under toggle_lock, which is held around vfio_mediate_synchronize(). */
+/*
+ * Do not take toggle_lock here, inside vfio_mediate_enter(): vfio_mediate_synchronize() is called
+ * with it held.
+ */
 static void start(struct vpm_device *vpm)
 {
-	/* Pairs with check_usable() of trap.c. */
+	/* Pairs with check_usable() in trap.c. */
 	smp_store_release(&vpm->trap.gone, false);
 }
 
@@ -175,7 +179,7 @@ static void stop(struct vpm_device *vpm)
 	vpm_trap_stop(vpm, false);
 }
 
-/* Trapped pages stay trapped: what user space has mapped reads as all ones. */
+/* Trapped pages stay trapped. Their mappings read as all ones. */
 static void detach(struct vpm_device *vpm)
 {
 	vpm_trap_stop(vpm, true);

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Calls to the vendor that mediates a device.
- */
+/* Calls to the vendor driver that mediates a device. */
 
 #include <linux/mm.h>
 #include <linux/vfio_pci_core.h>
@@ -21,7 +19,7 @@ int vpm_vendor_default_rw(void *data, struct vfio_mediate_access *access)
 	return access->region > VFIO_PCI_CONFIG_REGION_INDEX ? -EINVAL : -EOPNOTSUPP;
 }
 
-/* What *pt of the vendor's rw asks for */
+/* Serve an access that the rw callback of the vendor driver passes through by *pt. */
 static inline int pass_through(struct vpm_device *vpm,
 			       struct vfio_mediate_access *access)
 {
@@ -86,7 +84,7 @@ int vpm_vendor_allows_mmap(struct vpm_device *vpm, u32 index, u64 offset, u64 si
 	if (call.ops->mmap)
 		ret = min(call.ops->mmap(call.dev, index, offset, size, &memory, &pt), 0);
 	else
-		/* Not where accesses would get past the vendor */
+		/* Do not map mediated ranges: accesses would bypass the vendor driver. */
 		pt = vpm_ranges_span(&vpm->region[index].mediated, offset, size,
 				     &inside) == size && !inside;
 
