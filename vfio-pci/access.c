@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Reads and writes of regions that the vendor mediates.
- */
+/* Accesses by the device file to regions that the vendor driver mediates. */
 
 #include <linux/log2.h>
 #include <linux/nospec.h>
@@ -16,8 +14,8 @@
 #include "vendor.h"
 
 /*
- * Bytes of a page that can be trapped, but seems not to be. While inside, it is
- * not: the trap is only on when everybody has left who did not know.
+ * Access a page that is not trapped at the moment. The trap cannot turn on while this task is
+ * inside the call: vfio_mediate_synchronize() waits for tasks that read @trapped as false.
  */
 static int rw_untrapped(struct vpm_device *vpm, struct vfio_mediate_access *access)
 {
@@ -57,7 +55,7 @@ enum served_by {
 	TRAP,
 };
 
-/* As copy_from_user(), but with widths that the compiler knows. */
+/* Like copy_from_user(), but with widths known at compile time */
 static inline int get_value(u64 *value, const char __user *buf,
 			    unsigned int width)
 {
@@ -101,7 +99,7 @@ static inline int put_value(u64 value, char __user *buf, unsigned int width)
 	}
 }
 
-/* What the device has, where vfio_pci_core gives it only to user space. */
+/* Read the device by the user buffer: vfio_pci_core can only read to user space. */
 static int read_core(struct vpm_device *vpm, u32 index, u64 offset,
 		     char __user *buf, unsigned int width, u64 *value)
 {
@@ -114,9 +112,8 @@ static int read_core(struct vpm_device *vpm, u32 index, u64 offset,
 }
 
 /*
- * One access that the vendor may be called for. User space's memory is touched
- * here alone, and not inside vfio_mediate_enter(): it may take its time to come,
- * which must not hold up traps and those who unregister.
+ * Do one access that the vendor driver may serve. Access user memory here only, outside of
+ * vfio_mediate_enter(). A page fault may take long, and must not delay traps or detaches.
  */
 static __always_inline int rw_single(struct vpm_device *vpm, u32 index,
 				     u64 offset, char __user *buf,
@@ -155,7 +152,7 @@ static __always_inline int rw_single(struct vpm_device *vpm, u32 index,
 	return put_value(access.value, buf, width);
 }
 
-/* How much of an access is served by whom. */
+/* Return: number of leading bytes that @served_by serves. */
 static __always_inline u64 find_part(struct vpm_region *region, u64 offset,
 				     u64 count, enum served_by *served_by)
 {
@@ -188,7 +185,7 @@ static ssize_t rw_part(struct vpm_device *vpm, u32 index, u64 offset,
 		(ssize_t)width;
 }
 
-/* An access of any length, anywhere. */
+/* Do an access of any length and alignment. */
 static noinline ssize_t rw_parts(struct vpm_device *vpm, u32 index, u64 offset,
 				 char __user *buf, size_t count, bool write)
 {
@@ -199,7 +196,10 @@ static noinline ssize_t rw_parts(struct vpm_device *vpm, u32 index, u64 offset,
 	if (!count)
 		return 0;
 
-	/* In config space, vfio-pci does not cut an access at the end. */
+	/*
+	 * vfio-pci rejects an access that crosses the end of config space, and does not truncate
+	 * it.
+	 */
 	if (index == VFIO_PCI_CONFIG_REGION_INDEX &&
 	    (offset > size || count > size - offset))
 		return -EFAULT;
@@ -232,7 +232,7 @@ ssize_t vpm_access_rw(struct vpm_device *vpm, char __user *buf, size_t count,
 	enum served_by served_by;
 	ssize_t done;
 
-	/* Nearly all are of one whole register of a BAR. */
+	/* Fast path: one naturally aligned register of a BAR. */
 	if (unlikely(index > VFIO_PCI_BAR5_REGION_INDEX || count > 8 ||
 		     !is_power_of_2(count) || offset & (count - 1) ||
 		     find_part(&vpm->region[index], offset, count,

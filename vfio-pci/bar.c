@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Access to the registers of a device with values in the kernel.
- */
+/* Accesses to BARs with values in kernel memory, and memory decoding. */
 
 #include <linux/io.h>
 #include <linux/io-64-nonatomic-lo-hi.h>
@@ -80,7 +78,7 @@ static int bar_write(void __iomem *io, unsigned int width, u64 value)
 	}
 }
 
-/* In line, and what follows is not: most accesses to a BAR come by here. */
+/* Inline, because most accesses to a BAR come here. */
 static __always_inline int do_rw(struct vpm_device *vpm, void __iomem *io,
 				 struct vfio_mediate_access *access)
 {
@@ -92,7 +90,10 @@ static __always_inline int do_rw(struct vpm_device *vpm, void __iomem *io,
 	return bar_write(io, access->width, access->value);
 }
 
-/* User space's bit in vfio_pci_core's copy is the device's, if no reset came between. */
+/*
+ * PCI_COMMAND_MEMORY of the virtual config space equals that of the device, unless a reset came in
+ * between.
+ */
 static bool decodes(struct vpm_device *vpm)
 {
 	struct vpm_decode *decode = &vpm->decode;
@@ -108,15 +109,15 @@ static bool decodes(struct vpm_device *vpm)
 }
 
 /*
- * The upper byte is left to those who mask INTx, and do not take memory_lock.
- * Return: whether it was on already.
+ * Write the lower byte only: tasks that mask INTx write the upper byte without memory_lock. Return:
+ * true if decoding was enabled already.
  */
 static bool switch_on(struct vpm_device *vpm)
 {
 	struct pci_dev *pdev = vpm->core.pdev;
 	u8 command;
 
-	/* A reset that comes after this is seen by the next access. */
+	/* A later reset sets @unsure again, so the next access checks the bit again. */
 	xchg(&vpm->decode.unsure, false);
 	pci_read_config_byte(pdev, PCI_COMMAND, &command);
 	if (command & PCI_COMMAND_MEMORY)
@@ -135,7 +136,7 @@ static void switch_off(struct vpm_device *vpm)
 	pci_write_config_byte(pdev, PCI_COMMAND, command & ~PCI_COMMAND_MEMORY);
 }
 
-/* Memory decoding is on when it returns. Return: whether to switch it off after use. */
+/* Enable memory decoding. Return: true if end_decode() must disable it after use. */
 static bool begin_decode(struct vpm_device *vpm)
 {
 	struct vpm_decode *decode = &vpm->decode;
@@ -155,7 +156,7 @@ static bool begin_decode(struct vpm_device *vpm)
 static void end_decode(struct vpm_device *vpm)
 {
 	switch_off(vpm);
-	/* A reset has switched it off, of which user space does not know. */
+	/* User space has decoding enabled, but a reset disabled it. Check again. */
 	if (user_enabled(&vpm->core))
 		WRITE_ONCE(vpm->decode.unsure, true);
 }
@@ -179,7 +180,7 @@ static noinline int own_rw_switched(struct vpm_device *vpm, void __iomem *io,
 	return ret;
 }
 
-/* Whatever user space has done to PCI_COMMAND */
+/* Do an access of the vendor driver, independent of PCI_COMMAND of user space. */
 static noinline int own_rw(struct vpm_device *vpm, void __iomem *io,
 			   struct vfio_mediate_access *access)
 {
@@ -203,11 +204,11 @@ void vpm_decode_hold(struct vpm_device *vpm)
 	bool on;
 
 	WRITE_ONCE(vpm->decode.held, true);
-	/* Most often there is nothing to be done, and those who access BARs do not wait. */
+	/* Decoding is usually enabled. Do not block accesses to BARs then. */
 	down_read(&core->memory_lock);
 	on = decodes(vpm);
 	up_read(&core->memory_lock);
-	/* A device that does not wake up is left as it is, and so are its registers. */
+	/* If the device does not resume, leave it as it is. */
 	if (on || pm_runtime_resume_and_get(dev) < 0)
 		return;
 
@@ -226,7 +227,7 @@ void vpm_decode_release(struct vpm_device *vpm)
 	bool on, awake;
 
 	WRITE_ONCE(decode->held, false);
-	/* Who switches it on from now on switches it off again. */
+	/* From here on, a task that enables decoding disables it after use. */
 	down_read(&core->memory_lock);
 	on = decode->on;
 	up_read(&core->memory_lock);
@@ -246,8 +247,8 @@ void vpm_decode_release(struct vpm_device *vpm)
 }
 
 /*
- * vfio_pci_core is going to write what user space wants, which may be anything: until it has,
- * an access of the vendor's switches memory decoding on and off by itself.
+ * vfio_pci_core is about to write a value of user space to PCI_COMMAND. Until the write is done,
+ * each access of the vendor driver enables and disables memory decoding by itself.
  */
 void vpm_decode_begin_write(struct vpm_device *vpm)
 {
@@ -306,7 +307,7 @@ put:
 	return ret;
 }
 
-/* Find out whether the device has PCI_COMMAND_MEMORY. */
+/* Detect whether the device implements PCI_COMMAND_MEMORY. */
 static int decode_setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev,
 			const struct vfio_pci_mediate_ops *ops)
 {
@@ -317,7 +318,7 @@ static int decode_setup(struct vpm_device *vpm, const struct vfio_mediate_device
 	if (!pdev->no_command_memory)
 		return 0;
 
-	/* The PCI core has tried to set it. QEMU's VFs have it, and need it. */
+	/* The PCI core has tried to set the bit. VFs of QEMU implement the bit and need it set. */
 	pci_read_config_word(pdev, PCI_COMMAND, &command);
 	vpm->decode.hardwired = !(command & PCI_COMMAND_MEMORY);
 
@@ -330,7 +331,7 @@ static void decode_reset_note(struct vpm_device *vpm, enum vpm_reset_event event
 		WRITE_ONCE(vpm->decode.unsure, true);
 }
 
-/* Look at the bit after a reset, so that no access has to. */
+/* Check the bit once after a reset, so that accesses need not. */
 static void decode_reset_done(struct vpm_device *vpm, bool function)
 {
 	struct vfio_pci_core_device *core = &vpm->core;
@@ -342,7 +343,7 @@ static void decode_reset_done(struct vpm_device *vpm, bool function)
 		if (begin_decode(vpm))
 			end_decode(vpm);
 	} else if (!READ_ONCE(vpm->decode.held)) {
-		/* The PCI core may have restored what it was while that was held. */
+		/* The PCI core may have restored the bit as it was during a hold. */
 		switch_off(vpm);
 		vpm->decode.on = false;
 	}
@@ -356,7 +357,7 @@ const struct vpm_part vpm_decode_part = {
 	.reset_done = decode_reset_done,
 };
 
-/* A vendor that declares nothing does nothing with registers either. */
+/* A vendor driver without a declaration does not access registers. */
 static bool declares(const struct vfio_mediate_device *dev)
 {
 	return dev->num_regions || dev->num_extra_regions || dev->num_irqs ||
@@ -364,9 +365,9 @@ static bool declares(const struct vfio_mediate_device *dev)
 }
 
 /*
- * On some kernels a BAR is mapped by the first access, be it the vendor's, user space's or
- * an mmap(), and a second one at the same time fails. So all are mapped now. Where that
- * fails, accesses to a BAR that is not mediated fail as with vfio-pci.
+ * On some kernels, the first access or mmap() maps a BAR, and a second one at the same time fails.
+ * Map all BARs here. If this fails for a BAR that is not mediated, accesses to it fail as with
+ * vfio-pci.
  */
 static int bar_setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev,
 		     const struct vfio_pci_mediate_ops *ops)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Access to the registers of a device with values in the kernel, where
- * vfio_pci_core has only buffers of user space.
+ * Accesses to BARs with values in kernel memory. vfio_pci_core accesses BARs only with buffers in
+ * user space.
  */
 
 #ifndef VFIO_PCI_MEDIATE_BAR_H
@@ -19,28 +19,33 @@ extern const struct vpm_part vpm_bar_part;
 extern const struct vpm_part vpm_decode_part;
 
 /**
- * vpm_decode_hold() - Switch memory decoding on for the vendor's own accesses
- * @vpm:	The device, open. Nothing changes where its memory is decoded anyway.
+ * vpm_decode_hold() - Enable memory decoding for the vendor driver's own accesses
+ * @vpm:	The device, open.
  *
- * Until vpm_decode_release() the vendor's own accesses leave PCI_COMMAND alone, unless user
- * space writes to it. User space reads PCI_COMMAND_MEMORY as set meanwhile where the device
- * has that bit. Its own accesses to BARs depend on what it has written there, but for VFs, of
- * which vfio_pci_core asks nobody: they reach registers meanwhile that read as ones before.
+ * Does nothing if the device decodes memory already.
  *
- * Context: Process context, sleeps; memory_lock not held.
+ * Until vpm_decode_release(), the vendor driver's own accesses do not write PCI_COMMAND, unless
+ * user space writes to it. User space reads PCI_COMMAND_MEMORY as set if the device implements the
+ * bit.
+ *
+ * User space accesses to BARs still depend on the value that user space has written. VFs are the
+ * exception, because vfio_pci_core does not check the bit for them. Their registers read as ones
+ * before the hold, and are accessible during the hold.
+ *
+ * Context: Process context, may sleep. Takes memory_lock.
  */
 void vpm_decode_hold(struct vpm_device *vpm);
 
 /**
- * vpm_decode_release() - Leave memory decoding to user space again
- * @vpm:	The device, open, whether it is held or not.
+ * vpm_decode_release() - Return control of memory decoding to user space
+ * @vpm:	The device, open. Need not be held.
  *
  * Context: As for vpm_decode_hold().
  */
 void vpm_decode_release(struct vpm_device *vpm);
 
 /**
- * vpm_decode_begin_write() - User space is about to write to PCI_COMMAND
+ * vpm_decode_begin_write() - Begin a user space write to PCI_COMMAND
  * @vpm:	The device, open.
  *
  * Context: As for vpm_decode_hold().
@@ -48,7 +53,7 @@ void vpm_decode_release(struct vpm_device *vpm);
 void vpm_decode_begin_write(struct vpm_device *vpm);
 
 /**
- * vpm_decode_end_write() - It has written
+ * vpm_decode_end_write() - End a user space write to PCI_COMMAND
  * @vpm:	The device, open.
  *
  * Context: As for vpm_decode_hold().
@@ -58,32 +63,36 @@ void vpm_decode_end_write(struct vpm_device *vpm);
 /**
  * vpm_bar_rw() - Access a register in a BAR
  * @core:	The device, open.
- * @access:	Which, in VFIO_PCI_BAR0_REGION_INDEX to _BAR5_REGION_INDEX.
+ * @access:	The access, to VFIO_PCI_BAR0_REGION_INDEX to _BAR5_REGION_INDEX.
  *
- * As user space would by vfio-pci: the MSI-X table reads as ones and ignores
- * writes.
+ * Behaves as an access by vfio-pci: the MSI-X table reads as ones and ignores writes.
  *
- * Context: Process context, sleeps; memory_lock not held.
- * Return: 0; -EINVAL when there is no such register; -EIO when the device's memory
- * is disabled or it cannot be woken; -EBUSY, -ENOMEM when its BAR cannot be mapped.
+ * Context: Process context, may sleep. Takes memory_lock.
+ * Return:
+ * * %0: The access is done.
+ * * %-EINVAL: The register does not exist.
+ * * %-EIO: Memory decoding is disabled, or the device cannot be resumed.
+ * * %-EBUSY or %-ENOMEM: The BAR cannot be mapped.
  */
 int vpm_bar_rw(struct vfio_pci_core_device *core,
 	       struct vfio_mediate_access *access);
 
 /**
- * vpm_is_powered() - Are the device's registers where they should be?
+ * vpm_is_powered() - Check whether the registers of a device are accessible
  * @pdev:	The device.
  *
- * Return: Whether it is neither in D3 nor in a state that nobody knows, as while the
- * system sleeps.
+ * Context: Any.
+ * Return: True if the device is neither in D3 nor in an unknown power state, as during system
+ * sleep.
  */
 bool vpm_is_powered(struct pci_dev *pdev);
 
 /**
- * vpm_memory_enabled() - Does the device answer to accesses to its BARs?
- * @core:	The device, open; memory_lock held.
+ * vpm_memory_enabled() - Check whether a device decodes accesses to its BARs
+ * @core:	The device, open.
  *
- * Return: Whether it does, as vfio-pci sees it.
+ * Context: The caller holds memory_lock.
+ * Return: True if it does, by the rules of vfio-pci.
  */
 bool vpm_memory_enabled(struct vfio_pci_core_device *core);
 

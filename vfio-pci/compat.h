@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Differences between the supported kernels (6.12 and newer), as macros. Kbuild finds in the
- * kernel's headers what the kernel has, and defines COMPAT_HAS_*.
+ * Differences between the supported kernels (6.12 and newer), as macros only. Kbuild checks the
+ * headers of the kernel and defines COMPAT_HAS_*.
  */
 
 #ifndef VFIO_PCI_MEDIATE_COMPAT_H
@@ -12,7 +12,7 @@
 #include <linux/vfio.h>
 #include <linux/vfio_pci_core.h>
 
-/* Map any page frame, in a mapping with VM_MIXEDMAP. */
+/* Map any page frame in a VM_MIXEDMAP mapping. */
 #ifdef COMPAT_HAS_PFN_T
 #include <linux/pfn_t.h>
 #define compat_insert_mixed(vmf, pfn) \
@@ -31,14 +31,14 @@
 #define compat_has_dmabufs(core)		false
 #endif
 
-/* User space has asked for flags in struct vfio_precopy_info. */
+/* User space has requested flags in struct vfio_precopy_info. */
 #ifdef VFIO_PRECOPY_INFO_REINIT
 #define compat_has_precopy_flags(vdev)		((vdev)->precopy_info_v2)
 #else
 #define compat_has_precopy_flags(vdev)		false
 #endif
 
-/* Older kernels have crc32c() only in a module that need not be there. */
+/* Older kernels provide crc32c() only in a module that may be missing. */
 #ifdef COMPAT_HAS_CRC32C
 #define compat_crc32c(crc, data, size)		crc32c(crc, data, size)
 #else
@@ -46,8 +46,8 @@
 #endif
 
 /*
- * The registers of a BAR are mapped until the device is closed. Two tasks must not map a BAR at
- * the same time on older kernels, so BARs are mapped at open there.
+ * A BAR stays mapped until the device is closed. On older kernels, two tasks must not map a BAR at
+ * the same time, so the driver maps BARs on open.
  */
 #ifdef COMPAT_HAS_GET_IOMAP
 #define compat_map_bar(core, bar)	PTR_ERR_OR_ZERO((__force void *)compat_get_iomap(core, bar))
@@ -57,14 +57,14 @@
 #define compat_get_iomap(core, bar)	((core)->barmap[bar] ?: IOMEM_ERR_PTR(-EOPNOTSUPP))
 #endif
 
-/* The namespace of iova_bitmap_set() */
+/* Symbol namespace of iova_bitmap_set() */
 #ifdef COMPAT_HAS_UNQUOTED_NS
 #define COMPAT_NS_IOMMUFD	IOMMUFD
 #else
 #define COMPAT_NS_IOMMUFD	"IOMMUFD"
 #endif
 
-/* The device has its memory by a type1 container, and not by an iommufd. */
+/* The device uses a type1 container, not an iommufd. */
 #if IS_ENABLED(CONFIG_IOMMUFD)
 #define compat_has_container(vdev)	(!(vdev)->iommufd_device)
 #else

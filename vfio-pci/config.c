@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Writes of user space to the config space of a mediated device.
- */
+/* User space writes to the config space of a mediated device. */
 
 #include <linux/vfio_pci_core.h>
 
@@ -12,7 +10,7 @@
 #include "reset.h"
 #include "trap.h"
 
-/* Is the device in a power state from which it comes back as after a reset? */
+/* Return: true if the device loses its state in its current power state. */
 static bool sleeps(struct vpm_device *vpm)
 {
 	return vpm->core.needs_pm_restore && !vpm_is_powered(vpm->core.pdev);
@@ -27,10 +25,7 @@ static ssize_t write_any(struct vpm_device *vpm, const char __user *buf, size_t 
 	return vfio_pci_core_write(&vpm->core.vdev, buf, count, ppos);
 }
 
-/*
- * A write may reset the device, and shut off its DMA: what the guest has written to shadow pages
- * comes first.
- */
+/* A write may reset the device or disable its DMA. Forward earlier writes to shadow pages first. */
 ssize_t vpm_config_write(struct vpm_device *vpm, const char __user *buf, size_t count,
 			 loff_t *ppos)
 {

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Writes of user space to the config space of a mediated device.
- */
+/* User space writes to the config space of a mediated device. */
 
 #ifndef VFIO_PCI_MEDIATE_CONFIG_H
 #define VFIO_PCI_MEDIATE_CONFIG_H
@@ -13,10 +11,11 @@ struct vpm_device;
 /**
  * vpm_config_write() - Write to config space
  * @vpm:	The device, mediated.
- * @buf:	User space's buffer.
- * @count:	Bytes.
- * @ppos:	Position in the device file; advanced.
+ * @buf:	Buffer in user space.
+ * @count:	Number of bytes.
+ * @ppos:	Position in the device file. Advanced by the number of bytes done.
  *
+ * Context: Process context, may sleep. No lock held.
  * Return: Number of bytes done, or a negative errno when none was.
  */
 ssize_t vpm_config_write(struct vpm_device *vpm, const char __user *buf, size_t count,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What user space is told of regions: as vfio-pci says, less what mediation takes
- * away, and as the vendor will have it.
+ * Region info for user space: that of vfio-pci, without the pages that mediation removes, and as
+ * the vendor driver changes it.
  */
 
 #include <linux/mm.h>
@@ -47,7 +47,7 @@ static int add_sparse(struct vfio_info_cap *caps,
 	return ret;
 }
 
-/* What vfio-pci says of a region */
+/* Region info of vfio-pci */
 #ifdef COMPAT_HAS_REGION_INFO_CAPS
 static int core_region_info(struct vfio_pci_core_device *core,
 			    struct vfio_region_info *info, struct vfio_info_cap *caps)
@@ -55,7 +55,7 @@ static int core_region_info(struct vfio_pci_core_device *core,
 	return vfio_pci_ioctl_get_region_info(&core->vdev, info, caps);
 }
 #else
-/* vfio_pci_core has it only as an ioctl: the same, for what can be mediated. */
+/* vfio_pci_core provides only an ioctl. Return the same info, for regions that can be mediated. */
 static int core_region_info(struct vfio_pci_core_device *core,
 			    struct vfio_region_info *info, struct vfio_info_cap *caps)
 {
@@ -96,7 +96,7 @@ static int core_region_info(struct vfio_pci_core_device *core,
 	case VFIO_PCI_VGA_REGION_INDEX:
 		return -EINVAL;
 	default:
-		/* One that the vendor added, or one of our own */
+		/* A region that the vendor driver or this driver added */
 		region = &core->region[array_index_nospec(info->index -
 							  VFIO_PCI_NUM_REGIONS,
 							  core->num_regions)];
@@ -110,7 +110,7 @@ static int core_region_info(struct vfio_pci_core_device *core,
 }
 #endif
 
-/* What of the region will be trapped while the device's state is saved. */
+/* Add the capability that lists the pages to be trapped while the device state is saved. */
 static int add_saving_trap(struct vpm_device *vpm, u32 index,
 			   struct vfio_info_cap *caps)
 {
@@ -140,7 +140,7 @@ static int add_saving_trap(struct vpm_device *vpm, u32 index,
 	return ret;
 }
 
-/* Whole pages that reach the device without the vendor. */
+/* Find the whole pages that reach the device without the vendor driver. */
 static int find_areas(struct vpm_device *vpm, u32 index, u64 size,
 		      struct vpm_ranges *areas)
 {
@@ -183,7 +183,7 @@ static int ask_vendor(struct vpm_device *vpm,
 				  PAGE_ALIGN(info->size)))
 		return -EINVAL;
 
-	/* The vendor's own choice may have some that are. */
+	/* Pages that the vendor driver chose may be trapped. Remove them. */
 	if (info->index < VFIO_PCI_NUM_REGIONS && READ_ONCE(vpm->trap.trapped)) {
 		ret = vpm_ranges_subtract(&areas, answer->areas, answer->num_areas,
 					  &vpm->region[info->index].trappable);
@@ -205,7 +205,7 @@ static int ask_vendor(struct vpm_device *vpm,
 	return ret;
 }
 
-/* Whether anything differs from what vfio-pci says */
+/* Return: true if the region info differs from that of vfio-pci. */
 static bool differs(struct vpm_device *vpm, u32 index)
 {
 	return vpm_is_mediated(vpm, index) || vpm_extra_region(vpm, index);

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * What user space is told of regions.
- */
+/* Region info for user space. */
 
 #ifndef VFIO_PCI_MEDIATE_INFO_H
 #define VFIO_PCI_MEDIATE_INFO_H
@@ -15,11 +13,12 @@ struct vpm_device;
 
 #ifdef COMPAT_HAS_REGION_INFO_CAPS
 /**
- * vpm_region_info() - Describe a region: &vfio_device_ops.get_region_info_caps
+ * vpm_region_info() - &vfio_device_ops.get_region_info_caps
  * @vdev:	The device.
- * @info:	The question, and its answer.
- * @caps:	Capabilities are added here.
+ * @info:	Region info. @info->index is set on entry.
+ * @caps:	Capability chain to extend.
  *
+ * Context: Process context, may sleep.
  * Return: 0 or a negative errno.
  */
 int vpm_region_info(struct vfio_device *vdev, struct vfio_region_info *info,
@@ -28,9 +27,13 @@ int vpm_region_info(struct vfio_device *vdev, struct vfio_region_info *info,
 /**
  * vpm_region_info_ioctl() - VFIO_DEVICE_GET_REGION_INFO
  * @vpm:	The device, mediated.
- * @arg:	User space's struct.
+ * @arg:	Struct in user space.
  *
- * Return: 0 or a negative errno; -ENOTTY for a region of which vfio-pci says all there is.
+ * Context: Process context, may sleep.
+ * Return:
+ * * %0: Success.
+ * * %-ENOTTY: The region is not mediated. Call vfio_pci_core.
+ * * Other negative errno: Failure.
  */
 long vpm_region_info_ioctl(struct vpm_device *vpm, struct vfio_region_info __user *arg);
 #endif

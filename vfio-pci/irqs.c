@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Interrupts beyond those of PCI: a vendor's, and the one that tells of traps.
- * All are eventfds that the kernel signals.
+ * Interrupts in addition to those of PCI: those of the vendor driver, and the trap interrupt. All
+ * of them are eventfds that the kernel signals.
  */
 
 #include <linux/eventfd.h>
@@ -29,12 +29,12 @@ struct vpm_irq {
 	u32 subtype;
 	u32 count;
 	bool automasked;
-	/* Tells of traps */
+	/* The trap interrupt */
 	bool trap;
 	struct vpm_vector *vectors;
 };
 
-/* With irq_lock held */
+/* The caller holds irq_lock. */
 static void signal_vector(struct vpm_irq *irq, struct vpm_vector *vector)
 {
 	if (!vector->eventfd)
@@ -61,7 +61,7 @@ int vpm_irqs_signal(void *data, unsigned int irq, unsigned int vector)
 {
 	struct vpm_device *vpm = data;
 
-	/* Pairs with setup_irq(): the vendor may come as early as that. */
+	/* Pairs with setup_irq(). The vendor driver may signal during set-up. */
 	if (irq >= smp_load_acquire(&vpm->num_irqs) || vpm->irqs[irq].trap ||
 	    vector >= vpm->irqs[irq].count)
 		return -EINVAL;
@@ -71,13 +71,13 @@ int vpm_irqs_signal(void *data, unsigned int irq, unsigned int vector)
 	return 0;
 }
 
-/* The one that tells of traps is the last. */
+/* The trap interrupt is the last. */
 static void signal_trap(struct vpm_device *vpm)
 {
 	signal_irq(vpm, &vpm->irqs[vpm->num_irqs - 1], 0);
 }
 
-/* Returns whether the vector had nothing more to say. */
+/* Return: true if no interrupt was pending. */
 static bool unmask_vector(struct vpm_device *vpm, struct vpm_irq *irq,
 			  struct vpm_vector *vector)
 {
@@ -104,7 +104,7 @@ static int unmask(struct vpm_device *vpm, struct vpm_irq *irq,
 		return 0;
 	}
 
-	/* What is acknowledged is the state that was signalled, not a later one. */
+	/* Acknowledge only the state that was signalled, not a later one. */
 	mutex_lock(&vpm->trap.toggle_lock);
 	if (unmask_vector(vpm, irq, vector))
 		ret = vpm_trap_ack(vpm);
@@ -138,7 +138,7 @@ static void set_eventfd(struct vpm_device *vpm, struct vpm_vector *vector,
 		eventfd_ctx_put(old);
 }
 
-/* All of them or none */
+/* Set all eventfds, or none on failure. */
 static int set_eventfds(struct vpm_device *vpm, struct vpm_vector *vector,
 			unsigned int count, const s32 *fds)
 {
@@ -183,7 +183,7 @@ static int set_vectors(struct vpm_device *vpm, struct vpm_irq *irq,
 		return action == VFIO_IRQ_SET_ACTION_TRIGGER ?
 			set_eventfds(vpm, vector, hdr->count, data) : -EINVAL;
 
-	/* As with PCI's: none of nothing takes all eventfds away. */
+	/* DATA_NONE with a count of 0 removes all eventfds, as for PCI interrupts. */
 	if (type == VFIO_IRQ_SET_DATA_NONE && !hdr->count) {
 		if (action != VFIO_IRQ_SET_ACTION_TRIGGER)
 			return -EINVAL;
@@ -316,7 +316,7 @@ static int setup_irq(struct vpm_device *vpm, const struct vfio_mediate_irq *from
 	irq->count = from->count;
 	irq->automasked = from->automasked;
 	irq->trap = trap;
-	/* Pairs with vpm_irqs_signal(): it is complete. */
+	/* Pairs with vpm_irqs_signal(). The interrupt is set up. */
 	smp_store_release(&vpm->num_irqs, vpm->num_irqs + 1);
 
 	return 0;
@@ -360,7 +360,7 @@ static int setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev,
 	return ret;
 }
 
-/* Nobody signals any more. */
+/* No task signals interrupts at this point. */
 static void teardown(struct vpm_device *vpm)
 {
 	struct vpm_irq *irq;

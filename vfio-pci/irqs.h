@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Interrupts beyond those of PCI: a vendor's, and the one that tells of traps.
- */
+/* Interrupts in addition to those of PCI: those of the vendor driver, and the trap interrupt. */
 
 #ifndef VFIO_PCI_MEDIATE_IRQS_H
 #define VFIO_PCI_MEDIATE_IRQS_H
@@ -15,30 +13,39 @@ struct vpm_part;
 extern const struct vpm_part vpm_irqs_part;
 
 /**
- * vpm_irqs_info() - VFIO_DEVICE_GET_IRQ_INFO for an added interrupt
+ * vpm_irqs_info() - VFIO_DEVICE_GET_IRQ_INFO for an additional interrupt
  * @vpm:	The device.
- * @arg:	User space's struct vfio_mediate_irq_info.
+ * @arg:	The struct vfio_mediate_irq_info in user space.
  *
- * Return: 0 or a negative errno; -ENOTTY for an interrupt of PCI.
+ * Context: Process context, may sleep.
+ * Return:
+ * * %0: Success.
+ * * %-ENOTTY: The interrupt is one of PCI. Call vfio_pci_core.
+ * * Other negative errno: Failure.
  */
 long vpm_irqs_info(struct vpm_device *vpm, void __user *arg);
 
 /**
- * vpm_irqs_set() - VFIO_DEVICE_SET_IRQS for an added interrupt
+ * vpm_irqs_set() - VFIO_DEVICE_SET_IRQS for an additional interrupt
  * @vpm:	The device.
- * @arg:	User space's struct vfio_irq_set.
+ * @arg:	The struct vfio_irq_set in user space.
  *
- * Return: 0 or a negative errno; -ENOTTY for an interrupt of PCI.
+ * Context: Process context, may sleep. Takes toggle_lock to unmask the trap interrupt.
+ * Return:
+ * * %0: Success.
+ * * %-ENOTTY: The interrupt is one of PCI. Call vfio_pci_core.
+ * * Other negative errno: Failure.
  */
 long vpm_irqs_set(struct vpm_device *vpm, struct vfio_irq_set __user *arg);
 
 /**
- * vpm_irqs_signal() - Signal a vendor's interrupt
+ * vpm_irqs_signal() - &vfio_mediate_host_ops.signal
  * @data:	The &struct vpm_device.
- * @irq:	Which.
- * @vector:	Vector of it.
+ * @irq:	Number of the vendor driver's interrupt.
+ * @vector:	Vector of the interrupt.
  *
- * Return: 0 or -EINVAL.
+ * Context: Any context except NMI. Takes irq_lock.
+ * Return: 0, or -EINVAL when the vector does not exist.
  */
 int vpm_irqs_signal(void *data, unsigned int irq, unsigned int vector);
 

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The process that has a device's pages mapped.
- */
+/* The process that has mapped the pages of a device. */
 
 #include <linux/minmax.h>
 #include <linux/mmap_lock.h>
@@ -54,7 +52,7 @@ void vpm_mapper_unlock(struct mm_struct *mm)
 		return;
 
 	mmap_write_unlock(mm);
-	/* The last one unmaps the device, which takes locks that may be held here. */
+	/* The last reference unmaps the device, which takes locks that may be held here. */
 	mmput_async(mm);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The process that has a device's pages mapped.
+ * The process that has mapped the pages of a device.
  */
 
 #ifndef VFIO_PCI_MEDIATE_MAPPER_H
@@ -11,13 +11,14 @@
 struct mm_struct;
 
 /**
- * struct vpm_mapper - The process that has a device's pages mapped
- * @lock:	Protects @mm. Innermost.
- * @mm:		Of the first that mapped one, among those that had not ended then; or NULL.
- *		A reference to the struct is held, not to the address space.
+ * struct vpm_mapper - The process that has mapped the pages of a device
+ * @lock:	Protects @mm. Innermost lock.
+ * @mm:		Address space of the first process that mapped a page, or NULL. Replaced on a later
+ *		mapping if that process has exited. Holds a reference to the struct (mmgrab), not to
+ *		the address space.
  *
- * A process that runs a guest maps the device first, unless it got the device from one
- * that has ended.
+ * A process that runs a guest maps the device first, unless it received the device from a process
+ * that has exited.
  */
 struct vpm_mapper {
 	spinlock_t lock;	/* see above */
@@ -25,36 +26,40 @@ struct vpm_mapper {
 };
 
 /**
- * vpm_mapper_init() - Prepare, once
- * @mapper:	Of a device.
+ * vpm_mapper_init() - Initialize a mapper
+ * @mapper:	The mapper.
  */
 void vpm_mapper_init(struct vpm_mapper *mapper);
 
 /**
- * vpm_mapper_note() - A process maps a page
- * @mapper:	Of the device.
- * @mm:		Of the process.
+ * vpm_mapper_note() - Record that a process maps a page
+ * @mapper:	The mapper.
+ * @mm:		Address space of the process.
+ *
+ * Context: Process context. Takes @mapper->lock.
  */
 void vpm_mapper_note(struct vpm_mapper *mapper, struct mm_struct *mm);
 
 /**
- * vpm_mapper_lock() - Keep the process from faulting and mapping
- * @mapper:	Of the device.
+ * vpm_mapper_lock() - Block page faults and mmap() of the process
+ * @mapper:	The mapper.
  *
- * Context: Process context, sleeps. Takes mmap_lock for write.
- * Return: What vpm_mapper_unlock() must follow with; NULL when there is no process.
+ * Context: Process context, may sleep. Takes mmap_lock for write.
+ * Return: Argument of vpm_mapper_unlock(), or NULL when there is no process.
  */
 struct mm_struct *vpm_mapper_lock(struct vpm_mapper *mapper);
 
 /**
  * vpm_mapper_unlock() - Undo vpm_mapper_lock()
- * @mm:		What that returned; NULL is allowed.
+ * @mm:		Return value of vpm_mapper_lock(). May be NULL.
+ *
+ * Context: Process context. Releases mmap_lock.
  */
 void vpm_mapper_unlock(struct mm_struct *mm);
 
 /**
- * vpm_mapper_forget() - The device is being closed
- * @mapper:	Of the device, which nobody has mapped any more.
+ * vpm_mapper_forget() - Forget the process on close
+ * @mapper:	The mapper of a device that is no longer mapped.
  */
 void vpm_mapper_forget(struct vpm_mapper *mapper);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Module parameters of vfio_pci_mediate: those of in-tree vfio-pci, with the
- * same names, formats and permissions, and drop_in and drain_us.
+ * Module parameters of vfio_pci_mediate: those of in-tree vfio-pci, with the same names, formats
+ * and permissions, plus drop_in and drain_us.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -50,7 +50,7 @@ static unsigned int drain_us;
 module_param(drain_us, uint, 0644);
 MODULE_PARM_DESC(drain_us, "Microseconds between two drains of shadowed pages, for all devices; 0 leaves it to each device's vendor");
 
-/* QAT and DSA/IAX generations that in-tree vfio-pci refuses as well. */
+/* QAT and DSA/IAX generations that in-tree vfio-pci rejects too */
 static const struct pci_device_id denylist[] = {
 	{ PCI_VDEVICE(INTEL, PCI_DEVICE_ID_INTEL_QAT_C3XXX) },
 	{ PCI_VDEVICE(INTEL, PCI_DEVICE_ID_INTEL_QAT_C3XXX_VF) },
@@ -70,10 +70,10 @@ const char *vpm_params_driver_name(void)
 EXPORT_SYMBOL_GPL(vpm_params_driver_name);
 
 /*
- * Newer kernels have nointxmask, disable_vga and disable_idle_d3 per device. Older ones have one
- * set in vfio_pci_core, which the last caller overwrites for every vfio driver. There the set
- * changes only when the administrator gives one of the three: to load this module with defaults
- * must not undo what in-tree vfio-pci was told.
+ * Newer kernels keep nointxmask, disable_vga and disable_idle_d3 per device. Older kernels keep one
+ * global set in vfio_pci_core, which the last caller overwrites for every vfio driver. Change the
+ * global set only if the administrator sets one of the three: loading this module with defaults
+ * must not undo the parameters of in-tree vfio-pci.
  */
 void vpm_params_apply_global(void)
 {

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Arithmetic of byte ranges in a region.
- */
+/* Sets of byte ranges in a region. */
 
 #include <linux/align.h>
 #include <linux/bitops.h>
@@ -62,7 +60,7 @@ int vpm_ranges_add(struct vpm_ranges *set, const struct vfio_mediate_range *add,
 
 void vpm_ranges_free(struct vpm_ranges *set)
 {
-	/* At each close, of all regions: most are empty. */
+	/* Called for all regions on each close. Most sets are empty. */
 	if (!set->range)
 		return;
 

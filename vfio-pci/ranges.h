@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Arithmetic of byte ranges in a region.
- */
+/* Sets of byte ranges in a region. */
 
 #ifndef VFIO_PCI_MEDIATE_RANGES_H
 #define VFIO_PCI_MEDIATE_RANGES_H
@@ -12,11 +10,11 @@
 #include "vfio_mediate.h"
 
 /**
- * struct vpm_ranges - Ranges in ascending order that do not overlap
- * @range:	The ranges; NULL when there are none.
- * @count:	Their number.
+ * struct vpm_ranges - Set of ranges in ascending order that do not overlap
+ * @range:	The ranges, or NULL when there are none.
+ * @count:	Number of ranges.
  *
- * All zero is an empty set.
+ * A zeroed struct is an empty set.
  */
 struct vpm_ranges {
 	struct vfio_mediate_range *range;
@@ -26,34 +24,39 @@ struct vpm_ranges {
 #define VPM_MAX_RANGES	4096
 
 /**
- * vpm_ranges_add() - Add to a set
+ * vpm_ranges_add() - Add ranges to a set
  * @set:	The set.
- * @add:	What to add, in any order.
- * @count:	How many.
- * @size:	Size of the region: nothing may reach beyond.
+ * @add:	Ranges to add, in any order.
+ * @count:	Number of ranges to add.
+ * @size:	Size of the region.
  *
- * Return: 0; -EINVAL when a range is empty, reaches beyond @size or overlaps
- * another, or when there would be more than VPM_MAX_RANGES; -ENOMEM. @set is as
- * before on failure.
+ * On failure, @set is unchanged.
+ *
+ * Context: Process context, may sleep.
+ * Return:
+ * * %0: Success.
+ * * %-EINVAL: A range is empty, exceeds @size or overlaps another one, or the set would exceed
+ *   VPM_MAX_RANGES.
+ * * %-ENOMEM: Out of memory.
  */
 int vpm_ranges_add(struct vpm_ranges *set, const struct vfio_mediate_range *add,
 		   unsigned int count, u64 size);
 
 /**
- * vpm_ranges_free() - Make a set empty
+ * vpm_ranges_free() - Empty a set and free its memory
  * @set:	The set.
  */
 void vpm_ranges_free(struct vpm_ranges *set);
 
 /**
- * vpm_ranges_span() - How far does an access go the same way?
+ * vpm_ranges_span() - Find the leading part of an access that is wholly inside or outside of a set
  * @set:	The set.
- * @offset:	Where the access starts.
- * @size:	How long it is; @offset + @size does not overflow.
- * @inside:	Whether its first byte is inside a range.
+ * @offset:	Offset of the access.
+ * @size:	Size of the access. @offset + @size must not overflow.
+ * @inside:	Set to true if the first byte is inside a range, else to false.
  *
- * Return: Number of bytes, up to @size, from @offset on that are all inside one
- * range, or all outside of any.
+ * Return: Number of bytes from @offset, up to @size, that are all inside one range or all outside
+ * of any range.
  */
 static inline u64 vpm_ranges_span(const struct vpm_ranges *set, u64 offset,
 				  u64 size, bool *inside)
@@ -61,7 +64,7 @@ static inline u64 vpm_ranges_span(const struct vpm_ranges *set, u64 offset,
 	unsigned int low = 0, high = set->count, middle;
 	const struct vfio_mediate_range *range;
 
-	/* The first range that does not end at or before offset */
+	/* Find the first range that ends after offset. */
 	while (low < high) {
 		middle = (low + high) / 2;
 		range = &set->range[middle];
@@ -84,46 +87,46 @@ static inline u64 vpm_ranges_span(const struct vpm_ranges *set, u64 offset,
 }
 
 /**
- * vpm_ranges_whole_pages() - Which pages are free of a set
- * @free:	Where to put them: an empty set.
+ * vpm_ranges_whole_pages() - Find the whole pages that do not overlap a set
+ * @free:	Result, an empty set on entry.
  * @set:	The set.
  * @size:	Size of the region, a multiple of the page size.
  *
+ * Context: Process context, may sleep.
  * Return: 0 or -ENOMEM.
  */
 int vpm_ranges_whole_pages(struct vpm_ranges *free, const struct vpm_ranges *set,
 			   u64 size);
 
 /**
- * vpm_ranges_subtract() - What is left of ranges
- * @rest:	Where to put it: an empty set.
- * @from:	The ranges, in ascending order, which do not overlap.
- * @count:	How many.
- * @what:	What is taken out of them.
+ * vpm_ranges_subtract() - Subtract a set from ranges
+ * @rest:	Result, an empty set on entry. May exceed VPM_MAX_RANGES.
+ * @from:	Ranges in ascending order that do not overlap.
+ * @count:	Number of @from.
+ * @what:	Set to subtract.
  *
- * There may be more than VPM_MAX_RANGES left.
- *
+ * Context: Process context, may sleep.
  * Return: 0 or -ENOMEM.
  */
 int vpm_ranges_subtract(struct vpm_ranges *rest, const struct vfio_mediate_range *from,
 			unsigned int count, const struct vpm_ranges *what);
 
 /**
- * vpm_ranges_are_pages() - Are these whole pages, in order?
+ * vpm_ranges_are_pages() - Check whether ranges are whole pages in order
  * @range:	The ranges.
- * @count:	How many.
+ * @count:	Number of ranges.
  * @size:	Size of the region, a multiple of the page size.
  *
- * Return: Whether they are in ascending order, do not overlap, and are whole pages of the
- * region, at least one each.
+ * Return: True if all ranges are whole pages of the region, at least one page each, in ascending
+ * order, and do not overlap.
  */
 bool vpm_ranges_are_pages(const struct vfio_mediate_range *range, unsigned int count,
 			  u64 size);
 
 /**
- * vpm_access_width() - Widest access that an address and a length allow
- * @offset:	Address.
- * @size:	Length, not 0.
+ * vpm_access_width() - Widest naturally aligned access at an offset
+ * @offset:	Offset of the access.
+ * @size:	Size of the access, not 0.
  *
  * Return: 1, 2, 4 or 8.
  */

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * What a vendor declares of regions, and mappings of them.
- */
+/* Set-up of regions from the declaration of the vendor driver, and mappings of regions. */
 
 #include <linux/mm.h>
 #include <linux/nospec.h>

@@ -2,14 +2,14 @@
 /*
  * The shadow of one trapped page.
  *
- * The guest writes to it while it is read, so the order of reading decides what
- * may be concluded. A driver sets up a queue, enables it, then rings its doorbell:
+ * The guest writes to the shadow page while a drain reads it, so the order of reads matters. A
+ * guest driver sets up a queue, enables the queue, then rings its doorbell:
  *
- *  - doorbells are read before enables: one that was rung on a queue that looks
- *    disabled would be lost;
- *  - controls are read after an enable was seen, and so are at least as new;
- *  - the doorbell of a queue that just became enabled is read once more: it may
- *    have been left over from before the set-up.
+ *  - Read doorbells before enables. Otherwise the doorbell of a queue that looks disabled would be
+ *    lost.
+ *  - Read controls after enables. They are then at least as new as the enable.
+ *  - Read the doorbell of a newly enabled queue again. The first value may be older than the
+ *    set-up.
  */
 
 #include <linux/bitmap.h>
@@ -72,9 +72,8 @@ out:
 }
 
 /*
- * Elsewhere than on x86, a cached and an uncached mapping of a page may differ
- * for good; and where the kernel's mapping of RAM is encrypted, a mapping as a
- * device's is not.
+ * On other architectures than x86, a cached and an uncached mapping of a page may stay incoherent.
+ * With memory encryption, the kernel maps RAM encrypted, but a device mapping is not encrypted.
  */
 bool vpm_shadow_possible(void)
 {
@@ -83,10 +82,11 @@ bool vpm_shadow_possible(void)
 }
 
 /*
- * AMD's nested paging honours the guest's memory type, which for a BAR is
- * uncached, while the kernel's own mapping of RAM is not: make both the same.
- * Intel's has RAM cached for the guest whatever it says, but where DMA cannot be
- * made coherent; there it snoops its own caches.
+ * AMD nested paging honours the guest's memory type, which is uncached for a BAR. The kernel maps
+ * RAM as cached: change that mapping to uncached.
+ *
+ * Intel ignores the guest's memory type and maps RAM as cached, unless DMA cannot be made coherent.
+ * In that case, the CPU snoops its own caches.
  */
 static bool guest_uncached(void)
 {
@@ -101,7 +101,7 @@ static bool guest_uncached(void)
 static void free_page_mem(void *mem)
 {
 #ifdef CONFIG_X86
-	/* One whose type cannot be restored is not fit for anybody else. */
+	/* Leak a page whose memory type cannot be restored. */
 	if (guest_uncached() && set_memory_wb((unsigned long)mem, 1))
 		return;
 #endif
@@ -170,7 +170,7 @@ static void store(struct vpm_shadow *shadow, const struct vfio_mediate_reg *reg,
 		WRITE_ONCE(*(__le32 *)p, cpu_to_le32(value));
 }
 
-/* Returns what is there, and leaves value in its place. */
+/* Replace the value of a register. Return: the previous value. */
 static u64 swap_in(struct vpm_shadow *shadow,
 		   const struct vfio_mediate_reg *reg, u64 value)
 {
@@ -181,7 +181,7 @@ static u64 swap_in(struct vpm_shadow *shadow,
 		le32_to_cpu(xchg((__le32 *)p, cpu_to_le32(value)));
 }
 
-/* Leaves value where there still is idle. */
+/* Store value, unless the guest has replaced the idle value. */
 static void put_back(struct vpm_shadow *shadow, const struct vfio_mediate_reg *reg,
 		     u64 idle, u64 value)
 {
@@ -207,7 +207,7 @@ static void refresh(struct vpm_shadow *shadow,
 		store(shadow, reg, value);
 }
 
-/* What could not be written is tried again at the next drain. */
+/* On failure, keep the last value, so that the next drain tries again. */
 static bool forward(struct vpm_shadow *shadow, unsigned int i, u64 value)
 {
 	u64 written = value;
@@ -219,7 +219,7 @@ static bool forward(struct vpm_shadow *shadow, unsigned int i, u64 value)
 	return true;
 }
 
-/* Of several writes the last counts: one that has come meanwhile is newer. */
+/* The last of several writes counts. A write that arrives meanwhile is newer. */
 static void kick(struct vpm_shadow *shadow, unsigned int i)
 {
 	const struct vfio_mediate_reg *reg = &shadow->regs[i];
@@ -258,7 +258,7 @@ static void load_all(struct vpm_shadow *shadow, enum vfio_mediate_reg_kind kind)
 	for (i = 0; i < shadow->num_regs; i++)
 		if (shadow->regs[i].kind == kind)
 			shadow->now[i] = load(shadow, &shadow->regs[i]);
-	/* What is read next was written no earlier, if the guest kept order. */
+	/* If the guest orders its writes, later reads return values that are at least as new. */
 	smp_rmb();
 }
 
@@ -320,7 +320,9 @@ void vpm_shadow_written(struct vpm_shadow *shadow, unsigned int offset,
 			continue;
 		memcpy(shadow->mem + start, (void *)&raw + (start - offset),
 		       end - start);
-		/* Not what is there now: a store of the guest's is still to be drained. */
+		/*
+		 * Do not use the current value: a pending store of the guest must still be drained.
+		 */
 		last = cpu_to_le64(shadow->last[i]);
 		memcpy((void *)&last + (start - reg->offset),
 		       (void *)&raw + (start - offset), end - start);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The shadow of one trapped page: RAM that the guest writes to in place of
- * registers, and what the vendor's table says about how it gets from there to the
- * device.
+ * The shadow of one trapped page: RAM that the guest writes instead of registers. A register table
+ * of the vendor driver tells how to forward the writes to the device.
  */
 
 #ifndef VFIO_PCI_MEDIATE_SHADOW_H
@@ -15,11 +14,11 @@
 struct vpm_shadow;
 
 /**
- * typedef vpm_shadow_rw - Access a register for a shadow
+ * typedef vpm_shadow_rw - Access a register of the device
  * @shadow:	The shadow.
  * @reg:	The register.
- * @write:	Whether to write.
- * @value:	What to write, or where to put what is read.
+ * @write:	True to write, false to read.
+ * @value:	Value to write, or value that was read.
  *
  * Return: 0 or a negative errno.
  */
@@ -29,16 +28,15 @@ typedef int (*vpm_shadow_rw)(struct vpm_shadow *shadow,
 
 /**
  * struct vpm_shadow - The shadow of a page
- * @mem:	The page.
- * @regs:	The vendor's table.
+ * @mem:	The shadow page.
+ * @regs:	Register table of the vendor driver.
  * @num_regs:	Number of @regs.
- * @last:	For each of @regs, what the device has, as far as the guest goes. What
- *		could not be written to it is not in here.
- * @now:	For each of @regs, what was found in @mem; only during a drain.
- * @rw:		How to get at the device.
+ * @last:	Last value of each of @regs that was forwarded to or read from the device. Unchanged
+ *		by a failed write.
+ * @now:	Value of each of @regs in @mem. Valid during a drain only.
+ * @rw:		Callback that accesses the device.
  *
- * Whoever uses these functions sees to it that there is one at a time; the guest
- * writes to @mem all the time.
+ * The caller serializes all functions below. The guest writes to @mem at any time.
  */
 struct vpm_shadow {
 	void *mem;
@@ -50,31 +48,35 @@ struct vpm_shadow {
 };
 
 /**
- * vpm_shadow_possible() - Can RAM stand in for registers on this machine?
+ * vpm_shadow_possible() - Check whether RAM can replace registers on this machine
  *
- * Return: Whether guest, VMM and kernel see the same in a page of RAM that the
- * first two have mapped as a device's.
+ * Return: True if the guest, the VMM and the kernel see the same content of a page of RAM that the
+ * guest and the VMM have mapped as device memory.
  */
 bool vpm_shadow_possible(void);
 
 /**
- * vpm_shadow_check() - Is a table one that can be drained by?
+ * vpm_shadow_check() - Check a register table
  * @regs:	The table.
  * @count:	Number of @regs.
  *
- * Return: Whether all registers have a known kind and lie naturally aligned in a
- * page, no two of them overlap, and those of a queue come as controls, enables,
- * doorbells.
+ * All registers must have a known kind, lie naturally aligned in a page, and not overlap. The
+ * registers of a queue must be ordered: controls, enables, doorbells.
+ *
+ * Context: Process context, may sleep.
+ * Return: True if the table is valid.
  */
 bool vpm_shadow_check(const struct vfio_mediate_reg *regs, unsigned int count);
 
 /**
- * vpm_shadow_init() - Make a shadow of a page
- * @shadow:	Zeroed. @regs must stay.
- * @regs:	The table, checked.
+ * vpm_shadow_init() - Initialize the shadow of a page
+ * @shadow:	The shadow, zeroed.
+ * @regs:	Register table, checked by vpm_shadow_check(). Must stay valid until
+ *		vpm_shadow_free().
  * @count:	Number of @regs.
- * @rw:		How to get at the device.
+ * @rw:		Callback that accesses the device.
  *
+ * Context: Process context, may sleep.
  * Return: 0 or -ENOMEM.
  */
 int vpm_shadow_init(struct vpm_shadow *shadow,
@@ -83,35 +85,35 @@ int vpm_shadow_init(struct vpm_shadow *shadow,
 
 /**
  * vpm_shadow_free() - Undo vpm_shadow_init()
- * @shadow:	Initialised, or zeroed.
+ * @shadow:	The shadow, initialized or zeroed.
  */
 void vpm_shadow_free(struct vpm_shadow *shadow);
 
 /**
- * vpm_shadow_fill() - Make a shadow look like the device
- * @shadow:	The shadow. What was written to it, and not drained, is dropped, and so is
- *		what somebody who has it mapped writes meanwhile.
+ * vpm_shadow_fill() - Fill a shadow page from the device
+ * @shadow:	The shadow.
  *
- * Registers that cannot be read, as while memory is disabled, are 0.
+ * Drops writes that were not drained, and concurrent writes by a mapping. Registers that cannot be
+ * read are 0, for example while memory decoding is disabled.
  */
 void vpm_shadow_fill(struct vpm_shadow *shadow);
 
 /**
- * vpm_shadow_drain() - Bring to the device what the guest has written
+ * vpm_shadow_drain() - Forward writes of the guest to the device
  * @shadow:	The shadow.
- * @all:	Also controls of queues that are not enabled: before somebody may
- *		access the device directly.
+ * @all:	Forward controls of queues that are not enabled too. Needed before the device may be
+ *		accessed directly.
  */
 void vpm_shadow_drain(struct vpm_shadow *shadow, bool all);
 
 /**
- * vpm_shadow_written() - A register was written past the shadow
- * @shadow:	The shadow, drained before that.
- * @offset:	Which, from the start of the page, naturally aligned.
+ * vpm_shadow_written() - Record a register write that bypassed the shadow
+ * @shadow:	The shadow, drained before the write.
+ * @offset:	Offset in the page, naturally aligned.
  * @width:	1, 2, 4 or 8.
- * @value:	What the device has now.
+ * @value:	Value that was written to the device.
  *
- * What the guest finds in the shadow is that, and it is not written again.
+ * Updates the shadow page. The value is not forwarded again.
  */
 void vpm_shadow_written(struct vpm_shadow *shadow, unsigned int offset,
 			unsigned int width, u64 value);
