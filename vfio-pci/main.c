@@ -240,7 +240,7 @@ static int vpm_mediate(struct vpm_device *vpm)
 		start_parts(vpm);
 	if (ret == -EINVAL)
 		pci_notice_ratelimited(vpm->core.pdev,
-				       "%s mediates it in a way that makes no sense\n",
+				       "%s: invalid mediation declaration\n",
 				       call.ops->name);
 
 	return ret;

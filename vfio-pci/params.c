@@ -48,7 +48,7 @@ MODULE_PARM_DESC(drop_in, "Register as driver \"vfio-pci\", for clients that acc
 
 static unsigned int drain_us;
 module_param(drain_us, uint, 0644);
-MODULE_PARM_DESC(drain_us, "Microseconds between two drains of shadowed pages, for all devices; 0 leaves it to each device's vendor");
+MODULE_PARM_DESC(drain_us, "Microseconds between two drains of shadowed pages, for all devices; 0 uses the interval of each device's vendor driver");
 
 /* QAT and DSA/IAX generations that in-tree vfio-pci rejects too */
 static const struct pci_device_id denylist[] = {
