@@ -153,8 +153,8 @@ static __always_inline int rw_single(struct vpm_device *vpm, u32 index,
 }
 
 /* Return: number of leading bytes that @served_by serves. */
-static __always_inline u64 find_part(struct vpm_region *region, u64 offset,
-				     u64 count, enum served_by *served_by)
+static __always_inline u64 find_segment(struct vpm_region *region, u64 offset,
+					u64 count, enum served_by *served_by)
 {
 	bool inside;
 
@@ -169,13 +169,13 @@ static __always_inline u64 find_part(struct vpm_region *region, u64 offset,
 	return count;
 }
 
-static ssize_t rw_part(struct vpm_device *vpm, u32 index, u64 offset,
-		       char __user *buf, size_t count, bool write)
+static ssize_t rw_segment(struct vpm_device *vpm, u32 index, u64 offset,
+			  char __user *buf, size_t count, bool write)
 {
 	enum served_by served_by;
 	unsigned int width;
 
-	count = find_part(&vpm->region[index], offset, count, &served_by);
+	count = find_segment(&vpm->region[index], offset, count, &served_by);
 	if (served_by == DEVICE)
 		return rw_core(vpm, index, offset, buf, count, write);
 
@@ -186,8 +186,8 @@ static ssize_t rw_part(struct vpm_device *vpm, u32 index, u64 offset,
 }
 
 /* Do an access of any length and alignment. */
-static noinline ssize_t rw_parts(struct vpm_device *vpm, u32 index, u64 offset,
-				 char __user *buf, size_t count, bool write)
+static noinline ssize_t rw_segments(struct vpm_device *vpm, u32 index, u64 offset,
+				    char __user *buf, size_t count, bool write)
 {
 	u64 size = vpm_region_size(vpm, index);
 	size_t done = 0;
@@ -208,8 +208,8 @@ static noinline ssize_t rw_parts(struct vpm_device *vpm, u32 index, u64 offset,
 	count = min_t(u64, count, size - offset);
 
 	while (done < count) {
-		part = rw_part(vpm, index, offset + done, buf + done,
-			       count - done, write);
+		part = rw_segment(vpm, index, offset + done, buf + done,
+				  count - done, write);
 		if (part < 0 && !done)
 			return part;
 		if (part <= 0)
@@ -235,9 +235,9 @@ ssize_t vpm_access_rw(struct vpm_device *vpm, char __user *buf, size_t count,
 	/* Fast path: one naturally aligned register of a BAR. */
 	if (unlikely(index > VFIO_PCI_BAR5_REGION_INDEX || count > 8 ||
 		     !is_power_of_2(count) || offset & (count - 1) ||
-		     find_part(&vpm->region[index], offset, count,
-			       &served_by) < count))
-		done = rw_parts(vpm, index, offset, buf, count, write);
+		     find_segment(&vpm->region[index], offset, count,
+				  &served_by) < count))
+		done = rw_segments(vpm, index, offset, buf, count, write);
 	else
 		done = rw_single(vpm, index, offset, buf, count, write,
 				 served_by) ?: (ssize_t)count;

@@ -24,7 +24,7 @@ bool vpm_is_powered(struct pci_dev *pdev)
 	return (__force int)READ_ONCE(pdev->current_state) < (__force int)PCI_D3hot;
 }
 
-static bool user_enabled(struct vfio_pci_core_device *core)
+static bool user_memory_enabled(struct vfio_pci_core_device *core)
 {
 	return le16_to_cpu(*(__le16 *)&core->vconfig[PCI_COMMAND]) & PCI_COMMAND_MEMORY;
 }
@@ -35,7 +35,7 @@ bool vpm_memory_enabled(struct vfio_pci_core_device *core)
 
 	lockdep_assert_held(&core->memory_lock);
 
-	return vpm_is_powered(pdev) && (pdev->no_command_memory || user_enabled(core));
+	return vpm_is_powered(pdev) && (pdev->no_command_memory || user_memory_enabled(core));
 }
 
 static int bar_read(void __iomem *io, unsigned int width, u64 *value)
@@ -94,7 +94,7 @@ static __always_inline int do_rw(struct vpm_device *vpm, void __iomem *io,
  * PCI_COMMAND_MEMORY of the virtual config space equals that of the device, unless a reset came in
  * between.
  */
-static bool decodes(struct vpm_device *vpm)
+static bool is_decoding(struct vpm_device *vpm)
 {
 	struct vpm_decode *decode = &vpm->decode;
 
@@ -105,14 +105,14 @@ static bool decodes(struct vpm_device *vpm)
 	if (READ_ONCE(decode->unsure))
 		return false;
 
-	return user_enabled(&vpm->core) || (decode->on && !decode->writers);
+	return user_memory_enabled(&vpm->core) || (decode->on && !decode->writers);
 }
 
 /*
  * Write the lower byte only: tasks that mask INTx write the upper byte without memory_lock. Return:
  * true if decoding was enabled already.
  */
-static bool switch_on(struct vpm_device *vpm)
+static bool enable_decoding(struct vpm_device *vpm)
 {
 	struct pci_dev *pdev = vpm->core.pdev;
 	u8 command;
@@ -127,7 +127,7 @@ static bool switch_on(struct vpm_device *vpm)
 	return false;
 }
 
-static void switch_off(struct vpm_device *vpm)
+static void disable_decoding(struct vpm_device *vpm)
 {
 	struct pci_dev *pdev = vpm->core.pdev;
 	u8 command;
@@ -144,10 +144,10 @@ static bool begin_decode(struct vpm_device *vpm)
 
 	lockdep_assert_held_write(&vpm->core.memory_lock);
 
-	if (decodes(vpm))
+	if (is_decoding(vpm))
 		return false;
 
-	was_on = switch_on(vpm);
+	was_on = enable_decoding(vpm);
 	decode->on = READ_ONCE(decode->held) && !decode->writers;
 
 	return !was_on && !decode->on;
@@ -155,9 +155,9 @@ static bool begin_decode(struct vpm_device *vpm)
 
 static void end_decode(struct vpm_device *vpm)
 {
-	switch_off(vpm);
+	disable_decoding(vpm);
 	/* User space has decoding enabled, but a reset disabled it. Check again. */
-	if (user_enabled(&vpm->core))
+	if (user_memory_enabled(&vpm->core))
 		WRITE_ONCE(vpm->decode.unsure, true);
 }
 
@@ -189,7 +189,7 @@ static noinline int own_rw(struct vpm_device *vpm, void __iomem *io,
 	bool on;
 
 	down_read(&core->memory_lock);
-	on = decodes(vpm);
+	on = is_decoding(vpm);
 	if (on && vpm_is_powered(core->pdev))
 		ret = do_rw(vpm, io, access);
 	up_read(&core->memory_lock);
@@ -206,7 +206,7 @@ void vpm_decode_hold(struct vpm_device *vpm)
 	WRITE_ONCE(vpm->decode.held, true);
 	/* Decoding is usually enabled. Do not block accesses to BARs then. */
 	down_read(&core->memory_lock);
-	on = decodes(vpm);
+	on = is_decoding(vpm);
 	up_read(&core->memory_lock);
 	/* If the device does not resume, leave it as it is. */
 	if (on || pm_runtime_resume_and_get(dev) < 0)
@@ -237,8 +237,8 @@ void vpm_decode_release(struct vpm_device *vpm)
 	awake = pm_runtime_resume_and_get(dev) >= 0;
 	down_write(&core->memory_lock);
 	if (decode->on && awake && vpm_is_powered(core->pdev)) {
-		if (!user_enabled(core))
-			switch_off(vpm);
+		if (!user_memory_enabled(core))
+			disable_decoding(vpm);
 		decode->on = false;
 	}
 	up_write(&core->memory_lock);
@@ -339,12 +339,12 @@ static void decode_reset_done(struct vpm_device *vpm, bool function)
 	down_write(&core->memory_lock);
 	if (!vpm_is_powered(core->pdev) || vpm->decode.hardwired)
 		goto unlock;
-	if (user_enabled(core)) {
+	if (user_memory_enabled(core)) {
 		if (begin_decode(vpm))
 			end_decode(vpm);
 	} else if (!READ_ONCE(vpm->decode.held)) {
 		/* The PCI core may have restored the bit as it was during a hold. */
-		switch_off(vpm);
+		disable_decoding(vpm);
 		vpm->decode.on = false;
 	}
 unlock:
@@ -358,7 +358,7 @@ const struct vpm_part vpm_decode_part = {
 };
 
 /* A vendor driver without a declaration does not access registers. */
-static bool declares(const struct vfio_mediate_device *dev)
+static bool has_declaration(const struct vfio_mediate_device *dev)
 {
 	return dev->num_regions || dev->num_extra_regions || dev->num_irqs ||
 	       dev->num_traps || dev->migration || dev->tracking;
@@ -375,7 +375,7 @@ static int bar_setup(struct vpm_device *vpm, const struct vfio_mediate_device *d
 	unsigned int bar;
 	int ret;
 
-	if (!declares(dev))
+	if (!has_declaration(dev))
 		return 0;
 
 	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++) {

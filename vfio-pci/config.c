@@ -11,13 +11,13 @@
 #include "trap.h"
 
 /* Return: true if the device loses its state in its current power state. */
-static bool sleeps(struct vpm_device *vpm)
+static bool loses_state(struct vpm_device *vpm)
 {
 	return vpm->core.needs_pm_restore && !vpm_is_powered(vpm->core.pdev);
 }
 
-static ssize_t write_any(struct vpm_device *vpm, const char __user *buf, size_t count,
-			 loff_t *ppos)
+static ssize_t write_config(struct vpm_device *vpm, const char __user *buf, size_t count,
+			    loff_t *ppos)
 {
 	if (vpm_is_mediated(vpm, VFIO_PCI_CONFIG_REGION_INDEX))
 		return vpm_access_rw(vpm, (char __user *)buf, count, ppos, true);
@@ -34,14 +34,14 @@ ssize_t vpm_config_write(struct vpm_device *vpm, const char __user *buf, size_t 
 	ssize_t done;
 
 	vpm_trap_flush(vpm);
-	slept = sleeps(vpm);
+	slept = loses_state(vpm);
 	command = offset < PCI_COMMAND + 2 && offset + count > PCI_COMMAND;
 	if (command)
 		vpm_decode_begin_write(vpm);
-	done = write_any(vpm, buf, count, ppos);
+	done = write_config(vpm, buf, count, ppos);
 	if (command)
 		vpm_decode_end_write(vpm);
-	if (slept && !sleeps(vpm))
+	if (slept && !loses_state(vpm))
 		vpm_reset_by_power(vpm);
 	vpm_reset_flush(vpm);
 

@@ -206,7 +206,7 @@ int vpm_reset_state_lost(void *data)
 }
 
 /* Do the same as vfio_pci_core. Fail in the cases that need internal functions of vfio_pci_core. */
-static int reset_removed(struct vpm_device *vpm)
+static int reset_function_locked(struct vpm_device *vpm)
 {
 	struct vfio_pci_core_device *core = &vpm->core;
 	struct pci_dev *pdev = core->pdev;
@@ -229,7 +229,7 @@ static int reset_removed(struct vpm_device *vpm)
 	return ret;
 }
 
-static void set_server(struct vpm_device *vpm, bool server)
+static void set_serving(struct vpm_device *vpm, bool server)
 {
 	struct vpm_reset *reset = &vpm->reset;
 
@@ -252,21 +252,21 @@ bool vpm_reset_serve(struct vpm_device *vpm, unsigned long timeout)
 	if (!READ_ONCE(reset->open) || signal_pending(current))
 		return false;
 
-	set_server(vpm, true);
+	set_serving(vpm, true);
 	for (;;) {
 		left = wait_event_interruptible_timeout(reset->wait,
 							READ_ONCE(reset->wanted) ||
 							!READ_ONCE(reset->open), left);
 		if (left <= 0 || !READ_ONCE(reset->open))
 			break;
-		ret = reset_removed(vpm);
+		ret = reset_function_locked(vpm);
 		spin_lock(&vpm->reset_lock);
 		reset->result = ret;
 		reset->wanted = false;
 		spin_unlock(&vpm->reset_lock);
 		wake_up_all(&reset->wait);
 	}
-	set_server(vpm, false);
+	set_serving(vpm, false);
 
 	return !left && READ_ONCE(reset->open);
 }
@@ -307,7 +307,7 @@ static int reset_by_remover(struct vpm_device *vpm)
  * Retry while another task holds the device lock, as the PCI core does during error recovery. A VMM
  * whose migration fails exits if it cannot reset the device.
  */
-static long reset_again(struct vpm_device *vpm)
+static long retry_reset(struct vpm_device *vpm)
 {
 	unsigned long end = jiffies + PATIENCE;
 	long ret = -EAGAIN;
@@ -338,7 +338,7 @@ long vpm_reset_by_user(struct vpm_device *vpm)
 	long ret = vfio_pci_core_ioctl(&vpm->core.vdev, VFIO_DEVICE_RESET, 0);
 
 	if (ret == -EAGAIN)
-		ret = reset_again(vpm);
+		ret = retry_reset(vpm);
 	/*
 	 * A VMM exits if its migration fails because the vendor driver is detached and it cannot
 	 * reset the device. This is wanted only if this device is the destination of the migration.

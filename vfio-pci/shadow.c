@@ -171,8 +171,8 @@ static void store(struct vpm_shadow *shadow, const struct vfio_mediate_reg *reg,
 }
 
 /* Replace the value of a register. Return: the previous value. */
-static u64 swap_in(struct vpm_shadow *shadow,
-		   const struct vfio_mediate_reg *reg, u64 value)
+static u64 exchange(struct vpm_shadow *shadow,
+		    const struct vfio_mediate_reg *reg, u64 value)
 {
 	void *p = shadow->mem + reg->offset;
 
@@ -182,8 +182,8 @@ static u64 swap_in(struct vpm_shadow *shadow,
 }
 
 /* Store value, unless the guest has replaced the idle value. */
-static void put_back(struct vpm_shadow *shadow, const struct vfio_mediate_reg *reg,
-		     u64 idle, u64 value)
+static void restore_if_idle(struct vpm_shadow *shadow, const struct vfio_mediate_reg *reg,
+			    u64 idle, u64 value)
 {
 	void *p = shadow->mem + reg->offset;
 
@@ -220,7 +220,7 @@ static bool forward(struct vpm_shadow *shadow, unsigned int i, u64 value)
 }
 
 /* The last of several writes counts. A write that arrives meanwhile is newer. */
-static void kick(struct vpm_shadow *shadow, unsigned int i)
+static void forward_kick(struct vpm_shadow *shadow, unsigned int i)
 {
 	const struct vfio_mediate_reg *reg = &shadow->regs[i];
 	u64 idle = truncated(reg, reg->value), value;
@@ -228,9 +228,9 @@ static void kick(struct vpm_shadow *shadow, unsigned int i)
 	/* Locked operations on uncached memory are expensive. */
 	if (load(shadow, reg) == idle)
 		return;
-	value = swap_in(shadow, reg, idle);
+	value = exchange(shadow, reg, idle);
 	if (!forward(shadow, i, value))
-		put_back(shadow, reg, idle, value);
+		restore_if_idle(shadow, reg, idle, value);
 }
 
 void vpm_shadow_fill(struct vpm_shadow *shadow)
@@ -286,7 +286,7 @@ void vpm_shadow_drain(struct vpm_shadow *shadow, bool all)
 				forward(shadow, i, value);
 			break;
 		case VFIO_MEDIATE_KICK:
-			kick(shadow, i);
+			forward_kick(shadow, i);
 			break;
 		case VFIO_MEDIATE_CONTROL:
 			value = load(shadow, reg);

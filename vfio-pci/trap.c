@@ -67,7 +67,7 @@ static void drain_pages(struct vpm_trap *trap, bool all)
 	}
 }
 
-static void drain(struct vpm_device *vpm, bool all)
+static void drain_with_memory(struct vpm_device *vpm, bool all)
 {
 	vpm_vendor_memory_begin(&vpm->vendor);
 	drain_pages(&vpm->trap, all);
@@ -93,7 +93,7 @@ void vpm_trap_drain(struct vpm_device *vpm)
 	 */
 	if (trap->state == VPM_TRAP_SHADOW && !vpm_reset_pending(vpm) &&
 	    !READ_ONCE(vpm->core.pm_runtime_engaged))
-		drain(vpm, false);
+		drain_with_memory(vpm, false);
 }
 
 static int drainer(void *data)
@@ -148,7 +148,7 @@ static int start_drainer(struct vpm_device *vpm)
 }
 
 /* The vendor lock suffices. User space may keep writing to shadow pages that it has mapped. */
-static void fill(struct vpm_device *vpm)
+static void fill_shadows(struct vpm_device *vpm)
 {
 	struct vpm_trap *trap = &vpm->trap;
 	unsigned int i;
@@ -202,13 +202,13 @@ static void set_state(struct vpm_device *vpm, enum vpm_trap_state state)
 	if (!drained && state == VPM_TRAP_OFF)
 		drain_pages(trap, true);
 	if (state == VPM_TRAP_SHADOW)
-		fill(vpm);
+		fill_shadows(vpm);
 	trap->state = state;
 	up_write(&trap->fault_lock);
 
 	/* A vendor driver that tracks dirty pages reads guest memory. Release fault_lock before. */
 	if (!drained && state == VPM_TRAP_EXACT)
-		drain(vpm, true);
+		drain_with_memory(vpm, true);
 	if (state == VPM_TRAP_OFF)
 		WRITE_ONCE(trap->trapped, false);
 	mutex_unlock(&vpm->vendor.lock);
@@ -303,8 +303,8 @@ static int set_holders(struct vpm_device *vpm, unsigned long holders)
  * notify the vendor driver of its own change (@by). The tracker needs no notification, because only
  * the tracker releases its hold.
  */
-static void notify(struct vpm_device *vpm, enum vpm_trap_state was, unsigned long by,
-		   unsigned long released)
+static void notify_holders(struct vpm_device *vpm, enum vpm_trap_state was, unsigned long by,
+			   unsigned long released)
 {
 	struct vpm_trap *trap = &vpm->trap;
 	bool on = trap->state != VPM_TRAP_OFF;
@@ -325,7 +325,7 @@ int vpm_trap_hold_locked(struct vpm_device *vpm, enum vpm_trap_holder holder, bo
 
 	ret = set_holders(vpm, hold ? holders | BIT(holder) : holders);
 	if (!ret)
-		notify(vpm, was, BIT(holder), 0);
+		notify_holders(vpm, was, BIT(holder), 0);
 
 	return ret;
 }
@@ -346,7 +346,7 @@ int vpm_trap_hold_exact(struct vpm_device *vpm)
 	if (ret)
 		return ret;
 	trap->holders |= BIT(VPM_TRAP_VMM);
-	notify(vpm, was, BIT(VPM_TRAP_VMM), 0);
+	notify_holders(vpm, was, BIT(VPM_TRAP_VMM), 0);
 
 	return 0;
 }
@@ -400,7 +400,7 @@ void vpm_trap_flush(struct vpm_device *vpm)
 	mutex_lock(&vpm->vendor.lock);
 	if (trap->state == VPM_TRAP_SHADOW && !vpm_reset_pending(vpm) &&
 	    !READ_ONCE(trap->gone) && !READ_ONCE(vpm->core.pm_runtime_engaged))
-		drain(vpm, true);
+		drain_with_memory(vpm, true);
 	mutex_unlock(&vpm->vendor.lock);
 }
 
@@ -446,12 +446,12 @@ void vpm_trap_reset_done(struct vpm_device *vpm, bool function)
 	was = trap->state;
 	released &= trap->holders;
 	if (released && !set_holders(vpm, trap->holders & ~released))
-		notify(vpm, was, 0, released);
+		notify_holders(vpm, was, 0, released);
 
 	guard(mutex)(&vpm->vendor.lock);
 	/* After a detach, shadow pages stay filled with ones. */
 	if (trap->state == VPM_TRAP_SHADOW && !trap->gone)
-		fill(vpm);
+		fill_shadows(vpm);
 }
 
 void vpm_trap_stop(struct vpm_device *vpm, bool detached)
