@@ -102,7 +102,7 @@ static bool is_decoding(struct vpm_device *vpm)
 
 	if (decode->hardwired)
 		return true;
-	if (READ_ONCE(decode->unsure))
+	if (READ_ONCE(decode->unchecked))
 		return false;
 
 	return user_memory_enabled(&vpm->core) || (decode->on && !decode->writers);
@@ -117,8 +117,8 @@ static bool enable_decoding(struct vpm_device *vpm)
 	struct pci_dev *pdev = vpm->core.pdev;
 	u8 command;
 
-	/* A later reset sets @unsure again, so the next access checks the bit again. */
-	xchg(&vpm->decode.unsure, false);
+	/* A later reset sets @unchecked again, so the next access checks the bit again. */
+	xchg(&vpm->decode.unchecked, false);
 	pci_read_config_byte(pdev, PCI_COMMAND, &command);
 	if (command & PCI_COMMAND_MEMORY)
 		return true;
@@ -158,7 +158,7 @@ static void end_decode(struct vpm_device *vpm)
 	disable_decoding(vpm);
 	/* User space has decoding enabled, but a reset disabled it. Check again. */
 	if (user_memory_enabled(&vpm->core))
-		WRITE_ONCE(vpm->decode.unsure, true);
+		WRITE_ONCE(vpm->decode.unchecked, true);
 }
 
 static noinline int own_rw_switched(struct vpm_device *vpm, void __iomem *io,
@@ -328,7 +328,7 @@ static int decode_setup(struct vpm_device *vpm, const struct vfio_mediate_device
 static void decode_reset_note(struct vpm_device *vpm, enum vpm_reset_event event)
 {
 	if (event != VPM_STATE_LOSS_BEGUN)
-		WRITE_ONCE(vpm->decode.unsure, true);
+		WRITE_ONCE(vpm->decode.unchecked, true);
 }
 
 /* Check the bit once after a reset, so that accesses need not. */

@@ -59,7 +59,7 @@ struct vpm_region {
  * @on:		Memory decoding was enabled for the vendor driver. User space may have disabled it.
  * @writers:	Number of user space writes to PCI_COMMAND in progress. If decoding is enabled
  *		meanwhile, it is disabled again after the access.
- * @unsure:	The device was reset since PCI_COMMAND_MEMORY was last checked. Also written without
+ * @unchecked:	The device was reset since PCI_COMMAND_MEMORY was last checked. Also written without
  *		memory_lock.
  *
  * The memory_lock of vfio_pci_core protects this struct.
@@ -69,7 +69,7 @@ struct vpm_decode {
 	bool held;
 	bool on;
 	unsigned int writers;
-	bool unsure;
+	bool unchecked;
 };
 
 /**
@@ -207,8 +207,8 @@ struct vpm_trap {
  * @open:	The device is open, and resets are followed up. Written with @call_lock and
  *		&vpm_device.reset_lock held. Either one suffices to read it. &vpm_device.reset_lock
  *		protects all members below.
- * @by_core:	The PCI core is resetting the function.
- * @lost:	The vendor driver has reported that the device is losing its state.
+ * @core_resetting: The PCI core is resetting the function.
+ * @losing_state: The vendor driver has reported that the device is losing its state.
  * @function:	The function was reset since the last follow-up. The follow-up releases traps.
  * @unexpected:	A reset that user space did not request has not been reported to the vendor driver
  *		yet.
@@ -217,23 +217,23 @@ struct vpm_trap {
  *		to the device as it was before the reset. These writes are not forwarded to the
  *		device. Also read without a lock.
  * @work:	Work item that does the follow-up.
- * @server:	A task that holds the device lock serves reset requests.
- * @wanted:	A reset is requested from that task.
+ * @serving:	A task that holds the device lock serves reset requests.
+ * @requested:	A reset is requested from that task.
  * @result:	Result of the requested reset.
- * @wait:	Woken when @server, @wanted, @result or @open changes.
+ * @wait:	Woken when @serving, @requested, @result or @open changes.
  */
 struct vpm_reset {
 	struct mutex call_lock;		/* see above */
 	bool open;
-	bool by_core;
-	bool lost;
+	bool core_resetting;
+	bool losing_state;
 	bool function;
 	bool unexpected;
 	unsigned int generation;
 	bool pending;
 	struct work_struct work;
-	bool server;
-	bool wanted;
+	bool serving;
+	bool requested;
 	int result;
 	wait_queue_head_t wait;
 };

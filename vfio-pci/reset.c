@@ -22,7 +22,7 @@
 
 static void update_pending(struct vpm_reset *reset, bool followed_up)
 {
-	WRITE_ONCE(reset->pending, reset->by_core || reset->lost || !followed_up);
+	WRITE_ONCE(reset->pending, reset->core_resetting || reset->losing_state || !followed_up);
 }
 
 static void note_in_parts(struct vpm_device *vpm, enum vpm_reset_event event)
@@ -106,7 +106,7 @@ static void follow_up(struct work_struct *work)
 
 	spin_lock(&vpm->reset_lock);
 	generation = reset->generation;
-	under_way = reset->by_core || reset->lost;
+	under_way = reset->core_resetting || reset->losing_state;
 	function = reset->function;
 	if (!under_way)
 		reset->function = false;
@@ -144,7 +144,7 @@ void vpm_reset_prepare(struct pci_dev *pdev)
 		up_read(memory_lock);
 
 	spin_lock(&vpm->reset_lock);
-	reset->by_core = true;
+	reset->core_resetting = true;
 	reset->unexpected |= unexpected;
 	update_pending(reset, false);
 	spin_unlock(&vpm->reset_lock);
@@ -161,7 +161,7 @@ void vpm_reset_done(struct pci_dev *pdev)
 	struct vpm_reset *reset = &vpm->reset;
 
 	spin_lock(&vpm->reset_lock);
-	reset->by_core = false;
+	reset->core_resetting = false;
 	note_function_reset(vpm);
 	spin_unlock(&vpm->reset_lock);
 }
@@ -179,7 +179,7 @@ int vpm_reset_by_vendor(void *data)
 	int ret = -ENODEV;
 
 	spin_lock(&vpm->reset_lock);
-	vpm->reset.lost = false;
+	vpm->reset.losing_state = false;
 	if (note_reset(vpm, VPM_STATE_LOST))
 		ret = 0;
 	spin_unlock(&vpm->reset_lock);
@@ -195,7 +195,7 @@ int vpm_reset_state_lost(void *data)
 
 	spin_lock(&vpm->reset_lock);
 	if (reset->open) {
-		reset->lost = true;
+		reset->losing_state = true;
 		update_pending(reset, false);
 		note_in_parts(vpm, VPM_STATE_LOSS_BEGUN);
 		ret = 0;
@@ -229,14 +229,14 @@ static int reset_function_locked(struct vpm_device *vpm)
 	return ret;
 }
 
-static void set_serving(struct vpm_device *vpm, bool server)
+static void set_serving(struct vpm_device *vpm, bool serving)
 {
 	struct vpm_reset *reset = &vpm->reset;
 
 	spin_lock(&vpm->reset_lock);
-	reset->server = server;
-	if (!server && reset->wanted) {
-		reset->wanted = false;
+	reset->serving = serving;
+	if (!serving && reset->requested) {
+		reset->requested = false;
 		reset->result = -EAGAIN;
 	}
 	spin_unlock(&vpm->reset_lock);
@@ -255,14 +255,14 @@ bool vpm_reset_serve(struct vpm_device *vpm, unsigned long timeout)
 	set_serving(vpm, true);
 	for (;;) {
 		left = wait_event_interruptible_timeout(reset->wait,
-							READ_ONCE(reset->wanted) ||
+							READ_ONCE(reset->requested) ||
 							!READ_ONCE(reset->open), left);
 		if (left <= 0 || !READ_ONCE(reset->open))
 			break;
 		ret = reset_function_locked(vpm);
 		spin_lock(&vpm->reset_lock);
 		reset->result = ret;
-		reset->wanted = false;
+		reset->requested = false;
 		spin_unlock(&vpm->reset_lock);
 		wake_up_all(&reset->wait);
 	}
@@ -285,11 +285,11 @@ static int reset_by_remover(struct vpm_device *vpm)
 	int ret = -EAGAIN;
 
 	/* The server may not have started yet, or may be between two calls. */
-	wait_event_timeout(reset->wait, READ_ONCE(reset->server), HZ);
+	wait_event_timeout(reset->wait, READ_ONCE(reset->serving), HZ);
 
 	spin_lock(&vpm->reset_lock);
-	if (reset->server && !reset->wanted) {
-		reset->wanted = true;
+	if (reset->serving && !reset->requested) {
+		reset->requested = true;
 		ret = 0;
 	}
 	spin_unlock(&vpm->reset_lock);
@@ -297,8 +297,8 @@ static int reset_by_remover(struct vpm_device *vpm)
 		return ret;
 
 	wake_up_all(&reset->wait);
-	/* The server clears @wanted when it is done and when it leaves. */
-	wait_event(reset->wait, !READ_ONCE(reset->wanted));
+	/* The server clears @requested when it is done and when it leaves. */
+	wait_event(reset->wait, !READ_ONCE(reset->requested));
 
 	return READ_ONCE(reset->result);
 }
@@ -356,7 +356,7 @@ static void set_open(struct vpm_device *vpm, bool open)
 	mutex_lock(&reset->call_lock);
 	spin_lock(&vpm->reset_lock);
 	reset->open = open;
-	reset->lost = false;
+	reset->losing_state = false;
 	reset->function = false;
 	reset->unexpected = false;
 	update_pending(reset, true);
