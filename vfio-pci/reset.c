@@ -18,7 +18,7 @@
 #include "vendor.h"
 
 /* Maximum time to retry a reset while another task holds the device lock */
-#define PATIENCE	(5 * HZ)
+#define RESET_RETRY_TIMEOUT	(5 * HZ)
 
 static void update_pending(struct vpm_reset *reset, bool followed_up)
 {
@@ -309,7 +309,7 @@ static int reset_by_remover(struct vpm_device *vpm)
  */
 static long retry_reset(struct vpm_device *vpm)
 {
-	unsigned long end = jiffies + PATIENCE;
+	unsigned long end = jiffies + RESET_RETRY_TIMEOUT;
 	long ret = -EAGAIN;
 
 	while (ret == -EAGAIN && !READ_ONCE(vpm->removing) && time_before(jiffies, end)) {

@@ -25,7 +25,7 @@
 
 #include "shadow.h"
 
-#define QUEUES 64
+#define MAX_QUEUES 64
 
 bool vpm_shadow_check(const struct vfio_mediate_reg *regs, unsigned int count)
 {
@@ -49,7 +49,7 @@ bool vpm_shadow_check(const struct vfio_mediate_reg *regs, unsigned int count)
 		    regs[i].offset + regs[i].width > PAGE_SIZE)
 			goto out;
 		if (regs[i].kind > VFIO_MEDIATE_MIRROR ||
-		    regs[i].queue >= QUEUES)
+		    regs[i].queue >= MAX_QUEUES)
 			goto out;
 		if (find_next_bit(used, word + words, word) < word + words)
 			goto out;

@@ -22,7 +22,7 @@
 #include "trap.h"
 #include "vendor.h"
 
-#define DRAIN_US	200
+#define DEFAULT_DRAIN_US	200
 #define MAX_DRAIN_US	USEC_PER_SEC
 
 bool vpm_trap_overlaps(const struct vpm_trap_area *area, u64 region, u64 offset, u64 size)
@@ -76,7 +76,7 @@ static void drain_with_memory(struct vpm_device *vpm, bool all)
 
 static unsigned int drain_us(struct vpm_trap *trap)
 {
-	unsigned int us = vpm_params_drain_us() ?: trap->drain_us ?: DRAIN_US;
+	unsigned int us = vpm_params_drain_us() ?: trap->drain_us ?: DEFAULT_DRAIN_US;
 
 	return min_t(unsigned int, us, MAX_DRAIN_US);
 }
