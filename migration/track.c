@@ -30,6 +30,12 @@
 /* Limit of one scan: a guest may supply buffers faster than the vendor scans them. */
 #define SCANS_AT_ONCE	1024
 
+/* The migration uapi and engine.c give these two a meaning of their own. */
+static int user_errno(int error)
+{
+	return error == -ENOMSG || error == -ENOTRECOVERABLE ? -EIO : error;
+}
+
 static void fail_tracking(struct vpm_device *vpm, int error)
 {
 	struct vpm_track *track = vpm->track;
@@ -41,10 +47,7 @@ static void fail_tracking(struct vpm_device *vpm, int error)
 		pci_notice_ratelimited(vpm->core.pdev,
 				       "dirty tracking failed: %pe\n",
 				       ERR_PTR(error));
-	/* The migration uapi and engine.c give these two a meaning of their own. */
-	if (error == -ENOMSG || error == -ENOTRECOVERABLE)
-		error = -EIO;
-	track->error = track->error ?: error;
+	track->error = track->error ?: user_errno(error);
 	/* A dirty log reports all memory instead. A container gets no more reports. */
 	if (!track->log)
 		vpm_container_drop_marks(&vpm->track->container);
@@ -241,11 +244,13 @@ static int start_tracking(struct vpm_device *vpm, struct vpm_dirty_log *log)
 	track->error = 0;
 	track->log = log;
 	WRITE_ONCE(track->active, true);
-	ret = call_op(vpm, call_start) ?: track->error;
-	/* Pin a page, so that the container reports pinned pages only, even if no mark follows. */
-	if (!ret && !log) {
-		mark_pages(vpm, 0, 0);
-		report_marks(vpm);
+	ret = call_op(vpm, call_start);
+	if (!ret) {
+		/* Pin a page: the container then reports pinned pages only, even if no mark follows. */
+		if (!log) {
+			mark_pages(vpm, 0, 0);
+			report_marks(vpm);
+		}
 		ret = track->error;
 		if (ret)
 			call_op(vpm, call_stop);
@@ -330,7 +335,7 @@ int vpm_track_save(struct vpm_device *vpm)
 				       "cannot start dirty tracking: %pe\n",
 				       ERR_PTR(ret));
 		mutex_lock(&vpm->vendor.lock);
-		track->error = ret;
+		track->error = user_errno(ret);
 		mutex_unlock(&vpm->vendor.lock);
 	}
 

@@ -419,12 +419,14 @@ struct vpm_transfer *vpm_transfer_create(struct vpm_mig *mig, bool loading)
 	else
 		ret = put_header(transfer);
 	if (ret)
-		goto err_free;
+		goto err_destroy;
 
 	vpm_mig_get(mig);
 
 	return transfer;
 
+err_destroy:
+	mutex_destroy(&transfer->lock);
 err_free:
 	kvfree(transfer->buf);
 	kfree(transfer);

@@ -74,6 +74,9 @@ static int write_state(struct vpm_v1 *v1, u64 value)
 
 	vpm_mig_lock(mig);
 	before = mig->transfer;
+	/* Hold it: the next one must not be at the same address. */
+	if (before)
+		vpm_transfer_get(before);
 	ret = vpm_mig_claim(mig, VPM_PROTOCOL_V1);
 	if (!ret)
 		ret = vpm_mig_set_state(mig, new);
@@ -81,6 +84,8 @@ static int write_state(struct vpm_v1 *v1, u64 value)
 	if (mig->transfer != before)
 		v1->size = 0;
 	vpm_mig_unlock(mig);
+	if (before)
+		vpm_transfer_put(before);
 
 	return ret;
 }

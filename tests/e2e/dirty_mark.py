@@ -29,7 +29,7 @@ UNTRACKED = re.compile(rf"{SATA}: cannot start dirty tracking: -(EOPNOTSUPP|95)$
 SLOW = pathlib.Path("/sys/module/slow_unpin/parameters/hits")
 # Log lines that are expected
 SAID = re.compile(r"(dirty tracking failed|cannot start dirty tracking): "
-                  r"-(E2BIG|7|EBUSY|16|EPROTO|71|ENOMSG|42)$|"
+                  r"-(E2BIG|7|EBUSY|16|EPROTO|71|ENOMSG|42|ENOTRECOVERABLE|131)$|"
                   r"failed to save the device state: dirty pages may be missing: |"
                   r"callbacks suppressed$")
 

@@ -58,6 +58,10 @@ static unsigned int scans;
 module_param(scans, uint, 0644);
 MODULE_PARM_DESC(scans, "Number of completed scans");
 
+static unsigned int stops;
+module_param(stops, uint, 0644);
+MODULE_PARM_DESC(stops, "Number of calls of stop");
+
 static bool trap;
 module_param(trap, bool, 0444);
 MODULE_PARM_DESC(trap, "Declare a page that can be trapped. Each read of it also reads guest memory at IOVA 0");
@@ -112,6 +116,7 @@ static int marks_start(struct vfio_mediate_device *dev)
 
 static void marks_stop(struct vfio_mediate_device *dev)
 {
+	stops++;
 }
 
 static int marks_scan(struct vfio_mediate_device *dev)

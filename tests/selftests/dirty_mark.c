@@ -506,7 +506,8 @@ TEST_F_TIMEOUT(mark, start_fails, TIMEOUT)
 {
 	const unsigned int mappings = 17;
 	struct dirty *d = &self->d;
-	unsigned int i;
+	unsigned int i, scans, stops;
+	double end = now() + PATIENCE;
 
 	for (i = 0; i < mappings; i++)
 		must(!vfio_client_dma_map(&d->dev, self->mem, i * SIZE, SIZE), "map");
@@ -521,6 +522,27 @@ TEST_F_TIMEOUT(mark, start_fails, TIMEOUT)
 	mark_nothing();
 	must(!set_state(d, VFIO_DEVICE_STATE_PRE_COPY), "PRE_COPY once it can be tracked");
 	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_STOP_COPY), 0, "STOP_COPY");
+	must(!set_state(d, VFIO_DEVICE_STATE_RUNNING), "RUNNING");
+
+	/* The vendor starts, but what it marks cannot be reported. */
+	scans = param_number("mediator_marks", "scans");
+	must(!param_set("mediator_marks", "scan_error", "-71"), "scan_error");
+	while (param_number("mediator_marks", "scans") == scans)
+		must(now() < end, "no scan comes");
+	usleep(100000);
+	marks(0, ~0ull, 0);
+	must(!param_set("mediator_marks", "start_error", "1"), "start_error");
+	stops = param_number("mediator_marks", "stops");
+	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_PRE_COPY), -E2BIG, "PRE_COPY with marks");
+	/* Once because tracking had failed, once because it failed again */
+	CHECK_EQ(param_number("mediator_marks", "stops") - stops, 2, "the vendor is stopped");
+
+	/* Of all errors, this one says that the device is lost, but not when a vendor says it. */
+	must(!param_set("mediator_marks", "start_error", "-131"), "start_error");
+	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_PRE_COPY), -EIO, "PRE_COPY with ENOTRECOVERABLE");
+	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_STOP), 0, "the device is not lost");
+	must(!set_state(d, VFIO_DEVICE_STATE_RUNNING), "RUNNING");
+	mark_nothing();
 	end_container(d);
 }
 
