@@ -4,7 +4,7 @@
 LAB := tests/lab/lab
 
 .DEFAULT_GOAL := modules
-.PHONY: modules lab demo quick check check-all new-test bench run shell tools lint clean distclean help
+.PHONY: modules lab demo quick check check-all new-test bench run shell tools lint series clean distclean help
 
 ifdef KDIR
 # Out of the lab, as any out-of-tree module: make KDIR=/lib/modules/.../build
@@ -68,6 +68,10 @@ tools:
 lint:
 	@$(LAB) lint
 
+series:
+	@$(LAB) series $(if $(KERNEL_TREE),--tree '$(KERNEL_TREE)') $(if $(O),--to '$(O)') \
+		$(if $(NAME),--name '$(NAME)') $(if $(EMAIL),--email '$(EMAIL)')
+
 distclean: clean
 	@$(LAB) distclean
 
@@ -95,5 +99,7 @@ help:
 	@echo '                                        the same host with an interactive shell'
 	@echo 'make tools                              build tools/ with this machine'"'"'s compiler, in build/tools'
 	@echo 'make lint                               checkpatch, sparse, W=1, kernel-doc, floors, shellcheck'
+	@echo 'make series [NAME="..." EMAIL=...] [KERNEL_TREE=path] [O=dir]'
+	@echo '                                        write the patches for the kernel, in build/series'
 	@echo 'make clean                              remove build/'
 	@echo 'make distclean                          remove build/ and the cache of trees, kernels and images'

@@ -3,6 +3,7 @@
 
 import argparse
 import concurrent.futures
+import importlib
 import os
 import pathlib
 import re
@@ -136,6 +137,13 @@ def cmd_shell(args):
     return 0
 
 
+def cmd_series(args):
+    # Beside what it is made from
+    sys.path.insert(0, str(REPO / "tools/series"))
+    return importlib.import_module("series").command(
+        args.tree, args.name, args.email, args.to)
+
+
 def cmd_lint(args):
     return lint.lint(args.tap, args.changed)
 
@@ -154,12 +162,12 @@ def arguments():
                " LAB_ACCEL=kvm|tcg overrides the choice of accelerator.")
     commands = parser.add_subparsers(dest="command", required=True)
     for name in ("modules", "lab", "demo", "quick", "check", "check-all", "new-test", "bench",
-                 "run", "shell", "lint", "distclean"):
+                 "run", "shell", "lint", "series", "distclean"):
         sub = commands.add_parser(name)
         if name in ("check", "check-all"):
             sub.add_argument("--suite")
             sub.add_argument("--kernel")
-        elif name not in ("lint", "distclean", "new-test", "quick"):
+        elif name not in ("lint", "series", "distclean", "new-test", "quick"):
             sub.add_argument("--kernel", choices=supported.NAMES)
         if name == "check":
             sub.add_argument("--only", default="", help="which of its cases")
@@ -168,6 +176,11 @@ def arguments():
                              help="also what has passed on this tree")
         if name == "new-test":
             sub.add_argument("name", nargs="?")
+        if name == "series":
+            sub.add_argument("--tree", type=pathlib.Path, help="a kernel's source")
+            sub.add_argument("--name", default="")
+            sub.add_argument("--email", default="")
+            sub.add_argument("--to", type=pathlib.Path)
         if name == "lint":
             sub.add_argument("--tap", action="store_true")
             sub.add_argument("--changed", action="store_true",

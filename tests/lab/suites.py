@@ -22,7 +22,7 @@ from cache import REPO, LabError, say
 from host import Job
 
 PLACES = ("tests/e2e", "tests/kunit", "tests/selftests", "tests/vfio-selftests", "tests/lab",
-          "tests/quick")
+          "tests/quick", "tools/series")
 BLOCK = re.compile(r"^# /// suite\n((?:#(?:| .*)\n)+?)# ///$", re.MULTILINE)
 
 

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a file of this repository becomes inside the kernel: differences between kernels
+resolved, wrappers of compat.h mapped away, includes as the kernel writes them."""
+
+import graphlib
+import re
+
+from cache import LabError
+
+# A macro or function of compat.h, and not the kernel's own .compat_ioctl
+COMPAT = re.compile(r"\bCOMPAT_\w+|\bcompat_(?!ioctl\b|ptr_ioctl\b)\w+|\bcompat\.h\b")
+PROBE = re.compile(r"\$\(call has,([^,]+),([^,]+),(\w+)\)")
+
+
+class Edit:
+    """A change by rule to one file; it is an error when a rule no longer fits, unless it is
+    there for words alone, which are looked for at the end."""
+
+    def __init__(self, rules):
+        self.file = rules.pop("file")
+        self.before = rules.pop("before", "")
+        self.drop = rules.pop("drop", [])
+        self.lines = rules.pop("lines", [])
+        self.replace = rules.pop("replace", [])
+        self.include = rules.pop("include", [])
+        self.optional = rules.pop("optional", False)
+        if rules:
+            raise LabError(f"series.toml: edit of {self.file}: unknown {', '.join(rules)}")
+
+    def __call__(self, text, unfit):
+        """The text, edited; what does not fit is added to unfit."""
+        def tried(new, kind, pattern):
+            if new == text and not self.optional:
+                unfit.append(f"series.toml: {kind} \"{pattern}\" fits nothing in {self.file}")
+            return new
+
+        for pattern in self.drop:
+            text = tried(drop_item(text, pattern), "drop", pattern)
+        for pattern in self.lines:
+            text = tried(re.sub(rf"^.*(?:{pattern}).*\n", "", text, flags=re.MULTILINE),
+                         "lines", pattern)
+        for pattern, to in self.replace:
+            text = tried(re.sub(pattern, to, text, flags=re.MULTILINE), "replace", pattern)
+        for header in self.include:
+            text = add_include(text, f"#include {header}")
+        return re.sub(r"\n{3,}", "\n\n", text)
+
+
+def items(text):
+    """The top-level items of a file: what stands between blank lines, where the body of a
+    function or a struct, up to its closing brace in column 0, is one."""
+    item, body = "", False
+    for line in text.splitlines(keepends=True):
+        if not line.strip() and not body:
+            yield item
+            item = ""
+            continue
+        item += line
+        if line.startswith("}"):
+            body = False
+        elif re.match(r"\{|\w.*\{$", line):
+            body = True
+    yield item
+
+
+def drop_item(text, pattern):
+    """Without the items in which a line begins with pattern."""
+    kept = [item for item in items(text)
+            if not re.search(rf"^(?:{pattern})", item, flags=re.MULTILINE)]
+    return "\n".join(kept)
+
+
+def has(path, pattern):
+    """Whether a header has a word, as grep -w finds it."""
+    text = path.read_text(errors="replace") if path.exists() else ""
+    return bool(re.search(rf"(?<!\w)(?:{pattern})(?!\w)", text))
+
+
+def probes(kbuild, compat, tree):
+    """What tells kernels apart in this repository, and whether the kernel at tree has it:
+    macros that Kbuild defines, and those of linux/vfio.h that compat.h looks for."""
+    found = {f"COMPAT_HAS_{name}": has(tree / "include/linux" / header, pattern)
+             for header, pattern, name in PROBE.findall(kbuild)}
+    if not found:
+        raise LabError("series: Kbuild looks for nothing in the kernel's headers any more: "
+                       "how are its kernels told apart?")
+    return found | {name: has(tree / "include/uapi/linux/vfio.h", f"define {name}")
+                    for name in re.findall(r"^#ifdef (VFIO_\w+)", compat, flags=re.MULTILINE)}
+
+
+def wrappers(compat, others):
+    """What each macro of compat.h, as one kernel has it, stands for: rules for coccinelle,
+    and words. The others are dealt with elsewhere."""
+    rules, words = {}, {}
+    text = compat.replace("\\\n", " ")
+    for name, args, body in re.findall(r"^#define (\w+)(\(.*?\))?[ \t]+(.*)$", text,
+                                       flags=re.MULTILINE):
+        body = " ".join(body.replace("(__force void *)", "").split())
+        if name in others:
+            continue
+        if name in rules or name in words:
+            raise LabError(f"compat.h: {name} depends on the configuration: it is no "
+                           "difference between kernels")
+        if not args:
+            words[name] = body
+            continue
+        for arg in re.findall(r"\w+", args):
+            body = body.replace(f"({arg})->", f"{arg}->")
+        # Without its own parentheses where no operator of the other side can come in between
+        bare = re.sub(r"^\((.*)\)$", r"\1", body)
+        compares = re.fullmatch(r"\((\(\w+\) == \w+)\)", body)
+        if re.fullmatch(r"\(!?[\w>(&)-]+\)", body):
+            body = bare
+        rules[name] = "" if not compares else \
+            f"@@ expression before, {args[1:-1]}; @@\n" \
+            f"  before &&\n- {name}{args}\n+ {bare}\n\n"
+        rules[name] += f"@@ expression {args[1:-1]}; @@\n- {name}{args}\n+ {body}\n"
+    uses = {name: [other for other in rules if other != name and
+                   f"{name}(" in rules[other].rsplit("\n+")[-1]] for name in rules}
+    order = graphlib.TopologicalSorter(uses).static_order()
+    return "\n".join(rules[name] for name in order), words
+
+
+def add_include(text, line):
+    """With an #include of the kernel's, where the alphabet has it."""
+    if line in text.splitlines():
+        return text
+    lines = text.splitlines()
+    ours = [i for i, old in enumerate(lines) if old.startswith("#include <")]
+    local = [i for i, old in enumerate(lines) if old.startswith('#include "')]
+    if ours:
+        # The first block of them
+        end = next((i for i in range(ours[0], len(lines)) if i not in ours), len(lines))
+        at = next((i for i in range(ours[0], end) if lines[i] > line), end)
+        lines.insert(at, line)
+    elif local:
+        lines[local[0]:local[0]] = [line, ""]
+    else:
+        raise LabError(f"series: no place for {line}")
+    return "\n".join(lines) + "\n"
+
+
+def includes(text, headers):
+    """With the kernel's own names of headers, as the table headers says."""
+    found = [name for name in headers if f"\n#include {name}\n" in text]
+    for name in found:
+        text = text.replace(f"\n#include {name}\n", "\n")
+    for name in found:
+        if headers[name]:
+            text = add_include(text, f"#include {headers[name]}")
+    # A block that has lost its last line
+    return re.sub(r"\n{3,}", "\n\n", text)
+
+
+def left_over(path, text, stale):
+    """What of compat.h is left, and words that are out of place inside the kernel."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if left := COMPAT.search(line):
+            yield f"{path}:{number}: {left[0]} is not mapped away"
+        if left := re.search(rf"\b({'|'.join(stale)})", line):
+            yield f"{path}:{number}: \"{left[0]}\" needs an edit in series.toml: {line.strip()}"
