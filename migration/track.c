@@ -246,7 +246,7 @@ static int start_tracking(struct vpm_device *vpm, struct vpm_dirty_log *log)
 	WRITE_ONCE(track->active, true);
 	ret = call_op(vpm, call_start);
 	if (!ret) {
-		/* Pin a page: the container then reports pinned pages only, even if no mark follows. */
+		/* Pin a page: from now on the container reports pinned pages only. */
 		if (!log) {
 			mark_pages(vpm, 0, 0);
 			report_marks(vpm);
