@@ -98,7 +98,7 @@ help:
 	@echo 'make shell [FILES=dir] [KERNEL=...] [VFS=n] [PF=...] [PFS=...] [QEMUS=...]'
 	@echo '                                        the same host with an interactive shell'
 	@echo 'make tools                              build tools/ with this machine'"'"'s compiler, in build/tools'
-	@echo 'make lint                               checkpatch, sparse, W=1, kernel-doc, floors, shellcheck'
+	@echo 'make lint                               checkpatch, sparse, W=1, kernel-doc, floors, sphinx, shellcheck'
 	@echo 'make series [NAME="..." EMAIL=...] [KERNEL_TREE=path] [O=dir]'
 	@echo '                                        write the patches for the kernel, in build/series'
 	@echo 'make clean                              remove build/'

@@ -10,7 +10,7 @@ from cache import BUILD, LAB, REPO, LabError, run, say
 from ksources import kernel_scripts
 from programs import build_programs
 from tap import Tap
-from trees import inside
+from trees import inside, tree
 
 
 def git(*args):
@@ -60,8 +60,17 @@ def lint_files(work, log):
     run(cmd, log, what="lint")
 
 
+def read_documentation(work, log):
+    """Sphinx has no warning."""
+    run(inside(tree("sphinx"),
+               ["sphinx-build", "-q", "-n", "-W", "--keep-going", "-d", work / "doctrees",
+                REPO / "Documentation", work / "doc"],
+               writable=[work], readable=[REPO], cwd=REPO), log, what="sphinx")
+
+
 def lint_tree(work, log):
     """Everything on the kernel of stable; on the others, that W=1 has no warning."""
+    read_documentation(work, log)
     lint_files(work, log)
     for name, about in supported.KERNELS.items():
         if name == supported.DEFAULT or "source" in about:

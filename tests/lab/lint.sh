@@ -6,7 +6,7 @@
 
 # /// suite
 # [lint]
-# about = "checkpatch, sparse, W=1, kernel-doc, floors and shellcheck"
+# about = "checkpatch, sparse, W=1, kernel-doc, floors, sphinx and shellcheck"
 # run = "tests/lab/lab lint --tap"
 # daily = [""]
 # host = false
