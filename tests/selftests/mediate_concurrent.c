@@ -273,8 +273,11 @@ TEST_F_TIMEOUT(mediate, concurrent, TIMEOUT)
 				       workers[i].wrong);
 		ksft_print_msg("%s: %u times\n", workers[i].name, workers[i].rounds);
 	}
-	if (m->trap)
-		CHECK_EQ(trap_set(m, TRAP_OFF), 0, "afterwards: the trap is off");
+	if (m->trap) {
+		demo_toggle(false);
+		CHECK_EQ(trap_set(m, TRAP_OFF), 0, "afterwards: nobody holds the trap");
+		CHECK_EQ(trap_get(m), TRAP_OFF, "afterwards: the trap is off");
+	}
 	map = map_pages(m);
 	CHECK(map && store32(map + REG_RDBAH(0) - RX_PAGE, 0x55) &&
 	      bar_read32(m, REG_RDBAH(0)) == 0x55 &&

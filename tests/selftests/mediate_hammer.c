@@ -130,7 +130,7 @@ static void toggle_rung(struct __test_metadata *_metadata, struct mediate *m,
 		usleep(rand() % 500);
 		for (t = 0; t < THREADS; t++)
 			before[t] = load(&ringers[t].stored);
-		failed += !!toggle(m, i / 2, TRAP_OFF);
+		failed += !!toggle(m, state == TRAP_EXACT ? 0 : i, TRAP_OFF);
 		for (t = 0; t < THREADS; t++) {
 			now = bar_read32(m, ringers[t].reg);
 			lost += now < before[t];
