@@ -273,31 +273,6 @@ static int check_usable(struct vpm_trap *trap)
 	return trap->num_areas ? 0 : -EOPNOTSUPP;
 }
 
-/* Set the holders and the state that follows. Return: 0 or as vpm_trap_hold_locked(). */
-static int set_holders(struct vpm_device *vpm, unsigned long holders)
-{
-	struct vpm_trap *trap = &vpm->trap;
-	enum vpm_trap_state state = trap->state;
-	int ret;
-
-	lockdep_assert_held(&trap->toggle_lock);
-
-	ret = check_usable(trap);
-	if (ret)
-		return ret;
-
-	/* Do not give shadows back to a VMM that has unmapped the pages. */
-	if (!holders)
-		state = VPM_TRAP_OFF;
-	else if (state == VPM_TRAP_OFF)
-		state = VPM_TRAP_SHADOW;
-	ret = change_state(vpm, state);
-	if (!ret)
-		trap->holders = holders;
-
-	return ret;
-}
-
 /*
  * Notify the VMM and the vendor driver of a change, and of a reset that releases their hold. Do not
  * notify the vendor driver of its own change (@by). The tracker needs no notification, because only
@@ -316,21 +291,9 @@ static void notify_holders(struct vpm_device *vpm, enum vpm_trap_state was, unsi
 		vpm_vendor_trap_changed(vpm, on, released & BIT(VPM_TRAP_VENDOR));
 }
 
-int vpm_trap_hold_locked(struct vpm_device *vpm, enum vpm_trap_holder holder, bool hold)
-{
-	struct vpm_trap *trap = &vpm->trap;
-	unsigned long holders = trap->holders & ~BIT(holder);
-	enum vpm_trap_state was = trap->state;
-	int ret;
-
-	ret = set_holders(vpm, hold ? holders | BIT(holder) : holders);
-	if (!ret)
-		notify_holders(vpm, was, BIT(holder), 0);
-
-	return ret;
-}
-
-int vpm_trap_hold_exact(struct vpm_device *vpm)
+/* Set holders and state, then notify. @by, @released: see notify_holders(). */
+static int set_holders(struct vpm_device *vpm, unsigned long holders,
+		       enum vpm_trap_state state, unsigned long by, unsigned long released)
 {
 	struct vpm_trap *trap = &vpm->trap;
 	enum vpm_trap_state was = trap->state;
@@ -339,30 +302,50 @@ int vpm_trap_hold_exact(struct vpm_device *vpm)
 	lockdep_assert_held(&trap->toggle_lock);
 
 	ret = check_usable(trap);
+	if (!ret)
+		ret = change_state(vpm, state);
 	if (ret)
 		return ret;
-
-	ret = change_state(vpm, VPM_TRAP_EXACT);
-	if (ret)
-		return ret;
-	trap->holders |= BIT(VPM_TRAP_VMM);
-	notify_holders(vpm, was, BIT(VPM_TRAP_VMM), 0);
+	trap->holders = holders;
+	notify_holders(vpm, was, by, released);
 
 	return 0;
 }
 
-int vpm_trap_ack(struct vpm_device *vpm)
+static enum vpm_trap_state state_for(const struct vpm_trap *trap, unsigned long holders)
+{
+	if (!holders)
+		return VPM_TRAP_OFF;
+
+	/* Do not give shadows back to a VMM that has unmapped the pages. */
+	return trap->state == VPM_TRAP_OFF ? VPM_TRAP_SHADOW : trap->state;
+}
+
+int vpm_trap_hold_locked(struct vpm_device *vpm, enum vpm_trap_holder holder, bool hold)
 {
 	struct vpm_trap *trap = &vpm->trap;
-	int ret;
+	unsigned long holders = trap->holders & ~BIT(holder);
 
-	lockdep_assert_held(&trap->toggle_lock);
+	if (hold)
+		holders |= BIT(holder);
 
-	if (trap->state == VPM_TRAP_OFF)
+	return set_holders(vpm, holders, state_for(trap, holders), BIT(holder), 0);
+}
+
+int vpm_trap_hold_exact(struct vpm_device *vpm)
+{
+	return set_holders(vpm, vpm->trap.holders | BIT(VPM_TRAP_VMM), VPM_TRAP_EXACT,
+			   BIT(VPM_TRAP_VMM), 0);
+}
+
+int vpm_trap_ack(struct vpm_device *vpm)
+{
+	lockdep_assert_held(&vpm->trap.toggle_lock);
+
+	if (vpm->trap.state == VPM_TRAP_OFF)
 		return 0;
-	ret = check_usable(trap);
 
-	return ret ?: change_state(vpm, VPM_TRAP_EXACT);
+	return set_holders(vpm, vpm->trap.holders, VPM_TRAP_EXACT, BIT(VPM_TRAP_VMM), 0);
 }
 
 int vpm_trap_host(void *data, bool on)
@@ -439,14 +422,14 @@ void vpm_trap_reset_done(struct vpm_device *vpm, bool function)
 {
 	unsigned long released = function ? BIT(VPM_TRAP_VENDOR) | BIT(VPM_TRAP_VMM) : 0;
 	struct vpm_trap *trap = &vpm->trap;
-	enum vpm_trap_state was;
+	unsigned long left;
 
 	guard(mutex)(&trap->toggle_lock);
 
-	was = trap->state;
+	left = trap->holders & ~released;
 	released &= trap->holders;
-	if (released && !set_holders(vpm, trap->holders & ~released))
-		notify_holders(vpm, was, 0, released);
+	if (released)
+		set_holders(vpm, left, state_for(trap, left), 0, released);
 
 	guard(mutex)(&vpm->vendor.lock);
 	/* After a detach, shadow pages stay filled with ones. */
