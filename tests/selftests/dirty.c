@@ -197,7 +197,8 @@ static bool pass_over(struct dirty *d, unsigned int page)
 	if (d->blind && !d->passed_over && page >= LOW_SIZE / PAGE_4K)
 		d->passed_over = page;
 
-	return d->blind && page == d->passed_over;
+	/* Page 0, of the ring, is none of them, also while none has been passed over. */
+	return d->blind && d->passed_over && page == d->passed_over;
 }
 
 /* Ask, and bring to the copy what is reported. */
