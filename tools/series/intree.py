@@ -25,13 +25,13 @@ class Edit:
         self.include = rules.pop("include", [])
         self.optional = rules.pop("optional", False)
         if rules:
-            raise LabError(f"series.toml: edit of {self.file}: unknown {', '.join(rules)}")
+            raise LabError(f"edits.toml: edit of {self.file}: unknown {', '.join(rules)}")
 
     def __call__(self, text, unfit):
         """The text, edited; what does not fit is added to unfit."""
         def tried(new, kind, pattern):
             if new == text and not self.optional:
-                unfit.append(f"series.toml: {kind} \"{pattern}\" fits nothing in {self.file}")
+                unfit.append(f"edits.toml: {kind} \"{pattern}\" fits nothing in {self.file}")
             return new
 
         for pattern in self.drop:
@@ -158,4 +158,4 @@ def left_over(path, text, stale):
         if left := COMPAT.search(line):
             yield f"{path}:{number}: {left[0]} is not mapped away"
         if left := re.search(rf"\b({'|'.join(stale)})", line):
-            yield f"{path}:{number}: \"{left[0]}\" needs an edit in series.toml: {line.strip()}"
+            yield f"{path}:{number}: \"{left[0]}\" needs an edit in edits.toml: {line.strip()}"

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""make series: the project as patches for the kernel, by the tables of series.toml."""
+"""make series: the project as patches for the kernel, by the tables of series.toml and
+edits.toml."""
 
 import dataclasses
 import fnmatch
@@ -25,6 +26,7 @@ from trees import inside, tree                                  # noqa: E402
 WORK = BUILD / "series"
 LOCK = BUILD / ".series.lock"
 TABLE = "series.toml"
+EDITS = "edits.toml"
 # Where kbuild finds what this repository's modules are made of
 KBUILDS = ("Kbuild", "tests/kunit/Kbuild", "tests/mediators/Kbuild")
 # What rules for coccinelle may be about
@@ -101,7 +103,8 @@ class Series:
         self.root, self.name, self.email = root, name, email
         self.table = tomllib.loads((HERE / TABLE).read_text(encoding="utf-8"))
         self.patches = [Patch(**each) for each in self.table["patch"]]
-        self.edits = [intree.Edit(dict(each)) for each in self.table.get("edit", [])]
+        edits = tomllib.loads((HERE / EDITS).read_text(encoding="utf-8"))["edit"]
+        self.edits = [intree.Edit(dict(each)) for each in edits]
         self.files = self.sorted_files()
         self.objects = [pair for kbuild in KBUILDS for pair in objects(kbuild)
                         if pair[0] in self.table["module"]]
@@ -112,9 +115,9 @@ class Series:
                 raise LabError(f"{TABLE}: {name} is in a patch, but no Kbuild builds it")
         for edit in self.edits:
             if edit.file not in self.files:
-                raise LabError(f"{TABLE}: edit of {edit.file}: no patch has that file")
+                raise LabError(f"{EDITS}: edit of {edit.file}: no patch has that file")
             if edit.before not in ["", *(patch.name for patch in self.patches)]:
-                raise LabError(f"{TABLE}: edit of {edit.file}: no patch {edit.before}")
+                raise LabError(f"{EDITS}: edit of {edit.file}: no patch {edit.before}")
 
     def place(self, name):
         """The name of a file inside the kernel; None where nothing says so."""
