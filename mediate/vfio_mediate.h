@@ -52,7 +52,7 @@ struct vfio_mediate_access {
 /**
  * struct vfio_mediate_region_info - Region info that user space gets
  * @region:	VFIO region index, as in &vfio_mediate_access.region.
- * @flags:	VFIO_REGION_INFO_FLAG_READ, _WRITE and _MMAP. May be changed.
+ * @flags:	VFIO_REGION_INFO_FLAG_READ, _WRITE and _MMAP. May be cleared, but not set.
  * @size:	Size of the region in bytes. Read-only.
  * @areas:	Areas that user space can map: whole pages in ascending order, without
  *		trapped pages. User space gets them as a sparse mmap capability, unless

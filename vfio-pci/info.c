@@ -17,10 +17,6 @@
 #include "trap.h"
 #include "vendor.h"
 
-#define INFO_FLAGS	(VFIO_REGION_INFO_FLAG_READ |			\
-			 VFIO_REGION_INFO_FLAG_WRITE |			\
-			 VFIO_REGION_INFO_FLAG_MMAP)
-
 static int add_sparse(struct vfio_info_cap *caps,
 		      const struct vfio_mediate_range *areas, unsigned int count)
 {
@@ -178,7 +174,7 @@ static int ask_vendor(struct vpm_device *vpm,
 		ret = min(call.ops->get_region_info(call.dev, answer), 0);
 	if (ret)
 		return ret;
-	if (answer->flags & ~INFO_FLAGS ||
+	if (answer->flags & ~info->flags ||
 	    !vpm_ranges_are_pages(answer->areas, answer->num_areas,
 				  PAGE_ALIGN(info->size)))
 		return -EINVAL;
@@ -237,7 +233,7 @@ static noinline int info_mediated(struct vpm_device *vpm,
 
 	answer = (struct vfio_mediate_region_info) {
 		.region = vpm_vendor_index(vpm, index),
-		.flags = info->flags & INFO_FLAGS,
+		.flags = info->flags,
 		.size = info->size,
 		.areas = areas.range,
 		.num_areas = areas.count,

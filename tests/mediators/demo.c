@@ -135,6 +135,11 @@ static const struct vfio_mediate_range sparse_areas[] = {
 	{ 0x1000, 0x1000 },
 };
 
+/* A page that each region has */
+static const struct vfio_mediate_range first_page[] = {
+	{ 0, 0x1000 },
+};
+
 static int demo_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)
 {
 	struct demo *demo;
@@ -205,6 +210,12 @@ static int demo_get_region_info(struct vfio_mediate_device *dev,
 	if (sparse && info->region == VFIO_PCI_BAR0_REGION_INDEX) {
 		info->areas = sparse_areas;
 		info->num_areas = ARRAY_SIZE(sparse_areas);
+	}
+	if (READ_ONCE(demo_info_all)) {
+		info->flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE |
+			      VFIO_REGION_INFO_FLAG_MMAP;
+		info->areas = first_page;
+		info->num_areas = ARRAY_SIZE(first_page);
 	}
 
 	return demo_info_answer;

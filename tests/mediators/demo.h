@@ -89,6 +89,9 @@ extern bool demo_stall;
 /* Return value of get_region_info */
 extern u32 demo_info_answer;
 
+/* While set, get_region_info says of each region that it can be read, written and mapped. */
+extern bool demo_info_all;
+
 int demo_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access,
 	    bool *pt);
 int demo_mmap(struct vfio_mediate_device *dev, u32 region, u64 offset, u64 size,

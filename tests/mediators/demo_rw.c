@@ -16,6 +16,7 @@
 
 bool demo_stall;
 u32 demo_info_answer;
+bool demo_info_all;
 
 static u64 width_mask(u8 width)
 {

@@ -332,6 +332,7 @@ void demo_debugfs_init(void)
 	/* Not module parameters: writes of these are serialized with those of toggle. */
 	debugfs_create_bool("stall", 0600, debugfs_dir, &demo_stall);
 	debugfs_create_u32("info_answer", 0600, debugfs_dir, &demo_info_answer);
+	debugfs_create_bool("info_all", 0600, debugfs_dir, &demo_info_all);
 }
 
 void demo_debugfs_exit(void)

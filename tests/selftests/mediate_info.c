@@ -306,6 +306,25 @@ TEST_F(mediate, positive)
 	CHECK_HEX(info.size, BAR0_SIZE, "region info: it is there");
 }
 
+/* A vendor that promises what nobody can do: config space and an added region are not mapped. */
+TEST_F(mediate, promised)
+{
+	const __u32 indexes[] = { 0, VFIO_PCI_CONFIG_REGION_INDEX, self->m.pattern->index };
+	struct vfio_region_info info;
+	struct mediate *m = &self->m;
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < ARRAY_SIZE(indexes); i++) {
+		info = (struct vfio_region_info) { .argsz = sizeof(info), .index = indexes[i] };
+		demo_debugfs_set("info_all", "1");
+		ret = device_ioctl(m, VFIO_DEVICE_GET_REGION_INFO, &info);
+		demo_debugfs_set("info_all", "0");
+		CHECK_EQ(ret, i ? -EINVAL : 0, "region info: flags that a vendor adds to region %u",
+			 indexes[i]);
+	}
+}
+
 /* As many ranges as can be mediated: nothing of BAR 0 is left to be mapped while trapped. */
 FIXTURE(dense) {
 	struct mediate m;
