@@ -433,7 +433,7 @@ void vpm_trap_reset_done(struct vpm_device *vpm, bool function)
 
 	guard(mutex)(&vpm->vendor.lock);
 	/* After a detach, shadow pages stay filled with ones. */
-	if (trap->state == VPM_TRAP_SHADOW && !trap->gone)
+	if (trap->state == VPM_TRAP_SHADOW && !READ_ONCE(trap->gone))
 		fill_shadows(vpm);
 }
 
@@ -443,7 +443,7 @@ void vpm_trap_stop(struct vpm_device *vpm, bool detached)
 	unsigned int i;
 
 	guard(mutex)(&trap->toggle_lock);
-	trap->gone = true;
+	WRITE_ONCE(trap->gone, true);
 	stop_drainer(trap);
 	if (!detached)
 		return;
