@@ -99,7 +99,7 @@ enum vpm_trap_state {
 /**
  * enum vpm_trap_holder - Holder of a trap
  * @VPM_TRAP_VENDOR: The vendor driver, by vfio_mediate_trap().
- * @VPM_TRAP_VMM: The VMM, by the trap region (trap_region.h).
+ * @VPM_TRAP_VMM: The VMM, by VFIO_MEDIATE_FEATURE_TRAP or the trap region.
  * @VPM_TRAP_TRACKER: Dirty tracking.
  *
  * Pages are trapped while there is a holder. A holder cannot release the hold of another holder. A
@@ -110,10 +110,6 @@ enum vpm_trap_holder {
 	VPM_TRAP_VMM,
 	VPM_TRAP_TRACKER,
 };
-
-#define VPM_TRAP_NOTIFIERS	2
-
-typedef void (*vpm_trap_notifier)(struct vpm_device *vpm);
 
 /**
  * struct vpm_shadow_page - A page that can be trapped and has a shadow
@@ -147,18 +143,18 @@ struct vpm_trap_area {
 
 /**
  * struct vpm_trap - Traps of a device
- * @toggle_lock: Held while @state changes.
+ * @toggle_lock: Held while @state or @sequence changes.
  * @fault_lock:	Held for read by page faults. Held for write while mappings are removed, until their
  *		replacement is ready.
  * @state:	Written with @toggle_lock, the vendor lock, and @fault_lock (write) held. Any one of
  *		them suffices to read it.
  * @trapped:	Accesses through the device file must check @state. vfio_mediate_synchronize() waits
  *		for accesses that have read it as false.
- * @gone:	The vendor driver is detached or not attached yet. Set under @toggle_lock.
+ * @gone:	The vendor driver is detached or not attached yet. Set under @toggle_lock, also
+ *		read without.
  * @holders:	Bit n is set while &enum vpm_trap_holder n holds the trap. Protected by
  *		@toggle_lock.
- * @notifiers:	Callbacks that notify the VMM by an eventfd. Called with @toggle_lock held.
- * @num_notifiers: Number of @notifiers.
+ * @sequence:	Number of the state, as the VMM sees it. Protected by @toggle_lock.
  * @areas:	Areas that can be trapped, in the order in which they are drained.
  * @num_areas:	Number of @areas. 0 while the device is not open.
  * @pages:	Shadow pages of all @areas.
@@ -171,7 +167,8 @@ struct vpm_trap_area {
  * @resumed:	Wait queue of @drainer while @paused is set.
  * @mapper:	Process that has mapped a page of @areas.
  * @vm_ops:	Operations that vfio_pci_core assigned to the mappings.
- * @eventfd:	Eventfd to signal when @state changes. Protected by @toggle_lock.
+ * @region_eventfd: Eventfd of the trap region. Protected by @toggle_lock.
+ * @region_sequence: Value of @sequence when the VMM last read the trap region. Likewise.
  *
  * Lock order: @toggle_lock, the vendor lock, mmap_lock, @fault_lock, memory_lock of vfio_pci_core.
  * A task that resets the device holds memory_lock.
@@ -183,8 +180,7 @@ struct vpm_trap {
 	bool trapped;
 	bool gone;
 	unsigned long holders;
-	vpm_trap_notifier notifiers[VPM_TRAP_NOTIFIERS];
-	unsigned int num_notifiers;
+	u64 sequence;
 	struct vpm_trap_area *areas;
 	unsigned int num_areas;
 	struct vpm_shadow_page *pages;
@@ -197,7 +193,8 @@ struct vpm_trap {
 	wait_queue_head_t resumed;
 	struct vpm_mapper mapper;
 	const struct vm_operations_struct *vm_ops;
-	struct eventfd_ctx *eventfd;
+	struct eventfd_ctx *region_eventfd;
+	u64 region_sequence;
 };
 
 /**

@@ -106,11 +106,11 @@ static int core_region_info(struct vfio_pci_core_device *core,
 }
 #endif
 
-/* Add the capability that lists the pages to be trapped while the device state is saved. */
-static int add_saving_trap(struct vpm_device *vpm, u32 index,
-			   struct vfio_info_cap *caps)
+/* Add the capability that lists the pages that can be trapped. */
+static int add_trap(struct vpm_device *vpm, u32 index,
+		    struct vfio_info_cap *caps)
 {
-	struct vfio_mediate_region_info_cap_saving_trap *cap;
+	struct vfio_mediate_region_info_cap_trap *cap;
 	struct vpm_ranges *set = &vpm->region[index].trappable;
 	unsigned int i;
 	int ret;
@@ -119,7 +119,7 @@ static int add_saving_trap(struct vpm_device *vpm, u32 index,
 	if (!cap)
 		return -ENOMEM;
 
-	cap->header.id = VFIO_MEDIATE_REGION_INFO_CAP_SAVING_TRAP;
+	cap->header.id = VFIO_MEDIATE_REGION_INFO_CAP_TRAP;
 	cap->header.version = 1;
 	cap->nr_areas = set->count;
 	for (i = 0; i < set->count; i++) {
@@ -243,7 +243,7 @@ static noinline int info_mediated(struct vpm_device *vpm,
 
 	if (!ret && index < VFIO_PCI_NUM_REGIONS &&
 	    vpm->region[index].trappable.count)
-		ret = add_saving_trap(vpm, index, caps);
+		ret = add_trap(vpm, index, caps);
 
 	return ret;
 }

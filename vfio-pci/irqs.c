@@ -13,7 +13,6 @@
 #include "device.h"
 #include "irqs.h"
 #include "linux/vfio_mediate.h"
-#include "trap.h"
 
 #define MAX_IRQS	16
 #define MAX_VECTORS	64
@@ -72,45 +71,28 @@ int vpm_irqs_signal(void *data, unsigned int irq, unsigned int vector)
 }
 
 /* The trap interrupt is the last. */
-static void signal_trap(struct vpm_device *vpm)
+void vpm_irqs_signal_trap(struct vpm_device *vpm)
 {
 	signal_irq(vpm, &vpm->irqs[vpm->num_irqs - 1], 0);
 }
 
-/* Return: true if no interrupt was pending. */
-static bool unmask_vector(struct vpm_device *vpm, struct vpm_irq *irq,
-			  struct vpm_vector *vector)
+u32 vpm_irqs_trap_index(const struct vpm_device *vpm)
 {
-	bool quiet;
-
-	spin_lock_irq(&vpm->irq_lock);
-	quiet = !vector->pending;
-	vector->masked = false;
-	vector->pending = false;
-	if (!quiet)
-		signal_vector(irq, vector);
-	spin_unlock_irq(&vpm->irq_lock);
-
-	return quiet;
+	return VFIO_PCI_NUM_IRQS + vpm->num_irqs - 1;
 }
 
-static int unmask(struct vpm_device *vpm, struct vpm_irq *irq,
-		  struct vpm_vector *vector)
+static void unmask(struct vpm_device *vpm, struct vpm_irq *irq,
+		   struct vpm_vector *vector)
 {
-	int ret = 0;
+	bool pending;
 
-	if (!irq->trap) {
-		unmask_vector(vpm, irq, vector);
-		return 0;
-	}
-
-	/* Acknowledge only the state that was signalled, not a later one. */
-	mutex_lock(&vpm->trap.toggle_lock);
-	if (unmask_vector(vpm, irq, vector))
-		ret = vpm_trap_ack(vpm);
-	mutex_unlock(&vpm->trap.toggle_lock);
-
-	return ret;
+	spin_lock_irq(&vpm->irq_lock);
+	pending = vector->pending;
+	vector->masked = false;
+	vector->pending = false;
+	if (pending)
+		signal_vector(irq, vector);
+	spin_unlock_irq(&vpm->irq_lock);
 }
 
 static void mask(struct vpm_device *vpm, struct vpm_vector *vector)
@@ -177,7 +159,6 @@ static int set_vectors(struct vpm_device *vpm, struct vpm_irq *irq,
 		&irq->vectors[array_index_nospec(hdr->start, irq->count)];
 	const u8 *bools = type == VFIO_IRQ_SET_DATA_BOOL ? data : NULL;
 	unsigned int i;
-	int ret;
 
 	if (type == VFIO_IRQ_SET_DATA_EVENTFD)
 		return action == VFIO_IRQ_SET_ACTION_TRIGGER ?
@@ -203,9 +184,7 @@ static int set_vectors(struct vpm_device *vpm, struct vpm_irq *irq,
 			mask(vpm, &vector[i]);
 			break;
 		case VFIO_IRQ_SET_ACTION_UNMASK:
-			ret = unmask(vpm, irq, &vector[i]);
-			if (ret)
-				return ret;
+			unmask(vpm, irq, &vector[i]);
 			break;
 		default:
 			return -EINVAL;
@@ -282,7 +261,7 @@ long vpm_irqs_info(struct vpm_device *vpm, void __user *arg)
 	cap.type = irq->type;
 	cap.subtype = irq->subtype;
 	info.flags = VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE |
-		     VFIO_MEDIATE_IRQ_INFO_FLAG_CAPS;
+		     VFIO_MEDIATE_IRQ_INFO_CAPS;
 	if (irq->automasked)
 		info.flags |= VFIO_IRQ_INFO_AUTOMASKED;
 	info.count = irq->count;
@@ -326,10 +305,9 @@ static int setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev,
 		 const struct vfio_pci_mediate_ops *ops)
 {
 	static const struct vfio_mediate_irq trap_irq = {
-		.type = VFIO_MEDIATE_IRQ_TYPE_DYNAMIC_TRAP,
-		.subtype = VFIO_MEDIATE_IRQ_SUBTYPE_DYNAMIC_TRAP_CHANGED,
+		.type = VFIO_MEDIATE_IRQ_TYPE_TRAP,
+		.subtype = VFIO_MEDIATE_IRQ_SUBTYPE_TRAP_CHANGED,
 		.count = 1,
-		.automasked = true,
 	};
 	bool trap = dev->num_traps;
 	unsigned int i;
@@ -351,13 +329,7 @@ static int setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev,
 			return ret;
 	}
 
-	if (!trap)
-		return 0;
-	ret = setup_irq(vpm, &trap_irq, true);
-	if (!ret)
-		vpm_trap_add_notifier(vpm, signal_trap);
-
-	return ret;
+	return trap ? setup_irq(vpm, &trap_irq, true) : 0;
 }
 
 /* No task signals interrupts at this point. */

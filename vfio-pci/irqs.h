@@ -30,7 +30,7 @@ long vpm_irqs_info(struct vpm_device *vpm, void __user *arg);
  * @vpm:	The device.
  * @arg:	The struct vfio_irq_set in user space.
  *
- * Context: Process context, may sleep. Takes toggle_lock to unmask the trap interrupt.
+ * Context: Process context, may sleep. Takes irq_lock.
  * Return:
  * * %0: Success.
  * * %-ENOTTY: The interrupt is one of PCI. Call vfio_pci_core.
@@ -48,5 +48,21 @@ long vpm_irqs_set(struct vpm_device *vpm, struct vfio_irq_set __user *arg);
  * Return: 0, or -EINVAL when the vector does not exist.
  */
 int vpm_irqs_signal(void *data, unsigned int irq, unsigned int vector);
+
+/**
+ * vpm_irqs_signal_trap() - Signal the trap interrupt
+ * @vpm:	The device, with pages that can be trapped.
+ *
+ * Context: Any context except NMI. Takes irq_lock.
+ */
+void vpm_irqs_signal_trap(struct vpm_device *vpm);
+
+/**
+ * vpm_irqs_trap_index() - Index of the trap interrupt for user space
+ * @vpm:	The device, with pages that can be trapped.
+ *
+ * Return: The index.
+ */
+u32 vpm_irqs_trap_index(const struct vpm_device *vpm);
 
 #endif /* VFIO_PCI_MEDIATE_IRQS_H */

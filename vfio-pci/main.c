@@ -26,10 +26,12 @@
 #include "device.h"
 #include "info.h"
 #include "irqs.h"
+#include "linux/vfio_mediate.h"
 #include "params.h"
 #include "regions.h"
 #include "reset.h"
 #include "trap.h"
+#include "trap_feature.h"
 #include "vendor.h"
 #include "vfio_ops.h"
 
@@ -42,8 +44,8 @@ static const struct vpm_part * const vpm_parts[] = {
 	&vpm_vendor_part,
 	&vpm_decode_part,
 	&vpm_regions_part,
-	&vpm_trap_part,
 	&vpm_irqs_part,
+	&vpm_trap_part,
 	&vpm_bar_part,
 #if IS_ENABLED(CONFIG_VFIO_PCI_MEDIATE_MIGRATION)
 	&vpm_track_part,
@@ -423,6 +425,9 @@ static int vpm_device_feature(struct vfio_device *vdev, u32 flags,
 	struct vpm_device *vpm = to_vpm(vdev);
 	bool slept;
 	int ret;
+
+	if ((flags & VFIO_DEVICE_FEATURE_MASK) == VFIO_MEDIATE_FEATURE_TRAP)
+		return vpm_trap_feature(vpm, flags, arg, argsz);
 
 	/* Accesses by a dma-buf would bypass the vendor driver. */
 	if (vpm_mediates_bars(vpm) &&

@@ -8,6 +8,7 @@
  * write.
  */
 
+#include <linux/eventfd.h>
 #include <linux/freezer.h>
 #include <linux/hrtimer.h>
 #include <linux/kthread.h>
@@ -16,6 +17,7 @@
 
 #include "compat.h"
 #include "device.h"
+#include "irqs.h"
 #include "params.h"
 #include "reset.h"
 #include "shadow.h"
@@ -214,21 +216,15 @@ static void set_state(struct vpm_device *vpm, enum vpm_trap_state state)
 	mutex_unlock(&vpm->vendor.lock);
 }
 
-void vpm_trap_add_notifier(struct vpm_device *vpm, vpm_trap_notifier notify)
+/* Number the state that the VMM is notified of. */
+static void notify_vmm(struct vpm_device *vpm)
 {
 	struct vpm_trap *trap = &vpm->trap;
 
-	if (WARN_ON(trap->num_notifiers == VPM_TRAP_NOTIFIERS))
-		return;
-	trap->notifiers[trap->num_notifiers++] = notify;
-}
-
-static void notify_vmm(struct vpm_device *vpm)
-{
-	unsigned int i;
-
-	for (i = 0; i < vpm->trap.num_notifiers; i++)
-		vpm->trap.notifiers[i](vpm);
+	trap->sequence++;
+	vpm_irqs_signal_trap(vpm);
+	if (trap->region_eventfd)
+		eventfd_signal(trap->region_eventfd);
 }
 
 /* Return: true if pages without a shadow prevent the change. */
@@ -332,20 +328,30 @@ int vpm_trap_hold_locked(struct vpm_device *vpm, enum vpm_trap_holder holder, bo
 	return set_holders(vpm, holders, state_for(trap, holders), BIT(holder), 0);
 }
 
-int vpm_trap_hold_exact(struct vpm_device *vpm)
+int vpm_trap_hold_exact(struct vpm_device *vpm, u64 sequence)
 {
+	lockdep_assert_held(&vpm->trap.toggle_lock);
+
+	if (sequence != vpm->trap.sequence)
+		return -EAGAIN;
+
 	return set_holders(vpm, vpm->trap.holders | BIT(VPM_TRAP_VMM), VPM_TRAP_EXACT,
 			   BIT(VPM_TRAP_VMM), 0);
 }
 
-int vpm_trap_ack(struct vpm_device *vpm)
+int vpm_trap_ack(struct vpm_device *vpm, u64 sequence)
 {
-	lockdep_assert_held(&vpm->trap.toggle_lock);
+	struct vpm_trap *trap = &vpm->trap;
 
-	if (vpm->trap.state == VPM_TRAP_OFF)
-		return 0;
+	lockdep_assert_held(&trap->toggle_lock);
 
-	return set_holders(vpm, vpm->trap.holders, VPM_TRAP_EXACT, BIT(VPM_TRAP_VMM), 0);
+	/* The VMM may have mapped pages since that state. */
+	if (sequence != trap->sequence)
+		return -EAGAIN;
+
+	return set_holders(vpm, trap->holders,
+			   trap->state == VPM_TRAP_OFF ? VPM_TRAP_OFF : VPM_TRAP_EXACT,
+			   BIT(VPM_TRAP_VMM), 0);
 }
 
 int vpm_trap_host(void *data, bool on)

@@ -14,14 +14,6 @@ struct vpm_part;
 extern const struct vpm_part vpm_trap_part;
 
 /**
- * vpm_trap_add_notifier() - Register a callback that notifies the VMM of trap changes
- * @vpm:	The device, being opened.
- * @notify:	Called when pages become trapped, when they are no longer trapped, and when a reset
- *		releases the hold of the VMM. Called with toggle_lock held.
- */
-void vpm_trap_add_notifier(struct vpm_device *vpm, vpm_trap_notifier notify);
-
-/**
  * vpm_trap_stop() - Stop calling the vendor driver
  * @vpm:	The device.
  * @detached:	The vendor driver is detached while the device is open. Fill the shadow pages with
@@ -55,27 +47,31 @@ int vpm_trap_hold_locked(struct vpm_device *vpm, enum vpm_trap_holder holder, bo
 /**
  * vpm_trap_hold_exact() - Hold a trap for a VMM that has not mapped the pages
  * @vpm:	The device.
+ * @sequence:	Number of the state that the VMM has read.
  *
  * Context: Process context, may sleep. The caller holds toggle_lock.
  * Return:
  * * %0: The pages are trapped without shadows.
+ * * %-EAGAIN: The state has another number.
  * * %-ENODEV: The vendor driver is detached.
  * * %-EOPNOTSUPP: The device has no page that can be trapped.
  */
-int vpm_trap_hold_exact(struct vpm_device *vpm);
+int vpm_trap_hold_exact(struct vpm_device *vpm, u64 sequence);
 
 /**
  * vpm_trap_ack() - Acknowledge the trap state for the VMM
  * @vpm:	The device.
+ * @sequence:	Number of the state that the VMM has read.
  *
  * While pages are trapped, their shadows are no longer used: the VMM has unmapped the pages.
  *
  * Context: Process context, may sleep. The caller holds toggle_lock.
  * Return:
  * * %0: Done, or pages are not trapped.
+ * * %-EAGAIN: The state has another number.
  * * %-ENODEV: The vendor driver is detached.
  */
-int vpm_trap_ack(struct vpm_device *vpm);
+int vpm_trap_ack(struct vpm_device *vpm, u64 sequence);
 
 /**
  * vpm_trap_rw() - Access a trapped page through the device file

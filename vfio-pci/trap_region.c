@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The trap region: user space reads and sets traps by struct vfio_mediate_trap_info of
- * linux/vfio_mediate.h.
+ * The trap region: user space that does not use VFIO_MEDIATE_FEATURE_TRAP reads and sets the trap
+ * by struct vfio_mediate_trap_info of linux/vfio_mediate_trap_region.h.
  */
 
 #include <linux/eventfd.h>
@@ -9,7 +9,7 @@
 #include <linux/vfio_pci_core.h>
 
 #include "device.h"
-#include "linux/vfio_mediate.h"
+#include "linux/vfio_mediate_trap_region.h"
 #include "trap.h"
 #include "trap_region.h"
 
@@ -33,9 +33,10 @@ static int set_flags(struct vpm_device *vpm, u32 flags)
 	case VFIO_MEDIATE_TRAP_ON:
 		return vpm_trap_hold_locked(vpm, VPM_TRAP_VMM, true);
 	case VFIO_MEDIATE_TRAP_EXACT:
-		return vpm_trap_ack(vpm);
+		return vpm_trap_ack(vpm, vpm->trap.region_sequence);
 	case VFIO_MEDIATE_TRAP_ON | VFIO_MEDIATE_TRAP_EXACT:
-		return vpm_trap_hold_exact(vpm);
+		/* Whatever the state, the VMM has mapped no page that can be trapped. */
+		return vpm_trap_hold_exact(vpm, vpm->trap.sequence);
 	default:
 		return -EINVAL;
 	}
@@ -51,9 +52,9 @@ static int set_eventfd(struct vpm_trap *trap, s32 fd)
 			return PTR_ERR(eventfd);
 	}
 
-	if (trap->eventfd)
-		eventfd_ctx_put(trap->eventfd);
-	trap->eventfd = eventfd;
+	if (trap->region_eventfd)
+		eventfd_ctx_put(trap->region_eventfd);
+	trap->region_eventfd = eventfd;
 
 	return 0;
 }
@@ -67,12 +68,13 @@ static int access_member(struct vpm_device *vpm, loff_t pos, u32 *value,
 	case offsetof(struct vfio_mediate_trap_info, dt_fd):
 		if (write)
 			return set_eventfd(trap, *value);
-		*value = trap->eventfd ? 0 : -1;
+		*value = trap->region_eventfd ? 0 : -1;
 		return 0;
 	case offsetof(struct vfio_mediate_trap_info, trap):
 		if (write)
 			return set_flags(vpm, *value);
 		*value = get_flags(trap);
+		trap->region_sequence = trap->sequence;
 		return 0;
 	default:
 		return -EINVAL;
@@ -115,15 +117,9 @@ static const struct vfio_pci_regops trap_region_ops = {
 	.release = trap_region_release,
 };
 
-static void signal(struct vpm_device *vpm)
-{
-	if (vpm->trap.eventfd)
-		eventfd_signal(vpm->trap.eventfd);
-}
-
 int vpm_trap_region_setup(struct vpm_device *vpm)
 {
-	vpm_trap_add_notifier(vpm, signal);
+	vpm->trap.region_sequence = vpm->trap.sequence;
 
 	return vfio_pci_core_register_dev_region(&vpm->core,
 		VFIO_MEDIATE_REGION_TYPE_DYNAMIC_TRAP,
@@ -134,7 +130,7 @@ int vpm_trap_region_setup(struct vpm_device *vpm)
 
 void vpm_trap_region_teardown(struct vpm_device *vpm)
 {
-	if (vpm->trap.eventfd)
-		eventfd_ctx_put(vpm->trap.eventfd);
-	vpm->trap.eventfd = NULL;
+	if (vpm->trap.region_eventfd)
+		eventfd_ctx_put(vpm->trap.region_eventfd);
+	vpm->trap.region_eventfd = NULL;
 }

@@ -132,6 +132,7 @@ static int setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev,
 	unsigned int i;
 	int ret;
 
+	trap->sequence = 1;
 	trap->shadowable = true;
 	trap->no_p2p = dev->no_p2p;
 	trap->drain_us = dev->drain_us;
@@ -202,7 +203,6 @@ static void teardown(struct vpm_device *vpm)
 	trap->areas = NULL;
 	trap->num_areas = 0;
 
-	trap->num_notifiers = 0;
 	vpm_trap_region_teardown(vpm);
 	vpm_mapper_forget(&trap->mapper);
 	trap->state = VPM_TRAP_OFF;

@@ -29,7 +29,6 @@
  * @region: the region named on the command line
  * @offset: the register, from the start of @region
  * @reg: the register, in a mapping of the page it is in
- * @trap: the dynamic trap region
  * @pages: mappings of those pages of @region that can be trapped
  * @num_pages: number of @pages
  */
@@ -38,7 +37,6 @@ struct target {
 	struct vfio_client_region region;
 	__u64 offset;
 	__u32 *reg;
-	struct vfio_client_region trap;
 	__u32 *pages[16];
 	unsigned int num_pages;
 };
@@ -196,28 +194,6 @@ static const void *find_cap(const struct vfio_region_info *info, __u16 id)
 	return NULL;
 }
 
-static int find_trap(struct target *target)
-{
-	const struct vfio_region_info_cap_type *type;
-	struct vfio_region_info *info;
-	__u32 i;
-	int ret;
-
-	for (i = VFIO_PCI_NUM_REGIONS; ; i++) {
-		ret = vfio_client_region_info(&target->client, i, &info);
-		if (ret)
-			return ret;
-
-		type = find_cap(info, VFIO_REGION_INFO_CAP_TYPE);
-		if (type && type->type == VFIO_MEDIATE_REGION_TYPE_DYNAMIC_TRAP)
-			break;
-		free(info);
-	}
-	free(info);
-
-	return vfio_client_get_region(&target->client, i, &target->trap);
-}
-
 static void unmap_trapped(struct target *target)
 {
 	while (target->num_pages)
@@ -249,19 +225,16 @@ static int map_area(struct target *target,
 
 static int map_trapped(struct target *target)
 {
-	const struct vfio_mediate_region_info_cap_saving_trap *cap;
+	const struct vfio_mediate_region_info_cap_trap *cap;
 	struct vfio_region_info *info;
 	__u32 i;
 	int ret;
 
-	ret = find_trap(target);
-	if (!ret)
-		ret = vfio_client_region_info(&target->client,
-					      target->region.index, &info);
+	ret = vfio_client_region_info(&target->client, target->region.index, &info);
 	if (ret)
 		return ret;
 
-	cap = find_cap(info, VFIO_MEDIATE_REGION_INFO_CAP_SAVING_TRAP);
+	cap = find_cap(info, VFIO_MEDIATE_REGION_INFO_CAP_TRAP);
 	for (i = 0; cap && i < cap->nr_areas && !ret; i++)
 		ret = map_area(target, &cap->areas[i]);
 	free(info);
@@ -281,19 +254,19 @@ static void touch_trapped(struct target *target)
 		(void)__atomic_load_n(target->pages[i], __ATOMIC_RELAXED);
 }
 
-static int set_trap(struct target *target, __u32 trap)
+static int set_trap(struct target *target, __u32 flags)
 {
-	const __u64 offset = offsetof(struct vfio_mediate_trap_info, trap);
+	struct vfio_device_feature_trap trap = { .flags = flags };
 
-	return result(vfio_client_region_write(&target->client, &target->trap,
-					       &trap, sizeof(trap), offset));
+	return vfio_client_feature(&target->client, VFIO_MEDIATE_FEATURE_TRAP |
+				   VFIO_DEVICE_FEATURE_SET, &trap, sizeof(trap));
 }
 
 static int run_trap(struct target *target)
 {
-	int ret = set_trap(target, VFIO_MEDIATE_TRAP_ON);
+	int ret = set_trap(target, VFIO_DEVICE_TRAP_HOLD);
 
-	return ret ?: set_trap(target, 0);
+	return ret ?: set_trap(target, VFIO_DEVICE_TRAP_RELEASE);
 }
 
 /* The first is what the timing itself takes. */
@@ -335,7 +308,6 @@ static const struct operation operations[] = {
 	}, {
 		.name = "trap",
 		.samples = 100,
-		.prepare = find_trap,
 		.run = run_trap,
 	}, {
 		.name = "trap-mapped",

@@ -111,7 +111,7 @@ def to_reset(s):
 
 
 def trap_model(s, trapped):
-    results = {"": (s, None), "unmediated": (s, "ENXIO"),
+    results = {"": (s, None), "unmediated": (s, "ENOTTY"),
                "detached": (s, "ENODEV"),
                "mediated": (s.but(trapped=trapped), int(trapped))}
     return results[s.opened]
@@ -231,7 +231,7 @@ def view(s):
     seen = {"mediated_by": "" if s.vf != "bound" else
             "demo" if mediated else "none", "held": int(mediated)}
     if s.opened:
-        seen["trap"] = ("ENXIO" if s.opened == "unmediated" else
+        seen["trap"] = ("ENOTTY" if s.opened == "unmediated" else
                         int(s.trapped))
     return seen
 

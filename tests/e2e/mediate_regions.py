@@ -36,7 +36,7 @@ MODULE = "mediator_demo"
 PARAMETERS = pathlib.Path(f"/sys/module/{MODULE}/parameters")
 OPENS = 10
 
-PROGRAMS = ("info", "rw", "mmap", "irq", "trap", "shadow", "stuck")
+PROGRAMS = ("info", "rw", "mmap", "irq", "trap", "trap_state", "trap_region", "shadow", "stuck")
 # Of the tests: each is a set of the module's parameters.
 VARIANTS = ("net", "none", "noshadow", "sparse", "hammer", "no_p2p")
 

@@ -50,11 +50,8 @@
 #define DEMO_SIGNAL_OTHER 4100
 
 #define TRAP_OFF	0u
-#define TRAP_ON		VFIO_MEDIATE_TRAP_ON
-#define TRAP_ACK	VFIO_MEDIATE_TRAP_EXACT
-#define TRAP_EXACT	(VFIO_MEDIATE_TRAP_ON | VFIO_MEDIATE_TRAP_EXACT)
-#define DT_FD		offsetof(struct vfio_mediate_trap_info, dt_fd)
-#define TRAP_STATE	offsetof(struct vfio_mediate_trap_info, trap)
+#define TRAP_ON		VFIO_DEVICE_TRAP_ON
+#define TRAP_EXACT	(VFIO_DEVICE_TRAP_ON | VFIO_DEVICE_TRAP_ACK)
 
 #define MAX_REGIONS 32
 
@@ -72,7 +69,6 @@ enum mediate_traps { TRAPS_NONE, TRAPS_NET, TRAPS_NOSHADOW, TRAPS_HAMMER };
  * @num_irqs: likewise
  * @memory: region that holds memory, found by its type
  * @pattern: region that holds a pattern
- * @trap: the dynamic trap region, NULL when there is none
  * @irq4: interrupt with four vectors
  * @irq_auto: interrupt that masks itself
  * @irq_trap: interrupt that says that traps have changed, 0 when there is none
@@ -87,7 +83,6 @@ struct mediate {
 	__u32 num_irqs;
 	struct vfio_client_region *memory;
 	struct vfio_client_region *pattern;
-	struct vfio_client_region *trap;
 	__u32 irq4;
 	__u32 irq_auto;
 	__u32 irq_trap;
@@ -149,9 +144,21 @@ int try_map(struct mediate *m, const struct vfio_client_region *region, __u64 of
 bool load32(const void *addr, __u32 *val);
 bool store32(void *addr, __u32 val);
 
-/* The dynamic trap: state, or a negative errno; 0 or a negative errno */
+/* VFIO_MEDIATE_FEATURE_TRAP as it is: 0 or a negative errno */
+int trap_read(struct mediate *m, struct vfio_device_feature_trap *state);
+int trap_write(struct mediate *m, __u32 flags, __u64 sequence);
+
+/* TRAP_* that it is, or a negative errno */
 long trap_get(struct mediate *m);
+
+/* Have it TRAP_*, exact whatever it was before: 0 or a negative errno */
 long trap_set(struct mediate *m, __u32 state);
+
+/* Acknowledge whatever state it is in: 0 or a negative errno */
+int trap_ack(struct mediate *m);
+
+/* Have its interrupt signal an eventfd, or none: 0 or a negative errno */
+int trap_listen(struct mediate *m, int fd);
 
 int demo_param_set(const char *name, const char *value);
 int demo_toggle(bool on);

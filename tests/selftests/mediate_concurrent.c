@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -39,7 +40,7 @@ static bool work_toggle(struct mediate *m, unsigned int round, void **state)
 					TRAP_ON, TRAP_EXACT, TRAP_OFF };
 	(void)state;
 	usleep(rand() % 300);
-	if (!m->trap)
+	if (!m->irq_trap)
 		return true;
 
 	return !trap_set(m, states[round % ARRAY_SIZE(states)]);
@@ -49,7 +50,7 @@ static bool work_vendor(struct mediate *m, unsigned int round, void **state)
 {
 	(void)state;
 	usleep(rand() % 2000);
-	if (!m->trap)
+	if (!m->irq_trap)
 		return true;
 
 	return !demo_toggle(round % 2);
@@ -206,21 +207,53 @@ static bool work_irqs(struct mediate *m, unsigned int round, void **state)
 static bool work_info(struct mediate *m, unsigned int round, void **state)
 {
 	struct vfio_region_info *info;
-	__s32 fd;
 	bool good;
 
+	(void)round;
 	(void)state;
 	if (vfio_client_region_info(&m->dev, 0, &info))
 		return false;
 	good = info->size == BAR0_SIZE;
 	free(info);
-	if (!m->trap)
-		return good;
 
-	fd = round % 2 ? new_eventfd() : -1;
-	good &= region_write(m, m->trap, DT_FD, &fd, 4) == 4;
-	if (fd >= 0)
-		close(fd);
+	return good;
+}
+
+/*
+ * Read the state and acknowledge it. The sequence never goes back, and the acknowledgment fails
+ * only if the sequence has grown.
+ */
+static bool work_ack(struct mediate *m, unsigned int round, void **state)
+{
+	static __u64 last;
+	struct vfio_device_feature_trap before, after;
+	bool good;
+	int ret;
+
+	(void)round;
+	(void)state;
+	if (!m->irq_trap)
+		return true;
+	if (trap_read(m, &before))
+		return false;
+	usleep(rand() % 200);
+	ret = trap_write(m, VFIO_DEVICE_TRAP_ACK, before.sequence);
+	if (trap_read(m, &after))
+		return false;
+
+	good = before.sequence >= last && after.sequence >= before.sequence &&
+	       before.irq_index == m->irq_trap && after.irq_index == m->irq_trap;
+	if (ret == -EAGAIN)
+		good &= after.sequence > before.sequence;
+	else
+		good &= !ret;
+	/* A state of the same number is the same, and is acknowledged now. */
+	if (after.sequence == before.sequence)
+		good &= (before.flags & VFIO_DEVICE_TRAP_ON) ==
+			(after.flags & VFIO_DEVICE_TRAP_ON) &&
+			!(after.flags & VFIO_DEVICE_TRAP_ON) ==
+			!(after.flags & VFIO_DEVICE_TRAP_ACK);
+	last = after.sequence;
 
 	return good;
 }
@@ -235,7 +268,8 @@ static struct worker workers[] = {
 	{ .name = "values that are served", .work = work_values },
 	{ .name = "trapped pages through the file", .work = work_file },
 	{ .name = "interrupts", .work = work_irqs },
-	{ .name = "infos and eventfds", .work = work_info },
+	{ .name = "infos", .work = work_info },
+	{ .name = "acknowledgments", .work = work_ack },
 };
 
 static void *run(void *arg)
@@ -273,7 +307,7 @@ TEST_F_TIMEOUT(mediate, concurrent, TIMEOUT)
 				       workers[i].wrong);
 		ksft_print_msg("%s: %u times\n", workers[i].name, workers[i].rounds);
 	}
-	if (m->trap) {
+	if (m->irq_trap) {
 		demo_toggle(false);
 		CHECK_EQ(trap_set(m, TRAP_OFF), 0, "afterwards: nobody holds the trap");
 		CHECK_EQ(trap_get(m), TRAP_OFF, "afterwards: the trap is off");

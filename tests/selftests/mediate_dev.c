@@ -183,11 +183,6 @@ static void find_regions(struct mediate *m)
 			m->memory = &m->region[i];
 		else if (type && type->type == DEMO_TYPE && type->subtype == 2)
 			m->pattern = &m->region[i];
-		else if (type &&
-			 type->type == VFIO_MEDIATE_REGION_TYPE_DYNAMIC_TRAP &&
-			 type->subtype ==
-			 VFIO_MEDIATE_REGION_SUBTYPE_DYNAMIC_TRAP_BAR_INFO)
-			m->trap = &m->region[i];
 		free(info);
 	}
 }
@@ -215,9 +210,9 @@ static void find_irqs(struct mediate *m)
 		else if (type && type->type == DEMO_TYPE && type->subtype == 2)
 			m->irq_auto = i;
 		else if (type &&
-			 type->type == VFIO_MEDIATE_IRQ_TYPE_DYNAMIC_TRAP &&
+			 type->type == VFIO_MEDIATE_IRQ_TYPE_TRAP &&
 			 type->subtype ==
-			 VFIO_MEDIATE_IRQ_SUBTYPE_DYNAMIC_TRAP_CHANGED)
+			 VFIO_MEDIATE_IRQ_SUBTYPE_TRAP_CHANGED)
 			m->irq_trap = i;
 	}
 }
@@ -356,19 +351,62 @@ bool store32(void *addr, __u32 val)
 	return true;
 }
 
+int trap_read(struct mediate *m, struct vfio_device_feature_trap *state)
+{
+	memset(state, 0xa5, sizeof(*state));
+
+	return vfio_client_feature(&m->dev, VFIO_MEDIATE_FEATURE_TRAP |
+				   VFIO_DEVICE_FEATURE_GET, state, sizeof(*state));
+}
+
+int trap_write(struct mediate *m, __u32 flags, __u64 sequence)
+{
+	struct vfio_device_feature_trap state = { .flags = flags, .sequence = sequence };
+
+	return vfio_client_feature(&m->dev, VFIO_MEDIATE_FEATURE_TRAP |
+				   VFIO_DEVICE_FEATURE_SET, &state, sizeof(state));
+}
+
 long trap_get(struct mediate *m)
 {
-	__u32 state;
-	long ret = region_read(m, m->trap, TRAP_STATE, &state, sizeof(state));
+	struct vfio_device_feature_trap state;
+	int ret = trap_read(m, &state);
 
-	return ret == sizeof(state) ? state : ret < 0 ? ret : -EIO;
+	return ret ?: (long)(state.flags & TRAP_EXACT);
+}
+
+/* With the sequence that is read before, as often as another task changes the state */
+static int write_present(struct mediate *m, __u32 flags)
+{
+	struct vfio_device_feature_trap state;
+	int ret;
+
+	do {
+		ret = trap_read(m, &state) ?: trap_write(m, flags, state.sequence);
+	} while (ret == -EAGAIN);
+
+	return ret;
 }
 
 long trap_set(struct mediate *m, __u32 state)
 {
-	long ret = region_write(m, m->trap, TRAP_STATE, &state, sizeof(state));
+	if (state == TRAP_EXACT)
+		return write_present(m, VFIO_DEVICE_TRAP_HOLD | VFIO_DEVICE_TRAP_ACK);
 
-	return ret == sizeof(state) ? 0 : ret < 0 ? ret : -EIO;
+	return trap_write(m, state == TRAP_ON ? VFIO_DEVICE_TRAP_HOLD :
+			  VFIO_DEVICE_TRAP_RELEASE, 0);
+}
+
+int trap_ack(struct mediate *m)
+{
+	return write_present(m, VFIO_DEVICE_TRAP_ACK);
+}
+
+int trap_listen(struct mediate *m, int fd)
+{
+	return vfio_client_set_irqs(&m->dev, VFIO_IRQ_SET_DATA_EVENTFD |
+				    VFIO_IRQ_SET_ACTION_TRIGGER, m->irq_trap, 0, 1, &fd,
+				    sizeof(fd));
 }
 
 int new_eventfd(void)

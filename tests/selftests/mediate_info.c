@@ -52,10 +52,14 @@ TEST_F(mediate, device)
 		 "device info: two interrupts more, and one for traps");
 	CHECK(m->memory && m->pattern, "both added regions are found by type");
 	CHECK(m->irq4 && m->irq_auto, "both added interrupts are found by type");
-	CHECK(!!m->trap == trap && !!m->irq_trap == trap,
-	      "dynamic trap's are there when there is something to trap");
+	CHECK_EQ(!!m->irq_trap, trap, "trap interrupt: is there when there is something to trap");
 	if (trap)
 		return;
+	CHECK_EQ(vfio_client_feature_probe(&m->dev, VFIO_MEDIATE_FEATURE_TRAP,
+					   VFIO_DEVICE_FEATURE_GET), -ENOTTY,
+		 "trap: probed, where there is nothing to trap");
+	CHECK_EQ(trap_get(m), -ENOTTY, "trap: read likewise");
+	CHECK_EQ(trap_set(m, TRAP_ON), -ENOTTY, "trap: held likewise");
 	CHECK_EQ(demo_toggle(true), -EOPNOTSUPP,
 		 "trap: by the vendor, where there is nothing to trap");
 	CHECK_EQ(demo_toggle(false), -EOPNOTSUPP, "trap: off likewise");
@@ -112,9 +116,9 @@ static void expect_sparse(struct __test_metadata *_metadata, struct mediate *m, 
 	free(info);
 }
 
-static void test_saving_trap(struct __test_metadata *_metadata, struct mediate *m)
+static void test_trap(struct __test_metadata *_metadata, struct mediate *m)
 {
-	const struct vfio_mediate_region_info_cap_saving_trap *cap;
+	const struct vfio_mediate_region_info_cap_trap *cap;
 	unsigned int pages = 0, shadow = 0, want, i, bit;
 	const struct vfio_mediate_trap_area *area;
 	struct vfio_region_info *info;
@@ -124,9 +128,9 @@ static void test_saving_trap(struct __test_metadata *_metadata, struct mediate *
 	ASSERT_EQ(0, vfio_client_region_info(&m->dev, 0, &info));
 
 	cap = find_cap(info, info->argsz, info->cap_offset,
-		       VFIO_MEDIATE_REGION_INFO_CAP_SAVING_TRAP);
+		       VFIO_MEDIATE_REGION_INFO_CAP_TRAP);
 	CHECK_EQ(!!cap, m->traps != TRAPS_NONE,
-		 "BAR 0: saving trap capability when there is something to trap");
+		 "BAR 0: trap capability when there is something to trap");
 	for (i = 0; cap && i < cap->nr_areas; i++) {
 		area = &cap->areas[i];
 		good &= !(area->offset % PAGE_4K) && area->size &&
@@ -144,7 +148,7 @@ static void test_saving_trap(struct __test_metadata *_metadata, struct mediate *
 	}
 	if (cap) {
 		CHECK(cap->header.version == 1 && !cap->reserved && good,
-		      "BAR 0: saving trap areas are ascending pages of it");
+		      "BAR 0: trap areas are ascending pages of it");
 		want = m->traps == TRAPS_NOSHADOW ? 0xe : 0xc;
 		CHECK_HEX(pages, want, "BAR 0: pages that can be trapped");
 		CHECK_HEX(shadow, 0xc, "BAR 0: of which can be shadowed");
@@ -153,7 +157,7 @@ static void test_saving_trap(struct __test_metadata *_metadata, struct mediate *
 
 	ASSERT_EQ(0, vfio_client_region_info(&m->dev, 3, &info));
 	CHECK(!find_cap(info, info->argsz, info->cap_offset,
-			VFIO_MEDIATE_REGION_INFO_CAP_SAVING_TRAP) &&
+			VFIO_MEDIATE_REGION_INFO_CAP_TRAP) &&
 		      !find_cap(info, info->argsz, info->cap_offset,
 				VFIO_REGION_INFO_CAP_SPARSE_MMAP),
 	      "BAR 3, not mediated: neither capability");
@@ -235,7 +239,7 @@ TEST_F(mediate, regions)
 
 	expect_region(_metadata, &m->region[0], BAR0_SIZE, RW | MAPPED | CAPS, "BAR 0");
 	expect_sparse(_metadata, m, false, "before any trap");
-	test_saving_trap(_metadata, m);
+	test_trap(_metadata, m);
 	for (i = 1; i <= VFIO_PCI_BAR5_REGION_INDEX; i++) {
 		snprintf(name, sizeof(name), "BAR %u", i);
 		if (i == 3)
@@ -251,13 +255,6 @@ TEST_F(mediate, regions)
 	expect_region(_metadata, m->memory, DEMO_MEMORY_SIZE, RW | MAPPED | CAPS, "memory");
 	expect_region(_metadata, m->pattern, 4096, VFIO_REGION_INFO_FLAG_READ | CAPS,
 		      "pattern");
-	if (m->trap) {
-		expect_region(_metadata, m->trap, sizeof(struct vfio_mediate_trap_info),
-			      RW | CAPS, "dynamic trap");
-		test_cap_type(_metadata, m, m->trap, VFIO_MEDIATE_REGION_TYPE_DYNAMIC_TRAP,
-			      VFIO_MEDIATE_REGION_SUBTYPE_DYNAMIC_TRAP_BAR_INFO,
-			      "dynamic trap");
-	}
 	test_cap_type(_metadata, m, m->memory, DEMO_TYPE, 1, "memory");
 	test_cap_type(_metadata, m, m->pattern, DEMO_TYPE, 2, "pattern");
 
@@ -285,7 +282,7 @@ TEST_F(mediate, regions)
 	CHECK_EQ(device_ioctl(m, VFIO_DEVICE_GET_REGION_INFO, (void *)8), -EFAULT,
 		 "region info: no buffer");
 
-	if (!m->trap || trap_set(m, TRAP_EXACT))
+	if (!m->irq_trap || trap_set(m, TRAP_EXACT))
 		return;
 	expect_sparse(_metadata, m, true, "while trapped");
 	trap_set(m, TRAP_OFF);
@@ -379,7 +376,7 @@ static void test_irq(struct __test_metadata *_metadata, struct mediate *m, __u32
 	bool good;
 
 	flags |= VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE |
-		 VFIO_MEDIATE_IRQ_INFO_FLAG_CAPS;
+		 VFIO_MEDIATE_IRQ_INFO_CAPS;
 	memset(pattern, FILL, sizeof(pattern));
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		argsz = sizes[i];
@@ -433,7 +430,7 @@ TEST_F(mediate, interrupts)
 		info->argsz = sizeof(buf);
 		info->index = i;
 		ret = device_ioctl(m, VFIO_DEVICE_GET_IRQ_INFO, info);
-		CHECK(!ret && !(info->flags & VFIO_MEDIATE_IRQ_INFO_FLAG_CAPS) &&
+		CHECK(!ret && !(info->flags & VFIO_MEDIATE_IRQ_INFO_CAPS) &&
 		      !memcmp(buf + sizeof(*info), pattern,
 			      sizeof(buf) - sizeof(*info)),
 		      "PCI interrupt %u: info as ever", i);
@@ -443,9 +440,8 @@ TEST_F(mediate, interrupts)
 	test_irq(_metadata, m, m->irq_auto, 1, VFIO_IRQ_INFO_AUTOMASKED, DEMO_TYPE, 2,
 		 "automasked irq");
 	if (m->irq_trap)
-		test_irq(_metadata, m, m->irq_trap, 1, VFIO_IRQ_INFO_AUTOMASKED,
-			 VFIO_MEDIATE_IRQ_TYPE_DYNAMIC_TRAP,
-			 VFIO_MEDIATE_IRQ_SUBTYPE_DYNAMIC_TRAP_CHANGED, "trap irq");
+		test_irq(_metadata, m, m->irq_trap, 1, 0, VFIO_MEDIATE_IRQ_TYPE_TRAP,
+			 VFIO_MEDIATE_IRQ_SUBTYPE_TRAP_CHANGED, "trap irq");
 
 	info->argsz = sizeof(*info);
 	info->index = m->num_irqs;

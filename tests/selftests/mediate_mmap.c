@@ -137,9 +137,6 @@ TEST_F(mediate, memory)
 	CHECK_EQ(try_map(m, m->memory, 0, 0x1000, MAP_PRIVATE, NULL), -EINVAL,
 		 "memory: map private");
 	CHECK_EQ(try_map(m, m->pattern, 0, 0x1000, MAP_SHARED, NULL), -EINVAL, "pattern: map");
-	if (m->trap)
-		CHECK_EQ(try_map(m, m->trap, 0, 0x1000, MAP_SHARED, NULL), -EINVAL,
-			 "dynamic trap: map");
 
 	ASSERT_EQ(0, try_map(m, m->memory, 0, 0x2000, MAP_SHARED, &addr));
 	both = addr;
@@ -217,7 +214,7 @@ static void test_detached_regions(struct __test_metadata *_metadata, struct medi
 		 "detach: nor can one be written");
 	CHECK_EQ(try_map(m, m->memory, 0, 0x1000, MAP_SHARED, NULL), -ENODEV,
 		 "detach: nor mapped anew");
-	if (!m->trap)
+	if (!m->irq_trap)
 		return;
 
 	CHECK_EQ(trap_get(m), state, "detach: the state of the trap is as it was");

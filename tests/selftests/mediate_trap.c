@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mediate: the dynamic trap: its region, its interrupt, and pages that are
- * trapped while nothing shadows them. See mediate_shadow.c for those that are.
+ * mediate: pages that are trapped while nothing shadows them. See mediate_shadow.c for those
+ * that are shadowed, and mediate_trap_state.c for the state of the trap.
  */
 #define _GNU_SOURCE
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -23,201 +22,6 @@ FIXTURE_VARIANT_ADD(mediate, sparse) { .parameters = DEMO_SPARSE };
 FIXTURE_VARIANT_ADD(mediate, hammer) { .parameters = DEMO_HAMMER };
 FIXTURE_VARIANT_ADD(mediate, no_p2p) { .parameters = DEMO_NO_P2P };
 FIXTURE_VARIANT_ADD(mediate, cdev) { .parameters = DEMO_NET_ROM, .mode = VFIO_CLIENT_CDEV };
-
-static int listen_irq(struct mediate *m, int fd)
-{
-	return vfio_client_set_irqs(&m->dev, VFIO_IRQ_SET_DATA_EVENTFD |
-				    VFIO_IRQ_SET_ACTION_TRIGGER, m->irq_trap, 0,
-				    1, &fd, sizeof(fd));
-}
-
-static int unmask_irq(struct mediate *m)
-{
-	return vfio_client_set_irqs(&m->dev, VFIO_IRQ_SET_DATA_NONE |
-				    VFIO_IRQ_SET_ACTION_UNMASK, m->irq_trap, 0,
-				    1, NULL, 0);
-}
-
-static long set_dt_fd(struct mediate *m, __s32 fd)
-{
-	return region_write(m, m->trap, DT_FD, &fd, sizeof(fd));
-}
-
-static __s32 get_dt_fd(struct mediate *m)
-{
-	__s32 fd = -99;
-
-	region_read(m, m->trap, DT_FD, &fd, sizeof(fd));
-
-	return fd;
-}
-
-TEST_F(mediate, members)
-{
-	struct mediate *m = &self->m;
-	static const struct {
-		__u32 off, len;
-	} wrong[] = {
-		{ 0, 1 }, { 0, 2 }, { 0, 3 }, { 0, 8 }, { 1, 4 }, { 2, 4 },
-		{ 4, 1 }, { 4, 2 }, { 4, 8 }, { 6, 2 }, { 7, 1 }, { 3, 2 },
-		{ 8, 4 }, { 4096, 4 },
-	};
-	__u8 buf[8] = {};
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(wrong); i++) {
-		CHECK_EQ(region_read(m, m->trap, wrong[i].off, buf, wrong[i].len), -EINVAL,
-			 "trap region: read of %u at %u", wrong[i].len, wrong[i].off);
-		CHECK_EQ(region_write(m, m->trap, wrong[i].off, buf, wrong[i].len), -EINVAL,
-			 "trap region: write of %u at %u", wrong[i].len, wrong[i].off);
-	}
-	CHECK_EQ(region_read(m, m->trap, 0, buf, 0), 0, "trap region: read of nothing");
-	for (i = 0; i < 8; i += 4) {
-		CHECK_EQ(region_read(m, m->trap, i, NULL, 4), -EFAULT,
-			 "trap region: read at %u to no buffer", i);
-		CHECK_EQ(region_write(m, m->trap, i, NULL, 4), -EFAULT,
-			 "trap region: write at %u from no buffer", i);
-	}
-}
-
-TEST_F(mediate, dt_fd)
-{
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC), other = new_eventfd();
-	struct mediate *m = &self->m;
-	int fd = new_eventfd();
-
-	CHECK_EQ(get_dt_fd(m), -1, "dt_fd: none");
-	CHECK_EQ(set_dt_fd(m, 9999), -EBADF, "dt_fd: a file that is not open");
-	CHECK_EQ(set_dt_fd(m, -2), -EBADF, "dt_fd: no file at all");
-	CHECK_EQ(set_dt_fd(m, null), -EINVAL, "dt_fd: not an eventfd");
-	CHECK_EQ(get_dt_fd(m), -1, "dt_fd: still none");
-	CHECK_EQ(set_dt_fd(m, -1), 4, "dt_fd: none where there was none");
-	CHECK_EQ(set_dt_fd(m, fd), 4, "dt_fd: an eventfd");
-	CHECK_EQ(get_dt_fd(m), 0, "dt_fd: there is one");
-	CHECK_EQ(set_dt_fd(m, 9999), -EBADF, "dt_fd: a bad one");
-	CHECK_EQ(get_dt_fd(m), 0, "dt_fd: does not take it away");
-	CHECK_EQ(set_dt_fd(m, other), 4, "dt_fd: another");
-	trap_set(m, TRAP_EXACT);
-	CHECK(!eventfd_count(fd) && eventfd_count(other) == 1,
-	      "dt_fd: the other is signalled, not the one");
-	CHECK_EQ(set_dt_fd(m, -1), 4, "dt_fd: none any more");
-	trap_set(m, TRAP_OFF);
-	CHECK(!eventfd_count(fd) && !eventfd_count(other), "dt_fd: none is signalled any more");
-	CHECK_EQ(get_dt_fd(m), -1, "dt_fd: none");
-	close(null);
-	close(other);
-}
-
-/* A step from one state to the next, and who is told. */
-static void step(struct __test_metadata *_metadata, struct mediate *m, const char *how,
-		 long ret, long want_ret, long want_state, int fd, unsigned int want_signals)
-{
-	CHECK_EQ(ret, want_ret, "trap: %s", how);
-	CHECK_EQ(trap_get(m), want_state, "trap: state after %s", how);
-	CHECK_EQ(eventfd_count(fd), want_signals, "trap: signals after %s", how);
-}
-
-TEST_F(mediate, states)
-{
-	static const __u32 wrong[] = { 4, 5, 6, 7, 0x100, 0x80000000, ~0u };
-	struct mediate *m = &self->m;
-	bool shadow = m->traps != TRAPS_NOSHADOW;
-	int fd = new_eventfd();
-	unsigned int i;
-
-	set_dt_fd(m, fd);
-	CHECK_EQ(trap_get(m), TRAP_OFF, "trap: off at first");
-	for (i = 0; i < ARRAY_SIZE(wrong); i++)
-		step(_metadata, m, "a state that there is not", trap_set(m, wrong[i]), -EINVAL,
-		     TRAP_OFF, fd, 0);
-	step(_metadata, m, "off when off", trap_set(m, TRAP_OFF), 0, TRAP_OFF, fd, 0);
-	step(_metadata, m, "acknowledged when off", trap_set(m, TRAP_ACK), 0, TRAP_OFF, fd, 0);
-
-	if (shadow) {
-		step(_metadata, m, "on", trap_set(m, TRAP_ON), 0, TRAP_ON, fd, 1);
-		step(_metadata, m, "on when on", trap_set(m, TRAP_ON), 0, TRAP_ON, fd, 0);
-		step(_metadata, m, "wrong when on", trap_set(m, 4), -EINVAL, TRAP_ON, fd, 0);
-		step(_metadata, m, "acknowledged", trap_set(m, TRAP_ACK), 0, TRAP_EXACT, fd, 0);
-		step(_metadata, m, "off again", trap_set(m, TRAP_OFF), 0, TRAP_OFF, fd, 1);
-		step(_metadata, m, "on once more", trap_set(m, TRAP_ON), 0, TRAP_ON, fd, 1);
-		step(_metadata, m, "exact when on", trap_set(m, TRAP_EXACT), 0, TRAP_EXACT, fd,
-		     0);
-	} else {
-		step(_metadata, m, "on without shadow", trap_set(m, TRAP_ON), -EBUSY, TRAP_OFF,
-		     fd, 0);
-		step(_metadata, m, "on by the vendor without shadow", demo_toggle(true), -EBUSY,
-		     TRAP_OFF, fd, 0);
-		step(_metadata, m, "exact without shadow", trap_set(m, TRAP_EXACT), 0,
-		     TRAP_EXACT, fd, 1);
-	}
-	step(_metadata, m, "on when exact", trap_set(m, TRAP_ON), 0, TRAP_EXACT, fd, 0);
-	step(_metadata, m, "acknowledged when exact", trap_set(m, TRAP_ACK), 0, TRAP_EXACT, fd,
-	     0);
-	step(_metadata, m, "exact when exact", trap_set(m, TRAP_EXACT), 0, TRAP_EXACT, fd, 0);
-	step(_metadata, m, "on by the vendor when exact", demo_toggle(true), 0, TRAP_EXACT, fd,
-	     0);
-	step(_metadata, m, "off while the vendor holds", trap_set(m, TRAP_OFF), 0, TRAP_EXACT, fd,
-	     0);
-	step(_metadata, m, "off by the vendor, too", demo_toggle(false), 0, TRAP_OFF, fd, 1);
-	step(_metadata, m, "off by the vendor when off", demo_toggle(false), 0, TRAP_OFF, fd,
-	     0);
-	step(_metadata, m, "exact from off", trap_set(m, TRAP_EXACT), 0, TRAP_EXACT, fd, 1);
-	step(_metadata, m, "off by the vendor, which does not hold", demo_toggle(false), 0,
-	     TRAP_EXACT, fd, 0);
-	step(_metadata, m, "off when exact", trap_set(m, TRAP_OFF), 0, TRAP_OFF, fd, 1);
-	if (shadow) {
-		step(_metadata, m, "on by the vendor", demo_toggle(true), 0, TRAP_ON, fd, 1);
-		step(_metadata, m, "on by the vendor when on", demo_toggle(true), 0, TRAP_ON,
-		     fd, 0);
-		step(_metadata, m, "exact, asked for by the vendor", trap_set(m, TRAP_EXACT), 0,
-		     TRAP_EXACT, fd, 0);
-		step(_metadata, m, "off by the vendor, not by the VMM", demo_toggle(false), 0,
-		     TRAP_EXACT, fd, 0);
-		step(_metadata, m, "off, last", trap_set(m, TRAP_OFF), 0, TRAP_OFF, fd, 1);
-	} else {
-		/* What was said of the last trap does not hold for the next. */
-		step(_metadata, m, "on by the vendor, after exact", demo_toggle(true), -EBUSY,
-		     TRAP_OFF, fd, 0);
-	}
-	set_dt_fd(m, -1);
-}
-
-TEST_F(mediate, irq)
-{
-	struct mediate *m = &self->m;
-	bool shadow = m->traps != TRAPS_NOSHADOW;
-	__u32 on = shadow ? TRAP_ON : TRAP_EXACT;
-	int dt_fd = new_eventfd(), fd = new_eventfd();
-
-	set_dt_fd(m, dt_fd);
-	CHECK_EQ(listen_irq(m, fd), 0, "trap irq: listen");
-	step(_metadata, m, "irq: on", trap_set(m, on), 0, on, fd, 1);
-	step(_metadata, m, "irq: unmask, which acknowledges", unmask_irq(m), 0, TRAP_EXACT, fd,
-	     0);
-	step(_metadata, m, "irq: off", trap_set(m, TRAP_OFF), 0, TRAP_OFF, fd, 1);
-	step(_metadata, m, "irq: on while masked", trap_set(m, on), 0, on, fd, 0);
-	step(_metadata, m, "irq: off while masked", trap_set(m, TRAP_OFF), 0, TRAP_OFF, fd, 0);
-	CHECK_EQ(eventfd_count(dt_fd), 4, "trap irq: dt_fd knows of all four");
-	step(_metadata, m, "irq: unmask with changes pending", unmask_irq(m), 0, TRAP_OFF, fd,
-	     1);
-	step(_metadata, m, "irq: unmask while off", unmask_irq(m), 0, TRAP_OFF, fd, 0);
-	/* Masked since, and on, off and on again: the VMM acted on another on. */
-	trap_set(m, on);
-	trap_set(m, TRAP_OFF);
-	eventfd_count(fd);
-	unmask_irq(m);
-	step(_metadata, m, "irq: on while masked anew", trap_set(m, on), 0, on, fd, 1);
-	step(_metadata, m, "irq: unmask too late for it", unmask_irq(m), 0, on, fd, 1);
-	step(_metadata, m, "irq: unmask in time", unmask_irq(m), 0, TRAP_EXACT, fd, 0);
-	step(_metadata, m, "irq: off again", trap_set(m, TRAP_OFF), 0, TRAP_OFF, fd, 1);
-	listen_irq(m, -1);
-	unmask_irq(m);
-	step(_metadata, m, "irq: on while nobody listens", trap_set(m, on), 0, on, fd, 0);
-	trap_set(m, TRAP_OFF);
-	unmask_irq(m);
-	set_dt_fd(m, -1);
-	close(dt_fd);
-}
 
 /* Page faults that a load takes, -1 when it is a SIGBUS. */
 static long faults(const __u8 *addr)
@@ -405,7 +209,7 @@ TEST_F(mediate, reset)
 	__u8 *map;
 	__u32 val;
 
-	set_dt_fd(m, fd);
+	trap_listen(m, fd);
 	map = bar_map(m, TX_PAGE, PAGE_4K);
 	for (i = 0; i < 2; i++) {
 		bool exact = i || m->traps == TRAPS_NOSHADOW;
@@ -426,54 +230,7 @@ TEST_F(mediate, reset)
 		 "reset: without a trap");
 	CHECK_EQ(eventfd_count(fd), 0, "reset: of which nobody is told");
 	munmap(map, PAGE_4K);
-	set_dt_fd(m, -1);
-	close(fd);
-}
-
-static void expect_told(struct __test_metadata *_metadata, struct mediate *m, unsigned int on,
-			unsigned int off, unsigned int released, const char *when)
-{
-	struct mediate_counts counts = demo_counts(m);
-
-	if (!CHECK(counts.on == on && counts.off == off && counts.released == released,
-		   "holders: what the vendor is told, %s", when))
-		ksft_print_msg("got %u %u %u, want %u %u %u\n", counts.on, counts.off,
-			       counts.released, on, off, released);
-}
-
-/* A holder's trap is ended by itself, or by a reset, and it is told of all but its own. */
-TEST_F(mediate, holders)
-{
-	struct mediate *m = &self->m;
-	__u32 on = m->traps == TRAPS_NOSHADOW ? TRAP_EXACT : TRAP_ON;
-	int fd = new_eventfd();
-
-	set_dt_fd(m, fd);
-	demo_reset(m);
-	step(_metadata, m, "holders: the VMM's", trap_set(m, on), 0, on, fd, 1);
-	expect_told(_metadata, m, 1, 0, 0, "when the VMM traps");
-	step(_metadata, m, "holders: the vendor's, too", demo_toggle(true), 0, on, fd, 0);
-	step(_metadata, m, "holders: not the VMM's", trap_set(m, TRAP_OFF), 0, on, fd, 0);
-	expect_told(_metadata, m, 1, 0, 0, "when nothing changes");
-	step(_metadata, m, "holders: not the vendor's", demo_toggle(false), 0, TRAP_OFF, fd, 1);
-	expect_told(_metadata, m, 1, 0, 0, "of what it does itself");
-	step(_metadata, m, "holders: the VMM's again", trap_set(m, on), 0, on, fd, 1);
-	step(_metadata, m, "holders: which ends", trap_set(m, TRAP_OFF), 0, TRAP_OFF, fd, 1);
-	expect_told(_metadata, m, 2, 1, 0, "when the VMM does not trap any more");
-
-	trap_set(m, on);
-	demo_toggle(true);
-	eventfd_count(fd);
-	demo_reset(m);
-	step(_metadata, m, "holders: of both, reset",
-	     vfio_client_ioctl(m->dev.device_fd, VFIO_DEVICE_RESET, NULL), 0, TRAP_OFF, fd, 1);
-	expect_told(_metadata, m, 0, 1, 1, "when a reset has ended its hold");
-	trap_set(m, on);
-	demo_reset(m);
-	CHECK_EQ(vfio_client_ioctl(m->dev.device_fd, VFIO_DEVICE_RESET, NULL), 0,
-		 "holders: of the VMM alone, reset");
-	expect_told(_metadata, m, 0, 1, 0, "when a reset has ended the VMM's");
-	set_dt_fd(m, -1);
+	trap_listen(m, -1);
 	close(fd);
 }
 
@@ -543,17 +300,6 @@ TEST_F(mediate, handed_over)
 	close(mapped[1]);
 	close(go[0]);
 	close(go[1]);
-}
-
-/* The vendor has gone: nothing is acknowledged any more. */
-TEST_F(mediate, ack_gone)
-{
-	struct mediate *m = &self->m;
-
-	CHECK_EQ(trap_set(m, TRAP_EXACT), 0, "gone: trapped");
-	CHECK_EQ(demo_param_set("registered", "0"), 0, "gone: the vendor");
-	CHECK_EQ(unmask_irq(m), -ENODEV, "gone: the interrupt is unmasked, which acknowledges");
-	CHECK_EQ(demo_param_set("registered", "1"), 0, "gone: the vendor is back");
 }
 
 TEST_HARNESS_MAIN

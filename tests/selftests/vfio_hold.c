@@ -29,57 +29,34 @@ static void print_help(FILE *file)
 	      "ends; with --until-requested, also when it is asked back.\n"
 	      "\n"
 	      "Lines of standard input are commands, answered with a value or an\n"
-	      "errno: \"reset\"; \"trap N\" writes N to the dynamic trap region,\n"
-	      "\"state\" reads it; \"read OFFSET\" reads 4 bytes of BAR 0,\n"
+	      "errno: \"reset\"; \"trap N\" holds the trap, or not if N is 0;\n"
+	      "\"state\" says whether it is on; \"read OFFSET\" reads 4 bytes of BAR 0,\n"
 	      "\"touch OFFSET\" does so by a mapping, after writing them back;\n"
 	      "\"power N\" has the device go to the state of power DN.\n",
 	      file);
 }
 
-static int find_trap_region(struct vfio_client *client,
-			    struct vfio_client_region *region)
+static int hold_trap(struct vfio_client *client, bool hold)
 {
-	const struct vfio_region_info_cap_type *type;
-	struct vfio_device_info *device;
-	struct vfio_region_info *info;
-	__u32 index, offset;
-	int ret;
+	struct vfio_device_feature_trap trap = {
+		.flags = hold ? VFIO_DEVICE_TRAP_HOLD : VFIO_DEVICE_TRAP_RELEASE,
+	};
 
-	ret = vfio_client_device_info(client, &device);
-	if (ret)
-		return ret;
-
-	ret = -ENXIO;
-	for (index = VFIO_PCI_NUM_REGIONS; index < device->num_regions; index++) {
-		if (vfio_client_region_info(client, index, &info))
-			continue;
-		offset = info->cap_offset;
-		while ((type = (void *)vfio_client_next_cap(info, info->argsz,
-							    &offset)))
-			if (type->header.id == VFIO_REGION_INFO_CAP_TYPE &&
-			    type->type == VFIO_MEDIATE_REGION_TYPE_DYNAMIC_TRAP)
-				ret = vfio_client_get_region(client, index, region);
-		free(info);
-	}
-	free(device);
-
-	return ret;
+	return vfio_client_feature(client, VFIO_MEDIATE_FEATURE_TRAP |
+				   VFIO_DEVICE_FEATURE_SET, &trap, sizeof(trap));
 }
 
-static int access_trap(struct vfio_client *client, bool write, __u32 *value)
+static int is_trapped(struct vfio_client *client, __u32 *value)
 {
-	__u64 offset = offsetof(struct vfio_mediate_trap_info, trap);
-	struct vfio_client_region region;
-	ssize_t ret;
+	struct vfio_device_feature_trap trap;
+	int ret;
 
-	ret = find_trap_region(client, &region);
-	if (ret)
-		return ret;
+	ret = vfio_client_feature(client, VFIO_MEDIATE_FEATURE_TRAP |
+				  VFIO_DEVICE_FEATURE_GET, &trap, sizeof(trap));
+	if (!ret)
+		*value = !!(trap.flags & VFIO_DEVICE_TRAP_ON);
 
-	ret = write ? vfio_client_region_write(client, &region, value, 4, offset) :
-		      vfio_client_region_read(client, &region, value, 4, offset);
-
-	return ret < 0 ? ret : 0;
+	return ret;
 }
 
 static int access_bar(struct vfio_client *client, __u64 offset, bool map,
@@ -147,9 +124,9 @@ static void obey(struct vfio_client *client, const char *line)
 	if (!strcmp(word, "reset"))
 		ret = vfio_client_ioctl(client->device_fd, VFIO_DEVICE_RESET, NULL);
 	else if (!strcmp(word, "trap"))
-		ret = access_trap(client, true, &value);
+		ret = hold_trap(client, value);
 	else if (!strcmp(word, "state"))
-		ret = access_trap(client, false, &value);
+		ret = is_trapped(client, &value);
 	else if (!strcmp(word, "read"))
 		ret = access_bar(client, number, false, &value);
 	else if (!strcmp(word, "touch"))

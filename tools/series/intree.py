@@ -152,6 +152,29 @@ def includes(text, headers):
     return re.sub(r"\n{3,}", "\n\n", text)
 
 
+def body(text):
+    """What a header has between its own #includes and its last #endif."""
+    return re.sub(r"\A.*^#include [^\n]*\n+|^#endif[^\n]*\n*\Z", "", text,
+                  flags=re.MULTILINE | re.DOTALL)
+
+
+def numbered(text, name, new):
+    """With the #define of name as one of new, whose number is the next of those that begin as
+    new does. Flags and numbers are counted apart."""
+    own = re.search(rf"^(#define )({name}|{new})(\s+)(\(1U? << )?(\w+)(\)?)", text,
+                    flags=re.MULTILINE)
+    if not own:
+        raise LabError(f"series.toml: {name} is defined nowhere")
+    rest = text[:own.start()] + text[own.end():]
+    shift = r"\(1U? << " if own[4] else r"\(?"
+    taken = re.findall(rf"^#define\s+{new.rpartition('_')[0]}_\w+\s+{shift}(\d+)\)?(?:\s|$)",
+                       rest, flags=re.MULTILINE)
+    number = max(map(int, taken), default=-1 if own[4] else 0) + 1
+    value = f"(1 << {number})" if own[4] else str(number)
+    text = text[:own.start()] + f"#define {new}{own[3]}{value}" + text[own.end():]
+    return re.sub(rf"\b{name}\b", new, text)
+
+
 def left_over(path, text, stale):
     """What of compat.h is left, and words that are out of place inside the kernel."""
     for number, line in enumerate(text.splitlines(), 1):

@@ -96,6 +96,14 @@ def with_section(text, title, lines):
     return "\n\n".join(sections)
 
 
+def inserted(text, before, what, path):
+    """The text of the kernel's file path, with what before a line."""
+    at = re.search(before, text, flags=re.MULTILINE)
+    if not at:
+        raise LabError(f"{TABLE}: \"{before}\" is nowhere in the kernel's {path}")
+    return text[:at.start()] + what + text[at.start():]
+
+
 class Series:
     """The patches for the kernel whose source is at root."""
 
@@ -183,7 +191,8 @@ class Series:
                 c_files.append(name)
         if unfit:
             raise LabError("\n".join(unfit))
-        words = self.mapped_away(work, c_files, last) | self.table["words"]
+        words = self.mapped_away(work, c_files, last) | self.table["words"] | \
+            self.table["numbers"]
         texts = {}
         for name in files:
             text = (work / name).read_text(encoding="utf-8")
@@ -289,7 +298,10 @@ class Series:
         """Path and text of all files that the first patches, up to number last, have added
         or changed."""
         done = self.patches[:last + 1]
-        found = {self.place(name): text for name, text in self.converted(last).items()}
+        texts = self.converted(last)
+        merged = [(self.table["merge"][name], self.place(name), texts.pop(name))
+                  for name in self.table["merge"] if name in texts]
+        found = {self.place(name): text for name, text in texts.items()}
         spdx = "# SPDX-License-Identifier: GPL-2.0-only\n"
         for patch in done:
             for path, text in patch.kconfig.items():
@@ -299,7 +311,16 @@ class Series:
         found |= {path: spdx + "\n" + text + "\n"
                   for path, text in self.makefiles(last).items()}
         found |= self.kernel_files(done)
+        for before, path, text in merged:
+            old = found.get(path) or (self.root / path).read_text(encoding="utf-8")
+            found[path] = self.numbered(inserted(old, before, intree.body(text), path))
         return found
+
+    def numbered(self, text):
+        """With new names and the next free numbers, as the table says."""
+        for name, new in self.table["numbers"].items():
+            text = intree.numbered(text, name, new)
+        return text
 
     def makefiles(self, last):
         """The Makefiles of modules."""
@@ -339,15 +360,8 @@ class Series:
             for edit in patch.kernel:
                 path = edit["file"]
                 old = found.get(path) or (self.root / path).read_text(encoding="utf-8")
-                text = edit["text"]
-                if "before" in edit:
-                    at = re.search(edit["before"], old, flags=re.MULTILINE)
-                    if not at:
-                        raise LabError(f"{TABLE}: \"{edit['before']}\" is nowhere in the "
-                                       f"kernel's {path}")
-                    found[path] = old[:at.start()] + text + old[at.start():]
-                else:
-                    found[path] = old + text
+                found[path] = inserted(old, edit["before"], edit["text"], path) \
+                    if "before" in edit else old + edit["text"]
         lines = [f"F:\t{path}" for path in
                  sorted(path for patch in done for path in patch.maintainers)]
         if lines:
@@ -361,7 +375,7 @@ class Series:
     def changed(self):
         """The kernel's own files that are changed."""
         return sorted({edit["file"] for patch in self.patches for edit in patch.kernel}
-                      | {"MAINTAINERS"})
+                      | {"MAINTAINERS", *map(self.place, self.table["merge"])})
 
     def write(self, to):
         """Writes the patches to the directory to; returns their paths."""

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
 /*
- * Extensions of vfio-pci-mediate to linux/vfio.h: dynamic traps, and interrupts that a
- * vendor adds. Their use is optional: a VMM that knows only linux/vfio.h works with
- * mediated and trapped devices.
+ * Extensions of vfio-pci-mediate to linux/vfio.h: traps of pages, and interrupts that a vendor
+ * adds. Their use is optional: a VMM that knows only linux/vfio.h works with mediated and
+ * trapped devices.
+ *
+ * Numbers in spaces of linux/vfio.h count from the top of the space down. linux/vfio.h counts
+ * up: what it gives out next has no other meaning here.
  */
 
 #ifndef _LINUX_VFIO_MEDIATE_H
@@ -12,84 +15,87 @@
 #include <linux/vfio.h>
 
 /*
- * Dynamic traps
+ * Traps
  *
  * Some pages of a device's BARs can be trapped while the device is in use. While they are
- * trapped, the host sees what is written to them before the device does. When the trap goes
- * on, the kernel removes the VMM's mappings of these pages. The next access through such a
- * mapping gets a shadow page, which the host drains to the device periodically. A VMM need
- * not do anything.
+ * trapped, the host sees what is written to them before the device does. When pages become
+ * trapped, the kernel removes user space's mappings of them. The next access through such a
+ * mapping gets a shadow page, which the host drains to the device periodically. User space
+ * need not do anything.
  *
- * A VMM that cooperates gets exact traps. It
+ * User space that takes part gets exact traps. It
  *
- *  1. listens: it sets an eventfd in the region below, or uses the interrupt below, or both;
- *  2. reads the state when it is signalled, and reads the region infos again: trapped pages
+ *  1. sets an eventfd for the interrupt @irq_index of struct vfio_device_feature_trap, then
+ *     reads the state by VFIO_DEVICE_FEATURE_GET;
+ *  2. when the eventfd is signalled, reads the state, then the region infos: trapped pages
  *     are missing from the sparse mmap capability;
  *  3. unmaps the trapped pages, so that its accesses become reads and writes of the region,
  *     or maps pages that are no longer trapped;
- *  4. acknowledges: it writes VFIO_MEDIATE_TRAP_EXACT to the region, or unmasks the
- *     interrupt. From then on there are no shadow pages, and the host sees each write of the
- *     VMM in order. An access to a trapped page that is still mapped raises SIGBUS.
+ *  4. acknowledges the state that it has read, by VFIO_DEVICE_FEATURE_SET. From then on there
+ *     are no shadow pages, and the host sees each write in order. An access to a trapped page
+ *     that is still mapped raises SIGBUS.
  *
- * Some pages cannot be shadowed, see VFIO_MEDIATE_TRAP_AREA_SHADOW. To trap a device with
- * such pages, the VMM unmaps the areas of the capability below, then writes ON | EXACT.
- * Until then, other requests to trap fail with EBUSY.
- *
- * The VMM is one of three holders of the traps. The others are the vendor's driver and, while the
- * device is migrated, dirty tracking. Pages are trapped while there is a holder. A reset of the
- * function ends the holds of the VMM and of the vendor's driver. There is none when a device is
- * opened.
+ * User space is one of three holders of the trap. The others are the vendor's driver and,
+ * while the device is migrated, dirty tracking. Pages are trapped while there is a holder. A
+ * holder cannot end the hold of another. A reset of the function ends the holds of user space
+ * and of the vendor's driver. There is none when a device is opened.
  */
-
-/*
- * Type and subtype of the dynamic trap region, in VFIO_REGION_INFO_CAP_TYPE. A device has
- * the region if it has pages that can be trapped.
- */
-#define VFIO_MEDIATE_REGION_TYPE_DYNAMIC_TRAP		4
-#define VFIO_MEDIATE_REGION_SUBTYPE_DYNAMIC_TRAP_BAR_INFO	1
 
 /**
- * struct vfio_mediate_trap_info - Layout of the dynamic trap region
- * @dt_fd:	Write: an eventfd that is signalled when traps go on or off, and when a reset has
- *		ended the VMM's hold; or -1 to remove it. Read: 0 if there is an eventfd,
- *		otherwise -1.
- * @trap:	Read: state of the traps, VFIO_MEDIATE_TRAP_* flags. Write: take or end the VMM's
- *		hold, which has been done when write() returns, or acknowledge.
+ * struct vfio_device_feature_trap - State of the device's trap
+ * @flags:	VFIO_DEVICE_TRAP_* flags, see below.
+ * @irq_index:	GET: index of the interrupt that is signalled whenever @sequence grows. It has
+ *		one vector, for VFIO_DEVICE_SET_IRQS. SET: 0.
+ * @sequence:	GET: number of the state. It is 1 when the device is opened. It grows when
+ *		pages become trapped, when they are no longer trapped, and when a reset ends
+ *		user space's hold. SET: number of the state that is acknowledged, otherwise 0.
  *
- * Values that can be written to @trap:
+ * VFIO_DEVICE_FEATURE_PROBE tells whether the device has pages that can be trapped. The
+ * capability VFIO_MEDIATE_REGION_INFO_CAP_TRAP of a region lists them.
  *
- * * 0: end the hold. Pages stay trapped while there is another holder: read the state.
- * * ON: hold. Changes nothing else if the state is ON | EXACT.
- * * ON | EXACT: hold, without shadow pages.
- * * EXACT: acknowledge. ON becomes ON | EXACT, off stays off.
+ * VFIO_DEVICE_FEATURE_GET returns the state:
  *
- * Errors of a write to @dt_fd:
+ * * VFIO_DEVICE_TRAP_ON: pages are trapped.
+ * * VFIO_DEVICE_TRAP_HOLD: user space holds the trap.
+ * * VFIO_DEVICE_TRAP_ACK: pages are trapped, and user space has acknowledged that. There are
+ *   no shadow pages.
  *
- * * EBADF: not a file descriptor.
- * * EINVAL: not an eventfd.
+ * VFIO_DEVICE_FEATURE_SET takes one of:
  *
- * Errors of a write to @trap:
+ * * VFIO_DEVICE_TRAP_HOLD: hold the trap. Pages are trapped when the call returns.
+ * * VFIO_DEVICE_TRAP_RELEASE: end the hold. Pages stay trapped while there is another holder.
+ * * VFIO_DEVICE_TRAP_ACK: acknowledge @sequence. If pages are trapped in this state, user
+ *   space has unmapped them.
+ * * VFIO_DEVICE_TRAP_HOLD | VFIO_DEVICE_TRAP_ACK: acknowledge @sequence, and hold the trap
+ *   without shadow pages. User space has unmapped all pages that can be trapped.
  *
- * * EBUSY: some pages cannot be shadowed, and EXACT is not requested.
+ * Errors:
+ *
+ * * EAGAIN: @sequence is not the number of the present state. Nothing has changed. Read the
+ *   state again.
+ * * EBUSY: some pages cannot be shadowed, see VFIO_MEDIATE_TRAP_AREA_SHADOW. Hold and
+ *   acknowledge in one call.
+ * * EFAULT: the struct cannot be read or written.
  * * EINTR: the caller is being killed.
- * * EINVAL: another value.
+ * * EINVAL: argsz is too small, other flags, or a member is not 0 that has to be.
  * * ENODEV: the vendor's driver is gone.
  * * ENOMEM: out of memory.
- *
- * Read or write exactly one member at a time. Other accesses fail with EINVAL.
+ * * ENOTTY: the device has no pages that can be trapped.
  */
-struct vfio_mediate_trap_info {
-	__s32 dt_fd;
-	__u32 trap;
-#define VFIO_MEDIATE_TRAP_ON	0x1
-#define VFIO_MEDIATE_TRAP_EXACT	0x2
+struct vfio_device_feature_trap {
+	__u32 flags;
+#define VFIO_DEVICE_TRAP_ON		0x1
+#define VFIO_DEVICE_TRAP_HOLD		0x2
+#define VFIO_DEVICE_TRAP_ACK		0x4
+#define VFIO_DEVICE_TRAP_RELEASE	0x8
+	__u32 irq_index;
+	__aligned_u64 sequence;
 };
 
-/*
- * ID of the capability of VFIO_DEVICE_GET_REGION_INFO that lists the pages of a BAR that are
- * trapped while the device is saved. Far from the IDs of linux/vfio.h.
- */
-#define VFIO_MEDIATE_REGION_INFO_CAP_SAVING_TRAP	0x8001
+#define VFIO_MEDIATE_FEATURE_TRAP	0xffff
+
+/* ID of the capability of VFIO_DEVICE_GET_REGION_INFO that lists pages that can be trapped */
+#define VFIO_MEDIATE_REGION_INFO_CAP_TRAP	0xffff
 
 /**
  * struct vfio_mediate_trap_area - Pages that are trapped together
@@ -108,13 +114,13 @@ struct vfio_mediate_trap_area {
 };
 
 /**
- * struct vfio_mediate_region_info_cap_saving_trap - Pages trapped while saving
- * @header:	ID VFIO_MEDIATE_REGION_INFO_CAP_SAVING_TRAP, version 1.
+ * struct vfio_mediate_region_info_cap_trap - Pages of a region that can be trapped
+ * @header:	ID VFIO_MEDIATE_REGION_INFO_CAP_TRAP, version 1.
  * @nr_areas:	Number of @areas.
  * @reserved:	0.
  * @areas:	The areas, in ascending order.
  */
-struct vfio_mediate_region_info_cap_saving_trap {
+struct vfio_mediate_region_info_cap_trap {
 	struct vfio_info_cap_header header;
 	__u32 nr_areas;
 	__u32 reserved;
@@ -125,17 +131,19 @@ struct vfio_mediate_region_info_cap_saving_trap {
  * Interrupts that a vendor adds
  *
  * VFIO_DEVICE_GET_INFO includes them in num_irqs. Their indexes start at VFIO_PCI_NUM_IRQS.
- * For them, VFIO_DEVICE_GET_IRQ_INFO takes the struct below, and has a capability that says
- * what the interrupt is for. VFIO_DEVICE_SET_IRQS works as for interrupts of PCI:
- * DATA_EVENTFD sets an eventfd, DATA_NONE and DATA_BOOL trigger the interrupt, ACTION_MASK
- * and ACTION_UNMASK mask it. Each vector can be set up separately.
+ * For them, VFIO_DEVICE_GET_IRQ_INFO takes the struct below.
+ * A capability of VFIO_DEVICE_GET_IRQ_INFO says what the interrupt is for.
+ *
+ * VFIO_DEVICE_SET_IRQS works as for interrupts of PCI: DATA_EVENTFD sets an eventfd, DATA_NONE
+ * and DATA_BOOL trigger the interrupt, ACTION_MASK and ACTION_UNMASK mask it. Each vector can
+ * be set up separately.
  */
 
 /**
  * struct vfio_mediate_irq_info - struct vfio_irq_info with capabilities
  * @argsz:	In: size of the buffer in bytes, at least that of struct vfio_irq_info. Out:
  *		size needed for all capabilities, if it is larger.
- * @flags:	Out: VFIO_IRQ_INFO_* and VFIO_MEDIATE_IRQ_INFO_FLAG_CAPS.
+ * @flags:	Out: VFIO_IRQ_INFO_* and VFIO_MEDIATE_IRQ_INFO_CAPS.
  * @index:	In: index of the interrupt.
  * @count:	Out: number of vectors.
  * @cap_offset:	Out: offset in bytes of the first capability from the start of the struct, or
@@ -145,14 +153,14 @@ struct vfio_mediate_region_info_cap_saving_trap {
 struct vfio_mediate_irq_info {
 	__u32 argsz;
 	__u32 flags;
-#define VFIO_MEDIATE_IRQ_INFO_FLAG_CAPS	0x10
+#define VFIO_MEDIATE_IRQ_INFO_CAPS	0x80000000
 	__u32 index;
 	__u32 count;
 	__u32 cap_offset;
 	__u32 reserved;
 };
 
-#define VFIO_MEDIATE_IRQ_INFO_CAP_TYPE	3
+#define VFIO_MEDIATE_IRQ_INFO_CAP_TYPE	0xffff
 
 /**
  * struct vfio_mediate_irq_info_cap_type - Type of an added interrupt
@@ -167,11 +175,8 @@ struct vfio_mediate_irq_info_cap_type {
 	__u32 subtype;
 };
 
-/*
- * Signalled as the eventfd of the region, and masked by that. Unmasking acknowledges: the VMM has
- * acted on the current state.
- */
-#define VFIO_MEDIATE_IRQ_TYPE_DYNAMIC_TRAP		1
-#define VFIO_MEDIATE_IRQ_SUBTYPE_DYNAMIC_TRAP_CHANGED	1
+/* The interrupt of struct vfio_device_feature_trap */
+#define VFIO_MEDIATE_IRQ_TYPE_TRAP		1
+#define VFIO_MEDIATE_IRQ_SUBTYPE_TRAP_CHANGED	1
 
 #endif /* _LINUX_VFIO_MEDIATE_H */

@@ -9,12 +9,12 @@ import struct
 import threading
 
 PIDFD_GETFD = 438
-VFIO_DEVICE_GET_INFO = 0x3b6b
-VFIO_DEVICE_GET_REGION_INFO = 0x3b6c
-CAP_TYPE = 2
-TYPE_DYNAMIC_TRAP = 4
-FIRST_EXTRA_REGION = 9
-TRAP = 4        # offset in the region
+VFIO_DEVICE_FEATURE = 0x3b75
+FEATURE_GET, FEATURE_SET = 1 << 16, 1 << 17
+FEATURE_TRAP = 0xffff
+# argsz, flags; flags, irq_index, sequence
+TRAP = struct.Struct("2I2IQ")
+ON, HOLD, RELEASE = 1, 2, 8
 
 
 class VmmDevice:
@@ -30,31 +30,18 @@ class VmmDevice:
         os.close(pidfd)
         if self.file < 0:
             raise OSError(ctypes.get_errno(), "pidfd_getfd")
-        self.region = self.find_trap()
 
-    def find_trap(self):
-        """Where the dynamic trap region is."""
-        info = bytearray(struct.pack("6I", 24, 0, 0, 0, 0, 0))
-        fcntl.ioctl(self.file, VFIO_DEVICE_GET_INFO, info)
-        regions = struct.unpack_from("6I", info)[2]
-        for index in range(FIRST_EXTRA_REGION, regions):
-            info = bytearray(struct.pack("4I2Q", 4096, 0, index, 0, 0, 0) +
-                             bytes(4096 - 32))
-            fcntl.ioctl(self.file, VFIO_DEVICE_GET_REGION_INFO, info)
-            cap, offset = struct.unpack_from("I", info, 12)[0], \
-                struct.unpack_from("Q", info, 24)[0]
-            while cap:
-                name, _, after, kind = struct.unpack_from("HHII", info, cap)
-                if (name, kind) == (CAP_TYPE, TYPE_DYNAMIC_TRAP):
-                    return offset
-                cap = after
-        raise OSError("no dynamic trap region")
+    def feature(self, operation, flags=0):
+        """Flags of the trap: those that it has, or those to set."""
+        call = bytearray(TRAP.pack(TRAP.size, FEATURE_TRAP | operation, flags, 0, 0))
+        fcntl.ioctl(self.file, VFIO_DEVICE_FEATURE, call)
+        return TRAP.unpack(call)[2]
 
     def trap(self, on):
-        os.pwrite(self.file, struct.pack("I", int(on)), self.region + TRAP)
+        self.feature(FEATURE_SET, HOLD if on else RELEASE)
 
     def trapped(self):
-        return struct.unpack("I", os.pread(self.file, 4, self.region + TRAP))[0]
+        return bool(self.feature(FEATURE_GET) & ON)
 
     def close(self):
         os.close(self.file)
