@@ -12,6 +12,7 @@
 #include "container.h"
 #include "device.h"
 #include "iommufd.h"
+#include "logging.h"
 #include "migration.h"
 #include "track.h"
 #include "vfio_ops.h"
@@ -36,8 +37,10 @@ static int attach(struct vpm_device *vpm, u32 *pt_id)
 	was_attached = vpm_track_detach(vpm);
 	ret = vfio_iommufd_physical_attach_ioas(vdev, pt_id);
 	is_attached = ret ? was_attached : vpm_iommufd_attach(access, id, was_attached);
-	if (is_attached)
+	if (is_attached) {
 		vpm_track_attach(vpm);
+		vpm_logging_offer(vpm);
+	}
 
 	return ret;
 }

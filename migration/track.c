@@ -8,7 +8,6 @@
  */
 
 #include <linux/iommu.h>
-#include <linux/iova_bitmap.h>
 #include <linux/pci.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -150,7 +149,7 @@ static int scan_once(struct vpm_device *vpm)
 	return track->error ?: min(ret, 1);
 }
 
-static int scan_device(struct vpm_device *vpm, bool stopped)
+int vpm_track_scan(struct vpm_device *vpm, bool stopped)
 {
 	unsigned int n = 0;
 	int ret;
@@ -420,7 +419,7 @@ static int scan_stopped(struct vpm_device *vpm)
 	if (!vpm->track->active)
 		return 0;
 
-	ret = scan_device(vpm, true);
+	ret = vpm_track_scan(vpm, true);
 	/* The follow-up of a reset marks the pages that were written before. */
 	if (!ret && vpm_reset_pending(vpm))
 		ret = -EAGAIN;
@@ -509,94 +508,33 @@ void vpm_track_mark(void *data, u64 iova, u64 size)
 	mark_pages(vpm, iova, last);
 }
 
-#if IS_ENABLED(CONFIG_IOMMUFD_DRIVER)
-static int log_start(struct vfio_device *vdev, struct rb_root_cached *ranges,
-		     u32 count, u64 *page_size)
+int vpm_track_start_log(struct vpm_device *vpm, struct vpm_dirty_log *log)
 {
-	struct vpm_device *vpm = to_vpm(vdev);
 	struct vpm_track *track = vpm->track;
-	struct vpm_dirty_log *log;
-	int ret;
 
-	if (!is_power_of_2(*page_size))
+	guard(mutex)(&track->lock);
+
+	if (track->log)
 		return -EINVAL;
+	if (track->active)
+		return -EBUSY;
 
-	log = vpm_dirty_log_create(ranges, count);
-	if (IS_ERR(log))
-		return PTR_ERR(log);
-
-	mutex_lock(&track->lock);
-	if (track->log)
-		ret = -EINVAL;
-	else if (track->active)
-		ret = -EBUSY;
-	else
-		ret = start_tracking(vpm, log);
-	mutex_unlock(&track->lock);
-	if (ret)
-		vpm_dirty_log_free(log);
-	else
-		*page_size = PAGE_SIZE;
-
-	return ret;
+	return start_tracking(vpm, log);
 }
 
-static int log_stop(struct vfio_device *vdev)
+void vpm_track_stop_log(struct vpm_device *vpm)
 {
-	struct vpm_device *vpm = to_vpm(vdev);
-	struct vpm_track *track = vpm->track;
+	guard(mutex)(&vpm->track->lock);
 
-	mutex_lock(&track->lock);
-	if (track->log)
+	if (vpm->track->log)
 		stop_tracking(vpm, true);
-	mutex_unlock(&track->lock);
-
-	return 0;
 }
-
-static int log_read_and_clear(struct vfio_device *vdev, unsigned long iova,
-			      unsigned long length, struct iova_bitmap *dirty)
-{
-	struct vpm_device *vpm = to_vpm(vdev);
-	int ret = 0;
-
-	mutex_lock(&vpm->vendor.lock);
-	if (!vpm->track->log)
-		ret = -EINVAL;
-	else if (!length)
-		ret = 0;
-	else if (scan_device(vpm, false) || vpm_reset_pending(vpm))
-		iova_bitmap_set(dirty, iova, length);
-	else
-		vpm_dirty_log_report(vpm->track->log, iova, iova + length - 1, dirty);
-	mutex_unlock(&vpm->vendor.lock);
-
-	return ret;
-}
-
-static const struct vfio_log_ops log_ops = {
-	.log_start = log_start,
-	.log_stop = log_stop,
-	.log_read_and_clear = log_read_and_clear,
-};
-
-/* The VFIO core does not expect log_ops to be withdrawn: keep them until the device is closed. */
-static void offer_log(struct vpm_device *vpm)
-{
-	WRITE_ONCE(vpm->core.vdev.log_ops, &log_ops);
-}
-#else
-static void offer_log(struct vpm_device *vpm)
-{
-}
-#endif
 
 void vpm_track_attach(struct vpm_device *vpm)
 {
 	mutex_lock(&vpm->vendor.lock);
 	vpm->track->readable = true;
 	mutex_unlock(&vpm->vendor.lock);
-	offer_log(vpm);
 }
 
 bool vpm_track_detach(struct vpm_device *vpm)
@@ -637,7 +575,6 @@ static int setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev,
 
 	/* No reader exists yet, so the vendor lock is not needed. */
 	track->readable = true;
-	offer_log(vpm);
 
 	return 0;
 }
@@ -649,7 +586,6 @@ static void stop_all(struct vpm_device *vpm)
 	mutex_lock(&track->lock);
 	stop_tracking(vpm, true);
 	mutex_unlock(&track->lock);
-	vpm->core.vdev.log_ops = NULL;
 	track->readable = false;
 	track->iommu_tracks = false;
 	vpm_iommufd_destroy(track->access);

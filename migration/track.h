@@ -58,10 +58,41 @@ struct vpm_track {
 };
 
 /**
+ * vpm_track_start_log() - Start tracking for a dirty log
+ * @vpm:	The device, open, with tracking ops of its vendor.
+ * @log:	The log. vpm_track_stop_log() or the close of the device frees it.
+ *
+ * Context: Process context, may sleep. Takes @vpm_track.lock.
+ * Return:
+ * * %0: Tracking is started.
+ * * %-EBUSY: The container is told of dirty pages.
+ * * %-EINVAL: There is a log already.
+ * * %-EOPNOTSUPP: The vendor cannot read the memory of the device.
+ * * Another errno of vpm_trap_hold() or of the vendor's ->start().
+ */
+int vpm_track_start_log(struct vpm_device *vpm, struct vpm_dirty_log *log);
+
+/**
+ * vpm_track_stop_log() - Undo vpm_track_start_log()
+ * @vpm:	The device, open. It need not have a log.
+ *
+ * Context: Process context, may sleep. Takes @vpm_track.lock.
+ */
+void vpm_track_stop_log(struct vpm_device *vpm);
+
+/**
+ * vpm_track_scan() - Have the vendor mark the pages that were written since its last scan
+ * @vpm:	The device, tracked.
+ * @stopped:	The device is stopped: scan to the end, and report all marks.
+ *
+ * Context: Process context, may sleep. The caller holds the vendor lock.
+ * Return: 0 or a negative errno.
+ */
+int vpm_track_scan(struct vpm_device *vpm, bool stopped);
+
+/**
  * vpm_track_attach() - Enable reads of memory after the access object was attached to an IOAS
  * @vpm:	The device, open, with tracking ops of its vendor.
- *
- * Also offers the dirty log to user space.
  *
  * Context: Process context, may sleep. The lock of the VFIO device set is held. Takes the vendor
  * lock.

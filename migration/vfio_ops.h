@@ -15,6 +15,7 @@ struct vpm_part;
 
 #if IS_ENABLED(CONFIG_VFIO_PCI_MEDIATE_MIGRATION)
 extern const struct vpm_part vpm_debugfs_part;
+extern const struct vpm_part vpm_logging_part;
 extern const struct vpm_part vpm_migration_part;
 extern const struct vpm_part vpm_track_part;
 
