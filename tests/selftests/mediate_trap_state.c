@@ -19,7 +19,7 @@ FIXTURE_VARIANT_ADD(mediate, hammer) { .parameters = DEMO_HAMMER };
 FIXTURE_VARIANT_ADD(mediate, no_p2p) { .parameters = DEMO_NO_P2P };
 FIXTURE_VARIANT_ADD(mediate, cdev) { .parameters = DEMO_NET_ROM, .mode = VFIO_CLIENT_CDEV };
 
-/* Take part: follow the state until it has no other number than that which is acknowledged. */
+/* Take part: act on the state until it is the one that is acknowledged. */
 static int follow(struct mediate *m, void (*map)(struct mediate *m, bool on))
 {
 	struct vfio_device_feature_trap state;
