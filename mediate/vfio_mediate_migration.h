@@ -64,8 +64,8 @@ struct vfio_mediate_record {
  *   VFIO_DEVICE_STATE_ERROR. Return -EINVAL for malformed data, -EMSGSIZE for data that is
  *   too large, and -EOPNOTSUPP for data of an unknown type.
  *
- * &vfio_pci_mediate_ops.release may be called in any state: of a stopped device, or without
- * @save_end. The device is reset before the next open, if it can be reset, and must run
+ * &vfio_pci_mediate_ops.release may be called in any state: of a stopped device, or, after
+ * the ops were unregistered or detached, without @save_end or @load_end. The device is reset before the next open, if it can be reset, and must run
  * then.
  *
  * Context: Process context, may sleep. A lock of the device is held, so calls for one
@@ -217,7 +217,7 @@ struct vfio_mediate_migration_ops {
 	 * Called when the header of a stream was accepted: its ops' name, PCI IDs,
 	 * @version and @features suit. The device is stopped.
 	 *
-	 * Return: 0 or a negative errno.
+	 * Return: 0 or a negative errno. @load_end follows after 0 only.
 	 */
 	int (*load_begin)(struct vfio_mediate_device *dev, u32 version,
 			  u64 features);
@@ -248,6 +248,20 @@ struct vfio_mediate_migration_ops {
 	 * Return: 0 or a negative errno as for @load.
 	 */
 	int (*apply)(struct vfio_mediate_device *dev);
+
+	/**
+	 * @load_end: Undo @load_begin, for example free what @load has kept.
+	 *
+	 * Optional. Called when user space leaves VFIO_DEVICE_STATE_RESUMING, when the device
+	 * is reset in that state, and when it is closed. @error says what has become of the
+	 * load:
+	 *
+	 * * 0: @apply has succeeded.
+	 * * -ECANCELED: the stream has not ended before a reset or the close.
+	 * * Other negative errno: the load has failed with that errno. The device is in
+	 *   VFIO_DEVICE_STATE_ERROR until it is reset.
+	 */
+	void (*load_end)(struct vfio_mediate_device *dev, int error);
 };
 
 /**

@@ -71,6 +71,18 @@ static void stop_watch(struct vpm_mig *mig)
 	mig->watched = false;
 }
 
+/* Call the optional ->load_end(), if ->load_begin() has succeeded. */
+static void notify_load_end(struct vpm_mig *mig, const struct vpm_transfer *transfer)
+{
+	CLASS(vpm_call, call)(mig->session);
+	int error = transfer->error;
+
+	if (!error && !transfer->complete)
+		error = -ECANCELED;
+	if (transfer->begun && call.ops && call.dev->migration->load_end)
+		call.dev->migration->load_end(call.dev, error);
+}
+
 static void end_transfer(struct vpm_mig *mig)
 {
 	struct vpm_transfer *transfer = mig->transfer;
@@ -78,7 +90,9 @@ static void end_transfer(struct vpm_mig *mig)
 	if (!transfer)
 		return;
 
-	if (!transfer->loading)
+	if (transfer->loading)
+		notify_load_end(mig, transfer);
+	else
 		notify_saving(mig, false);
 	mig->transfer = NULL;
 	vpm_transfer_end(transfer);

@@ -196,7 +196,10 @@ static int load_header(struct vpm_transfer *transfer)
 		return ret;
 	}
 
-	return load_result(ops->load_begin(call.dev, parser->version, parser->features));
+	ret = load_result(ops->load_begin(call.dev, parser->version, parser->features));
+	transfer->begun = !ret;
+
+	return ret;
 }
 
 static int load_record(struct vpm_transfer *transfer)

@@ -34,6 +34,7 @@ struct vpm_mig;
  * @error:	The errno with which the transfer has failed, or 0.
  * @complete:	Saving: @buf holds the end record. Loading: the end record has arrived. Unless
  *		@error is set, the device has the new state.
+ * @begun:	Loading: &vfio_mediate_migration_ops.load_begin has succeeded.
  * @sequence:	Saving: number of records so far.
  * @index:	Number of records so far that the current callback has saved or loaded.
  * @saved:	Saving: payload bytes of the stopped device so far.
@@ -54,6 +55,7 @@ struct vpm_transfer {
 	unsigned int epoch;
 	int error;
 	bool complete;
+	bool begun;
 	u32 sequence;
 	u32 index;
 	u64 saved;

@@ -35,6 +35,8 @@ struct kunit;
  * @features:	Likewise.
  * @match_error: What match returns.
  * @begun:	Calls of load_begin.
+ * @ended:	Calls of load_end.
+ * @end_error:	What the last one was told.
  * @loaded:	Records that were loaded, as bits.
  * @load_error:	What load_begin returns.
  * @apply_error: What apply returns.
@@ -57,6 +59,8 @@ struct fake_vendor {
 	u64 features;
 	int match_error;
 	unsigned int begun;
+	unsigned int ended;
+	int end_error;
 	unsigned int loaded;
 	int load_error;
 	int apply_error;

@@ -173,6 +173,12 @@ static int fake_apply(struct vfio_mediate_device *dev)
 	return fake.apply_error;
 }
 
+static void fake_load_end(struct vfio_mediate_device *dev, int error)
+{
+	fake.ended++;
+	fake.end_error = error;
+}
+
 static const struct vfio_mediate_migration_ops fake_migration = {
 	.version = 5,
 	.min_version = 3,
@@ -190,6 +196,7 @@ static const struct vfio_mediate_migration_ops fake_migration = {
 	.load_begin = fake_load_begin,
 	.load = fake_load,
 	.apply = fake_apply,
+	.load_end = fake_load_end,
 };
 
 static int fake_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)

@@ -173,6 +173,63 @@ static void test_vendor_refuses(struct kunit *test)
 	fake_close_device(device);
 }
 
+/* Load in part, leave RESUMING in some way, and expect what the vendor is told. */
+static void expect_load_end(struct kunit *test, struct fake_device *device, size_t size,
+			    enum vfio_device_mig_state next, unsigned int calls, int error)
+{
+	struct vpm_transfer *transfer;
+
+	fake.ended = 0;
+	transfer = begin(test, device, VFIO_DEVICE_STATE_RESUMING);
+	fake_write(transfer, device->stream, size);
+	KUNIT_EXPECT_EQ(test, fake.ended, 0);
+	if (next == VFIO_DEVICE_STATE_RUNNING) {
+		vpm_mig_note_reset(device->mig);
+		KUNIT_EXPECT_EQ(test, fake_state(device), next);
+	} else {
+		fake_set(device, next);
+	}
+	KUNIT_EXPECT_EQ(test, fake.ended, calls);
+	if (calls)
+		KUNIT_EXPECT_EQ(test, fake.end_error, error);
+	vpm_mig_note_reset(device->mig);
+	KUNIT_EXPECT_EQ(test, fake_state(device), VFIO_DEVICE_STATE_RUNNING);
+	KUNIT_EXPECT_EQ(test, fake.ended, calls);
+	vpm_transfer_put(transfer);
+}
+
+/* The vendor is told of the end of each load that it has begun, however that ends. */
+static void test_load_end(struct kunit *test)
+{
+	struct fake_device *device = fake_open_device(test, true);
+	enum vfio_device_mig_state stop = VFIO_DEVICE_STATE_STOP;
+	enum vfio_device_mig_state reset = VFIO_DEVICE_STATE_RUNNING;
+	size_t size = fake_save(test, device);
+	struct vpm_transfer *transfer;
+
+	expect_load_end(test, device, size, stop, 1, 0);
+	expect_load_end(test, device, size, reset, 1, 0);
+	expect_load_end(test, device, size - 1, stop, 1, -EINVAL);
+	expect_load_end(test, device, size - 1, reset, 1, -ECANCELED);
+	expect_load_end(test, device, 72, reset, 1, -ECANCELED);
+	expect_load_end(test, device, 71, reset, 0, 0);
+	fake.apply_error = -EBUSY;
+	expect_load_end(test, device, size, stop, 1, -EBUSY);
+	expect_load_end(test, device, size, reset, 1, -EBUSY);
+	fake.apply_error = 0;
+	fake.load_error = -EBUSY;
+	expect_load_end(test, device, size, stop, 0, 0);
+	fake.load_error = 0;
+
+	fake.ended = 0;
+	transfer = begin(test, device, VFIO_DEVICE_STATE_RESUMING);
+	fake_write(transfer, device->stream, size - 1);
+	fake_close_device(device);
+	KUNIT_EXPECT_EQ(test, fake.ended, 1);
+	KUNIT_EXPECT_EQ(test, fake.end_error, -ECANCELED);
+	vpm_transfer_put(transfer);
+}
+
 /* The header comes while the device still runs, then what the vendor has. */
 static void test_pre_copy(struct kunit *test)
 {
@@ -474,6 +531,7 @@ static struct kunit_case transfer_cases[] = {
 	KUNIT_CASE(test_truncated),
 	KUNIT_CASE(test_bit_flips),
 	KUNIT_CASE(test_vendor_refuses),
+	KUNIT_CASE(test_load_end),
 	KUNIT_CASE(test_pre_copy),
 	KUNIT_CASE(test_save_as),
 	KUNIT_CASE(test_match),

@@ -77,7 +77,7 @@ enum level { RUNNING, QUIESCED, STOPPED };
 /* An open device. Migration callbacks of a device are serialized. */
 struct state {
 	u8 *memory;
-	u8 *loaded;	/* state that is being loaded, @arrived bytes so far */
+	u8 *loaded;	/* state that is being loaded, @arrived bytes so far, or NULL */
 	unsigned int arrived;
 	unsigned int saved;
 	unsigned int hinted;
@@ -235,11 +235,26 @@ static int state_load_begin(struct vfio_mediate_device *dev, u32 version,
 	struct state *state = dev->handle;
 	int ret;
 
-	ret = enter(state, "load_begin", state->level == STOPPED);
-	state->loading = true;
+	ret = enter(state, "load_begin", state->level == STOPPED && !state->loaded);
+	if (ret)
+		return leave(state, ret);
+
+	state->loaded = __vmalloc(size, GFP_KERNEL_ACCOUNT);
+	state->loading = state->loaded;
 	state->arrived = 0;
 
-	return leave(state, ret);
+	return leave(state, state->loaded ? 0 : -ENOMEM);
+}
+
+static void state_load_end(struct vfio_mediate_device *dev, int error)
+{
+	struct state *state = dev->handle;
+
+	enter(state, "load_end", state->loaded && error <= 0);
+	vfree(state->loaded);
+	state->loaded = NULL;
+	state->loading = false;
+	leave(state, 0);
 }
 
 static int load_chunk(struct state *state, const struct vfio_mediate_record *record)
@@ -322,8 +337,7 @@ static int state_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)
 	if (!state)
 		return -ENOMEM;
 	state->memory = vmalloc_user(size);
-	state->loaded = __vmalloc(size, GFP_KERNEL_ACCOUNT);
-	if (!state->memory || !state->loaded) {
+	if (!state->memory) {
 		state_free(state);
 		return -ENOMEM;
 	}
@@ -351,6 +365,7 @@ static int state_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)
 		.load_begin = state_load_begin,
 		.load = state_load,
 		.apply = state_apply,
+		.load_end = state_load_end,
 	};
 	dev->handle = state;
 	dev->extra_regions = &state->region;
