@@ -35,6 +35,7 @@ struct vfio_mediate_load;
  * @mark:	See vfio_mediate_mark() and vfio_mediate_mark_all().
  * @was_reset:	See vfio_mediate_was_reset().
  * @state_lost:	See vfio_mediate_state_lost().
+ * @data_ready:	See vfio_mediate_data_ready().
  *
  * The first argument is @data of vfio_mediate_open(). Other arguments, context and return
  * values are those of the function that the vendor calls.
@@ -47,6 +48,7 @@ struct vfio_mediate_host_ops {
 	void (*mark)(void *data, u64 iova, u64 size);
 	int (*was_reset)(void *data);
 	int (*state_lost)(void *data);
+	void (*data_ready)(void *data);
 };
 
 /**

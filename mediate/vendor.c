@@ -83,6 +83,14 @@ int vfio_mediate_state_lost(struct vfio_mediate_device *dev)
 }
 EXPORT_SYMBOL_GPL(vfio_mediate_state_lost);
 
+void vfio_mediate_data_ready(struct vfio_mediate_device *dev)
+{
+	struct vfio_mediate_session *session = session_of(dev);
+
+	session->host->data_ready(session->host_data);
+}
+EXPORT_SYMBOL_GPL(vfio_mediate_data_ready);
+
 int vfio_mediate_take_record(const struct vfio_mediate_record *record, void *to,
 			     size_t size, size_t least)
 {

@@ -58,7 +58,9 @@ struct vfio_mediate_record {
  *   be in the state it was in before the call. If it is not, return -ENOTRECOVERABLE: the
  *   device then is in VFIO_DEVICE_STATE_ERROR until it is reset.
  * * @save, @pre_copy: the stream ends. User space gets the errno until it leaves the state.
- *   After -EAGAIN and -ERESTARTSYS the same record is requested again instead.
+ *   After -EAGAIN and -ERESTARTSYS the same record is requested again instead. Return -EAGAIN
+ *   if the record is not ready yet, and call vfio_mediate_data_ready() once it is. The state of
+ *   the device may be changed meanwhile.
  * * @match, @load_begin, @load, @apply: the stream cannot be loaded. User space gets the
  *   errno, or -EINTR for -ERESTARTSYS. Leaving VFIO_DEVICE_STATE_RESUMING ends in
  *   VFIO_DEVICE_STATE_ERROR. Return -EINVAL for malformed data, -EMSGSIZE for data that is
@@ -71,8 +73,8 @@ struct vfio_mediate_record {
  * Context: Process context, may sleep. A lock of the device is held, so calls for one
  * device are serialized. &vfio_pci_mediate_ops.rw and other callbacks may run at the
  * same time. A user space task that waits for a callback cannot be killed, unless the
- * callback checks for signals. Callbacks may call vfio_mediate_signal(), and
- * vfio_mediate_default_rw() for BARs. From @stop to the return of @run, set
+ * callback checks for signals. Callbacks may call vfio_mediate_signal(),
+ * vfio_mediate_data_ready(), and vfio_mediate_default_rw() for BARs. From @stop to the return of @run, set
  * &vfio_mediate_access.own: the guest may not have enabled memory space, or the config
  * space of a destination may be restored after @apply. Callbacks must not call
  * vfio_mediate_trap(), register or unregister ops, or take mmap_lock.
@@ -263,6 +265,19 @@ struct vfio_mediate_migration_ops {
 	 */
 	void (*load_end)(struct vfio_mediate_device *dev, int error);
 };
+
+/**
+ * vfio_mediate_data_ready() - Wake user space tasks that wait for data of a device
+ * @dev:	The device.
+ *
+ * Call it when a record is ready that &vfio_mediate_migration_ops.save or @pre_copy has
+ * returned -EAGAIN for. Also call it when @pre_copy, which had no record left, has new ones.
+ * A task that waits in read() requests the record again, one that waits in poll() sees that
+ * there is data.
+ *
+ * Context: Any context, including hard interrupts. At any time between open and release.
+ */
+void vfio_mediate_data_ready(struct vfio_mediate_device *dev);
 
 /**
  * vfio_mediate_take_record() - Copy the payload of a record whose type may have grown

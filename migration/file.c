@@ -18,7 +18,9 @@
 
 static ssize_t save_read(struct kiocb *iocb, struct iov_iter *to)
 {
-	return vpm_transfer_read(iocb->ki_filp->private_data, to);
+	struct file *file = iocb->ki_filp;
+
+	return vpm_transfer_read(file->private_data, to, file->f_flags & O_NONBLOCK);
 }
 
 static ssize_t load_write(struct kiocb *iocb, struct iov_iter *from)
@@ -37,14 +39,14 @@ static __poll_t file_poll(struct file *file, struct poll_table_struct *wait)
 	struct vpm_transfer *transfer = file->private_data;
 	__poll_t mask = 0;
 
-	poll_wait(file, &transfer->wait, wait);
+	poll_wait(file, &transfer->mig->wait, wait);
 
 	vpm_mig_lock(transfer->mig);
 	if (transfer->ended || transfer->error)
 		mask = EPOLLIN | EPOLLRDNORM | EPOLLRDHUP | EPOLLERR;
 	else if (transfer->loading)
 		mask = EPOLLOUT | EPOLLWRNORM;
-	else if (!is_pre_copy(transfer->mig) || vpm_transfer_pending(transfer))
+	else if (vpm_transfer_is_readable(transfer))
 		mask = EPOLLIN | EPOLLRDNORM;
 	vpm_mig_unlock(transfer->mig);
 

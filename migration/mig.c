@@ -74,6 +74,12 @@ void vpm_mig_note_loss(struct vpm_mig *mig, bool begun)
 	smp_mb();
 }
 
+void vpm_mig_wake(struct vpm_mig *mig)
+{
+	atomic_inc(&mig->wakes);
+	wake_up_interruptible(&mig->wait);
+}
+
 struct vpm_mig *vpm_mig_alloc(const struct vpm_identity *id)
 {
 	struct vpm_mig *mig;
@@ -84,6 +90,7 @@ struct vpm_mig *vpm_mig_alloc(const struct vpm_identity *id)
 
 	kref_init(&mig->ref);
 	mutex_init(&mig->state_lock);
+	init_waitqueue_head(&mig->wait);
 	mig->id = *id;
 	mig->state = VFIO_DEVICE_STATE_RUNNING;
 

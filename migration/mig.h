@@ -6,10 +6,12 @@
 #ifndef VFIO_MEDIATE_MIG_H
 #define VFIO_MEDIATE_MIG_H
 
+#include <linux/atomic.h>
 #include <linux/kref.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
 #include <linux/vfio.h>
+#include <linux/wait.h>
 
 #include "stream.h"
 
@@ -73,7 +75,7 @@ struct vpm_mig_watch {
  * struct vpm_mig - Migration state of a device, from open to close
  * @ref:	References: one of the device, one of each transfer.
  * @state_lock:	Serializes migration callbacks of the vendor. Protects all members below except
- *		@reset and @epoch. User memory is not accessed while the lock is held.
+ *		@reset, @epoch, @wait and @wakes. User memory is not accessed while the lock is held.
  * @pdev:	The PCI device, for log messages. Valid while @session is set.
  * @vdev:	The VFIO device, for the table of arcs. Valid while @session is set.
  * @session:	The vendor's session. NULL once the device is closed.
@@ -94,6 +96,8 @@ struct vpm_mig_watch {
  * @epoch:	Changes when the device loses its state without a reset of the function, for
  *		example when the PF is reset. Odd while the loss is in progress. Read without a
  *		lock.
+ * @wait:	Tasks that wait for data of a transfer, in read() or poll().
+ * @wakes:	Number of calls of vpm_mig_wake().
  */
 struct vpm_mig {
 	struct kref ref;
@@ -114,6 +118,8 @@ struct vpm_mig {
 	bool reset;
 	void (*after_reset)(struct vpm_mig *mig);
 	unsigned int epoch;
+	wait_queue_head_t wait;
+	atomic_t wakes;
 };
 
 /**
@@ -201,6 +207,14 @@ void vpm_mig_note_reset(struct vpm_mig *mig);
  * Context: Any. The caller serializes calls.
  */
 void vpm_mig_note_loss(struct vpm_mig *mig, bool begun);
+
+/**
+ * vpm_mig_wake() - Wake the tasks that wait for data of a transfer
+ * @mig:	The migration.
+ *
+ * Context: Any.
+ */
+void vpm_mig_wake(struct vpm_mig *mig);
 
 /**
  * vpm_mig_size() - Estimate the size of the migration stream of the stopped device

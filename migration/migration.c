@@ -138,6 +138,27 @@ static bool has_required_ops(const struct vfio_mediate_device *dev)
 	       !(dev->migration_features & ~ops->features);
 }
 
+/* Each of the two locks is enough to read the pointer. */
+static void set_mig(struct vpm_device *vpm, struct vpm_mig *mig)
+{
+	spin_lock(&vpm->reset_lock);
+	spin_lock_irq(&vpm->irq_lock);
+	vpm->mig = mig;
+	spin_unlock_irq(&vpm->irq_lock);
+	spin_unlock(&vpm->reset_lock);
+}
+
+void vpm_migration_data_ready(void *data)
+{
+	struct vpm_device *vpm = data;
+	unsigned long flags;
+
+	spin_lock_irqsave(&vpm->irq_lock, flags);
+	if (vpm->mig)
+		vpm_mig_wake(vpm->mig);
+	spin_unlock_irqrestore(&vpm->irq_lock, flags);
+}
+
 static int setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev,
 		 const struct vfio_pci_mediate_ops *ops)
 {
@@ -174,9 +195,7 @@ static int setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev,
 	if (compat_has_container(vdev))
 		vdev->mig_ops = &mig_ops;
 
-	spin_lock(&vpm->reset_lock);
-	vpm->mig = mig;
-	spin_unlock(&vpm->reset_lock);
+	set_mig(vpm, mig);
 
 	return vpm_v1_setup(vpm);
 }
@@ -200,12 +219,9 @@ void vpm_migration_offer(struct vpm_device *vpm)
 
 static void stop(struct vpm_device *vpm)
 {
-	struct vpm_mig *mig;
+	struct vpm_mig *mig = vpm->mig;
 
-	spin_lock(&vpm->reset_lock);
-	mig = vpm->mig;
-	vpm->mig = NULL;
-	spin_unlock(&vpm->reset_lock);
+	set_mig(vpm, NULL);
 	if (!mig)
 		return;
 

@@ -86,13 +86,16 @@ static int next_record(struct vpm_transfer *transfer)
 	};
 	int ret;
 
+	transfer->starved = false;
 	if (!is_stop_copy(transfer)) {
 		ret = vpm_mig_check(transfer->mig);
 		if (ret)
 			return fail_transfer(transfer, ret, "dirty pages may be missing");
 	}
 
+	transfer->wakes = atomic_read(&transfer->mig->wakes);
 	ret = save_record(transfer, &record);
+	transfer->starved = ret == -EAGAIN;
 	if (is_lost(transfer))
 		return fail_transfer(transfer, -EIO, REASON_LOST);
 	if (ret < 0)
@@ -142,7 +145,27 @@ static int refill(struct vpm_transfer *transfer)
 	return ret;
 }
 
-ssize_t vpm_transfer_read(struct vpm_transfer *transfer, struct iov_iter *to)
+static bool is_woken(struct vpm_transfer *transfer)
+{
+	return atomic_read(&transfer->mig->wakes) != transfer->wakes;
+}
+
+/* Fill the buffer, and wait for the vendor if need be. Return: as for refill(). */
+static int refill_wait(struct vpm_transfer *transfer, bool nonblock)
+{
+	int ret;
+
+	for (;;) {
+		ret = refill(transfer);
+		if (ret != -EAGAIN || nonblock || !transfer->starved)
+			return ret;
+		ret = wait_event_interruptible(transfer->mig->wait, is_woken(transfer));
+		if (ret)
+			return ret;
+	}
+}
+
+ssize_t vpm_transfer_read(struct vpm_transfer *transfer, struct iov_iter *to, bool nonblock)
 {
 	ssize_t done = 0;
 	size_t part;
@@ -150,7 +173,7 @@ ssize_t vpm_transfer_read(struct vpm_transfer *transfer, struct iov_iter *to)
 
 	mutex_lock(&transfer->lock);
 	while (iov_iter_count(to)) {
-		ret = refill(transfer);
+		ret = refill_wait(transfer, nonblock || done);
 		if (ret <= 0)
 			break;
 		part = copy_to_iter(transfer->buf + transfer->start,
@@ -365,10 +388,20 @@ u64 vpm_transfer_pending(struct vpm_transfer *transfer)
 	return buffered + max_t(s64, size, sizeof(struct vpm_format_record));
 }
 
+bool vpm_transfer_is_readable(struct vpm_transfer *transfer)
+{
+	if (READ_ONCE(transfer->start) < READ_ONCE(transfer->end))
+		return true;
+	if (transfer->starved && !is_woken(transfer))
+		return false;
+
+	return is_stop_copy(transfer) || vpm_transfer_pending(transfer);
+}
+
 void vpm_transfer_stopped(struct vpm_transfer *transfer)
 {
 	transfer->index = 0;
-	wake_up_interruptible(&transfer->wait);
+	vpm_mig_wake(transfer->mig);
 }
 
 /* Write the stream header into the buffer of a saving transfer. */
@@ -411,7 +444,6 @@ struct vpm_transfer *vpm_transfer_create(struct vpm_mig *mig, bool loading)
 
 	kref_init(&transfer->ref);
 	mutex_init(&transfer->lock);
-	init_waitqueue_head(&transfer->wait);
 	transfer->mig = mig;
 	transfer->loading = loading;
 	transfer->initial = U64_MAX;
@@ -459,7 +491,7 @@ void vpm_transfer_put(struct vpm_transfer *transfer)
 void vpm_transfer_end(struct vpm_transfer *transfer)
 {
 	transfer->ended = true;
-	wake_up_interruptible_all(&transfer->wait);
+	vpm_mig_wake(transfer->mig);
 	/* User space never got the file. */
 	if (transfer->filp)
 		fput(transfer->filp);

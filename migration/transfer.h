@@ -10,7 +10,6 @@
 #include <linux/kref.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
-#include <linux/wait.h>
 
 #include "stream.h"
 
@@ -35,13 +34,14 @@ struct vpm_mig;
  * @complete:	Saving: @buf holds the end record. Loading: the end record has arrived. Unless
  *		@error is set, the device has the new state.
  * @begun:	Loading: &vfio_mediate_migration_ops.load_begin has succeeded.
+ * @starved:	Saving: the vendor has no record yet. Written with @lock held, too, like @wakes.
+ * @wakes:	Saving: &vpm_mig.wakes before the vendor was last asked for a record.
  * @sequence:	Saving: number of records so far.
  * @index:	Number of records so far that the current callback has saved or loaded.
  * @saved:	Saving: payload bytes of the stopped device so far.
  * @initial:	Saving: the last initial estimate of vpm_transfer_estimate().
  * @parser:	Loading: the parser of the stream.
  * @filp:	The file, until user space gets it.
- * @wait:	Wait queue for poll().
  */
 struct vpm_transfer {
 	struct kref ref;
@@ -56,13 +56,14 @@ struct vpm_transfer {
 	int error;
 	bool complete;
 	bool begun;
+	bool starved;
+	int wakes;
 	u32 sequence;
 	u32 index;
 	u64 saved;
 	u64 initial;
 	struct vpm_parser parser;
 	struct file *filp;
-	wait_queue_head_t wait;
 };
 
 /**
@@ -113,16 +114,29 @@ void vpm_transfer_stopped(struct vpm_transfer *transfer);
  * vpm_transfer_read() - Read a part of the migration stream
  * @transfer:	The saving transfer.
  * @to:		Destination buffer.
+ * @nonblock:	Do not wait until the vendor has data.
  *
- * Context: Process context, may sleep. Takes @lock of the transfer, then state_lock.
+ * Context: Process context, may sleep. Takes @lock of the transfer, then state_lock. Waits for data
+ * with @lock only.
  * Return:
  * * Number of bytes read, %0 at the end of the stream.
+ * * %-EAGAIN: The vendor has no data yet, and @nonblock is set.
+ * * %-ERESTARTSYS: The wait was interrupted.
  * * %-ENOMSG: No data is available before the device is stopped.
  * * %-ENODEV: The transfer has ended.
  * * %-EFAULT: The destination buffer cannot be written.
  * * Another errno with which the transfer has failed, the vendor's included.
  */
-ssize_t vpm_transfer_read(struct vpm_transfer *transfer, struct iov_iter *to);
+ssize_t vpm_transfer_read(struct vpm_transfer *transfer, struct iov_iter *to, bool nonblock);
+
+/**
+ * vpm_transfer_is_readable() - Check whether a read will return at once
+ * @transfer:	The saving transfer.
+ *
+ * Context: Process context, may sleep. state_lock of the migration is held.
+ * Return: False if the vendor has no data yet, or none before the device is stopped.
+ */
+bool vpm_transfer_is_readable(struct vpm_transfer *transfer);
 
 /**
  * vpm_transfer_write() - Write a part of the migration stream

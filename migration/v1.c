@@ -178,7 +178,7 @@ static int read_offset(struct vpm_v1 *v1, u64 *value)
 
 	if (!v1->size) {
 		iov_iter_kvec(&iter, ITER_DEST, &vec, 1, vec.iov_len);
-		done = vpm_transfer_read(transfer, &iter);
+		done = vpm_transfer_read(transfer, &iter, false);
 		if (done >= 0)
 			v1->size = done;
 		else if (done != -ENOMSG)

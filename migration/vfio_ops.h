@@ -42,6 +42,14 @@ int vpm_track_read(void *data, u64 iova, void *buf, size_t size);
 void vpm_track_mark(void *data, u64 iova, u64 size);
 
 /**
+ * vpm_migration_data_ready() - Implement the data_ready op of struct vfio_mediate_host_ops
+ * @data:	The &struct vpm_device.
+ *
+ * Context: Any. Takes irq_lock. See vfio_mediate_data_ready().
+ */
+void vpm_migration_data_ready(void *data);
+
+/**
  * vpm_track_is_possible() - Check whether the vendor can track dirty pages
  * @vdev:	The device, open.
  *
@@ -93,6 +101,10 @@ static inline int vpm_track_read(void *data, u64 iova, void *buf, size_t size)
 }
 
 static inline void vpm_track_mark(void *data, u64 iova, u64 size)
+{
+}
+
+static inline void vpm_migration_data_ready(void *data)
 {
 }
 

@@ -252,7 +252,8 @@ struct vpm_reset {
  * @num_extra:	Number of regions that the vendor driver added.
  * @irqs:	Interrupts in addition to those of PCI.
  * @num_irqs:	Number of @irqs.
- * @irq_lock:	Protects the vectors of @irqs. Innermost lock. Taken in hard interrupt context.
+ * @irq_lock:	Protects the vectors of @irqs. Also protects @mig against closing, for
+ *		vfio_mediate_data_ready(). Innermost lock. Taken in hard interrupt context.
  * @vendor:	Serialization of calls to the vendor driver. Valid from probe to remove.
  * @trap:	Traps. Valid from probe to remove.
  * @reset_lock:	Protects @reset. Also protects @mig against resets and detaches, which run in tasks

@@ -226,6 +226,7 @@ static const struct vfio_mediate_host_ops vpm_host_ops = {
 	.mark		= vpm_track_mark,
 	.was_reset	= vpm_reset_by_vendor,
 	.state_lost	= vpm_reset_state_lost,
+	.data_ready	= vpm_migration_data_ready,
 };
 
 /* Set up all parts from the declaration of the vendor driver. */

@@ -106,7 +106,9 @@ struct vpm_transfer *fake_transfer(struct fake_device *device);
 /* VFIO_MIG_GET_PRECOPY_INFO */
 int fake_precopy_info(struct vpm_transfer *transfer);
 
+/* Without a wait for the vendor, or with one */
 ssize_t fake_read(struct vpm_transfer *transfer, void *to, size_t size);
+ssize_t fake_read_wait(struct vpm_transfer *transfer, void *to, size_t size);
 ssize_t fake_write(struct vpm_transfer *transfer, const void *from, size_t size);
 
 /* Save all of a device that is stopped; returns the size. */

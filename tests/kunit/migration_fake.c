@@ -338,14 +338,24 @@ int fake_precopy_info(struct vpm_transfer *transfer)
 	return ret;
 }
 
-ssize_t fake_read(struct vpm_transfer *transfer, void *to, size_t size)
+static ssize_t read_to(struct vpm_transfer *transfer, void *to, size_t size, bool nonblock)
 {
 	struct kvec vec = { to, size };
 	struct iov_iter iter;
 
 	iov_iter_kvec(&iter, ITER_DEST, &vec, 1, size);
 
-	return vpm_transfer_read(transfer, &iter);
+	return vpm_transfer_read(transfer, &iter, nonblock);
+}
+
+ssize_t fake_read(struct vpm_transfer *transfer, void *to, size_t size)
+{
+	return read_to(transfer, to, size, true);
+}
+
+ssize_t fake_read_wait(struct vpm_transfer *transfer, void *to, size_t size)
+{
+	return read_to(transfer, to, size, false);
 }
 
 ssize_t fake_write(struct vpm_transfer *transfer, const void *from, size_t size)

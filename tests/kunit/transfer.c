@@ -5,6 +5,8 @@
  */
 
 #include <kunit/test.h>
+#include <linux/completion.h>
+#include <linux/kthread.h>
 
 #include "migration.h"
 #include "transfer.h"
@@ -385,6 +387,91 @@ static void test_save_fails(struct kunit *test)
 	fake_close_device(device);
 }
 
+/* A task that reads until it gets no more */
+struct reader {
+	struct vpm_transfer *transfer;
+	struct completion done;
+	u8 buf[STREAM_SIZE + 1];
+	ssize_t size;	/* bytes read */
+	ssize_t ret;	/* of the last read */
+};
+
+static int reader_thread(void *data)
+{
+	struct reader *reader = data;
+
+	reader->size = 0;
+	do {
+		reader->ret = fake_read_wait(reader->transfer, reader->buf + reader->size,
+					     sizeof(reader->buf) - reader->size);
+		reader->size += max(reader->ret, 0);
+	} while (reader->ret > 0);
+	complete(&reader->done);
+
+	return 0;
+}
+
+static void reader_start(struct kunit *test, struct reader *reader)
+{
+	init_completion(&reader->done);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(kthread_run(reader_thread, reader, "reader")));
+}
+
+static bool is_readable(struct vpm_transfer *transfer)
+{
+	bool readable;
+
+	vpm_mig_lock(transfer->mig);
+	readable = vpm_transfer_is_readable(transfer);
+	vpm_mig_unlock(transfer->mig);
+
+	return readable;
+}
+
+/* Data that is ready later: a reader waits until the vendor has it, or the transfer ends. */
+static void test_data_ready(struct kunit *test)
+{
+	struct fake_device *device = fake_open_device(test, true);
+	struct reader *reader = kunit_kzalloc(test, sizeof(*reader), GFP_KERNEL);
+	struct vpm_transfer *transfer;
+
+	KUNIT_ASSERT_NOT_NULL(test, reader);
+	fake.save_index = 2;
+	fake.save_error = -EAGAIN;
+	transfer = begin(test, device, VFIO_DEVICE_STATE_STOP_COPY);
+	reader->transfer = transfer;
+	KUNIT_EXPECT_TRUE(test, is_readable(transfer));
+	reader_start(test, reader);
+	KUNIT_EXPECT_EQ(test, 0, wait_for_completion_timeout(&reader->done, HZ / 10));
+	KUNIT_EXPECT_FALSE(test, is_readable(transfer));
+
+	/* Not what it waits for */
+	vpm_mig_wake(device->mig);
+	KUNIT_EXPECT_EQ(test, 0, wait_for_completion_timeout(&reader->done, HZ / 10));
+
+	fake.save_error = 0;
+	KUNIT_EXPECT_FALSE(test, is_readable(transfer));
+	vpm_mig_wake(device->mig);
+	KUNIT_EXPECT_NE(test, 0, wait_for_completion_timeout(&reader->done, 10 * HZ));
+	KUNIT_EXPECT_EQ(test, reader->ret, 0);
+	KUNIT_EXPECT_EQ(test, reader->size, STREAM_SIZE);
+	KUNIT_EXPECT_TRUE(test, is_readable(transfer));
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP));
+	vpm_transfer_put(transfer);
+
+	fake.save_error = -EAGAIN;
+	transfer = begin(test, device, VFIO_DEVICE_STATE_STOP_COPY);
+	reader->transfer = transfer;
+	reader_start(test, reader);
+	KUNIT_EXPECT_EQ(test, 0, wait_for_completion_timeout(&reader->done, HZ / 10));
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP));
+	KUNIT_EXPECT_NE(test, 0, wait_for_completion_timeout(&reader->done, 10 * HZ));
+	KUNIT_EXPECT_EQ(test, reader->ret, -ENODEV);
+	KUNIT_EXPECT_EQ(test, reader->size, 72 + 17 + 18);
+	vpm_transfer_put(transfer);
+	fake_close_device(device);
+}
+
 /* One iteration of protocol v1; returns how much was saved by it. */
 static size_t v1_iteration(struct kunit *test, struct fake_device *device, u8 *to)
 {
@@ -537,6 +624,7 @@ static struct kunit_case transfer_cases[] = {
 	KUNIT_CASE(test_match),
 	KUNIT_CASE(test_take_record),
 	KUNIT_CASE(test_save_fails),
+	KUNIT_CASE(test_data_ready),
 	KUNIT_CASE(test_v1),
 	KUNIT_CASE(test_closed),
 	{ }

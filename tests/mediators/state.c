@@ -10,6 +10,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
+#include <linux/workqueue.h>
 #include <uapi/linux/vfio.h>
 
 #include "registered.h"
@@ -56,6 +57,10 @@ static unsigned int hints;
 module_param(hints, uint, 0644);
 MODULE_PARM_DESC(hints, "Number of records that pre_copy writes");
 
+static unsigned int late_ms;
+module_param(late_ms, uint, 0644);
+MODULE_PARM_DESC(late_ms, "Milliseconds until a record is ready that save was asked for, or 0");
+
 static char fail[16];
 module_param_string(fail, fail, sizeof(fail), 0644);
 MODULE_PARM_DESC(fail, "Name of the callback that fails");
@@ -85,6 +90,9 @@ struct state {
 	enum level level;
 	bool loading;
 	bool busy;
+	struct vfio_mediate_device *dev;
+	struct delayed_work late;
+	bool ready;
 	struct vfio_mediate_extra_region region;
 	struct vfio_mediate_migration_ops ops;
 };
@@ -172,6 +180,26 @@ static void state_save_end(struct vfio_mediate_device *dev)
 	leave(state, 0);
 }
 
+static void late_work(struct work_struct *work)
+{
+	struct state *state = container_of(work, struct state, late.work);
+
+	WRITE_ONCE(state->ready, true);
+	vfio_mediate_data_ready(state->dev);
+}
+
+/* Return: 0, or -EAGAIN if the next record is ready late_ms from the first call. */
+static int check_ready(struct state *state)
+{
+	if (!late_ms || READ_ONCE(state->ready)) {
+		state->ready = false;
+		return 0;
+	}
+	schedule_delayed_work(&state->late, msecs_to_jiffies(late_ms));
+
+	return -EAGAIN;
+}
+
 static int state_save(struct vfio_mediate_device *dev,
 		      struct vfio_mediate_record *record)
 {
@@ -183,6 +211,7 @@ static int state_save(struct vfio_mediate_device *dev,
 	if (!record->index)
 		state->saved = 0;
 	left = size - state->saved;
+	ret = ret ?: check_ready(state);
 	if (ret)
 		return leave(state, ret);
 
@@ -367,6 +396,8 @@ static int state_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)
 		.apply = state_apply,
 		.load_end = state_load_end,
 	};
+	state->dev = dev;
+	INIT_DELAYED_WORK(&state->late, late_work);
 	dev->handle = state;
 	dev->extra_regions = &state->region;
 	dev->num_extra_regions = 1;
@@ -382,6 +413,7 @@ static void state_release(struct vfio_mediate_device *dev)
 {
 	struct state *state = dev->handle;
 
+	cancel_delayed_work_sync(&state->late);
 	wrong += state->busy;
 	running -= state->level == RUNNING;
 	state_free(state);

@@ -31,6 +31,7 @@ FIXTURE_SETUP(migrate)
 	module_load("mediator_state", variant->parameters);
 	/* What a test may have left that did not come to its end */
 	vendor_fails("", 0);
+	vendor_set("late_ms", "0");
 	vendor_set("registered", "1");
 	self->wrong = vendor_get("wrong");
 	migrate_open(&self->from, lab_vf(0), variant->mode);

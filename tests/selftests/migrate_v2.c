@@ -207,6 +207,43 @@ TEST_F(migrate, live)
 		test_live(_metadata, from, to, parts[i]);
 }
 
+/* Data that the vendor has only later: read() and poll() wait for it. */
+TEST_F(migrate, late)
+{
+	struct migrate *from = &self->from, *to = &self->to;
+	struct stream stream = { .data = malloc(2 * from->size) };
+	struct pollfd wait = { .events = POLLIN };
+	size_t done;
+	long end;
+
+	vendor_set("late_ms", "30");
+	fill_state(from, 5);
+	ASSERT_EQ(set_state(from, VFIO_DEVICE_STATE_STOP_COPY, &wait.fd), 0);
+	fcntl(wait.fd, F_SETFL, O_RDONLY | O_NONBLOCK);
+	CHECK_EQ(read(wait.fd, stream.data, from->size), HEADER_SIZE,
+		 "late: only the header is there");
+	CHECK_EQ(read(wait.fd, stream.data, 1) < 0 ? -errno : 0, -EAGAIN,
+		 "late: no wait with O_NONBLOCK");
+	CHECK_EQ(poll_for(wait.fd), 0, "late: poll has nothing");
+	CHECK_EQ(poll(&wait, 1, 5000), 1, "late: it is woken");
+	stream.size = HEADER_SIZE;
+	CHECK_EQ(read(wait.fd, stream.data + stream.size, 1), 1, "late: then there is data");
+	stream.size++;
+
+	fcntl(wait.fd, F_SETFL, O_RDONLY);
+	end = read_parts(wait.fd, stream.data + stream.size, 2 * from->size - stream.size, 65536,
+			 &done);
+	CHECK_EQ(end, 0, "late: all that comes later is waited for");
+	stream.size += done;
+	close(wait.fd);
+	vendor_set("late_ms", "0");
+	CHECK_EQ(set_state(from, VFIO_DEVICE_STATE_RUNNING, NULL), 0, "late: RUNNING");
+	CHECK_EQ(load_v2(to, &stream, 65536), 0, "late: it can be loaded");
+	CHECK(has_state(to, 5), "late: and is the state");
+	set_state(to, VFIO_DEVICE_STATE_RUNNING, NULL);
+	free(stream.data);
+}
+
 /* Newer kernels have flags there, for those who ask for them. */
 TEST_F(migrate, precopy_flags)
 {
