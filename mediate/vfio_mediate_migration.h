@@ -197,9 +197,15 @@ struct vfio_mediate_migration_ops {
 	 * @pre_copy_size: Estimate the size of all @pre_copy records, in bytes.
 	 *
 	 * Optional, requires @pre_copy. Set @initial to what remains of the first pass, and
-	 * @changed to what has changed since it was written.
+	 * @changed to what has changed since it was written. User space should not stop the
+	 * device before @initial is 0.
+	 *
+	 * Return: true if the first pass has begun anew since the last call, for example because
+	 * the guest has reconfigured the device. User space that understands
+	 * VFIO_PRECOPY_INFO_REINIT then waits for @initial again. To others, what @initial has
+	 * grown by counts as changed.
 	 */
-	void (*pre_copy_size)(struct vfio_mediate_device *dev, u64 *initial,
+	bool (*pre_copy_size)(struct vfio_mediate_device *dev, u64 *initial,
 			      u64 *changed);
 
 	/**

@@ -57,6 +57,7 @@ static int get_precopy_info(struct vpm_transfer *transfer,
 			    struct vfio_precopy_info *info)
 {
 	struct vpm_mig *mig = transfer->mig;
+	bool flags = compat_has_precopy_flags(mig->vdev);
 	u64 initial, changed;
 	int ret;
 
@@ -70,13 +71,13 @@ static int get_precopy_info(struct vpm_transfer *transfer,
 	if (ret)
 		return ret;
 
-	ret = vpm_transfer_estimate(transfer, &initial, &changed);
+	ret = vpm_transfer_estimate(transfer, flags, &initial, &changed);
 	info->initial_bytes = initial;
 	info->dirty_bytes = changed;
-	if (compat_has_precopy_flags(mig->vdev))
-		info->flags = 0;
+	if (flags)
+		info->flags = ret > 0 ? COMPAT_PRECOPY_REINIT : 0;
 
-	return ret;
+	return min(ret, 0);
 }
 
 static long save_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

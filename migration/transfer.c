@@ -347,25 +347,33 @@ int vpm_transfer_loaded(struct vpm_transfer *transfer)
 	return transfer->complete ? 0 : fail_transfer(transfer, -EINVAL, "incomplete stream");
 }
 
-int vpm_transfer_estimate(struct vpm_transfer *transfer, u64 *initial,
+int vpm_transfer_estimate(struct vpm_transfer *transfer, bool reinit, u64 *initial,
 			  u64 *changed)
 {
 	CLASS(vpm_call, call)(transfer->mig->session);
 
 	*initial = 0;
 	*changed = 0;
-	if (call.ops && call.dev->migration->pre_copy)
-		call.dev->migration->pre_copy_size(call.dev, initial, changed);
+	if (!call.ops)
+		return -ENODEV;
+	if (call.dev->migration->pre_copy &&
+	    call.dev->migration->pre_copy_size(call.dev, initial, changed))
+		transfer->anew = true;
 
 	/* A concurrent read can change both members. An estimate tolerates that. */
 	*initial += READ_ONCE(transfer->end) - READ_ONCE(transfer->start);
+	if (reinit && transfer->anew) {
+		transfer->anew = false;
+		transfer->initial = *initial;
+		return 1;
+	}
 	/* A VMM waits for the initial bytes, so report any growth as changed bytes. */
 	if (*initial > transfer->initial)
 		*changed += *initial - transfer->initial;
 	*initial = min(*initial, transfer->initial);
 	transfer->initial = *initial;
 
-	return call.ops ? 0 : -ENODEV;
+	return 0;
 }
 
 u64 vpm_transfer_pending(struct vpm_transfer *transfer)
@@ -374,7 +382,7 @@ u64 vpm_transfer_pending(struct vpm_transfer *transfer)
 	s64 size;
 
 	if (!is_stop_copy(transfer)) {
-		vpm_transfer_estimate(transfer, &initial, &changed);
+		vpm_transfer_estimate(transfer, false, &initial, &changed);
 		return initial + changed;
 	}
 

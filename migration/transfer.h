@@ -40,6 +40,7 @@ struct vpm_mig;
  * @index:	Number of records so far that the current callback has saved or loaded.
  * @saved:	Saving: payload bytes of the stopped device so far.
  * @initial:	Saving: the last initial estimate of vpm_transfer_estimate().
+ * @anew:	Saving: the vendor has new initial data, of which user space was not told.
  * @parser:	Loading: the parser of the stream.
  * @filp:	The file, until user space gets it.
  */
@@ -62,6 +63,7 @@ struct vpm_transfer {
 	u32 index;
 	u64 saved;
 	u64 initial;
+	bool anew;
 	struct vpm_parser parser;
 	struct file *filp;
 };
@@ -164,13 +166,18 @@ int vpm_transfer_loaded(struct vpm_transfer *transfer);
 /**
  * vpm_transfer_estimate() - Estimate how much data pre-copy can still read
  * @transfer:	The saving transfer.
- * @initial:	Set to the initial bytes that were not read yet. Never increases.
+ * @reinit:	The caller tells user space of new initial data.
+ * @initial:	Set to the initial bytes that were not read yet. Never increases, unless 1 is
+ *		returned.
  * @changed:	Set to the bytes that were added or have changed since.
  *
  * Context: Process context, may sleep. state_lock of the migration is held.
- * Return: 0, or -ENODEV when the vendor is gone.
+ * Return:
+ * * %1: There is new initial data, and @reinit is set.
+ * * %0: There is none.
+ * * %-ENODEV: The vendor is gone.
  */
-int vpm_transfer_estimate(struct vpm_transfer *transfer, u64 *initial,
+int vpm_transfer_estimate(struct vpm_transfer *transfer, bool reinit, u64 *initial,
 			  u64 *changed);
 
 /**

@@ -378,7 +378,7 @@ static int nic_migrate_pre_copy(struct vfio_mediate_device *dev, struct vfio_med
 	return ret;
 }
 
-static void nic_migrate_pre_copy_size(struct vfio_mediate_device *dev, u64 *initial, u64 *changed)
+static bool nic_migrate_pre_copy_size(struct vfio_mediate_device *dev, u64 *initial, u64 *changed)
 {
 	struct nic_mediated *m = dev->handle;
 	unsigned int i, type;
@@ -392,6 +392,8 @@ static void nic_migrate_pre_copy_size(struct vfio_mediate_device *dev, u64 *init
 		else
 			*initial += records[type].size;
 	}
+
+	return false;
 }
 
 static int nic_migrate_load_begin(struct vfio_mediate_device *dev, u32 version, u64 features)

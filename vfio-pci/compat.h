@@ -34,8 +34,10 @@
 /* User space has requested flags in struct vfio_precopy_info. */
 #ifdef VFIO_PRECOPY_INFO_REINIT
 #define compat_has_precopy_flags(vdev)		((vdev)->precopy_info_v2)
+#define COMPAT_PRECOPY_REINIT			VFIO_PRECOPY_INFO_REINIT
 #else
 #define compat_has_precopy_flags(vdev)		false
+#define COMPAT_PRECOPY_REINIT			0
 #endif
 
 /* Older kernels provide crc32c() only in a module that may be missing. */

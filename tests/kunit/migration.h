@@ -31,6 +31,7 @@ struct kunit;
  * @save_index:	Which.
  * @pre_copies:	Number of records that pre_copy has.
  * @pre_copied:	Number of records it has given.
+ * @anew:	The next pre_copy_size says that the first pass has begun anew.
  * @version:	What save_as sets, if not 0.
  * @features:	Likewise.
  * @match_error: What match returns.
@@ -55,6 +56,7 @@ struct fake_vendor {
 	unsigned int save_index;
 	unsigned int pre_copies;
 	unsigned int pre_copied;
+	bool anew;
 	u32 version;
 	u64 features;
 	int match_error;

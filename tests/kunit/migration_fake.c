@@ -132,11 +132,16 @@ static int fake_pre_copy(struct vfio_mediate_device *dev,
 	return 1;
 }
 
-static void fake_pre_copy_size(struct vfio_mediate_device *dev, u64 *initial,
+static bool fake_pre_copy_size(struct vfio_mediate_device *dev, u64 *initial,
 			       u64 *changed)
 {
+	bool anew = fake.anew;
+
 	*initial = 4 * (fake.pre_copies - fake.pre_copied);
 	*changed = 1;
+	fake.anew = false;
+
+	return anew;
 }
 
 static int fake_load_begin(struct vfio_mediate_device *dev, u32 version,

@@ -244,7 +244,7 @@ static void test_pre_copy(struct kunit *test)
 	fake.pre_copies = 2;
 	transfer = begin(test, device, VFIO_DEVICE_STATE_PRE_COPY);
 	vpm_mig_lock(device->mig);
-	KUNIT_EXPECT_EQ(test, 0, vpm_transfer_estimate(transfer, &initial, &changed));
+	KUNIT_EXPECT_EQ(test, 0, vpm_transfer_estimate(transfer, false, &initial, &changed));
 	vpm_mig_unlock(device->mig);
 	KUNIT_EXPECT_EQ(test, initial, 72 + 2 * 4);
 	KUNIT_EXPECT_EQ(test, changed, 1);
@@ -261,10 +261,10 @@ static void test_pre_copy(struct kunit *test)
 
 	/* What has come since is no part of what was there at first. */
 	vpm_mig_lock(device->mig);
-	KUNIT_EXPECT_EQ(test, 0, vpm_transfer_estimate(transfer, &initial, &changed));
+	KUNIT_EXPECT_EQ(test, 0, vpm_transfer_estimate(transfer, false, &initial, &changed));
 	KUNIT_EXPECT_EQ(test, initial, 0);
 	fake.pre_copies++;
-	KUNIT_EXPECT_EQ(test, 0, vpm_transfer_estimate(transfer, &initial, &changed));
+	KUNIT_EXPECT_EQ(test, 0, vpm_transfer_estimate(transfer, false, &initial, &changed));
 	vpm_mig_unlock(device->mig);
 	KUNIT_EXPECT_EQ(test, initial, 0);
 	KUNIT_EXPECT_EQ(test, changed, 1 + 4);
@@ -278,6 +278,48 @@ static void test_pre_copy(struct kunit *test)
 	/* All of it, as it is, is a stream. */
 	memcpy(device->stream, buf, size);
 	KUNIT_EXPECT_EQ(test, 0, load(test, device, size));
+	fake_close_device(device);
+}
+
+/* Expect an estimate of the pre-copy data. */
+static void expect_estimate(struct kunit *test, struct vpm_transfer *transfer, bool reinit,
+			    int want, u64 want_initial, u64 want_changed)
+{
+	u64 initial, changed;
+
+	vpm_mig_lock(transfer->mig);
+	KUNIT_EXPECT_EQ(test, want,
+			vpm_transfer_estimate(transfer, reinit, &initial, &changed));
+	vpm_mig_unlock(transfer->mig);
+	KUNIT_EXPECT_EQ(test, initial, want_initial);
+	KUNIT_EXPECT_EQ(test, changed, want_changed);
+}
+
+/* Initial data may come anew, which user space is told once. */
+static void test_reinit(struct kunit *test)
+{
+	struct fake_device *device = fake_open_device(test, true);
+	struct vpm_transfer *transfer;
+	u8 buf[512];
+
+	fake.pre_copies = 2;
+	transfer = begin(test, device, VFIO_DEVICE_STATE_PRE_COPY);
+	expect_estimate(test, transfer, true, 0, 72 + 2 * 4, 1);
+	KUNIT_EXPECT_EQ(test, 72 + 2 * 20, fake_read(transfer, buf, sizeof(buf)));
+	expect_estimate(test, transfer, true, 0, 0, 1);
+
+	/* poll() and user space that is not told of it do not take the news away. */
+	fake.pre_copies = 5;
+	fake.anew = true;
+	expect_estimate(test, transfer, false, 0, 0, 1 + 3 * 4);
+	expect_estimate(test, transfer, true, 1, 3 * 4, 1);
+	expect_estimate(test, transfer, true, 0, 3 * 4, 1);
+
+	KUNIT_EXPECT_EQ(test, 20, fake_read(transfer, buf, 20));
+	expect_estimate(test, transfer, true, 0, 2 * 4, 1);
+	fake.pre_copies++;
+	expect_estimate(test, transfer, true, 0, 2 * 4, 1 + 4);
+	vpm_transfer_put(transfer);
 	fake_close_device(device);
 }
 
@@ -620,6 +662,7 @@ static struct kunit_case transfer_cases[] = {
 	KUNIT_CASE(test_vendor_refuses),
 	KUNIT_CASE(test_load_end),
 	KUNIT_CASE(test_pre_copy),
+	KUNIT_CASE(test_reinit),
 	KUNIT_CASE(test_save_as),
 	KUNIT_CASE(test_match),
 	KUNIT_CASE(test_take_record),

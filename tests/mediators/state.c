@@ -57,6 +57,10 @@ static unsigned int hints;
 module_param(hints, uint, 0644);
 MODULE_PARM_DESC(hints, "Number of records that pre_copy writes");
 
+static bool anew;
+module_param(anew, bool, 0644);
+MODULE_PARM_DESC(anew, "pre_copy writes all records again, once");
+
 static unsigned int late_ms;
 module_param(late_ms, uint, 0644);
 MODULE_PARM_DESC(late_ms, "Milliseconds until a record is ready that save was asked for, or 0");
@@ -250,12 +254,18 @@ static int state_pre_copy(struct vfio_mediate_device *dev,
 	return leave(state, 1);
 }
 
-static void state_pre_copy_size(struct vfio_mediate_device *dev, u64 *initial,
+static bool state_pre_copy_size(struct vfio_mediate_device *dev, u64 *initial,
 				u64 *changed)
 {
 	struct state *state = dev->handle;
+	bool begun = anew;
 
+	anew = false;
+	if (begun)
+		state->hinted = 0;
 	*initial = state->hinted < hints ? 100 * (hints - state->hinted) : 0;
+
+	return begun;
 }
 
 static int state_load_begin(struct vfio_mediate_device *dev, u32 version,

@@ -27,6 +27,7 @@ FIXTURE_VARIANT_ADD(migrate, concurrent) { .parameters = STATE_CONCURRENT };
 
 /* VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFO in version 2, which headers may lack */
 #define PRECOPY_FLAGS 12
+#define PRECOPY_REINIT 1
 
 static void test_v1_info(struct __test_metadata *_metadata, struct migrate *m)
 {
@@ -272,6 +273,46 @@ TEST_F(migrate, precopy_flags_asked)
 	CHECK_EQ(info.flags, 0, "info: flags are 0");
 	close(fd);
 	set_state(m, VFIO_DEVICE_STATE_RUNNING, NULL);
+}
+
+/* The vendor begins anew amid pre-copy. */
+TEST_F(migrate, precopy_anew)
+{
+	struct migrate *m = &self->from;
+	struct vfio_precopy_info info;
+	bool asked;
+	__u8 *data;
+	size_t size;
+	int fd;
+
+	asked = !vfio_client_feature(&m->dev, SET | PRECOPY_FLAGS, NULL, 0);
+	data = malloc(m->size);
+	vendor_set("hints", "3");
+	set_state(m, VFIO_DEVICE_STATE_PRE_COPY, &fd);
+	precopy_info(fd, &info);
+	CHECK_EQ(info.initial_bytes, HEADER_SIZE + 300, "anew: initial bytes");
+	read_parts(fd, data, m->size, 4096, &size);
+	precopy_info(fd, &info);
+	CHECK_EQ(info.initial_bytes, 0, "anew: all of them were read");
+	CHECK_EQ(poll_for(fd), 0, "anew: there is no more");
+
+	vendor_set("anew", "1");
+	CHECK_EQ(poll_for(fd), POLLIN, "anew: then there is");
+	precopy_info(fd, &info);
+	CHECK_EQ(info.flags, asked ? PRECOPY_REINIT : 0, "anew: flags");
+	CHECK_EQ(info.initial_bytes, asked ? 300 : 0, "anew: initial bytes, again");
+	CHECK_EQ(info.dirty_bytes, asked ? 0 : 300, "anew: dirty bytes");
+	precopy_info(fd, &info);
+	CHECK_EQ(info.flags, 0, "anew: it is told once");
+	CHECK_EQ(info.initial_bytes, asked ? 300 : 0, "anew: the bytes stay");
+	read_parts(fd, data, m->size, 4096, &size);
+	CHECK_EQ(size, 3 * (RECORD_SIZE + 100), "anew: they can be read");
+	precopy_info(fd, &info);
+	CHECK_EQ(info.initial_bytes + info.dirty_bytes, 0, "anew: and are gone");
+	close(fd);
+	set_state(m, VFIO_DEVICE_STATE_RUNNING, NULL);
+	vendor_set("hints", "0");
+	free(data);
 }
 
 /* What can be done to the files that should not. */
