@@ -190,10 +190,24 @@ struct vfio_pci_mediate_ops {
 	void (*reset_prepare)(struct vfio_mediate_device *dev);
 
 	/**
+	 * @reset_finish: End what @reset_prepare has begun.
+	 *
+	 * Optional. Called once for each call of @reset_prepare, when the PCI core has reset the
+	 * function. If user space resets the device, nobody can access BARs before the
+	 * callback returns: wait here if the PF has to process the reset, too, and set
+	 * emulated registers to their initial values. If the device is closed before, @release
+	 * is called instead. Resets when the device is opened and closed are not reported:
+	 * wait for them in @open.
+	 *
+	 * Context: Same as @reset_prepare.
+	 */
+	void (*reset_finish)(struct vfio_mediate_device *dev);
+
+	/**
 	 * @reset_done: Start anew after a reset.
 	 *
 	 * Optional. Called after a reset by the PCI core, when the function has woken up as after
-	 * a reset, or after vfio_mediate_was_reset().
+	 * a reset, or after vfio_mediate_was_reset(). Comes later than @reset_finish.
 	 * Shadow pages and tracking have started again, and writes of the guest reach the
 	 * device from now on. One call may stand for several resets in a row. @unexpected:
 	 * the host, not the VMM or the guest, had the PCI core reset the function. Tell the
@@ -229,7 +243,7 @@ struct vfio_pci_mediate_ops {
  * of &vfio_pci_mediate_ops.rw.
  *
  * Context: Process context, sleeps. At any time between open and release, but for
- * &vfio_pci_mediate_ops.reset_prepare.
+ * &vfio_pci_mediate_ops.reset_prepare and @reset_finish.
  * Return:
  * * 0: done.
  * * -EINVAL: the device has no such register.

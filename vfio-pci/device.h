@@ -199,8 +199,10 @@ struct vpm_trap {
 
 /**
  * struct vpm_reset - Resets of a device
- * @call_lock:	Held while the vendor driver is notified that a reset begins. Nests inside
- *		memory_lock of vfio_pci_core. Protects @open too.
+ * @call_lock:	Held while the vendor driver is notified that a reset begins or has ended. Nests
+ *		inside memory_lock of vfio_pci_core. Protects @open too.
+ * @prepared:	The vendor driver was notified that a reset begins, but not that it has ended.
+ *		Protected by @call_lock.
  * @open:	The device is open, and resets are followed up. Written with @call_lock and
  *		&vpm_device.reset_lock held. Either one suffices to read it. &vpm_device.reset_lock
  *		protects all members below.
@@ -221,6 +223,7 @@ struct vpm_trap {
  */
 struct vpm_reset {
 	struct mutex call_lock;		/* see above */
+	bool prepared;
 	bool open;
 	bool core_resetting;
 	bool losing_state;

@@ -150,8 +150,10 @@ void vpm_reset_prepare(struct pci_dev *pdev)
 	spin_unlock(&vpm->reset_lock);
 
 	mutex_lock(&reset->call_lock);
-	if (reset->open)
+	if (reset->open) {
 		vpm_vendor_reset_prepare(vpm);
+		reset->prepared = true;
+	}
 	mutex_unlock(&reset->call_lock);
 }
 
@@ -159,6 +161,13 @@ void vpm_reset_done(struct pci_dev *pdev)
 {
 	struct vpm_device *vpm = pci_to_vpm(pdev);
 	struct vpm_reset *reset = &vpm->reset;
+
+	/* The follow-up accesses registers: it must not begin before. */
+	mutex_lock(&reset->call_lock);
+	if (reset->prepared)
+		vpm_vendor_reset_finish(vpm);
+	reset->prepared = false;
+	mutex_unlock(&reset->call_lock);
 
 	spin_lock(&vpm->reset_lock);
 	reset->core_resetting = false;
@@ -354,6 +363,7 @@ static void set_open(struct vpm_device *vpm, bool open)
 	struct vpm_reset *reset = &vpm->reset;
 
 	mutex_lock(&reset->call_lock);
+	reset->prepared = false;
 	spin_lock(&vpm->reset_lock);
 	reset->open = open;
 	reset->losing_state = false;

@@ -30,7 +30,7 @@ void vpm_reset_prepare(struct pci_dev *pdev);
  *
  * Called when the function has been reset.
  *
- * Context: Process context. memory_lock may be held. Takes reset_lock.
+ * Context: As for vpm_reset_prepare(). Takes reset_lock.
  */
 void vpm_reset_done(struct pci_dev *pdev);
 
@@ -40,7 +40,7 @@ void vpm_reset_done(struct pci_dev *pdev);
  *
  * Called when the function has left that state.
  *
- * Context: As for vpm_reset_done().
+ * Context: Process context. memory_lock may be held. Takes reset_lock.
  */
 void vpm_reset_by_power(struct vpm_device *vpm);
 

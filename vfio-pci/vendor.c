@@ -99,6 +99,14 @@ void vpm_vendor_reset_prepare(struct vpm_device *vpm)
 		call.ops->reset_prepare(call.dev);
 }
 
+void vpm_vendor_reset_finish(struct vpm_device *vpm)
+{
+	CLASS(vpm_call, call)(vpm->session);
+
+	if (call.ops && call.ops->reset_finish)
+		call.ops->reset_finish(call.dev);
+}
+
 void vpm_vendor_reset_done(struct vpm_device *vpm, bool unexpected)
 {
 	CLASS(vpm_call, call)(vpm->session);

@@ -159,6 +159,14 @@ int vpm_vendor_allows_mmap(struct vpm_device *vpm, u32 index, u64 offset, u64 si
 void vpm_vendor_reset_prepare(struct vpm_device *vpm);
 
 /**
+ * vpm_vendor_reset_finish() - Notify the vendor driver that the function has been reset
+ * @vpm:	The device, open.
+ *
+ * Context: As for vpm_vendor_reset_prepare().
+ */
+void vpm_vendor_reset_finish(struct vpm_device *vpm);
+
+/**
  * vpm_vendor_reset_done() - Notify the vendor driver that all resets are followed up
  * @vpm:	The device, open.
  * @unexpected:	User space did not request the reset.

@@ -4,6 +4,7 @@
  * module alias, so that only a test loads it.
  */
 
+#include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
@@ -42,6 +43,10 @@ MODULE_PARM_DESC(drain_us, "Microseconds between two drains, for devices opened 
 static bool no_p2p;
 module_param(no_p2p, bool, 0444);
 MODULE_PARM_DESC(no_p2p, "Pages that can be trapped cannot be mapped for DMA");
+
+static unsigned int finish_ms;
+module_param(finish_ms, uint, 0644);
+MODULE_PARM_DESC(finish_ms, "Milliseconds that reset_finish waits");
 
 static bool pf;
 module_param(pf, bool, 0444);
@@ -223,12 +228,26 @@ static int demo_get_region_info(struct vfio_mediate_device *dev,
 
 static void demo_reset_prepare(struct vfio_mediate_device *dev)
 {
-	demo_count_reset(dev->handle, false, false);
+	struct demo *demo = dev->handle;
+
+	demo_count(demo, &demo->prepared);
+}
+
+static void demo_reset_finish(struct vfio_mediate_device *dev)
+{
+	struct demo *demo = dev->handle;
+
+	msleep(finish_ms);
+	demo_count(demo, &demo->finished);
 }
 
 static void demo_reset_done(struct vfio_mediate_device *dev, bool unexpected)
 {
-	demo_count_reset(dev->handle, true, unexpected);
+	struct demo *demo = dev->handle;
+
+	if (unexpected)
+		demo_count(demo, &demo->unexpected);
+	demo_count(demo, &demo->done);
 }
 
 static void demo_trap_changed(struct vfio_mediate_device *dev, bool on, bool released)
@@ -245,6 +264,7 @@ static const struct vfio_pci_mediate_ops demo_ops = {
 	.rw = demo_rw,
 	.mmap = demo_mmap,
 	.reset_prepare = demo_reset_prepare,
+	.reset_finish = demo_reset_finish,
 	.reset_done = demo_reset_done,
 	.trap_changed = demo_trap_changed,
 };

@@ -73,7 +73,8 @@ struct demo {
 	u32 emulated;
 	u32 trapped;		/* accesses to trapped pages */
 	u32 widths[4];		/* the same accesses, by width: 1, 2, 4, 8 bytes */
-	u32 prepared;		/* calls of reset_prepare, reset_done */
+	u32 prepared;		/* calls of reset_prepare, reset_finish, reset_done */
+	u32 finished;
 	u32 done;
 	u32 unexpected;		/* calls of reset_done with unexpected set */
 	u32 on;			/* calls of trap_changed with on set, and without */
@@ -97,8 +98,8 @@ int demo_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access,
 int demo_mmap(struct vfio_mediate_device *dev, u32 region, u64 offset, u64 size,
 	      void **memory, bool *pt);
 
-/* Count a call of reset_prepare or, with @done, of reset_done. */
-void demo_count_reset(struct demo *demo, bool done, bool unexpected);
+/* Count a call in a member of demo. */
+void demo_count(struct demo *demo, u32 *calls);
 
 /* Count a call of trap_changed. */
 void demo_count_trap(struct demo *demo, bool on, bool released);

@@ -212,14 +212,10 @@ bool demo_trap_access(struct demo *demo, struct vfio_mediate_access *access)
 	return true;
 }
 
-void demo_count_reset(struct demo *demo, bool done, bool unexpected)
+void demo_count(struct demo *demo, u32 *calls)
 {
 	spin_lock(&demo->lock);
-	if (done)
-		demo->done++;
-	else
-		demo->prepared++;
-	demo->unexpected += unexpected;
+	(*calls)++;
 	spin_unlock(&demo->lock);
 }
 
@@ -264,8 +260,8 @@ static int doorbells_show(struct seq_file *file, void *unused)
 	}
 	seq_printf(file, "passed %u\nemulated %u\ntrapped %u\n", copy->passed,
 		   copy->emulated, copy->trapped);
-	seq_printf(file, "prepared %u\ndone %u\nunexpected %u\n", copy->prepared,
-		   copy->done, copy->unexpected);
+	seq_printf(file, "prepared %u\nfinished %u\ndone %u\nunexpected %u\n",
+		   copy->prepared, copy->finished, copy->done, copy->unexpected);
 	seq_printf(file, "on %u\noff %u\nreleased %u\n", copy->on, copy->off,
 		   copy->released);
 	for (i = 0; i < ARRAY_SIZE(copy->widths); i++)
@@ -297,6 +293,7 @@ static ssize_t doorbells_write(struct file *file, const char __user *buf,
 	demo->emulated = 0;
 	demo->trapped = 0;
 	demo->prepared = 0;
+	demo->finished = 0;
 	demo->done = 0;
 	demo->unexpected = 0;
 	demo->on = 0;

@@ -94,6 +94,7 @@ struct mediate {
  * @emulated: accesses that it served
  * @trapped: accesses to trapped pages
  * @prepared: resets that were announced
+ * @finished: how many of those it was told of at once
  * @done: resets that it was told of
  * @unexpected: how many of those nobody knew of
  * @on: times that it was told that pages are trapped
@@ -106,6 +107,7 @@ struct mediate_counts {
 	unsigned int emulated;
 	unsigned int trapped;
 	unsigned int prepared;
+	unsigned int finished;
 	unsigned int done;
 	unsigned int unexpected;
 	unsigned int on;

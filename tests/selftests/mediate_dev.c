@@ -104,6 +104,8 @@ struct mediate_counts demo_counts(struct mediate *m)
 			counts.trapped = val;
 		else if (sscanf(line, "prepared %u", &val) == 1)
 			counts.prepared = val;
+		else if (sscanf(line, "finished %u", &val) == 1)
+			counts.finished = val;
 		else if (sscanf(line, "done %u", &val) == 1)
 			counts.done = val;
 		else if (sscanf(line, "unexpected %u", &val) == 1)

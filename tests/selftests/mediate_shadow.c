@@ -308,6 +308,7 @@ static void test_driver_reset(struct __test_metadata *_metadata, struct mediate 
 	demo_say(m, false);
 	CHECK(wait_done(m, 1), "reset by its driver: the vendor is told when it is followed up");
 	CHECK_EQ(demo_counts(m).prepared, 0, "reset by its driver: but not that it begins");
+	CHECK_EQ(demo_counts(m).finished, 0, "reset by its driver: nothing is to be finished");
 	CHECK_EQ(trap_get(m), TRAP_ON, "reset by its driver: the trap stays on");
 	CHECK_HEX(get(map, REG_RXDCTL) & QUEUE_ENABLE, 0, "reset by its driver: seen in a shadow");
 	put(map, REG_RXDCTL, QUEUE_ENABLE);
@@ -343,12 +344,16 @@ TEST_F(mediate, resets)
 		test_driver_reset(_metadata, m, map);
 
 	demo_reset(m);
+	demo_param_set("finish_ms", "200");
 	CHECK_EQ(vfio_client_ioctl(m->dev.device_fd, VFIO_DEVICE_RESET, NULL), 0, "reset");
+	CHECK_EQ(demo_counts(m).finished, 1, "reset: it returns when the vendor has finished it");
+	demo_param_set("finish_ms", "0");
 	CHECK(wait_done(m, 1) && demo_counts(m).prepared == 1,
 	      "reset: the vendor is told that it begins, and that it is done");
 	CHECK_EQ(demo_counts(m).unexpected, 0, "reset: by user space");
 	sysfs_reset(m);
 	CHECK(wait_done(m, 2) && demo_counts(m).prepared == 2, "reset by sysfs: likewise");
+	CHECK_EQ(demo_counts(m).finished, 2, "reset by sysfs: finished");
 	CHECK_EQ(demo_counts(m).unexpected, 1, "reset by sysfs: user space does not know");
 
 	CHECK_EQ(param_set("vfio_pci_mediate", "drain_us", "900000"), 0,
