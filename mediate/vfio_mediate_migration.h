@@ -44,6 +44,20 @@ struct vfio_mediate_record {
 };
 
 /**
+ * struct vfio_mediate_source - Device from which a stream comes
+ * @ids:	PCI vendor, device, subsystem vendor and subsystem ID.
+ * @sizes:	The members below are known. They are not if the source driver had no @match.
+ * @bars:	Sizes of the BARs in bytes, or 0. The second half of a 64-bit BAR has none.
+ * @vectors:	Number of MSI-X vectors, or of MSI vectors of a device without MSI-X.
+ */
+struct vfio_mediate_source {
+	u16 ids[4];
+	bool sizes;
+	u64 bars[6];
+	u16 vectors;
+};
+
+/**
  * struct vfio_mediate_migration_ops - Migration of a vendor's devices
  * @version:	Newest version of the state that @save and @pre_copy can write. Raise it when
  *		an older destination could not load the state.
@@ -67,16 +81,16 @@ struct vfio_mediate_record {
  *   too large, and -EOPNOTSUPP for data of an unknown type.
  *
  * &vfio_pci_mediate_ops.release may be called in any state: of a stopped device, or, after
- * the ops were unregistered or detached, without @save_end or @load_end. The device is reset before the next open, if it can be reset, and must run
- * then.
+ * the ops were unregistered or detached, without @save_end or @load_end. The device is reset
+ * before the next open, if it can be reset, and must run then.
  *
  * Context: Process context, may sleep. A lock of the device is held, so calls for one
  * device are serialized. &vfio_pci_mediate_ops.rw and other callbacks may run at the
  * same time. A user space task that waits for a callback cannot be killed, unless the
  * callback checks for signals. Callbacks may call vfio_mediate_signal(),
- * vfio_mediate_data_ready(), and vfio_mediate_default_rw() for BARs. From @stop to the return of @run, set
- * &vfio_mediate_access.own: the guest may not have enabled memory space, or the config
- * space of a destination may be restored after @apply. Callbacks must not call
+ * vfio_mediate_data_ready(), and vfio_mediate_default_rw() for BARs. From @stop to the
+ * return of @run, set &vfio_mediate_access.own: the guest may not have enabled memory space,
+ * or the config space of a destination may be restored after @apply. Callbacks must not call
  * vfio_mediate_trap(), register or unregister ops, or take mmap_lock.
  */
 struct vfio_mediate_migration_ops {
@@ -209,15 +223,18 @@ struct vfio_mediate_migration_ops {
 			      u64 *changed);
 
 	/**
-	 * @match: Check whether a device with other PCI IDs has a compatible state.
+	 * @match: Check whether a device that differs has a compatible state.
 	 *
-	 * Optional. Called when a stream comes from a device whose IDs differ, for example
-	 * because another company made the card. @ids are vendor, device, subsystem vendor
-	 * and subsystem ID of that device. Without @match all four must be the same.
+	 * Optional. Called before @load_begin when a stream comes from a device whose PCI IDs,
+	 * BARs or number of vectors differ, for example because another company made the card.
+	 * The guest's driver must be able to go on with this device. If @match is present, the
+	 * streams that @save writes tell the sizes of BARs and the number of vectors. Without
+	 * @match all that is known must be the same.
 	 *
 	 * Return: 0 if this device can load the state, or a negative errno.
 	 */
-	int (*match)(struct vfio_mediate_device *dev, const u16 ids[4]);
+	int (*match)(struct vfio_mediate_device *dev,
+		     const struct vfio_mediate_source *source);
 
 	/**
 	 * @load_begin: Discard records that were loaded before.

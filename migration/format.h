@@ -42,6 +42,25 @@ struct vpm_format_header {
 /* Type of the end record. Smaller types belong to the vendor. */
 #define VPM_FORMAT_END		0x8000
 
+/* Type of the record that describes the source device: only as the first record, optional */
+#define VPM_FORMAT_DEVICE	0x8001
+
+#define VPM_FORMAT_BARS		6
+
+/**
+ * struct vpm_format_device - Payload of the record that describes the source device
+ * @bars:	Sizes of the BARs in bytes, or 0.
+ * @vectors:	Number of MSI-X vectors, or of MSI vectors of a device without MSI-X.
+ * @reserved:	0.
+ *
+ * New members are added at the end.
+ */
+struct vpm_format_device {
+	__le64 bars[VPM_FORMAT_BARS];
+	__le16 vectors;
+	__le16 reserved[3];
+};
+
 /* A destination that does not know the type of the record may skip the record. */
 #define VPM_FORMAT_OPTIONAL	0x0001
 

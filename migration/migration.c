@@ -165,13 +165,15 @@ static int setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev,
 	struct vfio_device *vdev = &vpm->core.vdev;
 	struct pci_dev *pdev = vpm->core.pdev;
 	struct vpm_identity id = {
-		.ids = {
+		.source.ids = {
 			pdev->vendor, pdev->device,
 			pdev->subsystem_vendor, pdev->subsystem_device,
 		},
 		.features = dev->migration_features,
 	};
 	struct vpm_mig *mig;
+	unsigned int i;
+	int vectors;
 
 	if (!dev->migration)
 		return 0;
@@ -182,6 +184,12 @@ static int setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev,
 	id.version = dev->migration->version;
 	id.min_version = dev->migration->min_version;
 	id.known = dev->migration->features;
+	for (i = 0; i < ARRAY_SIZE(id.source.bars); i++)
+		id.source.bars[i] = pci_resource_len(pdev, i);
+	vectors = pci_msix_vec_count(pdev);
+	if (vectors < 0)
+		vectors = pci_msi_vec_count(pdev);
+	id.source.vectors = max(vectors, 0);
 
 	mig = vpm_mig_create(vdev, pdev, vpm->session, &id);
 	if (!mig)

@@ -15,6 +15,7 @@
 
 static_assert(sizeof(struct vpm_format_header) == 72);
 static_assert(sizeof(struct vpm_format_record) == 16);
+static_assert(sizeof(struct vpm_format_device) == 56);
 static_assert(sizeof(struct vpm_format_header) <= VPM_STREAM_BUFFER);
 static_assert(VFIO_MEDIATE_RECORD_MAX == VPM_FORMAT_MAX_LENGTH);
 static_assert(VFIO_MEDIATE_RECORD_TYPES == VPM_FORMAT_END);
@@ -42,7 +43,7 @@ size_t vpm_stream_put_header(void *buf, const struct vpm_identity *id)
 	header->version = cpu_to_le32(id->version);
 	memcpy(header->name, id->name, VPM_FORMAT_NAME_SIZE);
 	for (i = 0; i < ARRAY_SIZE(header->ids); i++)
-		header->ids[i] = cpu_to_le16(id->ids[i]);
+		header->ids[i] = cpu_to_le16(id->source.ids[i]);
 	header->features = cpu_to_le64(id->features);
 	header->crc = cpu_to_le32(header_crc(header));
 
@@ -61,6 +62,20 @@ size_t vpm_stream_put_record(void *buf, u32 sequence, u16 type, u16 flags,
 	record->crc = cpu_to_le32(record_crc(record, length));
 
 	return sizeof(*record) + length;
+}
+
+size_t vpm_stream_put_device(void *buf, const struct vfio_mediate_source *source)
+{
+	struct vpm_format_device *device = vpm_stream_payload(buf);
+	unsigned int i;
+
+	memset(device, 0, sizeof(*device));
+	for (i = 0; i < ARRAY_SIZE(device->bars); i++)
+		device->bars[i] = cpu_to_le64(source->bars[i]);
+	device->vectors = cpu_to_le16(source->vectors);
+
+	return vpm_stream_put_record(buf, 0, VPM_FORMAT_DEVICE, VPM_FORMAT_OPTIONAL,
+				     sizeof(*device));
 }
 
 void vpm_parser_init(struct vpm_parser *parser, const struct vpm_identity *id, void *buf)
@@ -111,9 +126,10 @@ static int parse_header(struct vpm_parser *parser)
 
 	parser->version = le32_to_cpu(header->version);
 	parser->features = le64_to_cpu(header->features);
-	for (i = 0; i < ARRAY_SIZE(parser->ids); i++)
-		parser->ids[i] = le16_to_cpu(header->ids[i]);
-	parser->ids_differ = memcmp(parser->ids, parser->id->ids, sizeof(parser->ids));
+	for (i = 0; i < ARRAY_SIZE(header->ids); i++)
+		parser->source.ids[i] = le16_to_cpu(header->ids[i]);
+	parser->differs = memcmp(parser->source.ids, parser->id->source.ids,
+				 sizeof(parser->source.ids));
 
 	ret = check_header(parser, header);
 	if (ret)
@@ -121,6 +137,28 @@ static int parse_header(struct vpm_parser *parser)
 	parser->header_done = true;
 
 	return VPM_PARSER_HEADER;
+}
+
+/* Newer sources may know more of their device. */
+static int parse_device(struct vpm_parser *parser)
+{
+	const struct vfio_mediate_source *ours = &parser->id->source;
+	struct vfio_mediate_source *source = &parser->source;
+	const struct vpm_format_device *device = parser->data;
+	unsigned int i;
+
+	if (parser->sequence != 1 || parser->length < sizeof(*device))
+		return reject(parser, -EINVAL, "invalid record of the device");
+
+	source->sizes = true;
+	for (i = 0; i < ARRAY_SIZE(source->bars); i++) {
+		source->bars[i] = le64_to_cpu(device->bars[i]);
+		parser->differs |= source->bars[i] != ours->bars[i];
+	}
+	source->vectors = le16_to_cpu(device->vectors);
+	parser->differs |= source->vectors != ours->vectors;
+
+	return VPM_PARSER_DEVICE;
 }
 
 /* Handle a complete record with a correct checksum. */
@@ -142,6 +180,8 @@ static int handle_record(struct vpm_parser *parser)
 	}
 	if (parser->type < VPM_FORMAT_END)
 		return VPM_PARSER_RECORD;
+	if (parser->type == VPM_FORMAT_DEVICE)
+		return parse_device(parser);
 
 	/* A framework record that this version does not know: skip it if it is optional. */
 	return parser->optional ? VPM_PARSER_NEED_MORE :

@@ -9,6 +9,7 @@
 #include <linux/types.h>
 
 #include "format.h"
+#include "vfio_mediate_migration.h"
 
 /* Size of a buffer that can hold any record, or the header */
 #define VPM_STREAM_BUFFER	(sizeof(struct vpm_format_record) + VPM_FORMAT_MAX_LENGTH)
@@ -16,7 +17,7 @@
 /**
  * struct vpm_identity - Identity and capabilities that a stream must match
  * @name:	Name of the vendor's ops, padded with zeros.
- * @ids:	PCI vendor, device, subsystem vendor and subsystem IDs.
+ * @source:	Hardware of the device, as a destination sees it.
  * @version:	Newest state version, which the vendor saves by default.
  * @min_version: Oldest state version that the vendor can load.
  * @features:	Features that the state of the device uses.
@@ -24,7 +25,7 @@
  */
 struct vpm_identity {
 	char name[VPM_FORMAT_NAME_SIZE];
-	u16 ids[4];
+	struct vfio_mediate_source source;
 	u32 version;
 	u32 min_version;
 	u64 features;
@@ -68,10 +69,24 @@ size_t vpm_stream_put_record(void *buf, u32 sequence, u16 type, u16 flags,
 			     u32 length);
 
 /**
+ * vpm_stream_put_device() - Write the record that describes the source device
+ * @buf:	Destination, VPM_STREAM_BUFFER bytes.
+ * @source:	The device.
+ *
+ * The record must be the first.
+ *
+ * Context: Any.
+ * Return: Number of bytes written.
+ */
+size_t vpm_stream_put_device(void *buf, const struct vfio_mediate_source *source);
+
+/**
  * enum vpm_parser_event - Event that vpm_parser_next() reports
  * @VPM_PARSER_NEED_MORE: The parser needs more bytes.
- * @VPM_PARSER_HEADER:	The header is complete. &vpm_parser.version to &vpm_parser.ids_differ are
- *			valid.
+ * @VPM_PARSER_HEADER:	The header is complete. &vpm_parser.version to &vpm_parser.differs are
+ *			valid. Of &vpm_parser.source, only the IDs are.
+ * @VPM_PARSER_DEVICE:	The source device is known. The rest of &vpm_parser.source is valid.
+ *			&vpm_parser.differs may have changed.
  * @VPM_PARSER_RECORD:	A vendor record is complete. &vpm_parser.type to &vpm_parser.data are
  *			valid.
  * @VPM_PARSER_END:	The stream is complete. Reported once.
@@ -79,6 +94,7 @@ size_t vpm_stream_put_record(void *buf, u32 sequence, u16 type, u16 flags,
 enum vpm_parser_event {
 	VPM_PARSER_NEED_MORE,
 	VPM_PARSER_HEADER,
+	VPM_PARSER_DEVICE,
 	VPM_PARSER_RECORD,
 	VPM_PARSER_END,
 };
@@ -95,8 +111,9 @@ enum vpm_parser_event {
  * @reason:	Error text for the log.
  * @version:	Header: version of the state.
  * @features:	Header: features that the state uses.
- * @ids:	Header: PCI IDs of the source device.
- * @ids_differ:	Header: @ids differ from those of @id. The vendor decides whether they match.
+ * @source:	Header: the source device.
+ * @differs:	Header: what is known of @source differs from that of @id. The vendor decides
+ *		whether they match.
  * @type:	Record: type.
  * @length:	Record: size of the payload in bytes.
  * @optional:	Record: the destination may ignore an unknown type.
@@ -114,8 +131,8 @@ struct vpm_parser {
 
 	u32 version;
 	u64 features;
-	u16 ids[4];
-	bool ids_differ;
+	struct vfio_mediate_source source;
+	bool differs;
 
 	u16 type;
 	u32 length;

@@ -201,7 +201,11 @@ static int load_result(int ret)
 	return ret == -ERESTARTSYS ? -EINTR : min(ret, 0);
 }
 
-static int load_header(struct vpm_transfer *transfer)
+/*
+ * Let the vendor begin to load, unless it has. @known: no more will be known of the source device.
+ * A vendor that takes the state of other devices decides only then.
+ */
+static int load_begin(struct vpm_transfer *transfer, bool known)
 {
 	CLASS(vpm_call, call)(transfer->mig->session);
 	struct vpm_parser *parser = &transfer->parser;
@@ -212,12 +216,17 @@ static int load_header(struct vpm_transfer *transfer)
 		return -ENODEV;
 
 	ops = call.dev->migration;
-	if (parser->ids_differ)
-		ret = ops->match ? load_result(ops->match(call.dev, parser->ids)) : -EINVAL;
+	if (ops->match && (!known || transfer->begun))
+		return 0;
+
+	if (parser->differs)
+		ret = ops->match ? load_result(ops->match(call.dev, &parser->source)) : -EINVAL;
 	if (ret) {
 		parser->reason = "saved from an incompatible device";
 		return ret;
 	}
+	if (transfer->begun)
+		return 0;
 
 	ret = load_result(ops->load_begin(call.dev, parser->version, parser->features));
 	transfer->begun = !ret;
@@ -270,11 +279,13 @@ static int load_next(struct vpm_transfer *transfer)
 
 	switch (ret) {
 	case VPM_PARSER_HEADER:
-		return load_header(transfer);
+		return load_begin(transfer, false);
+	case VPM_PARSER_DEVICE:
+		return load_begin(transfer, true);
 	case VPM_PARSER_RECORD:
-		return load_record(transfer);
+		return load_begin(transfer, true) ?: load_record(transfer);
 	case VPM_PARSER_END:
-		return apply(transfer);
+		return load_begin(transfer, true) ?: apply(transfer);
 	default:
 		return ret;
 	}
@@ -412,7 +423,10 @@ void vpm_transfer_stopped(struct vpm_transfer *transfer)
 	vpm_mig_wake(transfer->mig);
 }
 
-/* Write the stream header into the buffer of a saving transfer. */
+/*
+ * Write the stream header into the buffer of a saving transfer. If another device might load the
+ * stream, a description of this device follows.
+ */
 static int put_header(struct vpm_transfer *transfer)
 {
 	CLASS(vpm_call, call)(transfer->mig->session);
@@ -433,6 +447,10 @@ static int put_header(struct vpm_transfer *transfer)
 	    id.features & ~id.known)
 		return -EIO;
 	transfer->end = vpm_stream_put_header(transfer->buf, &id);
+	if (ops->match) {
+		transfer->end += vpm_stream_put_device(transfer->buf + transfer->end, &id.source);
+		transfer->sequence++;
+	}
 
 	return 0;
 }

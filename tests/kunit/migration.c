@@ -286,7 +286,8 @@ static void test_watch_fails(struct kunit *test)
 static void test_watch_fails_early(struct kunit *test)
 {
 	struct fake_device *device = fake_open_device(test, true);
-	u8 buf[sizeof(struct vpm_format_header) + 1];
+	u8 buf[sizeof(struct vpm_format_header) + sizeof(struct vpm_format_record) +
+	       sizeof(struct vpm_format_device) + 1];
 	struct vpm_transfer *transfer;
 
 	device->mig->watch = &watch;

@@ -11,6 +11,7 @@
 
 #include "engine.h"
 #include "v1.h"
+#include "vfio_mediate.h"
 
 struct kunit;
 
@@ -35,6 +36,7 @@ struct kunit;
  * @version:	What save_as sets, if not 0.
  * @features:	Likewise.
  * @match_error: What match returns.
+ * @source:	What it was asked about.
  * @begun:	Calls of load_begin.
  * @ended:	Calls of load_end.
  * @end_error:	What the last one was told.
@@ -60,6 +62,7 @@ struct fake_vendor {
 	u32 version;
 	u64 features;
 	int match_error;
+	struct vfio_mediate_source source;
 	unsigned int begun;
 	unsigned int ended;
 	int end_error;

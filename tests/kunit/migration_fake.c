@@ -74,8 +74,10 @@ static int fake_save_as(struct vfio_mediate_device *dev, u32 *version, u64 *feat
 	return 0;
 }
 
-static int fake_match(struct vfio_mediate_device *dev, const u16 ids[4])
+static int fake_match(struct vfio_mediate_device *dev, const struct vfio_mediate_source *source)
 {
+	fake.source = *source;
+
 	return fake.match_error;
 }
 

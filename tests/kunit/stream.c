@@ -14,7 +14,7 @@
 
 static const struct vpm_identity identity = {
 	.name = "fake",
-	.ids = { 0x8086, 0x10ca, 0x1af4, 0x1100 },
+	.source.ids = { 0x8086, 0x10ca, 0x1af4, 0x1100 },
 	.version = 5,
 	.min_version = 3,
 	.features = 0x10,
@@ -40,7 +40,7 @@ static struct {
 
 static int got_header(const struct vpm_parser *parser)
 {
-	if (parser->ids_differ && (!got.matches || parser->ids[0] != got.matches))
+	if (parser->differs && (!got.matches || parser->source.ids[0] != got.matches))
 		return -EINVAL;
 	got.headers++;
 	got.version = parser->version;
@@ -338,9 +338,9 @@ static void test_identity(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, identity.known & id.features ? 0 : -EOPNOTSUPP,
 				parse_header_of(t, &id));
 	}
-	for (i = 0; i < ARRAY_SIZE(id.ids); i++) {
+	for (i = 0; i < ARRAY_SIZE(id.source.ids); i++) {
 		id = identity;
-		id.ids[i]++;
+		id.source.ids[i]++;
 		KUNIT_EXPECT_EQ(test, -EINVAL, parse_header_of(t, &id));
 	}
 	for (i = 0; i < sizeof(id.name); i++) {
@@ -352,7 +352,7 @@ static void test_identity(struct kunit *test)
 
 	/* Another device's that the vendor takes, which alone makes it no better. */
 	id = identity;
-	id.ids[0] = 0x1234;
+	id.source.ids[0] = 0x1234;
 	got.matches = 0x1234;
 	KUNIT_EXPECT_EQ(test, 0, parse_header_of(t, &id));
 	KUNIT_EXPECT_EQ(test, got.headers, 1);
@@ -386,17 +386,43 @@ static void test_unknown_header(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EINVAL, parse_all(t, t->stream, t->size, SIZE_MAX));
 }
 
+/* The record of the device is the first, and may grow. */
+static void test_device_record(struct kunit *test)
+{
+	struct stream_test *t = test->priv;
+	u8 device[64] = {};
+	u32 length;
+
+	for (length = 55; length <= 64; length++) {
+		put_header(t, &identity);
+		put_record(t, VPM_FORMAT_DEVICE, VPM_FORMAT_OPTIONAL, device, length);
+		KUNIT_EXPECT_EQ(test, length < 56 ? -EINVAL : 0,
+				parse_all(t, t->stream, t->size, SIZE_MAX));
+	}
+	KUNIT_EXPECT_FALSE(test, t->parser.differs);
+	KUNIT_EXPECT_TRUE(test, t->parser.source.sizes);
+
+	put_record(t, VPM_FORMAT_DEVICE, VPM_FORMAT_OPTIONAL, device, 56);
+	KUNIT_EXPECT_EQ(test, -EINVAL, parse_all(t, t->stream, t->size, SIZE_MAX));
+	device[8] = 1;
+	put_header(t, &identity);
+	put_record(t, VPM_FORMAT_DEVICE, VPM_FORMAT_OPTIONAL, device, 56);
+	KUNIT_EXPECT_EQ(test, 0, parse_all(t, t->stream, t->size, SIZE_MAX));
+	KUNIT_EXPECT_TRUE(test, t->parser.differs);
+	KUNIT_EXPECT_EQ(test, t->parser.source.bars[1], 1);
+}
+
 /* Records that are not known, by us or by the vendor. */
 static void test_unknown_record(struct kunit *test)
 {
 	struct stream_test *t = test->priv;
 
 	put_header(t, &identity);
-	put_record(t, 0x8001, VPM_FORMAT_OPTIONAL, "skip me", 7);
+	put_record(t, 0x8002, VPM_FORMAT_OPTIONAL, "skip me", 7);
 	put_record(t, 0xffff, VPM_FORMAT_OPTIONAL, NULL, 0);
 	KUNIT_EXPECT_EQ(test, 0, parse_all(t, t->stream, t->size, SIZE_MAX));
 	KUNIT_EXPECT_EQ(test, got.records, 0);
-	put_record(t, 0x8001, 0, NULL, 0);
+	put_record(t, 0x8002, 0, NULL, 0);
 	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP,
 			parse_all(t, t->stream, t->size, SIZE_MAX));
 
@@ -435,6 +461,7 @@ static struct kunit_case stream_cases[] = {
 	KUNIT_CASE(test_order),
 	KUNIT_CASE(test_identity),
 	KUNIT_CASE(test_unknown_header),
+	KUNIT_CASE(test_device_record),
 	KUNIT_CASE(test_unknown_record),
 	{ }
 };

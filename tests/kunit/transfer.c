@@ -12,8 +12,10 @@
 #include "transfer.h"
 #include "vfio_mediate.h"
 
-/* A header, five records of 1 to 5 bytes, and the end */
-#define STREAM_SIZE	(72 + FAKE_RECORDS * 16 + FAKE_SIZE + 16)
+/* A header, and the record of the device */
+#define START		(72 + 16 + 56)
+/* These, five records of 1 to 5 bytes, and the end */
+#define STREAM_SIZE	(START + FAKE_RECORDS * 16 + FAKE_SIZE + 16)
 
 static struct vpm_transfer *begin(struct kunit *test, struct fake_device *device,
 				  enum vfio_device_mig_state state)
@@ -89,7 +91,7 @@ static void test_pending(struct kunit *test)
 	KUNIT_EXPECT_GE(test, first, STREAM_SIZE);
 	KUNIT_EXPECT_EQ(test, STREAM_SIZE - 16,
 			fake_read(transfer, buf, STREAM_SIZE - 16));
-	KUNIT_EXPECT_EQ(test, first - 72 - FAKE_SIZE, pending(device, transfer));
+	KUNIT_EXPECT_EQ(test, first - START - FAKE_SIZE, pending(device, transfer));
 	KUNIT_EXPECT_EQ(test, 15, fake_read(transfer, buf, 15));
 	KUNIT_EXPECT_EQ(test, 1, pending(device, transfer));
 	KUNIT_EXPECT_EQ(test, 1, fake_read(transfer, buf, 15));
@@ -213,8 +215,8 @@ static void test_load_end(struct kunit *test)
 	expect_load_end(test, device, size, reset, 1, 0);
 	expect_load_end(test, device, size - 1, stop, 1, -EINVAL);
 	expect_load_end(test, device, size - 1, reset, 1, -ECANCELED);
-	expect_load_end(test, device, 72, reset, 1, -ECANCELED);
-	expect_load_end(test, device, 71, reset, 0, 0);
+	expect_load_end(test, device, START, reset, 1, -ECANCELED);
+	expect_load_end(test, device, START - 1, reset, 0, 0);
 	fake.apply_error = -EBUSY;
 	expect_load_end(test, device, size, stop, 1, -EBUSY);
 	expect_load_end(test, device, size, reset, 1, -EBUSY);
@@ -246,12 +248,13 @@ static void test_pre_copy(struct kunit *test)
 	vpm_mig_lock(device->mig);
 	KUNIT_EXPECT_EQ(test, 0, vpm_transfer_estimate(transfer, false, &initial, &changed));
 	vpm_mig_unlock(device->mig);
-	KUNIT_EXPECT_EQ(test, initial, 72 + 2 * 4);
+	KUNIT_EXPECT_EQ(test, initial, START + 2 * 4);
 	KUNIT_EXPECT_EQ(test, changed, 1);
 
-	KUNIT_EXPECT_EQ(test, 80, fake_read(transfer, buf, 80));
-	size = 80 + fake_read(transfer, buf + 80, sizeof(buf) - 80);
-	KUNIT_EXPECT_EQ(test, size, 72 + 2 * 20);
+	KUNIT_EXPECT_EQ(test, START + 8, fake_read(transfer, buf, START + 8));
+	size = START + 8;
+	size += fake_read(transfer, buf + size, sizeof(buf) - size);
+	KUNIT_EXPECT_EQ(test, size, START + 2 * 20);
 	KUNIT_EXPECT_EQ(test, -ENOMSG, fake_read(transfer, buf, 1));
 	KUNIT_EXPECT_EQ(test, -ENOMSG, fake_read(transfer, buf, 1));
 	KUNIT_EXPECT_STREQ(test, fake.log, "");
@@ -304,8 +307,8 @@ static void test_reinit(struct kunit *test)
 
 	fake.pre_copies = 2;
 	transfer = begin(test, device, VFIO_DEVICE_STATE_PRE_COPY);
-	expect_estimate(test, transfer, true, 0, 72 + 2 * 4, 1);
-	KUNIT_EXPECT_EQ(test, 72 + 2 * 20, fake_read(transfer, buf, sizeof(buf)));
+	expect_estimate(test, transfer, true, 0, START + 2 * 4, 1);
+	KUNIT_EXPECT_EQ(test, START + 2 * 20, fake_read(transfer, buf, sizeof(buf)));
 	expect_estimate(test, transfer, true, 0, 0, 1);
 
 	/* poll() and user space that is not told of it do not take the news away. */
@@ -352,21 +355,72 @@ static void test_save_as(struct kunit *test)
 	fake_close_device(device);
 }
 
-/* Of a device with other PCI IDs, where the vendor takes it. */
-static void test_match(struct kunit *test)
+/* Load into a device that differs. */
+static void expect_match(struct kunit *test, struct fake_device *device, size_t size)
 {
-	struct fake_device *device = fake_open_device(test, true);
-	size_t size;
-
-	device->mig->id.ids[3] = 1;
-	size = fake_save(test, device);
-	device->mig->id.ids[3] = 2;
-	fake.match_error = -EINVAL;
-	KUNIT_EXPECT_EQ(test, -EINVAL, load(test, device, size));
+	fake.begun = 0;
+	fake.match_error = -EPERM;
+	KUNIT_EXPECT_EQ(test, -EPERM, load(test, device, size));
 	KUNIT_EXPECT_EQ(test, fake.begun, 0);
 	fake.match_error = 0;
 	KUNIT_EXPECT_EQ(test, 0, load(test, device, size));
 	KUNIT_EXPECT_EQ(test, fake.begun, 1);
+}
+
+/* Of another device, where the vendor takes it. */
+static void test_match(struct kunit *test)
+{
+	struct fake_device *device = fake_open_device(test, true);
+	struct vfio_mediate_source *source = &device->mig->id.source;
+	size_t size;
+
+	source->ids[3] = 1;
+	source->bars[0] = 0x4000;
+	source->vectors = 3;
+	size = fake_save(test, device);
+	fake.match_error = -EPERM;
+	KUNIT_EXPECT_EQ(test, 0, load(test, device, size));
+
+	source->ids[3] = 2;
+	expect_match(test, device, size);
+	KUNIT_EXPECT_EQ(test, fake.source.ids[3], 1);
+	KUNIT_EXPECT_TRUE(test, fake.source.sizes);
+	KUNIT_EXPECT_EQ(test, fake.source.bars[0], 0x4000);
+	KUNIT_EXPECT_EQ(test, fake.source.vectors, 3);
+	source->ids[3] = 1;
+	source->bars[5] = 0x1000;
+	expect_match(test, device, size);
+	source->bars[5] = 0;
+	source->vectors = 2;
+	expect_match(test, device, size);
+	fake_close_device(device);
+}
+
+/* A source that does not describe its device: nothing but the IDs is known. */
+static void test_match_old(struct kunit *test)
+{
+	struct fake_device *device = fake_open_device(test, true);
+	size_t at, length, size;
+	struct {
+		struct vpm_format_record record;
+		u8 data[FAKE_RECORDS];
+	} item;
+	u32 i = 0;
+
+	size = fake_save(test, device) - (START - 72);
+	memmove(device->stream + 72, device->stream + START, size - 72);
+	for (at = 72; at < size; at += length) {
+		memcpy(&item, device->stream + at, min(sizeof(item), size - at));
+		length = vpm_stream_put_record(&item, i++, le16_to_cpu(item.record.type), 0,
+					       le32_to_cpu(item.record.length));
+		memcpy(device->stream + at, &item, length);
+	}
+	device->mig->id.source.vectors = 7;
+	fake.match_error = -EPERM;
+	KUNIT_EXPECT_EQ(test, 0, load(test, device, size));
+	device->mig->id.source.ids[0] = 7;
+	expect_match(test, device, size);
+	KUNIT_EXPECT_FALSE(test, fake.source.sizes);
 	fake_close_device(device);
 }
 
@@ -404,12 +458,12 @@ static void test_save_fails(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(passing); i++) {
 		transfer = begin(test, device, VFIO_DEVICE_STATE_STOP_COPY);
 		fake.save_error = passing[i];
-		KUNIT_EXPECT_EQ(test, 72 + 17 + 18,
+		KUNIT_EXPECT_EQ(test, START + 17 + 18,
 				fake_read(transfer, buf, sizeof(buf)));
 		KUNIT_EXPECT_EQ(test, passing[i],
 				fake_read(transfer, buf, sizeof(buf)));
 		fake.save_error = 0;
-		KUNIT_EXPECT_EQ(test, STREAM_SIZE - 72 - 17 - 18,
+		KUNIT_EXPECT_EQ(test, STREAM_SIZE - START - 17 - 18,
 				fake_read(transfer, buf, sizeof(buf)));
 		KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP));
 		vpm_transfer_put(transfer);
@@ -417,7 +471,7 @@ static void test_save_fails(struct kunit *test)
 
 	transfer = begin(test, device, VFIO_DEVICE_STATE_STOP_COPY);
 	fake.save_error = -EIO;
-	KUNIT_EXPECT_EQ(test, 72 + 17 + 18, fake_read(transfer, buf, sizeof(buf)));
+	KUNIT_EXPECT_EQ(test, START + 17 + 18, fake_read(transfer, buf, sizeof(buf)));
 	KUNIT_EXPECT_EQ(test, -EIO, fake_read(transfer, buf, 1));
 	fake.save_error = 0;
 	KUNIT_EXPECT_EQ(test, -EIO, fake_read(transfer, buf, 1));
@@ -509,7 +563,7 @@ static void test_data_ready(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP));
 	KUNIT_EXPECT_NE(test, 0, wait_for_completion_timeout(&reader->done, 10 * HZ));
 	KUNIT_EXPECT_EQ(test, reader->ret, -ENODEV);
-	KUNIT_EXPECT_EQ(test, reader->size, 72 + 17 + 18);
+	KUNIT_EXPECT_EQ(test, reader->size, START + 17 + 18);
 	vpm_transfer_put(transfer);
 	fake_close_device(device);
 }
@@ -555,7 +609,7 @@ static void test_v1(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, v1_iteration(test, device, device->stream));
 	KUNIT_EXPECT_EQ(test, 0, fake_v1_write(device, V1_STATE, 3));
 	size = v1_iteration(test, device, device->stream);
-	KUNIT_EXPECT_EQ(test, size, 72);
+	KUNIT_EXPECT_EQ(test, size, START);
 
 	/* What was not read before the device is stopped can be read after that. */
 	fake.pre_copies = 1;
@@ -665,6 +719,7 @@ static struct kunit_case transfer_cases[] = {
 	KUNIT_CASE(test_reinit),
 	KUNIT_CASE(test_save_as),
 	KUNIT_CASE(test_match),
+	KUNIT_CASE(test_match_old),
 	KUNIT_CASE(test_take_record),
 	KUNIT_CASE(test_save_fails),
 	KUNIT_CASE(test_data_ready),

@@ -53,6 +53,10 @@ static bool tracked;
 module_param(tracked, bool, 0644);
 MODULE_PARM_DESC(tracked, "Track devices, which write nothing, for devices opened from now on");
 
+static bool match;
+module_param(match, bool, 0644);
+MODULE_PARM_DESC(match, "Load the state of devices that differ, for devices opened from now on");
+
 static unsigned int hints;
 module_param(hints, uint, 0644);
 MODULE_PARM_DESC(hints, "Number of records that pre_copy writes");
@@ -268,6 +272,13 @@ static bool state_pre_copy_size(struct vfio_mediate_device *dev, u64 *initial,
 	return begun;
 }
 
+static int state_match(struct vfio_mediate_device *dev, const struct vfio_mediate_source *source)
+{
+	struct state *state = dev->handle;
+
+	return leave(state, enter(state, "match", state->level == STOPPED && !state->loaded));
+}
+
 static int state_load_begin(struct vfio_mediate_device *dev, u32 version,
 			    u64 features)
 {
@@ -401,6 +412,7 @@ static int state_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)
 		.save = state_save,
 		.pre_copy = state_pre_copy,
 		.pre_copy_size = state_pre_copy_size,
+		.match = match ? state_match : NULL,
 		.load_begin = state_load_begin,
 		.load = state_load,
 		.apply = state_apply,

@@ -32,6 +32,7 @@ FIXTURE_SETUP(migrate)
 	/* What a test may have left that did not come to its end */
 	vendor_fails("", 0);
 	vendor_set("late_ms", "0");
+	vendor_set("match", "0");
 	vendor_set("registered", "1");
 	self->wrong = vendor_get("wrong");
 	migrate_open(&self->from, lab_vf(0), variant->mode);

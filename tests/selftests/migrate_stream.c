@@ -275,6 +275,49 @@ TEST_F(migrate, records)
 	free(saved.data);
 }
 
+/* A device whose vendor takes the state of others says what it is like. */
+TEST_F(migrate, match)
+{
+	struct migrate *from = &self->from, *to = &self->to;
+	struct vpm_format_record *record;
+	struct vpm_format_device *device;
+	struct stream bad, stream;
+
+	vendor_set("match", "1");
+	migrate_reopen(from);
+	stream = save(from, to);
+	record = find_record(&stream, 0);
+	ASSERT_EQ(le16toh(record->type), VPM_FORMAT_DEVICE);
+	device = (void *)(record + 1);
+	CHECK_EQ(le64toh(device->bars[0]), 16384, "match: size of BAR 0");
+	CHECK_EQ(le16toh(device->vectors), 3, "match: number of vectors");
+	expect_load(_metadata, to, &(struct stream){ copy_stream(&stream).data, stream.size }, 0,
+		    "match: the same device");
+
+	bad = copy_stream(&stream);
+	device = (void *)(find_record(&bad, 0) + 1);
+	device->vectors = htole16(5);
+	fix_record(find_record(&bad, 0));
+	expect_load(_metadata, to, &bad, -EINVAL, "match: more vectors, nobody decides");
+
+	migrate_reopen(to);
+	fill_state(to, 31);
+	bad = copy_stream(&stream);
+	device = (void *)(find_record(&bad, 0) + 1);
+	device->vectors = htole16(5);
+	fix_record(find_record(&bad, 0));
+	vendor_fails("match", -EPERM);
+	CHECK_EQ(load_v2(to, &bad, 4096), -EPERM, "match: more vectors, refused");
+	vendor_fails("", 0);
+	reset(to);
+	expect_load(_metadata, to, &bad, 0, "match: more vectors, accepted");
+
+	vendor_set("match", "0");
+	migrate_reopen(from);
+	migrate_reopen(to);
+	free(stream.data);
+}
+
 /* A stream that migrate --save made long ago, for a device like this one */
 FIXTURE(golden) {
 	struct migrate to;
