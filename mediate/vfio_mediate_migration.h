@@ -61,7 +61,8 @@ struct vfio_mediate_source {
  * struct vfio_mediate_migration_ops - Migration of a vendor's devices
  * @version:	Newest version of the state that @save and @pre_copy can write. Raise it when
  *		an older destination could not load the state.
- * @min_version: Oldest version of the state that @load accepts.
+ * @min_version: Oldest version of the state that @load accepts and, with @save_as, that @save
+ *		can write.
  * @features:	Features of the state that @load knows: a bit mask defined by the vendor. A
  *		stream that uses another feature is refused.
  *
@@ -149,12 +150,16 @@ struct vfio_mediate_migration_ops {
 	 * @save_as: Choose version and features of a stream.
 	 *
 	 * Optional. Called when a stream begins, and holds for all its records. @version is
-	 * the member of that name on entry. Lower it, but not below @min_version, so that an
-	 * older destination can load the stream. @features is
+	 * the member of that name on entry, or an older one that the administrator has chosen
+	 * for an older destination, by the file migration_version of the device in sysfs. It
+	 * may be lowered, but not below @min_version. @features is
 	 * &vfio_mediate_device.migration_features on entry. Set it to the features that the
 	 * state uses.
 	 *
-	 * Return: 0 or a negative errno.
+	 * Without @save_as only the member @version can be chosen.
+	 *
+	 * Return: 0, -EOPNOTSUPP if the device is in a state that @version cannot tell, or
+	 * another negative errno.
 	 */
 	int (*save_as)(struct vfio_mediate_device *dev, u32 *version,
 		       u64 *features);

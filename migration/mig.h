@@ -82,6 +82,8 @@ struct vpm_mig_watch {
  * @watch:	The watch callbacks, or NULL.
  * @watched:	&vpm_mig_watch.save has succeeded, and &vpm_mig_watch.saved is still to be called.
  * @id:		Identity that stream headers carry, and must match when they are loaded.
+ * @save_version: Version of streams that the administrator has chosen, or 0. Read without a
+ *		lock. NULL: none can be chosen. Valid while @session is set.
  * @state:	State that is reported to user space.
  * @level:	Level of the last successful vendor call.
  * @level_unsure: A vendor call to change the level has failed since. The vendor should have
@@ -108,6 +110,7 @@ struct vpm_mig {
 	const struct vpm_mig_watch *watch;
 	bool watched;
 	struct vpm_identity id;
+	const u32 *save_version;
 	enum vfio_device_mig_state state;
 	enum vpm_level level;
 	bool level_unsure;

@@ -196,6 +196,7 @@ static int setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev,
 		return -ENOMEM;
 
 	mig->watch = &watch;
+	mig->save_version = &vpm->save_version;
 	vdev->migration_flags = VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_PRE_COPY;
 	if (dev->migration->quiesce)
 		vdev->migration_flags |= VFIO_MIGRATION_P2P;

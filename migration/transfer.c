@@ -432,19 +432,30 @@ static int put_header(struct vpm_transfer *transfer)
 	CLASS(vpm_call, call)(transfer->mig->session);
 	struct vpm_identity id = transfer->mig->id;
 	const struct vfio_mediate_migration_ops *ops;
+	u32 chosen = 0;
 	int ret = 0;
 
 	if (!call.ops)
 		return -ENODEV;
 
 	ops = call.dev->migration;
+	if (transfer->mig->save_version)
+		chosen = READ_ONCE(*transfer->mig->save_version);
+	if (chosen && chosen != id.version) {
+		if (!ops->save_as || chosen > id.version || chosen < id.min_version) {
+			log_failure(transfer, -EOPNOTSUPP,
+				    "the vendor driver has no such migration_version");
+			return -EOPNOTSUPP;
+		}
+		id.version = chosen;
+	}
+	chosen = id.version;
 	if (ops->save_as)
 		ret = min(ops->save_as(call.dev, &id.version, &id.features), 0);
 	if (ret)
 		return ret;
 
-	if (id.version < id.min_version || id.version > transfer->mig->id.version ||
-	    id.features & ~id.known)
+	if (id.version < id.min_version || id.version > chosen || id.features & ~id.known)
 		return -EIO;
 	transfer->end = vpm_stream_put_header(transfer->buf, &id);
 	if (ops->match) {

@@ -249,6 +249,8 @@ struct vpm_reset {
  *		open to close, as are all members below unless stated otherwise.
  * @mediated:	Bit n is set when the vendor driver serves or can trap a part of region n. Accesses
  *		to other regions check nothing else.
+ * @save_version: Version of migration streams that the administrator has chosen, or 0 for the
+ *		newest. Accessed without a lock. Valid from probe to remove.
  * @decode:	Memory decoding for the vendor driver's own accesses.
  * @region:	Mediation of the device's own regions.
  * @first_extra: Index of the first region that the vendor driver added.
@@ -274,6 +276,7 @@ struct vpm_device {
 	struct vfio_mediate_load *load;
 	struct vfio_mediate_session *session;
 	u64 mediated;
+	u32 save_version;
 	struct vpm_decode decode;
 	struct vpm_region region[VFIO_PCI_NUM_REGIONS];
 	unsigned int first_extra;

@@ -570,8 +570,33 @@ static ssize_t mediated_by_show(struct device *dev,
 }
 static DEVICE_ATTR_RO(mediated_by);
 
+static ssize_t migration_version_show(struct device *dev,
+				      struct device_attribute *attr, char *buf)
+{
+	struct vpm_device *vpm = pci_to_vpm(to_pci_dev(dev));
+
+	return sysfs_emit(buf, "%u\n", READ_ONCE(vpm->save_version));
+}
+
+static ssize_t migration_version_store(struct device *dev, struct device_attribute *attr,
+				       const char *buf, size_t count)
+{
+	struct vpm_device *vpm = pci_to_vpm(to_pci_dev(dev));
+	u32 version;
+	int ret;
+
+	ret = kstrtou32(buf, 0, &version);
+	if (ret)
+		return ret;
+	WRITE_ONCE(vpm->save_version, version);
+
+	return count;
+}
+static DEVICE_ATTR_RW(migration_version);
+
 static struct attribute *vpm_attrs[] = {
 	&dev_attr_mediated_by.attr,
+	&dev_attr_migration_version.attr,
 	NULL
 };
 ATTRIBUTE_GROUPS(vpm);

@@ -331,6 +331,7 @@ static void test_save_as(struct kunit *test)
 {
 	struct fake_device *device = fake_open_device(test, true);
 	struct vpm_format_header *header = (void *)device->stream;
+	u32 chosen = 4;
 	size_t size;
 
 	fake.version = 4;
@@ -340,6 +341,25 @@ static void test_save_as(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, le64_to_cpu(header->features), 0x20);
 	KUNIT_EXPECT_EQ(test, 0, load(test, device, size));
 	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP));
+
+	/* The administrator chooses. */
+	device->mig->save_version = &chosen;
+	fake.version = 0;
+	fake_save(test, device);
+	KUNIT_EXPECT_EQ(test, le32_to_cpu(header->version), 4);
+	fake.version = 3;
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP));
+	fake_save(test, device);
+	KUNIT_EXPECT_EQ(test, le32_to_cpu(header->version), 3);
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP));
+	fake.version = 5;
+	KUNIT_EXPECT_EQ(test, -EIO, fake_set(device, VFIO_DEVICE_STATE_STOP_COPY));
+	fake.version = 0;
+	chosen = 2;
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, fake_set(device, VFIO_DEVICE_STATE_STOP_COPY));
+	chosen = 6;
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, fake_set(device, VFIO_DEVICE_STATE_STOP_COPY));
+	chosen = 0;
 
 	/* What makes no sense is not sent. */
 	fake.version = 2;

@@ -23,7 +23,7 @@
 /* Types of records */
 #define RECORD_CHUNK	1	/* the state, in order */
 #define RECORD_HINT	2	/* of pre_copy, ignored by load */
-#define RECORD_NEW	3	/* unknown to load, optional */
+#define RECORD_NEW	3	/* unknown to load, optional, since version 2 */
 
 static unsigned int size = 1 << 20;
 module_param(size, uint, 0444);
@@ -93,6 +93,7 @@ struct state {
 	u8 *loaded;	/* state that is being loaded, @arrived bytes so far, or NULL */
 	unsigned int arrived;
 	unsigned int saved;
+	u32 save_version;
 	unsigned int hinted;
 	bool saving;
 	enum level level;
@@ -167,6 +168,15 @@ static u64 state_size(struct vfio_mediate_device *dev)
 	return size;
 }
 
+static int state_save_as(struct vfio_mediate_device *dev, u32 *version, u64 *features)
+{
+	struct state *state = dev->handle;
+
+	state->save_version = *version;
+
+	return leave(state, enter(state, "save_as", !state->saving));
+}
+
 static int state_save_begin(struct vfio_mediate_device *dev)
 {
 	struct state *state = dev->handle;
@@ -232,7 +242,8 @@ static int state_save(struct vfio_mediate_device *dev,
 	}
 
 	/* One more record after all others */
-	if (record->index > DIV_ROUND_UP(size, VFIO_MEDIATE_RECORD_MAX))
+	if (record->index > DIV_ROUND_UP(size, VFIO_MEDIATE_RECORD_MAX) ||
+	    state->save_version < 2)
 		return leave(state, 0);
 	record->type = RECORD_NEW;
 	record->optional = true;
@@ -407,6 +418,7 @@ static int state_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)
 		.quiesce = p2p ? state_quiesce : NULL,
 		.stop = state_stop,
 		.size = state_size,
+		.save_as = state_save_as,
 		.save_begin = state_save_begin,
 		.save_end = state_save_end,
 		.save = state_save,

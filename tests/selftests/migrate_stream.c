@@ -6,6 +6,7 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -316,6 +317,58 @@ TEST_F(migrate, match)
 	migrate_reopen(from);
 	migrate_reopen(to);
 	free(stream.data);
+}
+
+/* Choose the version of streams; 0 or a negative errno */
+static int choose_version(struct migrate *m, const char *version)
+{
+	char path[128];
+	ssize_t ret;
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/migration_version", m->dev.bdf);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ret = write(fd, version, strlen(version)) < 0 ? -errno : 0;
+	close(fd);
+
+	return ret;
+}
+
+/* An administrator has an older version written, for a destination that knows no newer one. */
+TEST_F(migrate, older_version)
+{
+	struct migrate *from = &self->from, *to = &self->to;
+	struct stream old, new = save(from, to);
+	unsigned int count = 0;
+	int fd;
+
+	CHECK_EQ(choose_version(from, "1"), 0, "version: choose an older one");
+	old = save(from, to);
+	CHECK_EQ(le32toh(((struct vpm_format_header *)new.data)->version), 2, "version: newest");
+	CHECK_EQ(le32toh(((struct vpm_format_header *)old.data)->version), 1, "version: older");
+	while (find_record(&new, count))
+		count++;
+	CHECK(!find_record(&old, count - 1) && find_record(&old, count - 2),
+	      "version: the older one has no new record");
+
+	vendor_set("version", "1");
+	migrate_reopen(to);
+	fill_state(to, 31);
+	CHECK_EQ(load_v2(to, &new, 4096), -EOPNOTSUPP, "version: too new for the destination");
+	reset(to);
+	expect_load(_metadata, to, &old, 0, "version: which takes the older one");
+	vendor_set("version", "2");
+	migrate_reopen(to);
+
+	CHECK_EQ(choose_version(from, "3"), 0, "version: choose one that is not known");
+	CHECK_EQ(set_state(from, VFIO_DEVICE_STATE_STOP_COPY, &fd), -EOPNOTSUPP,
+		 "version: nothing is saved");
+	CHECK_EQ(choose_version(from, "x"), -EINVAL, "version: no number");
+	CHECK_EQ(choose_version(from, "0"), 0, "version: the newest, again");
+	CHECK_EQ(set_state(from, VFIO_DEVICE_STATE_RUNNING, NULL), 0, "version: it runs");
+	free(new.data);
 }
 
 /* A stream that migrate --save made long ago, for a device like this one */
