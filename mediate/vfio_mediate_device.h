@@ -31,9 +31,11 @@ struct vfio_mediate_range {
  *		Without &vfio_pci_mediate_ops.mmap, user space cannot map a page that
  *		contains part of a range. The sparse mmap capability tells user space.
  * @num_ranges:	Number of @ranges, not 0.
- * @rom_size:	Size in bytes of the expansion ROM that the vendor adds to a device
- *		without one: a multiple of the page size, at most 1 GiB. Only for
- *		VFIO_PCI_ROM_REGION_INDEX. @ranges must cover the ROM. Otherwise 0.
+ * @size:	Size in bytes of a region that the device lacks and the vendor adds, otherwise
+ *		0. A BAR has a power of two, from 16 bytes. An expansion ROM has a multiple of
+ *		the page size. Both have at most 1 GiB, and @ranges must cover them. User space
+ *		cannot map the region, and an access cannot be passed through. The register of
+ *		the BAR in config space remains as the device has it: mediate it, too.
  * @device_reads: Read the device before &vfio_pci_mediate_ops.rw is called for a read.
  *		The callback finds the result in &vfio_mediate_access.value and may
  *		change it. Only for config space and for a ROM that the device has.
@@ -44,7 +46,7 @@ struct vfio_mediate_region {
 	u32 index;
 	const struct vfio_mediate_range *ranges;
 	unsigned int num_ranges;
-	u64 rom_size;
+	u64 size;
 	bool device_reads;
 };
 

@@ -39,13 +39,13 @@ extern struct workqueue_struct *vpm_wq;
  * struct vpm_region - Mediation of one of the device's own regions
  * @mediated:	Byte ranges that the vendor driver serves.
  * @trappable:	Pages that can be trapped. See &struct vpm_trap.
- * @rom_size:	Size of the ROM that the vendor driver adds, or 0.
+ * @size:	Size of the region if the vendor driver adds it, or 0.
  * @device_reads: Read the device before the vendor driver is called for a read.
  */
 struct vpm_region {
 	struct vpm_ranges mediated;
 	struct vpm_ranges trappable;
-	u64 rom_size;
+	u64 size;
 	bool device_reads;
 };
 
@@ -341,9 +341,10 @@ static inline u64 vpm_region_size(struct vpm_device *vpm, u32 index)
 {
 	switch (index) {
 	case VFIO_PCI_BAR0_REGION_INDEX ... VFIO_PCI_BAR5_REGION_INDEX:
-		return pci_resource_len(vpm->core.pdev, index);
+		return vpm->region[index].size ?:
+			pci_resource_len(vpm->core.pdev, index);
 	case VFIO_PCI_ROM_REGION_INDEX:
-		return vpm->region[index].rom_size ?:
+		return vpm->region[index].size ?:
 			pci_resource_len(vpm->core.pdev, PCI_ROM_RESOURCE);
 	case VFIO_PCI_CONFIG_REGION_INDEX:
 		return vpm->core.pdev->cfg_size;

@@ -222,9 +222,11 @@ static noinline int info_mediated(struct vpm_device *vpm,
 	if (index < VFIO_PCI_NUM_REGIONS)
 		index = array_index_nospec(index, VFIO_PCI_NUM_REGIONS);
 
-	if (index == VFIO_PCI_ROM_REGION_INDEX && vpm->region[index].rom_size) {
-		info->size = vpm_region_size(vpm, index);
+	if (index < VFIO_PCI_NUM_REGIONS && vpm->region[index].size) {
+		info->size = vpm->region[index].size;
 		info->flags = VFIO_REGION_INFO_FLAG_READ;
+		if (index != VFIO_PCI_ROM_REGION_INDEX)
+			info->flags |= VFIO_REGION_INFO_FLAG_WRITE;
 	}
 	if (info->flags & VFIO_REGION_INFO_FLAG_MMAP)
 		ret = find_areas(vpm, index, info->size, &areas);

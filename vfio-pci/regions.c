@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Set-up of regions from the declaration of the vendor driver, and mappings of regions. */
 
+#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/nospec.h>
 #include <linux/sizes.h>
@@ -95,6 +96,18 @@ static int setup_extra(struct vpm_device *vpm,
 	return ret;
 }
 
+/* Check a region that the device lacks. */
+static int check_added(struct vpm_device *vpm, const struct vfio_mediate_region *from)
+{
+	if (vpm_region_size(vpm, from->index) || from->size > MAX_EXTRA_SIZE)
+		return -EINVAL;
+	if (from->index == VFIO_PCI_ROM_REGION_INDEX)
+		return PAGE_ALIGNED(from->size) ? 0 : -EINVAL;
+
+	return from->index <= VFIO_PCI_BAR5_REGION_INDEX && from->size >= 16 &&
+	       is_power_of_2(from->size) ? 0 : -EINVAL;
+}
+
 static int setup_region(struct vpm_device *vpm,
 			const struct vfio_mediate_region *from)
 {
@@ -107,13 +120,11 @@ static int setup_region(struct vpm_device *vpm,
 		return -EINVAL;
 
 	region = &vpm->region[from->index];
-	if (from->rom_size) {
-		if (from->index != VFIO_PCI_ROM_REGION_INDEX ||
-		    vpm_region_size(vpm, from->index) ||
-		    from->rom_size > MAX_EXTRA_SIZE ||
-		    !PAGE_ALIGNED(from->rom_size))
-			return -EINVAL;
-		region->rom_size = from->rom_size;
+	if (from->size) {
+		ret = check_added(vpm, from);
+		if (ret)
+			return ret;
+		region->size = from->size;
 	}
 
 	size = vpm_region_size(vpm, from->index);
@@ -121,13 +132,13 @@ static int setup_region(struct vpm_device *vpm,
 			     size);
 	if (ret)
 		return ret;
-	if (from->rom_size &&
+	if (from->size &&
 	    (vpm_ranges_span(&region->mediated, 0, size, &inside) < size ||
 	     !inside))
 		return -EINVAL;
 	region->device_reads = from->device_reads &&
 			       from->index > VFIO_PCI_BAR5_REGION_INDEX &&
-			       !from->rom_size;
+			       !from->size;
 	vpm->mediated |= BIT_ULL(from->index);
 
 	return 0;
@@ -170,7 +181,7 @@ static void teardown(struct vpm_device *vpm)
 	for (i = 0; i < ARRAY_SIZE(vpm->region); i++) {
 		vpm_ranges_free(&vpm->region[i].mediated);
 		vpm_ranges_free(&vpm->region[i].trappable);
-		vpm->region[i].rom_size = 0;
+		vpm->region[i].size = 0;
 		vpm->region[i].device_reads = false;
 	}
 	vpm->mediated = 0;

@@ -22,7 +22,7 @@
 
 static bool rom;
 module_param(rom, bool, 0444);
-MODULE_PARM_DESC(rom, "Give the devices an expansion ROM");
+MODULE_PARM_DESC(rom, "Give the devices an expansion ROM and a BAR 5");
 
 static bool sparse;
 module_param(sparse, bool, 0444);
@@ -89,7 +89,11 @@ static const struct vfio_mediate_range rom_ranges[] = {
 	{ 0, DEMO_ROM_SIZE },
 };
 
-/* The last one only with rom=1. */
+static const struct vfio_mediate_range bar5_ranges[] = {
+	{ 0, DEMO_BAR5_SIZE },
+};
+
+/* The last two only with rom=1. */
 static const struct vfio_mediate_region regions[] = {
 	{
 		.index = VFIO_PCI_BAR0_REGION_INDEX,
@@ -104,7 +108,12 @@ static const struct vfio_mediate_region regions[] = {
 		.index = VFIO_PCI_ROM_REGION_INDEX,
 		.ranges = rom_ranges,
 		.num_ranges = ARRAY_SIZE(rom_ranges),
-		.rom_size = DEMO_ROM_SIZE,
+		.size = DEMO_ROM_SIZE,
+	}, {
+		.index = VFIO_PCI_BAR5_REGION_INDEX,
+		.ranges = bar5_ranges,
+		.num_ranges = ARRAY_SIZE(bar5_ranges),
+		.size = DEMO_BAR5_SIZE,
 	},
 };
 
@@ -168,7 +177,7 @@ static int demo_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)
 
 	dev->handle = demo;
 	dev->regions = regions;
-	dev->num_regions = ARRAY_SIZE(regions) - !rom;
+	dev->num_regions = ARRAY_SIZE(regions) - (rom ? 0 : 2);
 	if (dense) {
 		dev->regions = &dense_region;
 		dev->num_regions = 1;

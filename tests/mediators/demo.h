@@ -33,6 +33,7 @@ struct dentry;
 
 #define DEMO_PATTERN_SIZE	4096	/* extra region 1 */
 #define DEMO_ROM_SIZE		4096
+#define DEMO_BAR5_SIZE		32	/* memory, which the device does not have */
 #define DEMO_SUBSYSTEM		0x12345678
 
 enum demo_scratch {
@@ -67,6 +68,7 @@ struct demo {
 
 	spinlock_t lock;	/* protects all below */
 	u64 scratch[NUM_SCRATCH];
+	u64 bar5[DEMO_BAR5_SIZE / 8];
 	struct demo_record records[DEMO_MAX_RECORDS];
 	u32 sequence;
 	u32 passed;		/* accesses to mediated ranges, by how they were served */

@@ -120,6 +120,17 @@ static u8 rom_byte(u64 offset)
 	return offset == 0 ? 0x55 : offset == 1 ? 0xaa : offset;
 }
 
+static int rw_bar5(struct demo *demo, struct vfio_mediate_access *access)
+{
+	u64 start = ALIGN_DOWN(access->offset, 8);
+
+	spin_lock(&demo->lock);
+	access_value(&demo->bar5[start / 8], start, access);
+	spin_unlock(&demo->lock);
+
+	return 0;
+}
+
 static int rw_rom(struct vfio_mediate_access *access)
 {
 	unsigned int i;
@@ -236,6 +247,9 @@ int demo_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access,
 	switch (access->region) {
 	case VFIO_PCI_BAR0_REGION_INDEX:
 		ret = rw_bar(dev, access, pt);
+		break;
+	case VFIO_PCI_BAR5_REGION_INDEX:
+		ret = rw_bar5(demo, access);
 		break;
 	case VFIO_PCI_CONFIG_REGION_INDEX:
 		ret = rw_config(access, pt);

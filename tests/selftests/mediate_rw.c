@@ -455,6 +455,35 @@ TEST_F(mediate, rom)
 	CHECK_EQ(try_map(m, rom, 0, 4096, MAP_SHARED, NULL), -EINVAL, "ROM: map");
 }
 
+/* A BAR that the device does not have */
+TEST_F(mediate, added_bar)
+{
+	struct mediate *m = &self->m;
+	const struct vfio_client_region *bar = &m->region[VFIO_PCI_BAR5_REGION_INDEX];
+	__u8 data[32], want[32];
+	unsigned int i;
+
+	if (!m->rom) {
+		CHECK_EQ(region_read(m, bar, 0, data, 4), -EINVAL,
+			 "BAR 5, which there is not: read");
+		return;
+	}
+
+	for (i = 0; i < sizeof(want); i++)
+		want[i] = 3 * i;
+	CHECK_EQ(region_write(m, bar, 0, want, sizeof(want)), sizeof(want), "BAR 5: write");
+	CHECK_EQ(region_read(m, bar, 0, data, sizeof(data)), sizeof(data), "BAR 5: read");
+	CHECK(!memcmp(data, want, sizeof(data)), "BAR 5: what was written");
+	CHECK_EQ(region_write(m, bar, 18, "xy", 2), 2, "BAR 5: write 2 bytes");
+	CHECK_EQ(region_read(m, bar, 17, data, 5), 5, "BAR 5: unaligned");
+	CHECK(data[0] == want[17] && data[1] == 'x' && data[2] == 'y' && data[3] == want[20],
+	      "BAR 5: what is there");
+	CHECK_EQ(region_read(m, bar, 30, data, 4), 2, "BAR 5: read over its end is cut");
+	CHECK_EQ(region_read(m, bar, 32, data, 4), -EINVAL, "BAR 5: read behind its end");
+	CHECK_EQ(region_write(m, bar, 32, data, 1), -EINVAL, "BAR 5: write behind its end");
+	CHECK_EQ(try_map(m, bar, 0, 4096, MAP_SHARED, NULL), -EINVAL, "BAR 5: map");
+}
+
 TEST_F(mediate, extra)
 {
 	struct mediate *m = &self->m;
