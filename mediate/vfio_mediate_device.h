@@ -10,6 +10,7 @@
 #include <linux/types.h>
 
 struct pci_dev;
+struct vfio_mediate_dma_log_ops;
 struct vfio_mediate_migration_ops;
 struct vfio_mediate_tracking_ops;
 
@@ -180,9 +181,11 @@ struct vfio_mediate_trap {
  *			valid until release.
  * @migration_features:	Features of the device's state that a destination must know to load
  *			the state. A subset of &vfio_mediate_migration_ops.features.
- * @tracking:		Tracking of the device's DMA writes, or NULL if it cannot be
- *			tracked. All memory then counts as dirty. Must stay valid until
- *			release.
+ * @tracking:		Tracking of the device's DMA writes by the vendor, or NULL. Must stay
+ *			valid until release.
+ * @dma_log:		Logging of the device's DMA writes by the device, or NULL. Not together
+ *			with @tracking. Without either, all memory counts as dirty. Must stay
+ *			valid until release.
  *
  * &vfio_pci_mediate_ops.open sets all members but @pdev. They are zero before, and
  * nothing changes them afterwards. Arrays are copied before any other callback is called.
@@ -203,6 +206,7 @@ struct vfio_mediate_device {
 	const struct vfio_mediate_migration_ops *migration;
 	u64 migration_features;
 	const struct vfio_mediate_tracking_ops *tracking;
+	const struct vfio_mediate_dma_log_ops *dma_log;
 };
 
 #endif /* VFIO_MEDIATE_DEVICE_H */

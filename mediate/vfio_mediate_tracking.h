@@ -77,6 +77,67 @@ struct vfio_mediate_tracking_ops {
 };
 
 /**
+ * struct vfio_mediate_iova_range - Range of the address space of a device
+ * @iova:	First byte.
+ * @size:	Size in bytes, not 0.
+ */
+struct vfio_mediate_iova_range {
+	u64 iova;
+	u64 size;
+};
+
+/**
+ * struct vfio_mediate_dma_log_ops - DMA logging by the device
+ *
+ * For a device whose hardware or firmware knows what the device writes. User space controls it by
+ * VFIO_DEVICE_FEATURE_DMA_LOGGING_*, also if the device is in a type1 container. No page is
+ * trapped, and nothing is called periodically. Where the kernel has no such feature
+ * (CONFIG_IOMMUFD_DRIVER), all memory counts as dirty.
+ *
+ * All callbacks are required. &vfio_pci_mediate_ops.release may be called without a preceding
+ * @stop.
+ *
+ * Context: Process context, may sleep. Calls for one device are serialized with each other.
+ * All other callbacks may run at the same time. The callbacks may call
+ * vfio_mediate_default_rw() and vfio_mediate_signal(), and @report vfio_mediate_mark().
+ * They must not call vfio_mediate_trap(), register or unregister ops, or take mmap_lock.
+ */
+struct vfio_mediate_dma_log_ops {
+	/**
+	 * @start: Start to log.
+	 *
+	 * @ranges are in ascending order and do not overlap. A device that can log fewer ranges
+	 * logs what is between them, too. @page_size is the size in bytes that user space
+	 * prefers, a power of two. Set it to the size of the pages that the device logs.
+	 *
+	 * Also called after a reset of a device that logs, without @stop in between. All memory
+	 * is reported as dirty then.
+	 *
+	 * Return: 0 or a negative errno, which user space gets. After a reset, all memory is
+	 * reported as dirty from then on.
+	 */
+	int (*start)(struct vfio_mediate_device *dev,
+		     const struct vfio_mediate_iova_range *ranges, unsigned int num_ranges,
+		     u64 *page_size);
+
+	/**
+	 * @stop: Stop to log.
+	 */
+	void (*stop)(struct vfio_mediate_device *dev);
+
+	/**
+	 * @report: Mark what the device has written in a range, and forget it.
+	 *
+	 * Call vfio_mediate_mark() for memory that the device has written since @start or the
+	 * last report of it. What is marked outside of the range is reported later. Once the
+	 * device is stopped or quiesced, mark all that it has written.
+	 *
+	 * Return: 0 or a negative errno. All memory is reported as dirty after an error.
+	 */
+	int (*report)(struct vfio_mediate_device *dev, u64 iova, u64 size);
+};
+
+/**
  * vfio_mediate_read() - Read guest memory as the device would
  * @dev:	The device.
  * @iova:	IOVA of the first byte.
@@ -118,7 +179,8 @@ int vfio_mediate_read(struct vfio_mediate_device *dev, u64 iova, void *buf,
  * If marking fails, the writes of the device cannot be known: see
  * &vfio_mediate_tracking_ops.scan.
  *
- * Context: Same as vfio_mediate_read(). Does nothing when called from elsewhere.
+ * Context: Same as vfio_mediate_read(), and &vfio_mediate_dma_log_ops.report. Does nothing
+ * when called from elsewhere.
  */
 void vfio_mediate_mark(struct vfio_mediate_device *dev, u64 iova, u64 size);
 

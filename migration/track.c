@@ -17,6 +17,7 @@
 #include "container.h"
 #include "device.h"
 #include "dirty_log.h"
+#include "dma_log.h"
 #include "iommufd.h"
 #include "reset.h"
 #include "track.h"
@@ -369,7 +370,8 @@ bool vpm_track_is_sufficient(struct vpm_device *vpm)
 
 	mutex_lock(&vpm->vendor.lock);
 	/* Without readable memory, a dirty log reports all memory as dirty. */
-	sufficient = vpm->track->readable || vpm->track->iommu_tracks || vpm->track->log;
+	sufficient = vpm->track->readable || vpm->track->iommu_tracks || vpm->track->log ||
+		     vpm_dma_log_is_offered(vpm);
 	mutex_unlock(&vpm->vendor.lock);
 
 	return sufficient;
@@ -500,12 +502,15 @@ void vpm_track_mark(void *data, u64 iova, u64 size)
 	struct vpm_device *vpm = data;
 	u64 last;
 
-	if (!vpm_vendor_may_use_memory(&vpm->vendor) || !vpm->track->active || !size)
+	if (!size)
 		return;
-
 	if (check_add_overflow(iova, size - 1, &last))
 		last = U64_MAX;
-	mark_pages(vpm, iova, last);
+	if (vpm_dma_log_mark(vpm, iova, last))
+		return;
+
+	if (vpm_vendor_may_use_memory(&vpm->vendor) && vpm->track->active)
+		mark_pages(vpm, iova, last);
 }
 
 int vpm_track_start_log(struct vpm_device *vpm, struct vpm_dirty_log *log)

@@ -16,6 +16,7 @@ struct vpm_part;
 #if IS_ENABLED(CONFIG_VFIO_PCI_MEDIATE_MIGRATION)
 extern const struct vpm_part vpm_debugfs_part;
 extern const struct vpm_part vpm_logging_part;
+extern const struct vpm_part vpm_dma_log_part;
 extern const struct vpm_part vpm_migration_part;
 extern const struct vpm_part vpm_track_part;
 
@@ -95,16 +96,16 @@ void vpm_detach_ioas(struct vfio_device *vdev);
 #endif
 
 #else
+static inline void vpm_migration_data_ready(void *data)
+{
+}
+
 static inline int vpm_track_read(void *data, u64 iova, void *buf, size_t size)
 {
 	return -ENODEV;
 }
 
 static inline void vpm_track_mark(void *data, u64 iova, u64 size)
-{
-}
-
-static inline void vpm_migration_data_ready(void *data)
 {
 }
 

@@ -361,7 +361,7 @@ const struct vpm_part vpm_decode_part = {
 static bool has_declaration(const struct vfio_mediate_device *dev)
 {
 	return dev->num_regions || dev->num_extra_regions || dev->num_irqs ||
-	       dev->num_traps || dev->migration || dev->tracking;
+	       dev->num_traps || dev->migration || dev->tracking || dev->dma_log;
 }
 
 /*

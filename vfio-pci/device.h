@@ -25,6 +25,7 @@
 struct eventfd_ctx;
 struct task_struct;
 struct vpm_device;
+struct vpm_dma_log;
 struct vpm_irq;
 struct vpm_mig;
 struct vpm_track;
@@ -266,6 +267,7 @@ struct vpm_reset {
  *		workqueue. Taken in process context.
  * @reset:	Resets that have not been followed up. Valid from probe to remove.
  * @track:	Dirty tracking, owned by migration. Valid from probe to remove.
+ * @dma_log:	DMA logging by the device, owned by migration. Valid from probe to remove.
  * @mig:	Migration state, owned by migration. NULL when the device cannot be migrated.
  */
 struct vpm_device {
@@ -289,6 +291,7 @@ struct vpm_device {
 	spinlock_t reset_lock;	/* see above */
 	struct vpm_reset reset;
 	struct vpm_track *track;
+	struct vpm_dma_log *dma_log;
 	struct vpm_mig *mig;
 };
 

@@ -48,6 +48,7 @@ static const struct vpm_part * const vpm_parts[] = {
 	&vpm_trap_part,
 	&vpm_bar_part,
 #if IS_ENABLED(CONFIG_VFIO_PCI_MEDIATE_MIGRATION)
+	&vpm_dma_log_part,
 	&vpm_track_part,
 	&vpm_logging_part,
 	&vpm_migration_part,

@@ -14,6 +14,7 @@ that stay pinned for a while where the kernel lets us have that. Only what is to
 # minutes = 1
 # ///
 
+import os
 import pathlib
 import re
 import subprocess
@@ -30,6 +31,7 @@ SLOW = pathlib.Path("/sys/module/slow_unpin/parameters/hits")
 # Log lines that are expected
 SAID = re.compile(r"(dirty tracking failed|cannot start dirty tracking): "
                   r"-(E2BIG|7|EBUSY|16|EPROTO|71|ENOMSG|42|ENOTRECOVERABLE|131)$|"
+                  r"DMA logging failed, all memory is reported: -(EIO|5)$|"
                   r"failed to save the device state: dirty pages may be missing: |"
                   r"callbacks suppressed$")
 
@@ -62,6 +64,9 @@ def test_marks(tap, seconds):
     log = Log(f"{WARNING},notice")
     bind()
     kselftest(tap, "./dirty_mark", "-f", "mark")
+    kselftest(tap, "./dirty_mark", "-f", "device_log", "-v", "group")
+    if os.path.exists("/dev/iommu"):
+        kselftest(tap, "./dirty_mark", "-f", "device_log", "-v", "cdev")
     churn(tap, seconds)
     lines = [line for line in log.new() if not CHATTER.search(line)]
     for error in ("E2BIG|7", "EBUSY|16", "EPROTO|71"):

@@ -62,6 +62,18 @@ static unsigned int stops;
 module_param(stops, uint, 0644);
 MODULE_PARM_DESC(stops, "Number of calls of stop");
 
+static bool log;
+module_param(log, bool, 0644);
+MODULE_PARM_DESC(log, "Devices log by themselves, for devices opened from now on. start, report and stop then do what start, scan and stop do");
+
+static unsigned int log_starts;
+module_param(log_starts, uint, 0644);
+MODULE_PARM_DESC(log_starts, "Number of calls of start of such devices");
+
+static unsigned long long log_size;
+module_param(log_size, ullong, 0644);
+MODULE_PARM_DESC(log_size, "Bytes of the ranges of the last one");
+
 static bool trap;
 module_param(trap, bool, 0444);
 MODULE_PARM_DESC(trap, "Declare a page that can be trapped. Each read of it also reads guest memory at IOVA 0");
@@ -134,6 +146,31 @@ static const struct vfio_mediate_tracking_ops marks_tracking = {
 	.scan = marks_scan,
 };
 
+static int marks_log_start(struct vfio_mediate_device *dev,
+			   const struct vfio_mediate_iova_range *ranges, unsigned int num_ranges,
+			   u64 *page_size)
+{
+	unsigned int i;
+
+	log_starts++;
+	log_size = 0;
+	for (i = 0; i < num_ranges; i++)
+		log_size += ranges[i].size;
+
+	return start_error;
+}
+
+static int marks_log_report(struct vfio_mediate_device *dev, u64 iova, u64 size)
+{
+	return marks_scan(dev);
+}
+
+static const struct vfio_mediate_dma_log_ops marks_log = {
+	.start = marks_log_start,
+	.stop = marks_stop,
+	.report = marks_log_report,
+};
+
 /* The devices have no state. */
 static int marks_nothing(struct vfio_mediate_device *dev)
 {
@@ -200,7 +237,10 @@ static int marks_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)
 	dev->extra_regions = &marks_region;
 	dev->num_extra_regions = 1;
 	dev->migration = &marks_migration;
-	dev->tracking = &marks_tracking;
+	if (log)
+		dev->dma_log = &marks_log;
+	else
+		dev->tracking = &marks_tracking;
 	dev->traps = &marks_trap;
 	dev->num_traps = trap;
 

@@ -452,6 +452,97 @@ TEST_F(mark, everything_logged)
 	CHECK_EQ(log_end(d), 0, "stop");
 }
 
+/* A device that logs by itself, opened in each way */
+FIXTURE(device_log) {
+	struct dirty d;
+	__u8 *mem;
+};
+
+FIXTURE_VARIANT(device_log) {
+	enum vfio_client_mode mode;
+};
+
+FIXTURE_VARIANT_ADD(device_log, group) { .mode = VFIO_CLIENT_GROUP };
+FIXTURE_VARIANT_ADD(device_log, cdev) { .mode = VFIO_CLIENT_CDEV };
+
+FIXTURE_SETUP(device_log)
+{
+	module_load("mediator_marks", "mark_size=0");
+	mark_nothing();
+	must(!param_set("mediator_marks", "log", "1"), "log");
+	self->mem = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	must(self->mem != MAP_FAILED, "no memory");
+	ASSERT_EQ(0, open_device(&self->d.dev, lab_vf(0), variant->mode));
+	must(!vfio_client_dma_map(&self->d.dev, self->mem, 0, SIZE), "map");
+}
+
+FIXTURE_TEARDOWN(device_log)
+{
+	must(!param_set("mediator_marks", "log", "0"), "log");
+	teardown_mark(_metadata, &self->d);
+}
+
+static unsigned int log_bits(struct dirty *d, __u64 iova, __u64 size)
+{
+	__u64 bitmap[SIZE_PAGES / 64] = {};
+
+	must(!log_get(d, iova, size, PAGE_4K, bitmap), "report");
+
+	return bits(bitmap, SIZE_PAGES / 64);
+}
+
+/* The device is told the ranges, asked when it is reported, and nothing is done otherwise. */
+TEST_F(device_log, log)
+{
+	struct vfio_device_feature_dma_logging_range ranges[] = {
+		{ 0, SIZE / 4 }, { SIZE / 2, SIZE / 4 },
+	};
+	struct dirty *d = &self->d;
+	unsigned int scans, stops = param_number("mediator_marks", "stops");
+	__u64 word = 0;
+
+	if (vfio_client_feature_probe(&d->dev, VFIO_DEVICE_FEATURE_DMA_LOGGING_START,
+				      VFIO_DEVICE_FEATURE_SET))
+		SKIP(return, "no logging on this kernel");
+
+	must(!param_set("mediator_marks", "start_error", "-28"), "start_error");
+	CHECK_EQ(log_start_ranges(d, PAGE_4K, ranges, 2), -ENOSPC, "the device cannot log");
+	must(!param_set("mediator_marks", "start_error", "0"), "start_error");
+	CHECK_EQ(log_start_ranges(d, PAGE_4K, ranges, 2), 0, "it can");
+	CHECK_EQ(param_number("mediator_marks", "log_size"), SIZE / 2, "it knows the ranges");
+	CHECK_EQ(log_start_ranges(d, PAGE_4K, ranges, 2), -EINVAL, "started twice");
+	must(!set_state(d, VFIO_DEVICE_STATE_PRE_COPY), "PRE_COPY");
+	scans = param_number("mediator_marks", "scans");
+	usleep(100000);
+	CHECK_EQ(param_number("mediator_marks", "scans"), scans, "nothing is asked for");
+
+	CHECK_EQ(log_bits(d, 0, SIZE / 4), 0, "nothing was written");
+	CHECK_EQ(param_number("mediator_marks", "scans"), scans + 1, "it was asked");
+	marks(0, SIZE, 16 * PAGE_4K);
+	CHECK_EQ(log_bits(d, 0, SIZE / 4), SIZE_PAGES / 64, "one page of 16 of a range");
+	marks(0, 0, 0);
+	CHECK_EQ(log_bits(d, 0, SIZE / 4), 0, "which is reported once");
+	must(!set_state(d, VFIO_DEVICE_STATE_STOP_COPY), "STOP_COPY");
+	CHECK_EQ(log_bits(d, SIZE / 2, SIZE / 4), SIZE_PAGES / 64, "those of the other range");
+	must(!set_state(d, VFIO_DEVICE_STATE_RUNNING), "RUNNING");
+
+	must(!param_set("mediator_marks", "scan_error", "-5"), "scan_error");
+	CHECK_EQ(log_bits(d, 0, PAGE_4K * 64), 64, "an error: all is reported");
+	must(!param_set("mediator_marks", "scan_error", "0"), "scan_error");
+	CHECK_EQ(log_bits(d, SIZE / 2, SIZE / 4), SIZE_PAGES / 4, "of each range");
+	log_bits(d, 0, SIZE / 4);
+
+	scans = param_number("mediator_marks", "log_starts");
+	device_reset(d);
+	CHECK_EQ(log_bits(d, 0, SIZE / 4), SIZE_PAGES / 4, "a reset: all is reported");
+	CHECK_EQ(param_number("mediator_marks", "log_starts"), scans + 1, "it logs again");
+	CHECK_EQ(log_bits(d, 0, SIZE / 4), 0, "and reports what is written");
+
+	CHECK_EQ(log_end(d), 0, "stop");
+	CHECK_EQ(param_number("mediator_marks", "stops"), stops + 1, "it was told");
+	CHECK_EQ(log_get(d, 0, PAGE_4K, PAGE_4K, &word), -EINVAL, "no report");
+}
+
 /* Reset by its driver just when it is stopped: once is nothing special, always is too much. */
 TEST_F_TIMEOUT(mark, reset, TIMEOUT)
 {
