@@ -50,6 +50,13 @@ struct vfio_mediate_access {
 };
 
 /**
+ * define VFIO_MEDIATE_PASS_THROUGH - Pass an access or a mapping through
+ *
+ * A return value of &vfio_pci_mediate_ops.rw and @mmap: do what vfio-pci would do.
+ */
+#define VFIO_MEDIATE_PASS_THROUGH	1
+
+/**
  * struct vfio_mediate_region_info - Region info that user space gets
  * @region:	VFIO region index, as in &vfio_mediate_access.region.
  * @flags:	VFIO_REGION_INFO_FLAG_READ, _WRITE and _MMAP. May be cleared, but not set.
@@ -147,36 +154,39 @@ struct vfio_pci_mediate_ops {
 	/**
 	 * @rw: Serve an access to a mediated or added region, or to a trapped page.
 	 *
-	 * Required if regions are mediated or added, or pages can be trapped. Serve the
-	 * access, or set the bool at @pt, which is false on entry, to do what vfio-pci would
-	 * do. In config space and ROM, a write that is passed through is taken from user
-	 * space's buffer again, which may have changed. An added region cannot be passed
-	 * through: that fails with -EIO.
+	 * Required if regions are mediated or added, or pages can be trapped. In config space
+	 * and ROM, a write that is passed through is taken from user space's buffer again,
+	 * which may have changed. An access to an added region cannot be passed through: that
+	 * fails with -EIO.
 	 *
 	 * Context: Process context, may sleep. The lock that serializes accesses to trapped
 	 * pages is held for these, and page faults may wait for the callback.
 	 *
-	 * Return: 0, or a negative errno. User space gets the errno, unless earlier parts
-	 * of its access succeeded.
+	 * Return:
+	 *
+	 * * 0: the access was served.
+	 * * VFIO_MEDIATE_PASS_THROUGH: do what vfio-pci would do.
+	 * * Negative errno: user space gets it, unless earlier parts of its access succeeded.
 	 */
-	int (*rw)(struct vfio_mediate_device *dev,
-		  struct vfio_mediate_access *access, bool *pt);
+	int (*rw)(struct vfio_mediate_device *dev, struct vfio_mediate_access *access);
 
 	/**
 	 * @mmap: Decide whether user space may map a part of a mediated or added region.
 	 *
 	 * Optional. @offset and @size are in bytes, page aligned and inside the region. For
 	 * an added region store the address of the vmalloc_user() area that backs the region
-	 * at @memory. Its pages may stay mapped after @release: vfree() handles that. For a
-	 * BAR set the bool at @pt, which is false on entry, to map the BAR itself.
+	 * at @memory. Its pages may stay mapped after @release: vfree() handles that.
 	 *
 	 * Context: Process context, may sleep. mmap_lock of the VMM is held for write.
 	 *
-	 * Return: 0, or a negative errno, which user space gets. User space also gets
-	 * -EINVAL after 0 if neither @memory nor @pt was set as the region requires.
+	 * Return:
+	 *
+	 * * 0: map @memory. Only for an added region.
+	 * * VFIO_MEDIATE_PASS_THROUGH: map the BAR itself. Only for a BAR.
+	 * * Negative errno: user space gets it.
 	 */
 	int (*mmap)(struct vfio_mediate_device *dev, u32 region, u64 offset,
-		    u64 size, void **memory, bool *pt);
+		    u64 size, void **memory);
 
 	/**
 	 * @reset_prepare: Finish register accesses before a reset.
@@ -239,8 +249,8 @@ struct vfio_pci_mediate_ops {
  * @dev:	The device. The vendor must have declared something in it.
  * @access:	The access. May be the one that &vfio_pci_mediate_ops.rw got, or another.
  *
- * Config space and ROM cannot be accessed: see &vfio_mediate_region.device_reads, and @pt
- * of &vfio_pci_mediate_ops.rw.
+ * Config space and ROM cannot be accessed: see &vfio_mediate_region.device_reads, and
+ * VFIO_MEDIATE_PASS_THROUGH.
  *
  * Context: Process context, sleeps. At any time between open and release, but for
  * &vfio_pci_mediate_ops.reset_prepare and @reset_finish.

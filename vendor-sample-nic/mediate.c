@@ -142,8 +142,7 @@ static void nic_mediate_release(struct vfio_mediate_device *dev)
 }
 
 /* While trapped, track a write of the guest's driver, then do what vfio-pci would have done. */
-static int nic_mediate_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access,
-			  bool *pt)
+static int nic_mediate_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access)
 {
 	struct nic_mediated *m = dev->handle;
 
@@ -152,9 +151,7 @@ static int nic_mediate_rw(struct vfio_mediate_device *dev, struct vfio_mediate_a
 	if (access->write && m->dirty)
 		return nic_dirty_write(dev, access);
 
-	*pt = true;
-
-	return 0;
+	return VFIO_MEDIATE_PASS_THROUGH;
 }
 
 /* The reset is handled: pages of the VF can be written again. */

@@ -19,7 +19,7 @@ int vpm_vendor_default_rw(void *data, struct vfio_mediate_access *access)
 	return access->region > VFIO_PCI_CONFIG_REGION_INDEX ? -EINVAL : -EOPNOTSUPP;
 }
 
-/* Serve an access that the rw callback of the vendor driver passes through by *pt. */
+/* Serve an access that the rw callback of the vendor driver passes through. */
 static inline int pass_through(struct vpm_device *vpm,
 			       struct vfio_mediate_access *access)
 {
@@ -34,7 +34,6 @@ static inline int pass_through(struct vpm_device *vpm,
 int vpm_vendor_rw(struct vpm_device *vpm, struct vfio_mediate_access *access)
 {
 	CLASS(vpm_call, call)(vpm->session);
-	bool pt = false;
 	int ret;
 
 	if (!call.ops) {
@@ -44,11 +43,11 @@ int vpm_vendor_rw(struct vpm_device *vpm, struct vfio_mediate_access *access)
 		return 0;
 	}
 
-	ret = min(call.ops->rw(call.dev, access, &pt), 0);
-	if (!ret && pt)
-		ret = pass_through(vpm, access);
+	ret = call.ops->rw(call.dev, access);
+	if (ret == VFIO_MEDIATE_PASS_THROUGH)
+		return pass_through(vpm, access);
 
-	return ret;
+	return min(ret, 0);
 }
 
 int vpm_vendor_mmap(struct vpm_device *vpm, u32 index, u64 offset,
@@ -56,39 +55,39 @@ int vpm_vendor_mmap(struct vpm_device *vpm, u32 index, u64 offset,
 {
 	CLASS(vpm_call, call)(vpm->session);
 	void *memory = NULL;
-	bool pt = false;
 	int ret;
 
 	if (!call.ops)
 		return -ENODEV;
 
-	ret = min(call.ops->mmap(call.dev, index, offset, vma->vm_end - vma->vm_start,
-				 &memory, &pt), 0);
-	if (ret)
+	ret = call.ops->mmap(call.dev, index, offset, vma->vm_end - vma->vm_start, &memory);
+	if (ret < 0)
 		return ret;
 
-	return memory && !pt ? remap_vmalloc_range(vma, memory, offset >> PAGE_SHIFT) :
-			       -EINVAL;
+	return memory && !ret ? remap_vmalloc_range(vma, memory, offset >> PAGE_SHIFT) :
+				-EINVAL;
 }
 
 int vpm_vendor_allows_mmap(struct vpm_device *vpm, u32 index, u64 offset, u64 size)
 {
 	CLASS(vpm_call, call)(vpm->session);
-	bool inside, pt = false;
 	void *memory = NULL;
-	int ret = 0;
+	bool inside;
+	int ret;
 
 	if (!call.ops)
 		return -ENODEV;
 
-	if (call.ops->mmap)
-		ret = min(call.ops->mmap(call.dev, index, offset, size, &memory, &pt), 0);
-	else
-		/* Do not map mediated ranges: accesses would bypass the vendor driver. */
-		pt = vpm_ranges_span(&vpm->region[index].mediated, offset, size,
-				     &inside) == size && !inside;
+	if (call.ops->mmap) {
+		ret = call.ops->mmap(call.dev, index, offset, size, &memory);
+		if (ret == VFIO_MEDIATE_PASS_THROUGH)
+			return 0;
+		return ret < 0 ? ret : -EINVAL;
+	}
 
-	return ret || pt ? ret : -EINVAL;
+	/* Do not map mediated ranges: accesses would bypass the vendor driver. */
+	return vpm_ranges_span(&vpm->region[index].mediated, offset, size, &inside) == size &&
+	       !inside ? 0 : -EINVAL;
 }
 
 void vpm_vendor_reset_prepare(struct vpm_device *vpm)

@@ -95,10 +95,9 @@ extern u32 demo_info_answer;
 /* While set, get_region_info says of each region that it can be read, written and mapped. */
 extern bool demo_info_all;
 
-int demo_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access,
-	    bool *pt);
+int demo_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access);
 int demo_mmap(struct vfio_mediate_device *dev, u32 region, u64 offset, u64 size,
-	      void **memory, bool *pt);
+	      void **memory);
 
 /* Count a call in a member of demo. */
 void demo_count(struct demo *demo, u32 *calls);

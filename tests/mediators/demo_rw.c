@@ -66,7 +66,7 @@ static int read_status(struct vfio_mediate_device *dev,
 }
 
 static int rw_bar(struct vfio_mediate_device *dev,
-		  struct vfio_mediate_access *access, bool *pt)
+		  struct vfio_mediate_access *access)
 {
 	struct demo *demo = dev->handle;
 
@@ -74,11 +74,9 @@ static int rw_bar(struct vfio_mediate_device *dev,
 	case DEMO_STATUS ... DEMO_STATUS + 3:
 		if (!access->write)
 			return read_status(dev, access);
-		*pt = true;
-		return 0;
+		return VFIO_MEDIATE_PASS_THROUGH;
 	case DEMO_V2PMAILBOX ... DEMO_V2PMAILBOX + 3:
-		*pt = true;
-		return 0;
+		return VFIO_MEDIATE_PASS_THROUGH;
 	case DEMO_MAILBOX_MEM ... DEMO_MAILBOX_MEM + 7:
 		access_scratch(demo, SCRATCH_MAILBOX_MEM, DEMO_MAILBOX_MEM, access);
 		return 0;
@@ -95,15 +93,14 @@ static int rw_bar(struct vfio_mediate_device *dev,
 	return -EIO;
 }
 
-static int rw_config(struct vfio_mediate_access *access, bool *pt)
+static int rw_config(struct vfio_mediate_access *access)
 {
 	u64 subsystem = DEMO_SUBSYSTEM;
 
 	if (access->offset == PCI_REVISION_ID) {
 		if (access->write)
-			*pt = true;
-		else
-			access->value++;
+			return VFIO_MEDIATE_PASS_THROUGH;
+		access->value++;
 		return 0;
 	}
 
@@ -195,14 +192,14 @@ static bool is_inside(const struct vfio_mediate_range *range,
 
 /* Whether an access is naturally aligned and inside a range that this vendor declared. */
 static bool as_promised(struct vfio_mediate_device *dev,
-			const struct vfio_mediate_access *access, bool pt)
+			const struct vfio_mediate_access *access)
 {
 	const struct vfio_mediate_region *region = dev->regions;
 	u32 extra = access->region - VFIO_PCI_NUM_REGIONS;
 	struct vfio_mediate_range whole = { };
 	unsigned int i;
 
-	if (pt || access->width > 8 || !is_power_of_2(access->width) ||
+	if (access->width > 8 || !is_power_of_2(access->width) ||
 	    access->offset & (access->width - 1))
 		return false;
 	if (access->write && access->value & ~width_mask(access->width))
@@ -228,31 +225,28 @@ static bool as_promised(struct vfio_mediate_device *dev,
 	return false;
 }
 
-int demo_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access,
-	    bool *pt)
+int demo_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access)
 {
 	struct demo *demo = dev->handle;
 	int ret = -EIO;
 
-	if (pci_WARN(dev->pdev, !as_promised(dev, access, *pt),
+	if (pci_WARN(dev->pdev, !as_promised(dev, access),
 		     "access to region %u, offset %#llx, width %u\n",
 		     access->region, access->offset, access->width))
 		return -EIO;
 
-	if (demo_trap_covers(demo, access->region, access->offset)) {
-		*pt = !demo_trap_access(demo, access);
-		return 0;
-	}
+	if (demo_trap_covers(demo, access->region, access->offset))
+		return demo_trap_access(demo, access) ? 0 : VFIO_MEDIATE_PASS_THROUGH;
 
 	switch (access->region) {
 	case VFIO_PCI_BAR0_REGION_INDEX:
-		ret = rw_bar(dev, access, pt);
+		ret = rw_bar(dev, access);
 		break;
 	case VFIO_PCI_BAR5_REGION_INDEX:
 		ret = rw_bar5(demo, access);
 		break;
 	case VFIO_PCI_CONFIG_REGION_INDEX:
-		ret = rw_config(access, pt);
+		ret = rw_config(access);
 		break;
 	case VFIO_PCI_ROM_REGION_INDEX:
 		ret = rw_rom(access);
@@ -266,7 +260,7 @@ int demo_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access,
 	}
 
 	spin_lock(&demo->lock);
-	if (*pt)
+	if (ret == VFIO_MEDIATE_PASS_THROUGH)
 		demo->passed++;
 	else
 		demo->emulated++;
@@ -281,7 +275,7 @@ int demo_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access,
  * are in page 0: a mapping of it would bypass them.
  */
 int demo_mmap(struct vfio_mediate_device *dev, u32 region, u64 offset, u64 size,
-	      void **memory, bool *pt)
+	      void **memory)
 {
 	struct demo *demo = dev->handle;
 
@@ -289,8 +283,7 @@ int demo_mmap(struct vfio_mediate_device *dev, u32 region, u64 offset, u64 size,
 	case VFIO_PCI_BAR0_REGION_INDEX:
 		if (offset < PAGE_SIZE)
 			return -EACCES;
-		*pt = true;
-		return 0;
+		return VFIO_MEDIATE_PASS_THROUGH;
 	case VFIO_PCI_NUM_REGIONS:
 		while (READ_ONCE(demo_stall))
 			msleep(20);

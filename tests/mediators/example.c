@@ -112,7 +112,7 @@ static int read_status(struct vfio_mediate_device *dev,
 }
 
 static int example_rw(struct vfio_mediate_device *dev,
-		      struct vfio_mediate_access *access, bool *pt)
+		      struct vfio_mediate_access *access)
 {
 	struct example_vf *vf = dev->handle;
 
@@ -131,9 +131,8 @@ static int example_rw(struct vfio_mediate_device *dev,
 			atomic_inc(&vf->doorbells);
 		break;
 	}
-	*pt = true;
 
-	return 0;
+	return VFIO_MEDIATE_PASS_THROUGH;
 }
 
 static void example_trap_work(struct work_struct *work)

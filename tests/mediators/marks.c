@@ -266,7 +266,7 @@ static void read_trapped(struct vfio_mediate_device *dev,
 
 /* An access to the added region is not one to a trapped page. */
 static int marks_rw(struct vfio_mediate_device *dev,
-		    struct vfio_mediate_access *access, bool *pt)
+		    struct vfio_mediate_access *access)
 {
 	int *result = dev->handle;
 	u32 word;
@@ -274,8 +274,7 @@ static int marks_rw(struct vfio_mediate_device *dev,
 	if (access->region == VFIO_PCI_BAR0_REGION_INDEX) {
 		if (!access->write)
 			read_trapped(dev, access);
-		*pt = true;
-		return 0;
+		return VFIO_MEDIATE_PASS_THROUGH;
 	}
 
 	if (!access->write)

@@ -454,7 +454,7 @@ static void state_release(struct vfio_mediate_device *dev)
 }
 
 static int state_rw(struct vfio_mediate_device *dev,
-		    struct vfio_mediate_access *access, bool *pt)
+		    struct vfio_mediate_access *access)
 {
 	struct state *state = dev->handle;
 	__le64 value = cpu_to_le64(access->value);
@@ -469,7 +469,7 @@ static int state_rw(struct vfio_mediate_device *dev,
 }
 
 static int state_mmap(struct vfio_mediate_device *dev, u32 region, u64 offset,
-		      u64 length, void **memory, bool *pt)
+		      u64 length, void **memory)
 {
 	struct state *state = dev->handle;
 
