@@ -292,6 +292,19 @@ struct vfio_mediate_migration_ops {
 	 *   VFIO_DEVICE_STATE_ERROR until it is reset.
 	 */
 	void (*load_end)(struct vfio_mediate_device *dev, int error);
+
+	/**
+	 * @arrived: Note that the device runs for the first time since a state was loaded.
+	 *
+	 * Optional. Called once after @apply, as soon as @run has returned 0. The guest is
+	 * here now, not at the source: announce its addresses, for example. Not called if
+	 * the device is reset or closed before it runs, nor at the source of a migration that
+	 * was cancelled.
+	 *
+	 * vCPUs do not run yet: leave what takes long to a work item. The loaded state may
+	 * have been lost, see vfio_mediate_state_lost().
+	 */
+	void (*arrived)(struct vfio_mediate_device *dev);
 };
 
 /**

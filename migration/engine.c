@@ -142,15 +142,22 @@ static int change_level(struct vpm_mig *mig, enum vpm_level level)
 }
 
 /*
- * Called when the device runs, with the loaded state or without it. The source is gone by then. If
- * the state was lost, the vendor must make the guest driver restart.
+ * Called when the device runs. The source is gone by then. If the loaded state was lost, the vendor
+ * must make the guest driver restart.
  */
-static void clear_loaded(struct vpm_mig *mig)
+static void notify_arrived(struct vpm_mig *mig)
 {
-	if (mig->loaded && READ_ONCE(mig->epoch) != mig->loaded_epoch)
+	if (!mig->loaded)
+		return;
+
+	mig->loaded = false;
+	if (READ_ONCE(mig->epoch) != mig->loaded_epoch)
 		pci_notice_ratelimited(mig->pdev,
 				       "device state was lost after it was loaded: the guest driver must restart\n");
-	mig->loaded = false;
+
+	CLASS(vpm_call, call)(mig->session);
+	if (call.ops && call.dev->migration->arrived)
+		call.dev->migration->arrived(call.dev);
 }
 
 static int set_level(struct vpm_mig *mig, enum vpm_level level)
@@ -160,7 +167,7 @@ static int set_level(struct vpm_mig *mig, enum vpm_level level)
 
 	ret = change_level(mig, level);
 	if (!ret && level == VPM_RUNNING)
-		clear_loaded(mig);
+		notify_arrived(mig);
 	if (ret || level != VPM_STOPPED || !mig->watch)
 		return ret;
 

@@ -304,7 +304,7 @@ static int parse(struct vpm_transfer *transfer)
 		ret = load_next(transfer);
 		/*
 		 * Loss of a state that was applied earlier does not fail the transfer. The guest
-		 * driver restarts instead, see clear_loaded().
+		 * driver restarts instead, see notify_arrived().
 		 */
 		if (!complete && is_lost(transfer)) {
 			ret = -EIO;

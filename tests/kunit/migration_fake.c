@@ -36,10 +36,15 @@ int vfio_pci_core_register_dev_region(struct vfio_pci_core_device *core, unsigne
 
 struct fake_vendor fake;
 
-static int note_level(char letter, enum vpm_level level)
+static void note(char letter)
 {
 	if (fake.calls < FAKE_LOG - 1)
 		fake.log[fake.calls++] = letter;
+}
+
+static int note_level(char letter, enum vpm_level level)
+{
+	note(letter);
 
 	return fake.errors[level];
 }
@@ -186,6 +191,11 @@ static void fake_load_end(struct vfio_mediate_device *dev, int error)
 	fake.end_error = error;
 }
 
+static void fake_arrived(struct vfio_mediate_device *dev)
+{
+	note('a');
+}
+
 static const struct vfio_mediate_migration_ops fake_migration = {
 	.version = 5,
 	.min_version = 3,
@@ -204,6 +214,7 @@ static const struct vfio_mediate_migration_ops fake_migration = {
 	.load = fake_load,
 	.apply = fake_apply,
 	.load_end = fake_load_end,
+	.arrived = fake_arrived,
 };
 
 static int fake_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)

@@ -699,6 +699,82 @@ static void test_v1(struct kunit *test)
 	fake_close_device(device);
 }
 
+/* What was loaded in part is nothing. What was loaded and is lost then runs all the same. */
+static void test_lost_loading(struct kunit *test)
+{
+	struct fake_device *device = fake_open_device(test, true);
+	struct vpm_transfer *transfer;
+	unsigned int i;
+	size_t size;
+
+	size = fake_save(test, device);
+	for (i = 0; i <= FAKE_RECORDS + 1; i++) {
+		bool loaded = i > FAKE_RECORDS;
+		int ret = loaded ? 0 : -EIO;
+
+		KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_RESUMING));
+		fake.lose = device->mig;
+		fake.lose_index = i;
+		transfer = fake_transfer(device);
+		KUNIT_EXPECT_EQ_MSG(test, loaded ? size : -EIO,
+				    fake_write(transfer, device->stream, size), "record %u", i);
+		vpm_transfer_put(transfer);
+		fake.lose = NULL;
+		if (loaded)
+			vpm_mig_note_loss(device->mig, true);
+		vpm_mig_note_loss(device->mig, false);
+
+		KUNIT_EXPECT_EQ_MSG(test, ret, fake_set(device, VFIO_DEVICE_STATE_STOP),
+				    "record %u", i);
+		KUNIT_EXPECT_EQ(test, loaded ? VFIO_DEVICE_STATE_STOP : VFIO_DEVICE_STATE_ERROR,
+				fake_state(device));
+		fake_forget();
+		if (!loaded)
+			vpm_mig_note_reset(device->mig);
+		KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_RUNNING));
+		KUNIT_EXPECT_STREQ(test, fake.log, loaded ? "qra" : "r");
+	}
+	fake_close_device(device);
+}
+
+/* A device that was loaded has arrived when it runs: once, and not when it was reset instead. */
+static void test_arrived(struct kunit *test)
+{
+	struct fake_device *device = fake_open_device(test, true);
+
+	/* Loaded twice, and saved before it runs */
+	fake_go(test, device, VFIO_DEVICE_STATE_RESUMING);
+	fake_go(test, device, VFIO_DEVICE_STATE_RESUMING);
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP_COPY));
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_RUNNING_P2P));
+	fake_forget();
+	fake.errors[VPM_RUNNING] = -EIO;
+	KUNIT_EXPECT_EQ(test, -EIO, fake_set(device, VFIO_DEVICE_STATE_RUNNING));
+	KUNIT_EXPECT_STREQ(test, fake.log, "r");
+	fake.errors[VPM_RUNNING] = 0;
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_RUNNING));
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP));
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_RUNNING));
+	KUNIT_EXPECT_STREQ(test, fake.log, "rraqsqr");
+
+	fake_go(test, device, VFIO_DEVICE_STATE_RESUMING);
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP));
+	fake_forget();
+	vpm_mig_note_reset(device->mig);
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP));
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_RUNNING));
+	KUNIT_EXPECT_STREQ(test, fake.log, "rqsqr");
+	fake_close_device(device);
+
+	device = fake_open_device(test, false);
+	fake_go(test, device, VFIO_DEVICE_STATE_RESUMING);
+	device->mig->protocol = VPM_PROTOCOL_NONE;
+	fake_forget();
+	KUNIT_EXPECT_EQ(test, 0, fake_v1_write(device, V1_STATE, VFIO_DEVICE_STATE_V1_RUNNING));
+	KUNIT_EXPECT_STREQ(test, fake.log, "ra");
+	fake_close_device(device);
+}
+
 /* A file may be there longer than the device. */
 static void test_closed(struct kunit *test)
 {
@@ -744,6 +820,8 @@ static struct kunit_case transfer_cases[] = {
 	KUNIT_CASE(test_save_fails),
 	KUNIT_CASE(test_data_ready),
 	KUNIT_CASE(test_v1),
+	KUNIT_CASE(test_lost_loading),
+	KUNIT_CASE(test_arrived),
 	KUNIT_CASE(test_closed),
 	{ }
 };

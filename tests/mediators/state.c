@@ -85,6 +85,10 @@ static unsigned int running;
 module_param(running, uint, 0444);
 MODULE_PARM_DESC(running, "Number of running devices");
 
+static unsigned int arrivals;
+module_param(arrivals, uint, 0444);
+MODULE_PARM_DESC(arrivals, "Number of devices that have run with a loaded state");
+
 enum level { RUNNING, QUIESCED, STOPPED };
 
 /* An open device. Migration callbacks of a device are serialized. */
@@ -98,6 +102,7 @@ struct state {
 	bool saving;
 	enum level level;
 	bool loading;
+	bool applied;	/* and has not arrived yet */
 	bool busy;
 	struct vfio_mediate_device *dev;
 	struct delayed_work late;
@@ -355,8 +360,19 @@ static int state_apply(struct vfio_mediate_device *dev)
 	if (!ret)
 		memcpy(state->memory, state->loaded, size);
 	state->loading = false;
+	state->applied = !ret;
 
 	return leave(state, ret);
+}
+
+static void state_arrived(struct vfio_mediate_device *dev)
+{
+	struct state *state = dev->handle;
+
+	enter(state, "arrived", state->level == RUNNING && state->applied);
+	state->applied = false;
+	arrivals++;
+	leave(state, 0);
 }
 
 static int state_track_start(struct vfio_mediate_device *dev)
@@ -429,6 +445,7 @@ static int state_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)
 		.load = state_load,
 		.apply = state_apply,
 		.load_end = state_load_end,
+		.arrived = state_arrived,
 	};
 	state->dev = dev;
 	INIT_DELAYED_WORK(&state->late, late_work);

@@ -111,6 +111,7 @@ static void test_live(struct __test_metadata *_metadata, struct migrate *from,
 		      struct migrate *to, size_t part)
 {
 	struct vfio_precopy_info info;
+	unsigned int arrivals = vendor_get("arrivals");
 	int fd, out, ret, hints = 3;
 	struct stream stream = {};
 	size_t size, done;
@@ -157,8 +158,10 @@ static void test_live(struct __test_metadata *_metadata, struct migrate *from,
 	CHECK_EQ(write(out, stream.data + done - 1, 1), 1, "live, %zu: and its last byte",
 		 part);
 	CHECK(has_state(to, part + 2), "live, %zu: then all of it is", part);
+	CHECK_EQ(vendor_get("arrivals"), arrivals, "live, %zu: it has not arrived", part);
 	CHECK_EQ(set_state(to, VFIO_DEVICE_STATE_RUNNING, NULL), 0,
 		 "live, %zu: the destination runs", part);
+	CHECK_EQ(vendor_get("arrivals"), arrivals + 1, "live, %zu: it has arrived", part);
 	CHECK(has_state(to, part + 2), "live, %zu: with the last state", part);
 	CHECK_EQ(set_state(from, VFIO_DEVICE_STATE_STOP, NULL), 0, "live, %zu: STOP", part);
 	CHECK_EQ(read(fd, stream.data, 1) < 0 ? -errno : 0, -ENODEV,
@@ -167,6 +170,7 @@ static void test_live(struct __test_metadata *_metadata, struct migrate *from,
 	CHECK_EQ(precopy_info(fd, &info), -EINVAL, "live, %zu: still no info", part);
 	CHECK_EQ(set_state(from, VFIO_DEVICE_STATE_RUNNING, NULL), 0,
 		 "live, %zu: the source could go on", part);
+	CHECK_EQ(vendor_get("arrivals"), arrivals + 1, "live, %zu: which is no arrival", part);
 	free(stream.data);
 	close(out);
 	close(fd);
