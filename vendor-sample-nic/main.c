@@ -93,6 +93,7 @@ static void nic_halt(struct nic *nic)
 	nic_hw_reset(nic);
 	mutex_unlock(&nic->vf_lock);
 	cancel_work_sync(&nic->mailbox_work);
+	cancel_delayed_work_sync(&nic->announce_work);
 	cancel_delayed_work_sync(&nic->service);
 }
 
@@ -193,6 +194,7 @@ static void nic_init(struct nic *nic, struct pci_dev *pdev, struct net_device *n
 	INIT_DELAYED_WORK(&nic->service, nic_service);
 	INIT_WORK(&nic->mailbox_work, nic_mailbox_work);
 	INIT_WORK(&nic->reset_work, nic_reset_work);
+	INIT_DELAYED_WORK(&nic->announce_work, nic_announce_work);
 	for (n = 0; n < NIC_MAX_VFS; n++)
 		nic->vf[n].nic = nic;
 	nic_filters_init(nic);
@@ -294,6 +296,7 @@ static void nic_remove(struct pci_dev *pdev)
 	nic_disable_sriov(nic);
 
 	disable_delayed_work_sync(&nic->service);
+	cancel_delayed_work_sync(&nic->announce_work);
 	unregister_netdev(nic->netdev);
 
 	nic_hw_reset(nic);

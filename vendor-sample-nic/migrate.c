@@ -552,6 +552,13 @@ static int nic_migrate_apply(struct vfio_mediate_device *dev)
 	return ret;
 }
 
+static void nic_migrate_arrived(struct vfio_mediate_device *dev)
+{
+	struct nic_mediated *m = dev->handle;
+
+	nic_announce(m->nic, m->n);
+}
+
 const struct vfio_mediate_migration_ops nic_migration_ops = {
 	.version = NIC_STATE_VERSION,
 	.min_version = NIC_STATE_VERSION,
@@ -569,4 +576,5 @@ const struct vfio_mediate_migration_ops nic_migration_ops = {
 	.load_begin = nic_migrate_load_begin,
 	.load = nic_migrate_load,
 	.apply = nic_migrate_apply,
+	.arrived = nic_migrate_arrived,
 };

@@ -187,6 +187,7 @@ struct nic_vf_stats {
  * @reset_unseen:	The VF was reset after its driver's last reset handshake.
  * @notices:		Number of notices of a reset still to be sent, unless the driver
  *			completes a reset handshake.
+ * @announcements:	Number of times that its addresses are still to be announced.
  * @pci_state:		PCI configuration of the VF while the PF is reset, or NULL.
  */
 struct nic_vf {
@@ -212,6 +213,7 @@ struct nic_vf {
 	bool reset_reply;
 	bool reset_unseen;
 	unsigned int notices;
+	unsigned int announcements;
 	struct pci_saved_state *pci_state;
 };
 
@@ -233,6 +235,7 @@ struct nic_vf {
  * @wq:			Workqueue of the work items below.
  * @service:		Watches the link, collects statistics, and sends notices of resets.
  * @reset_work:		Resets the device after a transmit timeout.
+ * @announce_work:	Announces guests that have arrived.
  * @stats_lock:		Protects @hw_stats and the statistics of VFs.
  * @hw_stats:		Counters of the device, in the order of ethtool's strings.
  * @speed:		Speed of the link in Mb/s, or SPEED_UNKNOWN.
@@ -266,6 +269,7 @@ struct nic {
 	struct workqueue_struct *wq;
 	struct delayed_work service;
 	struct work_struct reset_work;
+	struct delayed_work announce_work;
 
 	spinlock_t stats_lock;		/* hw_stats, statistics of VFs */
 	u64 *hw_stats;
@@ -357,6 +361,12 @@ int nic_stop(struct net_device *netdev);
 /* ethtool.c */
 extern const struct ethtool_ops nic_ethtool_ops;
 
+/* May the VF send and receive? The caller holds vf_lock. */
+static inline bool nic_vf_is_on(const struct nic_vf *vf)
+{
+	return vf->active && !vf->link_off && !vf->stopped;
+}
+
 /* vf.c */
 struct nic_vf *nic_lock_vf(struct nic *nic, int n);
 void nic_vf_update_dma(struct nic *nic, unsigned int n);
@@ -416,6 +426,10 @@ void nic_vf_note_reset(struct nic *nic, unsigned int n, bool active);
 void nic_vf_schedule_notices(struct nic *nic, unsigned int n);
 void nic_vfs_notify(struct nic *nic);
 void nic_vfs_send_notices(struct nic *nic);
+
+/* announce.c */
+void nic_announce_work(struct work_struct *work);
+void nic_announce(struct nic *nic, unsigned int n);
 
 /* mailbox.c */
 void nic_mbx_reset(struct nic *nic, unsigned int n);

@@ -33,7 +33,7 @@ struct nic_vf *nic_lock_vf(struct nic *nic, int n)
 void nic_vf_update_dma(struct nic *nic, unsigned int n)
 {
 	struct nic_vf *vf = &nic->vf[n];
-	bool on = vf->active && !vf->link_off && !vf->stopped;
+	bool on = nic_vf_is_on(vf);
 
 	if (!vf->stopped)
 		WRITE_ONCE(vf->dma_idle, false);
@@ -136,5 +136,6 @@ void nic_vf_close(struct nic *nic, unsigned int n)
 	nic_mbx_reset(nic, n);
 	vf->reset_unseen = false;
 	vf->notices = 0;
+	vf->announcements = 0;
 	mutex_unlock(&nic->vf_lock);
 }
