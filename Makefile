@@ -79,7 +79,7 @@ help:
 	@echo 'make [modules] [KERNEL=6.12|7.2|debug]  build the modules inside a tree of that kernel'
 	@echo 'make KDIR=/lib/modules/VERSION/build    build them against a kernel of this machine'
 	@echo 'make lab [KERNEL=...]                   build all that the lab needs; a second call is seconds'
-	@echo 'make demo [KERNEL=...] [QEMU=10|7.2|11] from nothing to guests that are migrated with their VFs'
+	@echo 'make demo [KERNEL=...] [QEMU=10|7.2|11] from nothing to guests that are migrated with their VFs; build/demo.html'
 	@echo 'make quick                              tests that need no virtual machine, lint of what changed'
 	@echo 'make check [SUITE=a,b*] [KERNEL=a,b] [ONLY=test]'
 	@echo '                                        all daily tests, or some suites (SUITE=list)'

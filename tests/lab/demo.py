@@ -7,6 +7,7 @@ import time
 import host
 import kernels
 import qemus
+import timeline
 from cache import BUILD, REPO
 from programs import job_files
 from results import read, report
@@ -20,6 +21,7 @@ SUMMARY = (
     ("packets lost", "{lost} of {sent}", "of the probe during the migration"),
     ("device state", "{vfio_bytes} bytes", "says QEMU"))
 FINDING = ("measured", "allowed", "look at")
+PAGE = BUILD / "demo.html"
 TIMEOUT = 1800  # s for what takes 100: what goes wrong ends earlier, by limits of its own
 
 RATE = "500"    # packets a second that the guest receives, with tracking and without
@@ -80,6 +82,7 @@ def demo(kernel, qemu, build_lab):
         elif line.strip() and not line.startswith(("TAP ", "1..")):
             tell(line.removeprefix("# "))
 
+    PAGE.unlink(missing_ok=True)
     tell("building what is missing: trees, kernels, images, modules")
     build_lab([kernel])
     if qemu != qemus.OWN:
@@ -120,13 +123,23 @@ def demo(kernel, qemu, build_lab):
             figures["migration"] = migration
             for line in summary_lines(migration, virtio and virtio[0]):
                 tell(line)
+    told = outcome.out / "timeline.json"
+    found = timeline.stories(json.loads(told.read_text())) if told.exists() else []
+    for line in timeline.chart(found) if found else ():
+        tell(line)
+    more = []
     measured = outcome.out / "migrate_dirty.json"
     if measured.exists():
         pair = json.loads(measured.read_text())[qemu][RATE]
         figures["tracking"] = {"packets per second": int(RATE), **pair}
-        tell(f"and while the guest receives {RATE} packets/s:")
-        for line in tracking_lines(pair):
+        more = [f"and while the guest receives {RATE} packets/s:", *tracking_lines(pair)]
+        for line in more:
             tell(line)
+    if found:
+        PAGE.write_text(timeline.page(
+            found, f"Linux {kern.version}, QEMU {qemu}, {host.accelerator()}.", more),
+            encoding="utf-8")
+        tell("picture in build/demo.html")
     (BUILD / "demo.json").write_text(json.dumps(figures, indent=2) + "\n")
     tell(f"figures in build/demo.json, console in {figures['console']}")
     if not failed:

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What tests/bench/migration.py has measured: tables, verdicts, and a picture."""
 
-import math
 import statistics
+
+import svg
+from svg import COLOURS, FAINT, Scale, text
 
 REFERENCE, JUDGED = "virtio-net", "VF, tracked"
 FIGURES = {"stop_to_resume_ms": "STOP to RESUME, ms", "longest_gap_ms": "longest gap, ms",
@@ -18,8 +20,6 @@ SHOWN = ("stop_to_resume_ms", "longest_gap_ms", "lost")     # in the picture
 KEPT = 95           # answers in pre-copy, % of those before it, at least
 BESIDE = ("vcpus_ms", "downtime_ms")    # in the overview
 
-COLOURS = {"virtio-net": "#444444", "net_failover": "#b8860b", "VF, tracked": "#0057b8",
-           "VF, not tracked": "#c2255c"}
 LEFT, PANEL, LINE, HEAD, FOOT = 130, 270, 20, 34, 22
 PAD = 60            # of a panel's right: the median in digits
 
@@ -97,41 +97,20 @@ def overview(all_found):
             "".join(f"{pair:>25}" for pair in pairs)
 
 
-class Scale:
-    """Of one figure over all combinations, by its logarithm; what is less than one is one."""
-
-    def __init__(self, values):
-        self.low = math.floor(math.log10(max(min(values, default=1), 1)))
-        self.high = max(math.ceil(math.log10(max(max(values, default=1), 1))), self.low + 1)
-
-    def at(self, value):
-        share = (math.log10(max(value, 1)) - self.low) / (self.high - self.low)
-        return round(share * (PANEL - PAD), 1)
-
-    def decades(self):
-        return [10 ** power for power in range(self.low, self.high + 1)]
-
-
-def text(x, y, what, more=""):
-    return f'<text x="{x}" y="{y}" {more}>{what}</text>'
-
-
 def panel(found, name, scale, x, y):
     """Each kind's runs as dots, and their median as a bar and in digits."""
     bottom = y + LINE * len(found["figures"])
     for decade in scale.decades():
         at = x + scale.at(decade)
-        yield f'<path d="M{at} {y}V{bottom}" stroke="#dddddd"/>'
-        yield text(at, bottom + 14, f"{decade:g}", 'text-anchor="middle" fill="#777777"')
+        yield svg.line(f"M{at} {y}V{bottom}")
+        yield text(at, bottom + 14, f"{decade:g}", f'text-anchor="middle" fill="{FAINT}"')
     for kind, runs in found["runs"].items():
         colour, middle = COLOURS.get(kind, "#000000"), y + LINE / 2
         for run in runs:
-            yield (f'<circle cx="{x + scale.at(run[name])}" cy="{middle}" r="3.5" '
-                   f'fill="{colour}" fill-opacity="0.5"/>')
+            yield svg.dot(x + scale.at(run[name]), middle, 3.5, colour)
         if figure := found["figures"][kind][name]:
             at = x + scale.at(figure["median"])
-            yield f'<path d="M{at} {middle - 8}V{middle + 8}" stroke="{colour}" ' \
-                'stroke-width="2"/>'
+            yield svg.line(f"M{at} {middle - 8}V{middle + 8}", colour, 'stroke-width="2"')
             yield text(x + PANEL - PAD + 12, middle + 4, f"{figure['median']:g}",
                        f'fill="{colour}"')
         y += LINE
@@ -140,7 +119,7 @@ def panel(found, name, scale, x, y):
 def picture(all_found):
     """SVG: a row for each combination, a column for each figure that is judged."""
     scales = {name: Scale([run[name] for found in all_found
-                           for runs in found["runs"].values() for run in runs])
+                           for runs in found["runs"].values() for run in runs], PANEL - PAD)
               for name in SHOWN}
     width, y, parts = LEFT + PANEL * len(scales), 20, []
     for column, name in enumerate(scales):
@@ -154,6 +133,4 @@ def picture(all_found):
         for column, (name, scale) in enumerate(scales.items()):
             parts += panel(found, name, scale, LEFT + PANEL * column, y)
         y += LINE * len(found["runs"]) + FOOT
-    return "\n".join((f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{y}" '
-                      'font-family="sans-serif" font-size="12">',
-                      '<rect width="100%" height="100%" fill="white"/>', *parts, "</svg>\n"))
+    return svg.picture(width, y, parts)

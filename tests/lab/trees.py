@@ -32,6 +32,8 @@ PACKAGES = {
         """),
     # Reads Documentation/ for make lint: 300 MB.
     "sphinx": ("trixie", "python3-sphinx"),
+    # Looks at the page of make demo: 800 MB.
+    "chromium": ("trixie", "chromium fonts-dejavu-core"),
     # Maps wrappers away for make series: 400 MB.
     "coccinelle": ("trixie", "coccinelle"),
     # What guests may run under besides the host's own; qemus.py takes 70 MB of
@@ -52,7 +54,7 @@ for kernel in KERNELS.values():
         """))
 # MB that making a tree takes at its peak: it is there twice.
 MEGABYTES = {"host": 700, "build-trixie": 2200, "build-sid": 1500, "dpdk": 1000,
-             "coccinelle": 900, "sphinx": 400,
+             "chromium": 1700, "coccinelle": 900, "sphinx": 400,
              "qemu-7.2": 800, "qemu-11": 800, "qemu-source": 1300}
 # Source packages that a tree has in /usr/src.
 SOURCES = {"qemu-source": "qemu"}

@@ -72,6 +72,7 @@ class Channel:
         self.lines = self.sock.makefile("rb")
         self.events = []    # those that came before answers to calls
         self.when = {}      # s since 1970 of each, the last time
+        self.log = []       # each: s since 1970, name, data
 
     def receive(self, timeout):
         self.sock.settimeout(timeout)
@@ -95,7 +96,9 @@ class Channel:
             if "event" in reply:
                 self.events.append(reply["event"])
                 stamp = reply["timestamp"]
-                self.when[reply["event"]] = stamp["seconds"] + stamp["microseconds"] / 1e6
+                when = stamp["seconds"] + stamp["microseconds"] / 1e6
+                self.when[reply["event"]] = when
+                self.log.append((when, reply["event"], reply.get("data", {})))
 
     def close(self):
         self.lines.close()

@@ -60,14 +60,29 @@ def unlike(start, here, there):
             if here[offset:offset + PAGE] != there[offset:offset + PAGE]]
 
 
+# What is kept of events: how timeline.py calls them, and what it wants of their data
+KEPT = {"STOP": ("stop", None), "RESUME": ("resume", None), "MIGRATION_PASS": ("pass", "pass"),
+        "VFIO_MIGRATION": ("device", "device-state")}
+
+
+def told(qmp, zero):
+    """Events of one side: [seconds, what, detail]."""
+    return [[round(when - zero, 6), KEPT[name][0], data.get(KEPT[name][1])]
+            for when, name, data in qmp.log if name in KEPT]
+
+
 class Migration:
     """A guest on its way to another QEMU, and to the VFs given by their
     addresses, or to a destination that is there already. As long as it is not over,
-    source is the guest."""
+    source is the guest. After so many passes, if that is said, it may take as long as it
+    takes. A timeline is a dictionary, into which goes what happens when."""
 
     def __init__(self, source, *vfs, qemu=None, downtime_limit=DOWNTIME_LIMIT,
-                 bandwidth=BANDWIDTH, destination=None, incoming=True):
+                 bandwidth=BANDWIDTH, destination=None, incoming=True, passes=None,
+                 timeline=None):
         self.source = source
+        self.passes, self.timeline = passes, timeline
+        self.sent = []      # s since 1970, bytes of memory
         self.limits = {"downtime-limit": int(downtime_limit * 1000),
                        "max-bandwidth": bandwidth}
         name, _, count = source.name.partition("@")
@@ -88,6 +103,9 @@ class Migration:
         capabilities = [{"capability": "return-path", "state": True}]
         if "7.2" not in self.qemus():
             capabilities.append({"capability": "switchover-ack", "state": True})
+        if self.timeline is not None:
+            capabilities.append({"capability": "events", "state": True})
+            self.timeline["zero"] = time.time()
         for end in (self.source, self.destination):
             end.qmp.call("migrate-set-capabilities", capabilities=capabilities)
         self.source.qmp.call("migrate-set-parameters", **self.limits)
@@ -104,6 +122,16 @@ class Migration:
         self.source.qmp.call("migrate-set-parameters",
                              **{"downtime-limit": int(downtime * 1000)})
 
+    def look(self):
+        """How far it is; and if it was to be done by now, it is to come to its end."""
+        state = self.query()
+        memory = state.get("ram", {})
+        self.sent.append((time.time(), memory.get("transferred", 0)))
+        if self.passes and memory.get("dirty-sync-count", 0) > self.passes:
+            self.limit(DOWNTIME_LIMIT)
+            self.passes = None
+        return state
+
     def cancel(self):
         self.source.qmp.call("migrate_cancel")
 
@@ -111,7 +139,7 @@ class Migration:
         """Until it is over, one way or the other; returns QEMU's last word."""
         end = time.monotonic() + timeout
         # 7.2 says that it is completed before it has the figures.
-        while (state := self.query())["status"] not in ENDED or \
+        while (state := self.look())["status"] not in ENDED or \
                 state["status"] == "completed" and not state["total-time"]:
             if time.monotonic() > end:
                 raise GuestError(f"{self.source.name}: migration not over after "
@@ -144,8 +172,15 @@ class Migration:
         differ, compared = self.differences() if compare else ([], 0)
         # The source has stopped for good, unless told otherwise: now, and not
         # before, the destination may run.
-        self.destination.qmp.call("cont")
+        if not self.destination.settings.get("autostart"):
+            self.destination.qmp.call("cont")
         self.destination.wait_for_status("running")
+        if self.timeline is not None:
+            zero = self.timeline["zero"]
+            self.timeline |= {
+                "source": told(self.source.qmp, zero),
+                "destination": told(self.destination.qmp, zero),
+                "sent": [[round(when - zero, 3), sent] for when, sent in self.sent]}
         # Nothing may be left that could go on with it, too.
         self.source.kill()
         self.destination.wait_for_agent(timeout)

@@ -136,6 +136,13 @@ class Answers:
                 "lost_outside": sum(not since <= when <= since + gap for when in lost),
                 "longest_pause_ms": round(max(pauses, default=0) * 1000)}
 
+    def points(self, zero):
+        """Of each since 1970 that was sent: seconds from zero on, and milliseconds until it
+        was back, or None."""
+        offset = time.time() - time.monotonic() - zero
+        return [[round(sent + offset, 4), round((self.came[number] - sent) * 1000, 2)
+                 if number in self.came else None] for number, sent in enumerate(self.sent)]
+
     def rate(self, start, end):
         """Answers per second between two points in time."""
         return sum(start < when <= end for when in self.came.values()) / (end - start)

@@ -13,7 +13,7 @@ import threading
 import time
 
 from .guest import words
-from .migration import ENDED, Migration
+from .migration import Migration
 from .net import GUEST_ADDRESS, wait_for_link
 from .shell import sh
 from .sriov import NETDEV
@@ -136,14 +136,6 @@ def set_tracking(tracking):
     TRACKING.write_text("1" if tracking else "0", encoding="utf-8")
 
 
-def give_up(migration):
-    """Has a migration end that otherwise would not."""
-    while (state := migration.query())["status"] not in ENDED and \
-            state.get("ram", {}).get("dirty-sync-count", 0) <= PASSES:
-        time.sleep(0.05)
-    migration.limit(ALL)
-
-
 def go(trip, qemu, tracking, rate, vf):
     """A migration of a guest that is up, and receives; returns its figures."""
     trip.guest.run(f"/exchange tcp {STORED} {STORE_PORT} < /dev/null > /tmp/got "
@@ -154,11 +146,9 @@ def go(trip, qemu, tracking, rate, vf):
     with Load(rate):
         time.sleep(1)
         migration = Migration(trip.guest, vf, qemu=qemu, bandwidth=BANDWIDTH,
-                              downtime_limit=DOWNTIME)
+                              downtime_limit=DOWNTIME, passes=None if tracking else PASSES)
         try:
             migration.start()
-            if not tracking:
-                give_up(migration)
             figures = migration.finish(compare=True)
         except BaseException:
             migration.abandon()

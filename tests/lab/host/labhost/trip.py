@@ -79,16 +79,17 @@ class Trip:
         self.guest.run(f"ip link set eth0 address {MAC}")
         self.guest.run(link_up(self.address))
 
-    def under_traffic(self, *vfs, **options):
+    def under_traffic(self, *vfs, timeline=None, **options):
         """One migration, see migrate(), and what came of traffic that began before it:
         figures of the migration, of the time before and of that afterwards; what its
-        probe got; bytes of a TCP connection, and whether they were the same."""
+        probe got; bytes of a TCP connection, and whether they were the same. What happens
+        when goes into a timeline, if there is one."""
         probe, stream = self.traffic()
         try:
             began = time.monotonic()
             time.sleep(QUIET)
             start = time.monotonic()
-            self.guest, figures = migrate(self.guest, *vfs, **options)
+            self.guest, figures = migrate(self.guest, *vfs, timeline=timeline, **options)
             end = time.monotonic()
             time.sleep(QUIET)
         except BaseException:
@@ -98,6 +99,8 @@ class Trip:
             raise
         ended = time.monotonic()
         answers = probe.stop()
+        if timeline is not None:
+            timeline["probes"] = answers.points(timeline["zero"])
         figures.update(answers.figures(start, end))
         return (figures, answers.figures(began, start), answers.figures(end, ended),
                 answers, *stream.stop())

@@ -59,12 +59,12 @@ class Virtio(Trip):
         self.guest.run("modprobe virtio_net")
         self.guest.run(link_up(self.address))
 
-    def measure(self):
+    def measure(self, **options):
         """Figures across one migration, and of the time before it; or None. The guest ends
         with it. It has nothing of ours: what goes wrong is no failure."""
         try:
             self.start()
-            figures, quiet = self.under_traffic()[:2]
+            figures, quiet = self.under_traffic(**options)[:2]
             self.tap.note(f"{self.name}: migrated in {figures['total_ms']} ms, "
                           f"{figures['downtime_ms']} ms of downtime")
             return figures, quiet
