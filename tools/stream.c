@@ -111,7 +111,7 @@ static void print_data(const __u8 *data, size_t size)
 }
 
 static void print_record(const struct vpm_format_record *record, unsigned long long at,
-			 const __u8 *data)
+			 const __u8 *data, bool first)
 {
 	bool optional = le16toh(record->flags) & VPM_FORMAT_OPTIONAL;
 	__u32 sequence = le32toh(record->sequence);
@@ -119,7 +119,7 @@ static void print_record(const struct vpm_format_record *record, unsigned long l
 	__u16 type = le16toh(record->type);
 
 	if (json) {
-		printf("%s{\"offset\": %llu, \"type\": %u, ", sequence ? ", " : "", at,
+		printf("%s{\"offset\": %llu, \"type\": %u, ", first ? "" : ", ", at,
 		       type);
 		printf("\"vendor\": %s, \"optional\": %s, \"length\": %u",
 		       type < VPM_FORMAT_END ? "true" : "false",
@@ -158,15 +158,17 @@ static const char *read_record(FILE *file, __u32 sequence, bool *end)
 	crc = crc32c(~0, &record, offsetof(struct vpm_format_record, crc));
 	if (le32toh(record.crc) != (__u32)~crc32c(crc, data, length))
 		return "corrupt record";
-	if (le32toh(record.sequence) != sequence)
-		return "records are missing or out of order";
 
-	print_record(&record, at, data);
+	print_record(&record, at, data, !sequence);
 	if (le16toh(record.flags) & ~VPM_FORMAT_OPTIONAL)
 		return "unknown record flags";
+	if (le32toh(record.sequence) != sequence)
+		return "records are missing or out of order";
 	*end = le16toh(record.type) == VPM_FORMAT_END;
-	if (*end && (length || record.flags))
-		return "invalid end record";
+	if (*end)
+		return length || record.flags ? "invalid end record" : NULL;
+	if (le16toh(record.type) > VPM_FORMAT_END && !record.flags)
+		return "unknown record type";
 
 	return NULL;
 }

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Tests of the tools that run on any machine."""
+"""Tests of the decoder of migration streams, on this machine."""
 
 # /// suite
-# [tools]
-# about = "the tools, on any input"
-# run = "tests/lab/tools.py"
+# [decoder]
+# about = "the decoder of migration streams, on any input"
+# run = "tests/lab/decoder.py"
 # daily = [""]
 # quick = true
 # host = false
@@ -14,6 +14,7 @@
 
 import json
 import random
+import struct
 import subprocess
 import sys
 
@@ -21,7 +22,11 @@ from cache import REPO
 from programs import build_programs
 from tap import Tap
 
+# pylint: disable=wrong-import-order
+from labhost.mutate import RECORD, crc32c
+
 GOLDEN = REPO / "tests" / "golden"
+HEADER = 72         # bytes of a stream's header
 RANDOM = 500        # streams that were spoilt at random
 SANITIZE = "CFLAGS=-O2 -g -fsanitize=undefined -fno-sanitize-recover=all"
 
@@ -95,6 +100,26 @@ def more(decode):
     return decode.status(data + b"\0") == 1 and decode.status(data) == 0
 
 
+def foreign(decode):
+    """Behind the first record, one of a later framework, which may or may not be skipped."""
+    data = (GOLDEN / "state.stream").read_bytes()
+
+    def inserted(kind, flags):
+        items, rest = [data[:HEADER]], data[HEADER:]
+        while rest:
+            size = RECORD.size + RECORD.unpack_from(rest)[2]
+            items.append(rest[:size])
+            rest = rest[size:]
+        items.insert(2, RECORD.pack(kind, flags, 3, 0, 0) + b"new")
+        for number, item in enumerate(items[1:]):
+            head = item[:8] + struct.pack("<I", number)
+            items[number + 1] = head + struct.pack("<I", crc32c(head + item[16:])) + item[16:]
+        return b"".join(items)
+
+    return [decode.status(inserted(*record)) for record in
+            ((0x8001, 1), (0x8001, 0), (0xffff, 0), (0x7fff, 0), (0x7fff, 2))] == [0, 1, 1, 0, 1]
+
+
 def calls(decode):
     """The command line."""
     path = GOLDEN / "state.stream"
@@ -112,6 +137,7 @@ CASES = [
     ("nor with a wrong bit", flips),
     ("nor when it was spoilt at random, or is no stream", spoilt),
     ("nor with something behind its end", more),
+    ("nor with a record of the framework that must not be skipped", foreign),
     ("wrong calls, and right ones", calls),
 ]
 
