@@ -14,9 +14,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <linux/iommufd.h>
-
 #include "vfio_client.h"
+
+/* A program for users is also built where the headers know no device files. */
+#ifdef VFIO_DEVICE_BIND_IOMMUFD
+#include <linux/iommufd.h>
+#endif
 
 #define SYSFS_DEVICES "/sys/bus/pci/devices"
 
@@ -166,6 +169,7 @@ int vfio_client_open_cdev(struct vfio_client *c)
 	return client_open_into(&c->device_fd, c->cdev_path);
 }
 
+#ifdef VFIO_DEVICE_BIND_IOMMUFD
 int vfio_client_bind(struct vfio_client *c)
 {
 	struct vfio_device_bind_iommufd bind = {
@@ -221,6 +225,44 @@ int vfio_client_detach(struct vfio_client *c)
 	return vfio_client_ioctl(c->device_fd, VFIO_DEVICE_DETACH_IOMMUFD_PT,
 				 &detach);
 }
+
+static int client_ioas_map(struct vfio_client *c, void *addr, __u64 iova,
+			   __u64 len)
+{
+	struct iommu_ioas_map map = {
+		.size = sizeof(map),
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
+			 IOMMU_IOAS_MAP_WRITEABLE,
+		.ioas_id = c->ioas_id,
+		.user_va = (unsigned long)addr,
+		.length = len,
+		.iova = iova,
+	};
+
+	return vfio_client_ioctl(c->iommufd, IOMMU_IOAS_MAP, &map);
+}
+#else
+int vfio_client_bind(struct vfio_client *c)
+{
+	return -EOPNOTSUPP;
+}
+
+int vfio_client_alloc_ioas(struct vfio_client *c, __u32 *ioas_id)
+{
+	return -EOPNOTSUPP;
+}
+
+int vfio_client_attach(struct vfio_client *c, __u32 *pt_id)
+{
+	return -EOPNOTSUPP;
+}
+
+static int client_ioas_map(struct vfio_client *c, void *addr, __u64 iova,
+			   __u64 len)
+{
+	return -EOPNOTSUPP;
+}
+#endif
 
 int vfio_client_open_in_container(struct vfio_client *c)
 {
@@ -298,7 +340,7 @@ static int client_sized_info(struct vfio_client *c, unsigned long cmd,
 	int ret;
 
 	for (;;) {
-		buf = calloc(1, argsz);
+		buf = calloc((argsz + sizeof(*buf) - 1) / sizeof(*buf), sizeof(*buf));
 		if (!buf)
 			return -ENOMEM;
 
@@ -490,19 +532,10 @@ int vfio_client_dma_map(struct vfio_client *c, void *addr, __u64 iova,
 		.iova = iova,
 		.size = len,
 	};
-	struct iommu_ioas_map ioas = {
-		.size = sizeof(ioas),
-		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
-			 IOMMU_IOAS_MAP_WRITEABLE,
-		.ioas_id = c->ioas_id,
-		.user_va = (unsigned long)addr,
-		.length = len,
-		.iova = iova,
-	};
 
 	if (c->mode == VFIO_CLIENT_GROUP)
 		return vfio_client_ioctl(c->container_fd, VFIO_IOMMU_MAP_DMA,
 					 &type1);
 
-	return vfio_client_ioctl(c->iommufd, IOMMU_IOAS_MAP, &ioas);
+	return client_ioas_map(c, addr, iova, len);
 }
