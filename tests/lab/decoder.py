@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Tests of the decoder of migration streams, on this machine."""
+"""Tests of the decoders of the tools, on this machine: migration streams, kernel events."""
 
 # /// suite
 # [decoder]
-# about = "the decoder of migration streams, on any input"
+# about = "the decoder of migration streams, on any input; names of kernel events"
 # run = "tests/lab/decoder.py"
 # daily = [""]
 # quick = true
@@ -14,6 +14,7 @@
 
 import json
 import random
+import re
 import struct
 import subprocess
 import sys
@@ -22,10 +23,14 @@ from cache import REPO
 from programs import build_programs
 from tap import Tap
 
-# pylint: disable=wrong-import-order
-from labhost.mutate import RECORD, crc32c
+sys.path.insert(0, str(REPO / "tools/vfio-mediate"))
+
+# pylint: disable=wrong-import-order,wrong-import-position
+import events                                   # noqa: E402
+from labhost.mutate import RECORD, crc32c       # noqa: E402
 
 GOLDEN = REPO / "tests" / "golden"
+EVENTS = REPO / "uapi/linux/vfio_mediate_netlink.h"
 HEADER = 72         # bytes of a stream's header
 RANDOM = 500        # streams that were spoilt at random
 SANITIZE = "CFLAGS=-O2 -g -fsanitize=undefined -fno-sanitize-recover=all"
@@ -131,6 +136,26 @@ def calls(decode):
         decode(b"", "a", "b")[0] == 2 and decode(b"", "/nonexistent")[0] == 2
 
 
+def constants(text, prefix):
+    """Names of an enum's constants in the order of the header, as the specification has them."""
+    names = re.findall(rf"^\tVFIO_MEDIATE_{prefix}_(\w+)(?: = \d+)?,$", text, re.MULTILINE)
+    return tuple(name.lower().replace("_", "-") for name in names if name != "MAX")
+
+
+def same_names(text):
+    """Attributes, operations and values of watch are those of the kernel's header."""
+    dev = dict(events.DEV)
+    return constants(text, "A_DEV") == tuple(dev) and \
+        constants(text, "A_STATE_TIME") == tuple(dict(events.TIMES)) and \
+        constants(text, "CMD") == (events.OPERATIONS[0], *(
+            f"{name}-ntf" for name in events.OPERATIONS[1:])) and \
+        constants(text, "TRAP_HOLDER") == events.HOLDERS and all(
+            constants(text, prefix) == dev[name] for prefix, name in (
+                ("TRACKED", "tracked"), ("TRAP_STATE", "trap"), ("DIRECTION", "direction"),
+                ("OUTCOME", "outcome"), ("RESET_KIND", "reset"),
+                ("POWER_STATE", "power-state")))
+
+
 CASES = [
     ("golden streams are what they were", golden),
     ("cut at each byte, a stream is not whole", cuts),
@@ -151,6 +176,10 @@ def main():
             tap.ok(test(decode), f"stream: {name}")
         except (ValueError, subprocess.SubprocessError) as err:
             tap.ok(False, f"stream: {name}", err)
+    if EVENTS.exists():
+        tap.ok(same_names(EVENTS.read_text(encoding="utf-8")), "events: names are the kernel's")
+    else:
+        tap.skip("events: names are the kernel's", "this kernel module has no events")
     return tap.done()
 
 

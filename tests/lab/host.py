@@ -120,7 +120,7 @@ def make_job_disk(kern, work, jobs, files, qemus, wire):
     for name, source in files.items():
         target = disk / "job" / name
         if pathlib.Path(source).is_dir():
-            shutil.copytree(source, target)
+            shutil.copytree(source, target, symlinks=True)
         else:
             shutil.copy(source, target)
             target.chmod(0o755)

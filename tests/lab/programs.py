@@ -36,11 +36,18 @@ def programs(name):
             if path.is_file() and not path.suffix}
 
 
+def tools():
+    """The tools, as make install leaves them below /usr."""
+    work = BUILD / "tools"
+    return build_programs("tools", "install", f"O={work}/host", f"DESTDIR={work}/installed",
+                          "PREFIX=/usr") / "installed/usr"
+
+
 def job_files(extra=()):
     """What each job finds in its working directory."""
     files = {path.name: path for place in ("e2e", "kunit", "selftests", "vfio-selftests")
              for path in (REPO / "tests" / place).iterdir()
              if path.suffix in (".py", ".sh")}
     return {**files, **programs("selftests"), **programs("traffic"),
-            "golden": REPO / "tests" / "golden",
+            "golden": REPO / "tests" / "golden", "tools": tools(),
             **{name: EXTRA[name]() for name in extra}}
