@@ -51,6 +51,7 @@ def lint_files(work, log):
     """All checks of the files, on the default kernel; only what has changed is compiled.
     Programs that no suite runs can be built."""
     build_programs("tests/bench")
+    build_programs("tools", f"O={BUILD / 'tools/lint'}", "CFLAGS=-O2 -fanalyzer -Werror")
     kern = kernels.kernel(supported.DEFAULT)
     sources = kernels.copy_sources(work / f"modules-{kern.name}")
     scripts = kernel_scripts()
@@ -61,11 +62,14 @@ def lint_files(work, log):
 
 
 def read_documentation(work, log):
-    """Sphinx has no warning."""
+    """Neither Sphinx nor groff has a warning."""
     run(inside(tree("sphinx"),
                ["sphinx-build", "-q", "-n", "-W", "--keep-going", "-d", work / "doctrees",
                 REPO / "Documentation", work / "doc"],
                writable=[work], readable=[REPO], cwd=REPO), log, what="sphinx")
+    pages = sorted((REPO / "tools/man").glob("*.8"))
+    run(inside(tree("sphinx"), ["sh", "-c", '! groff -man -Tutf8 -ww -z "$@" 2>&1 | grep .', "sh",
+                                *pages], readable=[REPO]), log, what="manual pages")
 
 
 def lint_tree(work, log):

@@ -43,7 +43,7 @@ quiet()
 
 c_files=$(grep -E '\.[ch]$' "$list")
 # shellcheck disable=SC2046	# a list of words
-sh_files=$(grep -lE '^#!/bin/(busybox.static )?(ba)?sh' /dev/null $(cat "$list"))
+sh_files=$(grep -lE '^(#!/bin/(busybox.static )?(ba)?sh|# shellcheck shell=)' /dev/null $(cat "$list"))
 
 # Names of files are on stdin. What is printed has the name in each line.
 checkpatch()

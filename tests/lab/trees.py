@@ -31,7 +31,7 @@ PACKAGES = {
         dpdk-dev librte-net-e1000-25 librte-mempool-ring25
         """),
     # Reads Documentation/ for make lint: 300 MB.
-    "sphinx": ("trixie", "python3-sphinx"),
+    "sphinx": ("trixie", "python3-sphinx groff-base"),
     # Looks at the page of make demo: 800 MB.
     "chromium": ("trixie", "chromium fonts-dejavu-core"),
     # Maps wrappers away for make series: 400 MB.
