@@ -59,6 +59,13 @@
 #define compat_get_iomap(core, bar)	((core)->barmap[bar] ?: IOMEM_ERR_PTR(-EOPNOTSUPP))
 #endif
 
+/* A flag of vfio_pci_core. Older kernels have bit-fields, which READ_ONCE() cannot read. */
+#ifdef COMPAT_HAS_PM_BITFIELD
+#define compat_read_flag(flag)		(flag)
+#else
+#define compat_read_flag(flag)		READ_ONCE(flag)
+#endif
+
 /* Symbol namespace of iova_bitmap_set() */
 #ifdef COMPAT_HAS_UNQUOTED_NS
 #define COMPAT_NS_IOMMUFD	IOMMUFD

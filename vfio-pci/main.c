@@ -437,9 +437,9 @@ static int vpm_device_feature(struct vfio_device *vdev, u32 flags,
 	    compat_feature_is_dmabuf(flags & VFIO_DEVICE_FEATURE_MASK))
 		return -EOPNOTSUPP;
 
-	slept = vpm->core.needs_pm_restore && READ_ONCE(vpm->core.pm_runtime_engaged);
+	slept = vpm->core.needs_pm_restore && compat_read_flag(vpm->core.pm_runtime_engaged);
 	ret = vfio_pci_core_ioctl_feature(vdev, flags, arg, argsz);
-	if (slept && !READ_ONCE(vpm->core.pm_runtime_engaged)) {
+	if (slept && !compat_read_flag(vpm->core.pm_runtime_engaged)) {
 		vpm_reset_by_power(vpm);
 		vpm_reset_flush(vpm);
 	}

@@ -94,7 +94,7 @@ void vpm_trap_drain(struct vpm_device *vpm)
 	 * device.
 	 */
 	if (trap->state == VPM_TRAP_SHADOW && !vpm_reset_pending(vpm) &&
-	    !READ_ONCE(vpm->core.pm_runtime_engaged))
+	    !compat_read_flag(vpm->core.pm_runtime_engaged))
 		drain_with_memory(vpm, false);
 }
 
@@ -388,7 +388,7 @@ void vpm_trap_flush(struct vpm_device *vpm)
 
 	mutex_lock(&vpm->vendor.lock);
 	if (trap->state == VPM_TRAP_SHADOW && !vpm_reset_pending(vpm) &&
-	    !READ_ONCE(trap->gone) && !READ_ONCE(vpm->core.pm_runtime_engaged))
+	    !READ_ONCE(trap->gone) && !compat_read_flag(vpm->core.pm_runtime_engaged))
 		drain_with_memory(vpm, true);
 	mutex_unlock(&vpm->vendor.lock);
 }

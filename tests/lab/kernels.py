@@ -43,7 +43,8 @@ def debian_kernel(name, tree_name):
     root = tree(tree_name)
     versions = sorted(p.parent.name
                       for p in root.glob("usr/lib/modules/*/kernel"))
-    if not versions or not versions[-1].startswith(name + "."):
+    series = "" if name == KERNELS[name]["debian"] else f"{name}."
+    if not versions or not versions[-1].startswith(series):
         raise KernelGone(f"Debian has no {name} kernel in {tree_name} any more"
                          f" (found: {', '.join(versions) or 'none'})")
     version = versions[-1]

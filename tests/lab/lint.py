@@ -6,7 +6,7 @@ import subprocess
 
 import kernels
 import supported
-from cache import BUILD, LAB, REPO, LabError, run, say
+from cache import BUILD, LAB, REPO, LabError, run
 from ksources import kernel_scripts
 from programs import build_programs
 from tap import Tap
@@ -73,21 +73,9 @@ def read_documentation(work, log):
 
 
 def lint_tree(work, log):
-    """Everything on the kernel of stable; on the others, that W=1 has no warning."""
+    """Everything, on the kernel of stable; builds.py builds for the others."""
     read_documentation(work, log)
     lint_files(work, log)
-    for name, about in supported.KERNELS.items():
-        if name == supported.DEFAULT or "source" in about:
-            continue
-        try:
-            kern = kernels.kernel(name)
-        except kernels.KernelGone as err:
-            say(f"W=1 is not tried on {name}: {str(err).splitlines()[0]}")
-            continue
-        sources = kernels.copy_sources(work / f"modules-{name}")
-        kern.shell(f"! make -s -j$(nproc) -C {kernels.kdir(kern)} M={sources} W=1 "
-                   "VFIO_MEDIATE_TESTS=m VFIO_MEDIATE_DROP_IN=m modules 2>&1 | grep .",
-                   log, f"W=1 on {name}", writable=[work])
 
 
 def lint(tap, only_changed=False):

@@ -55,7 +55,8 @@ class Suite:
         if not self.host:
             return [""]
         return [name for name, kern in supported.KERNELS.items()
-                if set(self.needs) <= set(kern.get("has", ())) and name not in self.but]
+                if set(self.needs) <= set(kern.get("has", ())) and name not in self.but
+                and self.name in kern.get("suites", (self.name,))]
 
     def where(self, kernel):
         """Its name on a kernel, by which results and jobs are called."""

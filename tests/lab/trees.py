@@ -49,11 +49,12 @@ PACKAGES = {
 # What modules are built in, for the kernels of other suites
 for kernel in KERNELS.values():
     suite = kernel.get("debian", "trixie")
-    PACKAGES.setdefault(f"build-{suite}", (suite, """
-        gcc make libc6-dev linux-headers-amd64 linux-image-amd64 kmod
+    of_suite = f"/{suite}" if suite.endswith("-backports") else ""
+    PACKAGES.setdefault(f"build-{suite}", (suite, f"""
+        gcc make libc6-dev linux-headers-amd64{of_suite} linux-image-amd64{of_suite} kmod
         """))
 # MB that making a tree takes at its peak: it is there twice.
-MEGABYTES = {"host": 700, "build-trixie": 2200, "build-sid": 1500, "dpdk": 1000,
+MEGABYTES = {"host": 700, "build-trixie": 2200, "dpdk": 1000,
              "chromium": 1700, "coccinelle": 900, "sphinx": 400,
              "qemu-7.2": 800, "qemu-11": 800, "qemu-source": 1300}
 # Source packages that a tree has in /usr/src.
@@ -76,7 +77,10 @@ def sources(suite, kinds=("deb",)):
     main, security = uris.get("Debian"), uris.get("Debian-Security")
     if not main:
         return None
+    suite, _, backports = suite.partition("-")
     places = [f"{main} {suite} main"]
+    if backports:
+        places.append(f"{main} {suite}-backports main")
     if suite != "sid":
         places.append(f"{main} {suite}-updates main")
         if security:
@@ -155,7 +159,7 @@ def tree(name):
     """Directory with the Debian tree called name, made when it is missing."""
     suite, packages = PACKAGES[name]
     include = ",".join(packages.split())
-    size = MEGABYTES[name]
+    size = MEGABYTES.get(name, 1500)
 
     def build(path, log):
         cmd = ["mmdebstrap", "--variant=minbase", "--format=tar",
@@ -172,7 +176,7 @@ def tree(name):
         if not os.getuid():
             # What it mounts goes with it.
             cmd[:0] = ["unshare", "--mount"]
-        cmd += [suite, str(tarball)]
+        cmd += [suite.removesuffix("-backports"), str(tarball)]
         lines = sources(suite, ("deb", "deb-src") if source else ("deb",))
         if lines:
             listing = path / ".list"
