@@ -4,7 +4,7 @@
 LAB := tests/lab/lab
 
 .DEFAULT_GOAL := modules
-.PHONY: modules lab demo quick check check-all new-test bench run shell tools lint series clean distclean help
+.PHONY: modules modules_install install lab demo quick check check-all new-test bench run shell tools lint series clean distclean help
 
 ifdef KDIR
 # Out of the lab, as any out-of-tree module: make KDIR=/lib/modules/.../build
@@ -20,13 +20,25 @@ endif
 
 modules clean:
 	$(MAKE) -C $(KDIR) M=$(CURDIR) $@
+
+# What earlier calls have built for tests is not for modprobe to find.
+modules_install:
+	$(MAKE) -C $(KDIR) M=$(CURDIR) VFIO_MEDIATE_DROP_IN= VFIO_MEDIATE_TESTS= modules
+	$(MAKE) -C $(KDIR) M=$(CURDIR) VFIO_MEDIATE_DROP_IN= VFIO_MEDIATE_TESTS= $@
 else
+modules_install:
+	$(error modules_install needs KDIR=/lib/modules/VERSION/build)
+
 modules:
 	@$(LAB) modules $(if $(KERNEL),--kernel '$(KERNEL)')
 
 clean:
 	rm -rf build
 endif
+
+install:
+	@$(MAKE) --no-print-directory -C tools O='$(CURDIR)/build/tools' install
+	@$(MAKE) --no-print-directory -C packaging install-dev
 
 lab:
 	@$(LAB) lab $(if $(KERNEL),--kernel '$(KERNEL)')
@@ -78,6 +90,10 @@ distclean: clean
 help:
 	@echo 'make [modules] [KERNEL=6.12|7.2|debug]  build the modules inside a tree of that kernel'
 	@echo 'make KDIR=/lib/modules/VERSION/build    build them against a kernel of this machine'
+	@echo 'make KDIR=... modules_install [INSTALL_MOD_PATH=dir] [VFIO_MEDIATE_SAMPLES=m]'
+	@echo '                                        install them; samples only where asked for'
+	@echo 'make install [DESTDIR=dir] [PREFIX=/usr/local]'
+	@echo '                                        install the tools, and headers for vendors'
 	@echo 'make lab [KERNEL=...]                   build all that the lab needs; a second call is seconds'
 	@echo 'make demo [KERNEL=...] [QEMU=10|7.2|11] from nothing to guests that are migrated with their VFs; build/demo.html'
 	@echo 'make quick                              tests that need no virtual machine, lint of what changed'

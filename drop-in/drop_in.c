@@ -32,5 +32,6 @@ static void __exit drop_in_exit(void)
 module_exit(drop_in_exit);
 
 MODULE_LICENSE("GPL");
+MODULE_VERSION(VFIO_MEDIATE_VERSION);
 MODULE_AUTHOR("The vfio-mediate developers");
 MODULE_DESCRIPTION("Module name vfio_pci for clients that check for it");

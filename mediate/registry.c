@@ -615,5 +615,6 @@ static void __exit vfio_mediate_module_exit(void)
 module_exit(vfio_mediate_module_exit);
 
 MODULE_LICENSE("GPL");
+MODULE_VERSION(VFIO_MEDIATE_VERSION);
 MODULE_AUTHOR("The vfio-mediate developers");
 MODULE_DESCRIPTION("Registry of mediate ops for VFIO PCI devices");

@@ -242,9 +242,10 @@ static void print_help(FILE *to)
 	      "Print and check a migration stream of vfio-pci-mediate. Read standard\n"
 	      "input if FILE is missing or -.\n"
 	      "\n"
-	      "  --json  print one JSON object\n"
-	      "  --data  also print the payload of records\n"
-	      "  --help  print this help\n"
+	      "  --json     print one JSON object\n"
+	      "  --data     also print the payload of records\n"
+	      "  --version  print the version\n"
+	      "  --help     print this help\n"
 	      "\n"
 	      "Exit status: 0 if the stream is complete and valid, 1 if not, 2 after a\n"
 	      "read error or wrong usage.\n",
@@ -267,6 +268,10 @@ int main(int argc, char **argv)
 	for (arg = 1; arg < argc; arg++) {
 		if (!strcmp(argv[arg], "--help")) {
 			print_help(stdout);
+			return EXIT_VALID;
+		}
+		if (!strcmp(argv[arg], "--version")) {
+			puts("vfio-mediate-stream " VERSION);
 			return EXIT_VALID;
 		}
 

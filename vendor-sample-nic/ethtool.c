@@ -12,6 +12,7 @@ static void nic_get_drvinfo(struct net_device *netdev, struct ethtool_drvinfo *i
 	struct nic *nic = netdev_priv(netdev);
 
 	strscpy(info->driver, NIC_NAME, sizeof(info->driver));
+	strscpy(info->version, VFIO_MEDIATE_VERSION, sizeof(info->version));
 	strscpy(info->bus_info, pci_name(nic->pdev), sizeof(info->bus_info));
 }
 

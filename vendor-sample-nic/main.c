@@ -386,11 +386,11 @@ static const struct pci_error_handlers nic_error_handlers = {
 	.reset_done = nic_reset_done,
 };
 
+/* No MODULE_DEVICE_TABLE: igb is the driver that is loaded for the card. */
 static const struct pci_device_id nic_ids[] = {
 	{ PCI_VDEVICE(INTEL, NIC_DEV_ID_82576) },
 	{ }
 };
-MODULE_DEVICE_TABLE(pci, nic_ids);
 
 static struct pci_driver nic_driver = {
 	.name = NIC_NAME,
@@ -431,5 +431,6 @@ static void __exit nic_module_exit(void)
 module_exit(nic_module_exit);
 
 MODULE_LICENSE("GPL");
+MODULE_VERSION(VFIO_MEDIATE_VERSION);
 MODULE_AUTHOR("The vfio-mediate developers");
 MODULE_DESCRIPTION("Sample mediating PF driver for the Intel 82576");

@@ -30,7 +30,8 @@ def build(kern):
     # Without it, modpost looks at everything again.
     (work / "Module.symvers").unlink(missing_ok=True)
     kern.shell(f"! make -s -k -j$(nproc) -C {kernels.kdir(kern)} M={sources} W=1e "
-               "VFIO_MEDIATE_TESTS=m VFIO_MEDIATE_DROP_IN=m modules 2>&1 | grep .", log, f"W=1 on {kern.name}", writable=[work])
+               f"{kernels.EVERYTHING} modules 2>&1 | grep .", log, f"W=1 on {kern.name}",
+               writable=[work])
 
 
 def main():

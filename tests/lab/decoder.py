@@ -131,8 +131,11 @@ def calls(decode):
     one, out, _ = decode(b"", str(path))
     two, same, _ = decode(path.read_bytes())
     three, usage, _ = decode(b"", "--help")
+    version = (REPO / "VERSION").read_text(encoding="utf-8").strip()
     return one == two == three == 0 and out == same and "complete" in out and \
-        usage.startswith("usage: ") and decode(b"", "--nonsense")[0] == 2 and \
+        usage.startswith("usage: ") and \
+        decode(b"", "--version")[1] == f"vfio-mediate-stream {version}\n" and \
+        decode(b"", "--nonsense")[0] == 2 and \
         decode(b"", "a", "b")[0] == 2 and decode(b"", "/nonexistent")[0] == 2
 
 

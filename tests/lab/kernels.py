@@ -12,9 +12,12 @@ from cache import BUILD, LAB, REPO, LabError, cached, digest, locked, once, run,
 from supported import DEFAULT, NAMES, KERNELS
 from trees import download, inside, tree
 
-MODULE_SOURCES = ("Kbuild", "mediate", "vfio-pci", "migration", "drop-in",
+MODULE_SOURCES = ("Kbuild", "VERSION", "mediate", "vfio-pci", "migration", "drop-in",
                   "vendor-sample-nic", "uapi", "tests/mediators",
                   "tests/kunit")
+
+# What a plain make leaves out
+EVERYTHING = "VFIO_MEDIATE_SAMPLES=m VFIO_MEDIATE_TESTS=m VFIO_MEDIATE_DROP_IN=m"
 
 
 class KernelGone(LabError):
@@ -235,7 +238,7 @@ def build_modules(kern):
         copy_sources(work)
         log.unlink(missing_ok=True)
         kern.shell(f"make -C {kdir(kern)} M={work} -j$(nproc) "
-                   "VFIO_MEDIATE_TESTS=m VFIO_MEDIATE_DROP_IN=m modules",
+                   f"{EVERYTHING} modules",
                    log, f"modules for {kern.name}", writable=[work], cwd=work)
     for line in log.read_text().splitlines():
         if "warning" in line.lower():

@@ -69,8 +69,8 @@ END
 # Each file says its licence in its first three lines.
 while read -r file; do
 	case $file in
-	COPYING|*.rst|*.md|*/modules|*.conf|*.config|*.patch|.gitignore) continue;;
-	tests/golden/*) continue;;
+	COPYING|NEWS|VERSION|*.rst|*.md|*/modules|*.conf|*.config|*.patch|.gitignore) continue;;
+	debian/*|tests/golden/*) continue;;
 	esac
 	head -n 3 "$file" | grep -q 'SPDX-License-Identifier: GPL-2.0' ||
 		fail "$file: no SPDX line"
@@ -85,14 +85,14 @@ modules()
 		CF=-Wsparse-error KDOCFLAGS=-Werror "$@" modules
 }
 
-quiet "W=1 and sparse" modules VFIO_MEDIATE_TESTS=m VFIO_MEDIATE_DROP_IN=m
+quiet "W=1 and sparse" modules VFIO_MEDIATE_SAMPLES=m VFIO_MEDIATE_TESTS=m VFIO_MEDIATE_DROP_IN=m
 
 # The driver without migration, of which it needs but one header.
 without_migration()
 {
 	mkdir -p "$sources-part"
-	(cd "$sources" && find Kbuild mediate uapi vfio-pci migration/vfio_ops.h \
-		\( -name Kbuild -o -name '*.[ch]' ! -name '*.mod.c' \) \
+	(cd "$sources" && find Kbuild VERSION mediate uapi vfio-pci migration/vfio_ops.h \
+		\( -name Kbuild -o -name VERSION -o -name '*.[ch]' ! -name '*.mod.c' \) \
 		-exec cp -pu --parents -t "$sources-part" {} +)
 	make -s -j "$(nproc)" -C "$kdir" M="$sources-part" VFIO_PCI_MEDIATE_MIGRATION=n \
 		W=1e vfio_mediate.ko vfio_pci_mediate.ko

@@ -25,7 +25,8 @@ def build_programs(name, *flags):
         run(inside(tree("build-trixie"),
                    ["make", "-C", REPO / name, f"O={work}", f"KSFT={ksft}", *flags],
                    writable=[work], readable=[REPO / "tests", REPO / "tools", ksft,
-                                              REPO / "uapi", REPO / "migration"]),
+                                              REPO / "uapi", REPO / "migration",
+                                              REPO / "VERSION"]),
             log, what=name)
     return work
 
