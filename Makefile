@@ -4,7 +4,7 @@
 LAB := tests/lab/lab
 
 .DEFAULT_GOAL := modules
-.PHONY: modules modules_install install lab demo quick check check-all new-test bench run shell tools lint series clean distclean help
+.PHONY: modules modules_install install deb lab demo quick check check-all new-test bench run shell tools lint series clean distclean help
 
 ifdef KDIR
 # Out of the lab, as any out-of-tree module: make KDIR=/lib/modules/.../build
@@ -39,6 +39,9 @@ endif
 install:
 	@$(MAKE) --no-print-directory -C tools O='$(CURDIR)/build/tools' install
 	@$(MAKE) --no-print-directory -C packaging install-dev
+
+deb:
+	@$(LAB) deb
 
 lab:
 	@$(LAB) lab $(if $(KERNEL),--kernel '$(KERNEL)')
@@ -94,6 +97,7 @@ help:
 	@echo '                                        install them; samples only where asked for'
 	@echo 'make install [DESTDIR=dir] [PREFIX=/usr/local]'
 	@echo '                                        install the tools, and headers for vendors'
+	@echo 'make deb                                build Debian packages, in build/deb'
 	@echo 'make lab [KERNEL=...]                   build all that the lab needs; a second call is seconds'
 	@echo 'make demo [KERNEL=...] [QEMU=10|7.2|11] from nothing to guests that are migrated with their VFs; build/demo.html'
 	@echo 'make quick                              tests that need no virtual machine, lint of what changed'

@@ -22,6 +22,7 @@ import demo
 import host
 import kernels
 import lint
+import packages
 import qemus
 import results
 import session
@@ -64,6 +65,12 @@ def cmd_modules(args):
 
 def cmd_lab(args):
     build_lab([args.kernel] if args.kernel else supported.UNASKED)
+    return 0
+
+
+def cmd_deb(_args):
+    for path in packages.debs():
+        print(path.relative_to(REPO))
     return 0
 
 
@@ -161,13 +168,13 @@ def arguments():
         epilog="The environment: VFIO_MEDIATE_CACHE names the cache directory,"
                " LAB_ACCEL=kvm|tcg overrides the choice of accelerator.")
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("modules", "lab", "demo", "quick", "check", "check-all", "new-test", "bench",
-                 "run", "shell", "lint", "series", "distclean"):
+    for name in ("modules", "deb", "lab", "demo", "quick", "check", "check-all", "new-test",
+                 "bench", "run", "shell", "lint", "series", "distclean"):
         sub = commands.add_parser(name)
         if name in ("check", "check-all"):
             sub.add_argument("--suite")
             sub.add_argument("--kernel")
-        elif name not in ("lint", "series", "distclean", "new-test", "quick"):
+        elif name not in ("deb", "lint", "series", "distclean", "new-test", "quick"):
             sub.add_argument("--kernel", choices=supported.NAMES)
         if name == "check":
             sub.add_argument("--only", default="", help="which of its cases")

@@ -34,6 +34,11 @@ PACKAGES = {
     "sphinx": ("trixie", "python3-sphinx groff-base"),
     # Looks at the page of make demo: 800 MB.
     "chromium": ("trixie", "chromium fonts-dejavu-core"),
+    # Builds packages: those of the oldest Debian install on the newer ones.
+    "packager": ("bookworm-backports", """
+        dpkg-dev debhelper dh-dkms lintian gcc make libc6-dev rpm xz-utils
+        linux-headers-amd64/bookworm-backports
+        """),
     # Maps wrappers away for make series: 400 MB.
     "coccinelle": ("trixie", "coccinelle"),
     # What guests may run under besides the host's own; qemus.py takes 70 MB of
@@ -55,7 +60,7 @@ for kernel in KERNELS.values():
         """))
 # MB that making a tree takes at its peak: it is there twice.
 MEGABYTES = {"host": 700, "build-trixie": 2200, "dpdk": 1000,
-             "chromium": 1700, "coccinelle": 900, "sphinx": 400,
+             "chromium": 1700, "coccinelle": 900, "sphinx": 400, "packager": 800,
              "qemu-7.2": 800, "qemu-11": 800, "qemu-source": 1300}
 # Source packages that a tree has in /usr/src.
 SOURCES = {"qemu-source": "qemu"}

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Bare Debian systems, in which a test may install and remove packages."""
+
+import os
+import shutil
+import subprocess
+
+from cache import BUILD, LabError, cached, need_space, run
+from trees import need_subordinate_ids, scratch, sources
+
+# What a test may install: downloaded, not installed. The kernel of Debian 12 is older than
+# those that vfio-mediate supports.
+ARCHIVES = {
+    "bookworm": ("bookworm-backports", (
+        "dkms gcc libc6-dev pkgconf openssl linux-headers-amd64/bookworm-backports",
+        "linux-headers-amd64/bookworm linux-image-amd64/bookworm")),
+    "trixie": ("trixie", (
+        "dkms gcc libc6-dev pkgconf openssl linux-headers-amd64/trixie",
+        "linux-headers-amd64/bookworm linux-image-amd64/bookworm")),
+}
+SIZE = 1200     # MB, of the archive and of a system
+
+
+def archive(name):
+    """A system in a tar file, with the lists and the packages that apt has downloaded."""
+    suite, wanted = ARCHIVES[name]
+
+    def build(path, log):
+        lines = sources(suite)
+        if not lines:
+            raise LabError(f"this machine's apt has no Debian mirror for {suite}")
+        if name != "bookworm":
+            lines += sources("bookworm")
+        listing = path / ".list"
+        listing.write_text(lines)
+        cmd = ["mmdebstrap", "--variant=minbase", "--format=tar", "--skip=cleanup/apt",
+               '--aptopt=APT::Install-Recommends "false"',
+               '--customize-hook=chroot "$1" apt-get clean']
+        cmd += ['--customize-hook=chroot "$1" apt-get install --yes --download-only ' + packages
+                for packages in wanted]
+        if not os.getuid():
+            cmd[:0] = ["unshare", "--mount"]
+        with scratch(path, SIZE) as folder:
+            run([*cmd, name, str(path / "tar"), str(listing)], log, what=f"bare {name}",
+                env={**os.environ, "TMPDIR": str(folder)})
+        listing.unlink()
+
+    return cached(f"bare-{name}", [name, suite, wanted], build, size=2 * SIZE) / "tar"
+
+
+class Bare:
+    """A system made from the archive, as a context. Its root may chown files, so a user's
+    is in a user namespace with more ids than the user's own."""
+
+    def __init__(self, name):
+        self.name = name
+        self.root = BUILD / "packages" / name
+        if os.getuid():
+            need_subordinate_ids()
+        self.prefix = ["mmdebstrap", "--unshare-helper"] if os.getuid() else []
+
+    def __enter__(self):
+        tar = archive(self.name)
+        self.remove()
+        need_space(BUILD, SIZE)
+        self.root.mkdir(parents=True)
+        subprocess.run([*self.prefix, "tar", "-C", self.root, "-xpf", tar,
+                        "--exclude=./dev/*"], check=True)
+        return self
+
+    def __exit__(self, *_):
+        self.remove()
+
+    def remove(self):
+        subprocess.run([*self.prefix, "rm", "-rf", self.root], check=True)
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def run(self, script, readable=()):
+        """Runs a script as root in the system, without a network; returns its exit status
+        and its output."""
+        cmd = ["bwrap", "--die-with-parent", "--unshare-pid", "--unshare-net", "--cap-add", "ALL",
+               "--bind", self.root, "/", "--proc", "/proc", "--dev", "/dev",
+               "--perms", "1777", "--tmpfs", "/tmp",
+               "--clearenv", "--setenv", "PATH", "/usr/sbin:/usr/bin:/sbin:/bin",
+               "--setenv", "LC_ALL", "C.UTF-8", "--setenv", "HOME", "/root",
+               "--setenv", "DEBIAN_FRONTEND", "noninteractive", "--setenv", "INITRD", "No"]
+        for outer, inner in readable:
+            cmd += ["--ro-bind", outer, inner]
+        done = subprocess.run([*self.prefix, *cmd, "sh", "-c", script], text=True, check=False,
+                              errors="replace", stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return done.returncode, done.stdout
