@@ -8,6 +8,7 @@
 
 #include <linux/vfio.h>
 #include <linux/vfio_mediate.h>
+#include <linux/vfio_mediate_trap_region.h>
 
 #define NAME_SIZE	64
 #define TEXT_SIZE	256
@@ -29,7 +30,7 @@ union lsvfio_irq {
  * @dma_logging:	The device can log the pages that it writes.
  * @container:		The container reports dirty pages.
  * @iommu:		The IOMMU can track dirty pages. Known only of a cdev.
- * @trap:		VFIO_MEDIATE_TRAP_*, or -1 without a dynamic trap region.
+ * @trap:		VFIO_DEVICE_TRAP_*, or -1 if the device has no pages that can be trapped.
  */
 struct lsvfio_open {
 	const char *by;

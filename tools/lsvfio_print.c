@@ -153,7 +153,7 @@ static const char *type_name(__u32 type)
 	case VFIO_REGION_TYPE_MIGRATION_DEPRECATED:
 		return "migration protocol v1";
 	case VFIO_MEDIATE_REGION_TYPE_DYNAMIC_TRAP:
-		return "dynamic trap";
+		return "trap of 2019";
 	}
 	if (type & VFIO_REGION_TYPE_PCI_VENDOR_TYPE)
 		snprintf(name, sizeof(name), "of vendor %04x",
@@ -166,12 +166,10 @@ static const char *type_name(__u32 type)
 
 static const char *trap_words(int trap)
 {
-	if (trap < 0)
-		return "state unknown";
-	if (!(trap & VFIO_MEDIATE_TRAP_ON))
+	if (!(trap & VFIO_DEVICE_TRAP_ON))
 		return "off";
 
-	return trap & VFIO_MEDIATE_TRAP_EXACT ? "on, exact" : "on, shadow pages";
+	return trap & VFIO_DEVICE_TRAP_ACK ? "on, exact" : "on, shadow pages";
 }
 
 static const void *find_cap(const void *info, size_t size, __u32 offset, __u16 id)
@@ -192,7 +190,7 @@ static const void *region_cap(const struct vfio_region_info *info, __u16 id)
 
 static const struct vfio_mediate_irq_info_cap_type *irq_type(const union lsvfio_irq *irq)
 {
-	if (!(irq->info.flags & VFIO_MEDIATE_IRQ_INFO_FLAG_CAPS))
+	if (!(irq->info.flags & VFIO_MEDIATE_IRQ_INFO_CAPS))
 		return NULL;
 
 	return find_cap(irq, sizeof(*irq), irq->info.cap_offset, VFIO_MEDIATE_IRQ_INFO_CAP_TYPE);
@@ -202,7 +200,7 @@ static bool is_known(__u16 id)
 {
 	return id == VFIO_REGION_INFO_CAP_SPARSE_MMAP || id == VFIO_REGION_INFO_CAP_TYPE ||
 	       id == VFIO_REGION_INFO_CAP_MSIX_MAPPABLE ||
-	       id == VFIO_MEDIATE_REGION_INFO_CAP_SAVING_TRAP;
+	       id == VFIO_MEDIATE_REGION_INFO_CAP_TRAP;
 }
 
 static bool has_region(const struct lsvfio_open *open, __u32 index)
@@ -249,8 +247,8 @@ static void print_area(__u64 offset, __u64 size)
 
 static void print_areas(const struct vfio_region_info *info)
 {
-	const struct vfio_mediate_region_info_cap_saving_trap *trap =
-		region_cap(info, VFIO_MEDIATE_REGION_INFO_CAP_SAVING_TRAP);
+	const struct vfio_mediate_region_info_cap_trap *trap =
+		region_cap(info, VFIO_MEDIATE_REGION_INFO_CAP_TRAP);
 	const struct vfio_region_info_cap_sparse_mmap *sparse =
 		region_cap(info, VFIO_REGION_INFO_CAP_SPARSE_MMAP);
 	__u32 i;
@@ -262,7 +260,7 @@ static void print_areas(const struct vfio_region_info *info)
 		putchar('\n');
 	}
 	if (trap) {
-		printf("    trapped while saving:");
+		printf("    can be trapped:");
 		for (i = 0; i < trap->nr_areas; i++) {
 			print_area(trap->areas[i].offset, trap->areas[i].size);
 			printf(trap->areas[i].flags & VFIO_MEDIATE_TRAP_AREA_SHADOW ?
@@ -286,8 +284,6 @@ static void print_region(const struct lsvfio_open *open, __u32 index)
 		word("MSI-X table can be mapped");
 	if (type)
 		word("%s, subtype %u", type_name(type->type), type->subtype);
-	if (type && type->type == VFIO_MEDIATE_REGION_TYPE_DYNAMIC_TRAP)
-		word("%s", trap_words(open->trap));
 	while ((cap = vfio_client_next_cap(info, info->argsz, &offset)))
 		if (!is_known(cap->id))
 			word("unknown capability %u version %u", cap->id, cap->version);
@@ -303,8 +299,8 @@ static void print_irq(const struct lsvfio_open *open, __u32 index)
 	head(irq_name(open, index));
 	word("%u vector%s", irq->info.count, irq->info.count == 1 ? "" : "s");
 	flag_words(irq->info.flags, irq_words, 4, false);
-	if (type && type->type == VFIO_MEDIATE_IRQ_TYPE_DYNAMIC_TRAP)
-		word("dynamic trap changed");
+	if (type && type->type == VFIO_MEDIATE_IRQ_TYPE_TRAP)
+		word("trap changed");
 	else if (type)
 		word("%s, subtype %u", type_name(type->type), type->subtype);
 	end_words();
@@ -334,6 +330,9 @@ static void print_open(const struct lsvfio_device *device)
 	if (open->iommu)
 		word("IOMMU");
 	end_words();
+
+	if (open->trap >= 0)
+		printf("  Trap: %s\n", trap_words(open->trap));
 
 	for (i = 0; i < open->info->num_regions; i++)
 		if (has_region(open, i))
@@ -409,8 +408,8 @@ void lsvfio_print(const struct lsvfio_device *device)
 
 static void json_areas(const struct vfio_region_info *info)
 {
-	const struct vfio_mediate_region_info_cap_saving_trap *trap =
-		region_cap(info, VFIO_MEDIATE_REGION_INFO_CAP_SAVING_TRAP);
+	const struct vfio_mediate_region_info_cap_trap *trap =
+		region_cap(info, VFIO_MEDIATE_REGION_INFO_CAP_TRAP);
 	const struct vfio_region_info_cap_sparse_mmap *sparse =
 		region_cap(info, VFIO_REGION_INFO_CAP_SPARSE_MMAP);
 	__u32 i;
@@ -426,7 +425,7 @@ static void json_areas(const struct vfio_region_info *info)
 		json_end(']');
 	}
 	if (trap) {
-		json_begin("saving_trap", '[');
+		json_begin("trap_areas", '[');
 		for (i = 0; i < trap->nr_areas; i++) {
 			json_begin(NULL, '{');
 			json_number("offset", trap->areas[i].offset);
@@ -458,8 +457,6 @@ static void json_region(const struct lsvfio_open *open, __u32 index)
 		json_number("type", type->type);
 		json_number("subtype", type->subtype);
 		json_text("type_name", type_name(type->type));
-		if (type->type == VFIO_MEDIATE_REGION_TYPE_DYNAMIC_TRAP)
-			json_text("trap", trap_words(open->trap));
 	}
 	json_areas(info);
 	json_begin("unknown_capabilities", '[');
@@ -512,6 +509,7 @@ static void json_open(const struct lsvfio_open *open)
 		json_text(NULL, "iommu");
 	json_end(']');
 
+	json_text("trap", open->trap < 0 ? NULL : trap_words(open->trap));
 	json_begin("regions", '[');
 	for (i = 0; i < open->info->num_regions; i++)
 		if (has_region(open, i))

@@ -6,7 +6,6 @@
 #define _GNU_SOURCE
 
 #include <errno.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,51 +65,29 @@ static bool iommu_tracks(struct vfio_client *client)
 #endif
 }
 
-static bool is_trap_region(const struct vfio_region_info *info)
+/* Flags of the trap, or -1 if the device has no pages that can be trapped. */
+static int read_trap(struct vfio_client *client)
 {
-	const struct vfio_region_info_cap_type *type;
-	__u32 offset = info->cap_offset;
+	struct vfio_device_feature_trap trap = {};
 
-	while ((type = (const void *)vfio_client_next_cap(info, info->argsz, &offset)))
-		if (type->header.id == VFIO_REGION_INFO_CAP_TYPE)
-			return type->type == VFIO_MEDIATE_REGION_TYPE_DYNAMIC_TRAP;
-
-	return false;
-}
-
-/* State of the traps, or -1 if it cannot be read. */
-static int read_trap(struct vfio_client *client, const struct vfio_region_info *info)
-{
-	const struct vfio_client_region region = {
-		.index = info->index,
-		.offset = info->offset,
-	};
-	__u32 value;
-
-	if (vfio_client_region_read(client, &region, &value, sizeof(value),
-				    offsetof(struct vfio_mediate_trap_info, trap)) !=
-	    sizeof(value))
+	if (vfio_client_feature(client, VFIO_DEVICE_FEATURE_GET | VFIO_MEDIATE_FEATURE_TRAP,
+				&trap, sizeof(trap)) < 0)
 		return -1;
 
-	return value;
+	return trap.flags;
 }
 
 static int query_regions(struct vfio_client *client, struct lsvfio_open *open)
 {
 	__u32 i;
 
-	open->trap = -1;
 	open->region = calloc(open->info->num_regions, sizeof(*open->region));
 	if (!open->region)
 		return -ENOMEM;
 
-	for (i = 0; i < open->info->num_regions; i++) {
-		/* Fails where the device lacks the region, as VGA ranges. */
-		if (vfio_client_region_info(client, i, &open->region[i]))
-			continue;
-		if (is_trap_region(open->region[i]))
-			open->trap = read_trap(client, open->region[i]);
-	}
+	/* Fails where the device lacks the region, as VGA ranges. */
+	for (i = 0; i < open->info->num_regions; i++)
+		vfio_client_region_info(client, i, &open->region[i]);
 
 	return 0;
 }
@@ -149,6 +126,7 @@ static int query(struct vfio_client *client, struct lsvfio_device *device)
 		return ret;
 
 	lsvfio_read(device, "mediated_by", open->mediated_by, sizeof(open->mediated_by));
+	open->trap = read_trap(client);
 	open->migration = migration_flags(client);
 	open->dma_logging = !vfio_client_feature_probe(client,
 						       VFIO_DEVICE_FEATURE_DMA_LOGGING_START,
