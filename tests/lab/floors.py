@@ -91,9 +91,10 @@ def main():
     def header(file):
         return str(file.relative_to(build))
 
-    # A .c file and its header are one part.
+    # A .c file and its header are one part, and so is what is made of a specification, with
+    # the callbacks that it names.
     def part(file):
-        return str(file.relative_to(build).with_suffix(""))
+        return str(file.relative_to(build).with_suffix("")).removesuffix("_gen")
 
     # A header without a .c file may hold the structs of all parts, and be included by
     # them: it is in no circle but of headers.

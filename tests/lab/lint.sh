@@ -72,7 +72,7 @@ while read -r file; do
 	COPYING|NEWS|VERSION|*.rst|*.md|*/modules|*.conf|*.config|*.patch|.gitignore) continue;;
 	debian/*|tests/golden/*) continue;;
 	esac
-	head -n 3 "$file" | grep -q 'SPDX-License-Identifier: GPL-2.0' ||
+	head -n 3 "$file" | grep -q 'SPDX-License-Identifier: (*GPL-2.0' ||
 		fail "$file: no SPDX line"
 done < "$list"
 

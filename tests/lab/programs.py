@@ -4,13 +4,14 @@
 import pathlib
 
 import vfio_selftests
+import ynl
 from cache import BUILD, REPO, locked, once, run
 from ksources import selftest_headers
 from trees import inside, testpmd, tree
 
 E2E = REPO / "tests" / "e2e"
 # What not every job finds beside it, as it is large.
-EXTRA = {"testpmd": testpmd, "vfio-selftests": vfio_selftests.programs}
+EXTRA = {"testpmd": testpmd, "vfio-selftests": vfio_selftests.programs, "ynl": ynl.program}
 
 
 @once
@@ -51,4 +52,5 @@ def job_files(extra=()):
              if path.suffix in (".py", ".sh")}
     return {**files, **programs("selftests"), **programs("traffic"),
             "golden": REPO / "tests" / "golden", "tools": tools(),
+            "golden": REPO / "tests" / "golden", "vfio_mediate.yaml": REPO / ynl.SPEC,
             **{name: EXTRA[name]() for name in extra}}

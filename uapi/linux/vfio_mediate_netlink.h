@@ -37,18 +37,12 @@ enum vfio_mediate_trap_state {
 	VFIO_MEDIATE_TRAP_STATE_EXACT,
 };
 
-/**
- * enum vfio_mediate_trap_holder - Who wants the pages to be trapped.
- */
 enum vfio_mediate_trap_holder {
 	VFIO_MEDIATE_TRAP_HOLDER_VENDOR = 1,
 	VFIO_MEDIATE_TRAP_HOLDER_VMM = 2,
 	VFIO_MEDIATE_TRAP_HOLDER_TRACKER = 4,
 };
 
-/**
- * enum vfio_mediate_direction - Direction of a migration.
- */
 enum vfio_mediate_direction {
 	VFIO_MEDIATE_DIRECTION_SAVE,
 	VFIO_MEDIATE_DIRECTION_LOAD,
@@ -83,15 +77,13 @@ enum vfio_mediate_reset_kind {
 	VFIO_MEDIATE_RESET_KIND_STATE_LOST,
 };
 
-/**
- * enum vfio_mediate_power_state - Power state of the PCI function.
- */
 enum vfio_mediate_power_state {
 	VFIO_MEDIATE_POWER_STATE_D0,
 	VFIO_MEDIATE_POWER_STATE_D1,
 	VFIO_MEDIATE_POWER_STATE_D2,
 	VFIO_MEDIATE_POWER_STATE_D3HOT,
 	VFIO_MEDIATE_POWER_STATE_D3COLD,
+	VFIO_MEDIATE_POWER_STATE_UNKNOWN,
 };
 
 enum {
