@@ -331,6 +331,26 @@ static void join(struct vpm_container *container, const void *domain)
 	spin_unlock(&container_lock);
 }
 
+static int count_device(struct device *dev, void *data)
+{
+	(*(unsigned int *)data)++;
+
+	return 0;
+}
+
+bool vpm_container_is_alone(const struct vpm_container *container)
+{
+	struct iommu_group *group = iommu_group_get(&container->vpm->core.pdev->dev);
+	unsigned int devices = 0;
+
+	if (!group)
+		return false;
+	iommu_group_for_each_dev(group, &devices, count_device);
+	iommu_group_put(group);
+
+	return devices == 1;
+}
+
 static void check_left_later(struct vpm_container *container, unsigned int ms)
 {
 	queue_delayed_work(vpm_wq, &container->leave_work, msecs_to_jiffies(ms));

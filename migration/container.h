@@ -192,6 +192,17 @@ void vpm_container_drop_marks(struct vpm_container *container);
 void vpm_container_unmap(struct vpm_container *container);
 
 /**
+ * vpm_container_is_alone() - Check whether a device is the only one of its IOMMU group
+ * @container:	The container state of the device, open.
+ *
+ * A container keeps its dirty scope per group, so other devices would have to be tracked, too.
+ *
+ * Context: Process context, may sleep.
+ * Return: True if the group has one device.
+ */
+bool vpm_container_is_alone(const struct vpm_container *container);
+
+/**
  * vpm_container_load() - Allocate module-wide resources
  *
  * Context: Process context, at module load.

@@ -11,20 +11,10 @@
 
 #include "device.h"
 #include "migration.h"
+#include "names.h"
 #include "vfio_ops.h"
 
 #if IS_ENABLED(CONFIG_VFIO_DEBUGFS)
-static const char * const state_names[VFIO_DEVICE_STATE_NR] = {
-	[VFIO_DEVICE_STATE_ERROR]	 = "ERROR",
-	[VFIO_DEVICE_STATE_STOP]	 = "STOP",
-	[VFIO_DEVICE_STATE_RUNNING]	 = "RUNNING",
-	[VFIO_DEVICE_STATE_STOP_COPY]	 = "STOP_COPY",
-	[VFIO_DEVICE_STATE_RESUMING]	 = "RESUMING",
-	[VFIO_DEVICE_STATE_RUNNING_P2P]	 = "RUNNING_P2P",
-	[VFIO_DEVICE_STATE_PRE_COPY]	 = "PRE_COPY",
-	[VFIO_DEVICE_STATE_PRE_COPY_P2P] = "PRE_COPY_P2P",
-};
-
 static const struct {
 	u64 flag;
 	const char *name;
@@ -46,7 +36,7 @@ static int state_show(struct seq_file *seq, void *unused)
 
 	if (!is_offered(vpm) || vpm_migration_state(vpm, &state))
 		return -ENODEV;
-	seq_printf(seq, "%s\n", state_names[state]);
+	seq_printf(seq, "%s\n", vpm_state_name(state));
 
 	return 0;
 }

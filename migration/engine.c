@@ -7,6 +7,8 @@
 
 #include "engine.h"
 #include "file.h"
+#include "names.h"
+#include "trace.h"
 #include "transfer.h"
 #include "vendor.h"
 
@@ -83,6 +85,35 @@ static void notify_load_end(struct vpm_mig *mig, const struct vpm_transfer *tran
 		call.dev->migration->load_end(call.dev, error);
 }
 
+/* Report a migration that has ended. */
+static void finish(struct vpm_mig *mig)
+{
+	if (vpm_stats_finish(&mig->stats, mig->state) && mig->watch && mig->watch->finished)
+		mig->watch->finished(mig, &mig->stats.outcome);
+}
+
+/* A state that was loaded, and with which the device has not run */
+static void abandon_load(struct vpm_mig *mig)
+{
+	if (mig->stats.outcome.direction == VFIO_MEDIATE_DIRECTION_LOAD)
+		mig->stats.complete = false;
+}
+
+/* The destination's figures are complete when the device runs. */
+static void enter_state(struct vpm_mig *mig, enum vfio_device_mig_state new)
+{
+	enum vfio_device_mig_state old = mig->state;
+	u64 spent = vpm_stats_enter(&mig->stats, old);
+
+	mig->state = new;
+	trace_state(mig->pdev, old, new, spent);
+	if (mig->watch && mig->watch->state)
+		mig->watch->state(mig, old);
+	if (mig->stats.outcome.direction == VFIO_MEDIATE_DIRECTION_SAVE ||
+	    new == VFIO_DEVICE_STATE_RUNNING || new == VFIO_DEVICE_STATE_ERROR)
+		finish(mig);
+}
+
 static void end_transfer(struct vpm_mig *mig)
 {
 	struct vpm_transfer *transfer = mig->transfer;
@@ -90,6 +121,7 @@ static void end_transfer(struct vpm_mig *mig)
 	if (!transfer)
 		return;
 
+	vpm_transfer_account(transfer, &mig->stats);
 	if (transfer->loading)
 		notify_load_end(mig, transfer);
 	else
@@ -151,9 +183,11 @@ static void notify_arrived(struct vpm_mig *mig)
 		return;
 
 	mig->loaded = false;
-	if (READ_ONCE(mig->epoch) != mig->loaded_epoch)
+	if (READ_ONCE(mig->epoch) != mig->loaded_epoch) {
+		mig->stats.outcome.error = -EIO;
 		pci_notice_ratelimited(mig->pdev,
 				       "device state was lost after it was loaded: the guest driver must restart\n");
+	}
 
 	CLASS(vpm_call, call)(mig->session);
 	if (call.ops && call.dev->migration->arrived)
@@ -213,7 +247,7 @@ static void enter_error(struct vpm_mig *mig)
 {
 	end_transfer(mig);
 	stop_watch(mig);
-	mig->state = VFIO_DEVICE_STATE_ERROR;
+	enter_state(mig, VFIO_DEVICE_STATE_ERROR);
 }
 
 /* The level of the device is unknown. VPM_STOPPED makes after_reset() call ->run(). */
@@ -256,9 +290,18 @@ static int do_arc(struct vpm_mig *mig, enum vfio_device_mig_state new)
 		stop_watch(mig);
 	}
 
-	mig->state = new;
+	enter_state(mig, new);
 
 	return 0;
+}
+
+static void note_failure(struct vpm_mig *mig, enum vfio_device_mig_state new, int error)
+{
+	pci_dbg(mig->pdev, "migration: no change to state %u from state %u: %pe\n",
+		new, mig->state, ERR_PTR(error));
+	trace_refused(mig->pdev, "state", vpm_state_name(new), error);
+	if (mig->watch && mig->watch->failed)
+		mig->watch->failed(mig, error);
 }
 
 int vpm_mig_set_state(struct vpm_mig *mig, enum vfio_device_mig_state new)
@@ -280,8 +323,7 @@ int vpm_mig_set_state(struct vpm_mig *mig, enum vfio_device_mig_state new)
 		if (!ret)
 			ret = do_arc(mig, next);
 		if (ret) {
-			pci_dbg(mig->pdev, "migration: no change to state %u from state %u: %pe\n",
-				new, mig->state, ERR_PTR(ret));
+			note_failure(mig, new, ret);
 			return ret;
 		}
 	}
@@ -302,9 +344,10 @@ static void after_reset(struct vpm_mig *mig)
 	/* The VMM may not know of the reset and go on sending memory: keep the watch active. */
 	end_transfer(mig);
 	mig->loaded = false;
+	abandon_load(mig);
 	if (mig->level != VPM_RUNNING || mig->level_unsure)
 		ret = set_level(mig, VPM_RUNNING);
-	mig->state = ret ? VFIO_DEVICE_STATE_ERROR : VFIO_DEVICE_STATE_RUNNING;
+	enter_state(mig, ret ? VFIO_DEVICE_STATE_ERROR : VFIO_DEVICE_STATE_RUNNING);
 	if (ret)
 		pci_notice_ratelimited(mig->pdev, "vendor driver failed to run the device after a reset: %pe\n",
 				       ERR_PTR(ret));
@@ -326,6 +369,10 @@ void vpm_mig_detach(struct vpm_mig *mig)
 	} else {
 		end_transfer(mig);
 		stop_watch(mig);
+		abandon_load(mig);
+		if (!mig->stats.complete && !mig->stats.outcome.error)
+			mig->stats.outcome.error = -ENODEV;
+		finish(mig);
 	}
 	/* The vendor is gone: do not call ->run() after a reset. */
 	mig->level = VPM_RUNNING;
@@ -337,8 +384,11 @@ void vpm_mig_detach(struct vpm_mig *mig)
 void vpm_mig_close(struct vpm_mig *mig)
 {
 	vpm_mig_lock(mig);
+	vpm_stats_enter(&mig->stats, mig->state);
 	end_transfer(mig);
 	stop_watch(mig);
+	abandon_load(mig);
+	finish(mig);
 	notify_watch(mig, VPM_RUNNING);
 	mig->session = NULL;
 	vpm_mig_unlock(mig);

@@ -17,6 +17,11 @@
 #include "track.h"
 #include "vfio_ops.h"
 
+bool vpm_track_is_possible(struct vfio_device *vdev)
+{
+	return to_vpm(vdev)->track->ops;
+}
+
 void vpm_dma_unmap(struct vfio_device *vdev, u64 iova, u64 length)
 {
 	vpm_container_unmap(&to_vpm(vdev)->track->container);

@@ -13,6 +13,7 @@
 #include <linux/vfio.h>
 #include <linux/wait.h>
 
+#include "stats.h"
 #include "stream.h"
 
 struct vfio_mediate_session;
@@ -44,7 +45,7 @@ enum vpm_level {
 };
 
 /**
- * struct vpm_mig_watch - Callbacks on changes of the level and on saves of a running device
+ * struct vpm_mig_watch - Callbacks on what happens to a migration
  * @level:	Note the level of the device. Called before the device is quiesced or stopped,
  *		and after it runs again or a change of the level failed. Also called with
  *		VPM_RUNNING when the vendor is gone or the device is closed. May be called
@@ -59,6 +60,9 @@ enum vpm_level {
  *		one or several calls of @save that returned 0. After a reset the call is
  *		deferred: until user space sets VFIO_DEVICE_STATE_RUNNING, until the next save
  *		ends, or until the vendor is gone or the device is closed.
+ * @state:	Tell that the state has changed from @old. May be NULL.
+ * @failed:	Tell that a change of the state has failed. May be NULL.
+ * @finished:	Tell that a migration has ended. May be NULL.
  *
  * Context: Process context, may sleep. state_lock is held. Not called inside a call to the
  * vendor.
@@ -69,6 +73,9 @@ struct vpm_mig_watch {
 	int (*check)(struct vpm_mig *mig);
 	int (*stopped)(struct vpm_mig *mig);
 	void (*saved)(struct vpm_mig *mig);
+	void (*state)(struct vpm_mig *mig, enum vfio_device_mig_state old);
+	void (*failed)(struct vpm_mig *mig, int error);
+	void (*finished)(struct vpm_mig *mig, struct vpm_outcome *outcome);
 };
 
 /**
@@ -90,6 +97,7 @@ struct vpm_mig_watch {
  *		restored @level. The next reset calls &vfio_mediate_migration_ops.run in any case.
  * @protocol:	The protocol that user space used first.
  * @transfer:	The data transfer of @state, or NULL.
+ * @stats:	Figures of the current or last migration.
  * @loaded:	A state was loaded, and the device has not run with it yet.
  * @loaded_epoch: @epoch at the start of the transfer that loaded this state.
  * @reset:	The device was reset, and @after_reset has not handled the reset yet.
@@ -116,6 +124,7 @@ struct vpm_mig {
 	bool level_unsure;
 	enum vpm_protocol protocol;
 	struct vpm_transfer *transfer;
+	struct vpm_stats stats;
 	bool loaded;
 	unsigned int loaded_epoch;
 	bool reset;

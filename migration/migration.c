@@ -12,6 +12,7 @@
 #include "compat.h"
 #include "device.h"
 #include "engine.h"
+#include "events.h"
 #include "migration.h"
 #include "reset.h"
 #include "track.h"
@@ -119,12 +120,33 @@ static void watch_level(struct vpm_mig *mig, enum vpm_level level)
 	vpm_track_pause(vpm, level == VPM_STOPPED);
 }
 
+static void watch_state(struct vpm_mig *mig, enum vfio_device_mig_state old)
+{
+	vpm_events_state(to_vpm(mig->vdev), old, mig->state);
+}
+
+/* -EAGAIN is tried again at once. */
+static void watch_failed(struct vpm_mig *mig, int error)
+{
+	if (error != -EAGAIN)
+		vpm_events_error(to_vpm(mig->vdev), error);
+}
+
+static void watch_finished(struct vpm_mig *mig, struct vpm_outcome *outcome)
+{
+	vpm_events_migrated(to_vpm(mig->vdev), outcome);
+	vpm_stats_log(mig->pdev, outcome);
+}
+
 static const struct vpm_mig_watch watch = {
 	.level = watch_level,
 	.save = watch_save,
 	.check = watch_check,
 	.stopped = watch_stopped,
 	.saved = watch_saved,
+	.state = watch_state,
+	.failed = watch_failed,
+	.finished = watch_finished,
 };
 
 static bool has_required_ops(const struct vfio_mediate_device *dev)
@@ -197,6 +219,7 @@ static int setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev,
 
 	mig->watch = &watch;
 	mig->save_version = &vpm->save_version;
+	vpm_events_migratable(vpm);
 	vdev->migration_flags = VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_PRE_COPY;
 	if (dev->migration->quiesce)
 		vdev->migration_flags |= VFIO_MIGRATION_P2P;

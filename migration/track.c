@@ -18,8 +18,10 @@
 #include "device.h"
 #include "dirty_log.h"
 #include "dma_log.h"
+#include "events.h"
 #include "iommufd.h"
 #include "reset.h"
+#include "trace.h"
 #include "track.h"
 #include "trap.h"
 #include "vendor.h"
@@ -43,10 +45,11 @@ static void fail_tracking(struct vpm_device *vpm, int error)
 	lockdep_assert_held(&vpm->vendor.lock);
 
 	/* Log nothing when the VMM is exiting. */
-	if (!track->error && error != -ESRCH)
+	if (!track->error && error != -ESRCH) {
+		trace_refused(vpm->core.pdev, "track", "failed", error);
 		pci_notice_ratelimited(vpm->core.pdev,
-				       "dirty tracking failed: %pe\n",
-				       ERR_PTR(error));
+				       "dirty tracking failed: %pe\n", ERR_PTR(error));
+	}
 	track->error = track->error ?: user_errno(error);
 	/* A dirty log reports all memory instead. A container gets no more reports. */
 	if (!track->log)
@@ -144,6 +147,7 @@ static int scan_once(struct vpm_device *vpm)
 		return track->error;
 
 	ret = call_op(vpm, call_scan);
+	trace_scan(vpm->core.pdev, ret, vpm->events->pages);
 	if (ret < 0)
 		fail_tracking(vpm, ret);
 
@@ -193,25 +197,16 @@ static void scan_work(struct work_struct *work)
 		scan_later(track, SCAN_MS);
 }
 
-static int count_device(struct device *dev, void *data)
+static void tell_tracked(struct vpm_device *vpm)
 {
-	(*(unsigned int *)data)++;
+	enum vfio_mediate_tracked tracked = VFIO_MEDIATE_TRACKED_NO;
+	struct vpm_track *track = vpm->track;
 
-	return 0;
-}
-
-/* A container keeps its dirty scope per group: the other devices would need to be tracked, too. */
-static bool is_alone_in_group(struct vpm_device *vpm)
-{
-	struct iommu_group *group = iommu_group_get(&vpm->core.pdev->dev);
-	unsigned int devices = 0;
-
-	if (!group)
-		return false;
-	iommu_group_for_each_dev(group, &devices, count_device);
-	iommu_group_put(group);
-
-	return devices == 1;
+	if (track->active)
+		tracked = track->log ? VFIO_MEDIATE_TRACKED_LOG : VFIO_MEDIATE_TRACKED_CONTAINER;
+	else if (track->iommu_tracks)
+		tracked = VFIO_MEDIATE_TRACKED_HARDWARE;
+	vpm_events_tracked(vpm, tracked);
 }
 
 /* Start tracking: for a dirty log, or for the container when @log is NULL. */
@@ -222,7 +217,7 @@ static int start_tracking(struct vpm_device *vpm, struct vpm_dirty_log *log)
 
 	lockdep_assert_held(&track->lock);
 
-	if (!log && !is_alone_in_group(vpm))
+	if (!log && !vpm_container_is_alone(&vpm->track->container))
 		return -EOPNOTSUPP;
 
 	ret = vpm_trap_hold(vpm, VPM_TRAP_TRACKER);
@@ -261,6 +256,7 @@ static int start_tracking(struct vpm_device *vpm, struct vpm_dirty_log *log)
 		track->log = NULL;
 	} else {
 		scan_later(track, SCAN_MS);
+		tell_tracked(vpm);
 	}
 unlock:
 	mutex_unlock(&vpm->vendor.lock);
@@ -292,6 +288,7 @@ static void stop_tracking(struct vpm_device *vpm, bool pinned_dirty_scope)
 	log = track->log;
 	track->log = NULL;
 	vpm_container_drop_marks(&vpm->track->container);
+	tell_tracked(vpm);
 	mutex_unlock(&vpm->vendor.lock);
 
 	cancel_delayed_work_sync(&track->scan_work);
@@ -331,6 +328,7 @@ int vpm_track_save(struct vpm_device *vpm)
 		ret = start_tracking(vpm, NULL);
 	mutex_unlock(&track->lock);
 	if (ret) {
+		trace_refused(vpm->core.pdev, "track", "cannot start", ret);
 		pci_notice_ratelimited(vpm->core.pdev,
 				       "cannot start dirty tracking: %pe\n",
 				       ERR_PTR(ret));
@@ -358,6 +356,7 @@ void vpm_track_note_domain(struct vpm_device *vpm)
 
 	mutex_lock(&vpm->vendor.lock);
 	vpm->track->iommu_tracks = domain && domain->dirty_ops;
+	tell_tracked(vpm);
 	mutex_unlock(&vpm->vendor.lock);
 }
 
@@ -401,7 +400,7 @@ static int check_reported(struct vpm_device *vpm, bool alone)
 
 int vpm_track_check(struct vpm_device *vpm)
 {
-	bool alone = is_alone_in_group(vpm);
+	bool alone = vpm_container_is_alone(&vpm->track->container);
 	int ret;
 
 	if (!vpm_track_is_sufficient(vpm))
@@ -438,7 +437,7 @@ static int scan_stopped(struct vpm_device *vpm)
 int vpm_track_scan_stopped(struct vpm_device *vpm)
 {
 	struct vpm_track *track = vpm->track;
-	bool alone = is_alone_in_group(vpm);
+	bool alone = vpm_container_is_alone(&vpm->track->container);
 	int ret = -EINTR;
 
 	if (!vpm_track_is_sufficient(vpm))
@@ -477,11 +476,6 @@ static void detach(struct vpm_device *vpm)
 	mutex_unlock(&vpm->vendor.lock);
 }
 
-bool vpm_track_is_possible(struct vfio_device *vdev)
-{
-	return to_vpm(vdev)->track->ops;
-}
-
 int vpm_track_read(void *data, u64 iova, void *buf, size_t size)
 {
 	struct vpm_device *vpm = data;
@@ -506,11 +500,14 @@ void vpm_track_mark(void *data, u64 iova, u64 size)
 		return;
 	if (check_add_overflow(iova, size - 1, &last))
 		last = U64_MAX;
-	if (vpm_dma_log_mark(vpm, iova, last))
+	if (vpm_dma_log_mark(vpm, iova, last) || !vpm_vendor_may_use_memory(&vpm->vendor) ||
+	    !vpm->track->active)
 		return;
 
-	if (vpm_vendor_may_use_memory(&vpm->vendor) && vpm->track->active)
-		mark_pages(vpm, iova, last);
+	trace_mark(vpm->core.pdev, iova, size);
+	if (size <= VFIO_MEDIATE_MARK_MAX)
+		vpm_events_count_pages(vpm, (last >> PAGE_SHIFT) - (iova >> PAGE_SHIFT) + 1);
+	mark_pages(vpm, iova, last);
 }
 
 int vpm_track_start_log(struct vpm_device *vpm, struct vpm_dirty_log *log)

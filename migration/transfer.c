@@ -11,6 +11,7 @@
 #include <linux/uio.h>
 
 #include "mig.h"
+#include "trace.h"
 #include "transfer.h"
 #include "vendor.h"
 
@@ -22,6 +23,7 @@ static void log_failure(struct vpm_transfer *transfer, int err, const char *reas
 	const char *verb = transfer->loading ? "load" : "save";
 	struct pci_dev *pdev = transfer->mig->pdev;
 
+	trace_refused(pdev, verb, reason ?: "vendor driver failed", err);
 	if (reason)
 		pci_notice_ratelimited(pdev, "failed to %s the device state: %s: %pe\n",
 				       verb, reason, ERR_PTR(err));
@@ -118,6 +120,8 @@ static int next_record(struct vpm_transfer *transfer)
 					      record.optional ?
 					      VPM_FORMAT_OPTIONAL : 0,
 					      record.length);
+	trace_record(transfer->mig->pdev, false, transfer->sequence, record.type, record.length);
+	transfer->bytes += transfer->end;
 	transfer->sequence++;
 	transfer->index++;
 	if (is_stop_copy(transfer))
@@ -277,6 +281,10 @@ static int load_next(struct vpm_transfer *transfer)
 {
 	int ret = vpm_parser_next(&transfer->parser);
 
+	if (ret == VPM_PARSER_RECORD || ret == VPM_PARSER_END)
+		trace_record(transfer->mig->pdev, true, transfer->parser.sequence - 1,
+			     transfer->parser.type, transfer->parser.length);
+
 	switch (ret) {
 	case VPM_PARSER_HEADER:
 		return load_begin(transfer, false);
@@ -342,6 +350,7 @@ ssize_t vpm_transfer_write(struct vpm_transfer *transfer, struct iov_iter *from)
 			break;
 		}
 		parser->have += part;
+		WRITE_ONCE(transfer->bytes, transfer->bytes + part);
 		done += part;
 		ret = parse(transfer);
 	}
@@ -356,6 +365,21 @@ int vpm_transfer_loaded(struct vpm_transfer *transfer)
 		return transfer->error;
 
 	return transfer->complete ? 0 : fail_transfer(transfer, -EINVAL, "incomplete stream");
+}
+
+void vpm_transfer_account(struct vpm_transfer *transfer, struct vpm_stats *stats)
+{
+	struct vpm_outcome *outcome = &stats->outcome;
+
+	stats->ended = true;
+	stats->complete = transfer->complete &&
+			  (transfer->loading ||
+			   READ_ONCE(transfer->start) == READ_ONCE(transfer->end));
+	outcome->direction = transfer->loading ? VFIO_MEDIATE_DIRECTION_LOAD :
+						 VFIO_MEDIATE_DIRECTION_SAVE;
+	outcome->error = transfer->error;
+	outcome->bytes = READ_ONCE(transfer->bytes);
+	outcome->records = transfer->loading ? transfer->parser.sequence : transfer->sequence;
 }
 
 int vpm_transfer_estimate(struct vpm_transfer *transfer, bool reinit, u64 *initial,
@@ -462,6 +486,7 @@ static int put_header(struct vpm_transfer *transfer)
 		transfer->end += vpm_stream_put_device(transfer->buf + transfer->end, &id.source);
 		transfer->sequence++;
 	}
+	transfer->bytes = transfer->end;
 
 	return 0;
 }

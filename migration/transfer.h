@@ -16,6 +16,7 @@
 struct file;
 struct iov_iter;
 struct vpm_mig;
+struct vpm_stats;
 
 /**
  * struct vpm_transfer - A data transfer
@@ -27,6 +28,7 @@ struct vpm_mig;
  * @buf:	The current header or record, VPM_STREAM_BUFFER bytes.
  * @start:	Saving: offset in @buf of the first unread byte. Written with @lock held.
  * @end:	Saving: number of bytes in @buf. Written with @lock held.
+ * @bytes:	Bytes of the stream so far. Written with @lock held, or before there is a reader.
  * @ended:	The state of the transfer was left. state_lock of the migration protects @ended and
  *		all members below.
  * @epoch:	&vpm_mig.epoch at the start of the transfer.
@@ -52,6 +54,7 @@ struct vpm_transfer {
 	void *buf;
 	size_t start;
 	size_t end;
+	u64 bytes;
 	bool ended;
 	unsigned int epoch;
 	int error;
@@ -162,6 +165,15 @@ ssize_t vpm_transfer_write(struct vpm_transfer *transfer, struct iov_iter *from)
  * * Another errno with which the transfer has failed.
  */
 int vpm_transfer_loaded(struct vpm_transfer *transfer);
+
+/**
+ * vpm_transfer_account() - Add the figures of a transfer that ends to those of the migration
+ * @transfer:	The transfer.
+ * @stats:	Figures of the migration.
+ *
+ * Context: Process context. state_lock of the migration is held.
+ */
+void vpm_transfer_account(struct vpm_transfer *transfer, struct vpm_stats *stats);
 
 /**
  * vpm_transfer_estimate() - Estimate how much data pre-copy can still read

@@ -7,6 +7,7 @@
 #include "bar.h"
 #include "config.h"
 #include "device.h"
+#include "events.h"
 #include "reset.h"
 #include "trap.h"
 
@@ -44,6 +45,7 @@ ssize_t vpm_config_write(struct vpm_device *vpm, const char __user *buf, size_t 
 	if (slept && !loses_state(vpm))
 		vpm_reset_by_power(vpm);
 	vpm_reset_flush(vpm);
+	vpm_events_power(vpm);
 
 	return done;
 }

@@ -26,6 +26,7 @@ struct eventfd_ctx;
 struct task_struct;
 struct vpm_device;
 struct vpm_dma_log;
+struct vpm_events;
 struct vpm_irq;
 struct vpm_mig;
 struct vpm_track;
@@ -246,6 +247,7 @@ struct vpm_reset {
  * @num_parts:	Number of @parts.
  * @removing:	The device is being removed. The device lock is held until the device is closed.
  * @load:	Request for the module that mediates the device. Valid from probe to remove.
+ * @events:	What is told of the device. Valid from probe to remove.
  * @session:	Session of the vendor driver, or NULL when the device is not mediated. Valid from
  *		open to close, as are all members below unless stated otherwise.
  * @mediated:	Bit n is set when the vendor driver serves or can trap a part of region n. Accesses
@@ -276,6 +278,7 @@ struct vpm_device {
 	unsigned int num_parts;
 	bool removing;
 	struct vfio_mediate_load *load;
+	struct vpm_events *events;
 	struct vfio_mediate_session *session;
 	u64 mediated;
 	u32 save_version;

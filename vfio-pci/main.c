@@ -24,12 +24,15 @@
 #include "compat.h"
 #include "config.h"
 #include "device.h"
+#include "events.h"
 #include "info.h"
 #include "irqs.h"
 #include "linux/vfio_mediate.h"
 #include "params.h"
 #include "regions.h"
 #include "reset.h"
+#include "sysfs.h"
+#include "trace.h"
 #include "trap.h"
 #include "trap_feature.h"
 #include "vendor.h"
@@ -41,6 +44,7 @@
 /* From the lowest part to the uppermost. See struct vpm_part. */
 static const struct vpm_part * const vpm_parts[] = {
 	&vpm_device_part,
+	&vpm_events_part,
 	&vpm_vendor_part,
 	&vpm_decode_part,
 	&vpm_regions_part,
@@ -247,6 +251,8 @@ static int vpm_mediate(struct vpm_device *vpm)
 		pci_notice_ratelimited(vpm->core.pdev,
 				       "%s: invalid mediation declaration\n",
 				       call.ops->name);
+	if (ret)
+		trace_refused(vpm->core.pdev, "open", call.ops->name, ret);
 
 	return ret;
 }
@@ -278,6 +284,7 @@ static int vpm_open_device(struct vfio_device *vdev)
 	}
 
 	vfio_pci_core_finish_enable(&vpm->core);
+	vpm_events_opened(vpm);
 
 	return 0;
 
@@ -297,6 +304,7 @@ static void vpm_close_device(struct vfio_device *vdev)
 
 	if (likely(!vpm->session)) {
 		vfio_pci_core_close_device(vdev);
+		vpm_events_closed(vpm);
 		return;
 	}
 
@@ -364,6 +372,8 @@ static long vpm_get_info(struct vpm_device *vpm,
  */
 static void vpm_request(struct vfio_device *vdev, unsigned int count)
 {
+	if (!count)
+		vpm_events_release(to_vpm(vdev));
 	do
 		vfio_pci_core_request(vdev, count++);
 	while (vpm_reset_serve(to_vpm(vdev), REQUEST_INTERVAL));
@@ -443,6 +453,7 @@ static int vpm_device_feature(struct vfio_device *vdev, u32 flags,
 		vpm_reset_by_power(vpm);
 		vpm_reset_flush(vpm);
 	}
+	vpm_events_power(vpm);
 
 	return ret;
 }
@@ -559,56 +570,13 @@ static int vpm_sriov_configure(struct pci_dev *pdev, int num_vfs)
 	return vfio_pci_core_sriov_configure(pci_get_drvdata(pdev), num_vfs);
 }
 
-/* Name of the ops that mediate the device, or "none" */
-static ssize_t mediated_by_show(struct device *dev,
-				struct device_attribute *attr, char *buf)
-{
-	char name[64] = "none";
-
-	vfio_mediate_name(to_pci_dev(dev), name, sizeof(name));
-
-	return sysfs_emit(buf, "%s\n", name);
-}
-static DEVICE_ATTR_RO(mediated_by);
-
-static ssize_t migration_version_show(struct device *dev,
-				      struct device_attribute *attr, char *buf)
-{
-	struct vpm_device *vpm = pci_to_vpm(to_pci_dev(dev));
-
-	return sysfs_emit(buf, "%u\n", READ_ONCE(vpm->save_version));
-}
-
-static ssize_t migration_version_store(struct device *dev, struct device_attribute *attr,
-				       const char *buf, size_t count)
-{
-	struct vpm_device *vpm = pci_to_vpm(to_pci_dev(dev));
-	u32 version;
-	int ret;
-
-	ret = kstrtou32(buf, 0, &version);
-	if (ret)
-		return ret;
-	WRITE_ONCE(vpm->save_version, version);
-
-	return count;
-}
-static DEVICE_ATTR_RW(migration_version);
-
-static struct attribute *vpm_attrs[] = {
-	&dev_attr_mediated_by.attr,
-	&dev_attr_migration_version.attr,
-	NULL
-};
-ATTRIBUTE_GROUPS(vpm);
-
 /* vpm_init() sets .name. See vpm_params_driver_name(). */
 static struct pci_driver vpm_driver = {
 	.probe			= vpm_probe,
 	.remove			= vpm_remove,
 	.sriov_configure	= vpm_sriov_configure,
 	.err_handler		= &vpm_err_handlers,
-	.dev_groups		= vpm_groups,
+	.dev_groups		= vpm_sysfs_groups,
 	.driver_managed_dma	= true,
 };
 

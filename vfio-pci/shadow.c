@@ -219,18 +219,25 @@ static bool forward(struct vpm_shadow *shadow, unsigned int i, u64 value)
 	return true;
 }
 
-/* The last of several writes counts. A write that arrives meanwhile is newer. */
-static void forward_kick(struct vpm_shadow *shadow, unsigned int i)
+/*
+ * The last of several writes counts. A write that arrives meanwhile is newer.
+ *
+ * Return: true if there was one and the device has it.
+ */
+static bool forward_kick(struct vpm_shadow *shadow, unsigned int i)
 {
 	const struct vfio_mediate_reg *reg = &shadow->regs[i];
 	u64 idle = truncated(reg, reg->value), value;
 
 	/* Locked operations on uncached memory are expensive. */
 	if (load(shadow, reg) == idle)
-		return;
+		return false;
 	value = exchange(shadow, reg, idle);
-	if (!forward(shadow, i, value))
-		restore_if_idle(shadow, reg, idle, value);
+	if (forward(shadow, i, value))
+		return true;
+	restore_if_idle(shadow, reg, idle, value);
+
+	return false;
 }
 
 void vpm_shadow_fill(struct vpm_shadow *shadow)
@@ -262,10 +269,10 @@ static void load_all(struct vpm_shadow *shadow, enum vfio_mediate_reg_kind kind)
 	smp_rmb();
 }
 
-void vpm_shadow_drain(struct vpm_shadow *shadow, bool all)
+unsigned int vpm_shadow_drain(struct vpm_shadow *shadow, bool all)
 {
 	const struct vfio_mediate_reg *reg;
-	unsigned int i;
+	unsigned int i, writes = 0;
 	u64 enabled = 0;
 	u64 value;
 
@@ -283,25 +290,27 @@ void vpm_shadow_drain(struct vpm_shadow *shadow, bool all)
 		case VFIO_MEDIATE_DOORBELL:
 			value = fresh ? load(shadow, reg) : shadow->now[i];
 			if (fresh || value != shadow->last[i])
-				forward(shadow, i, value);
+				writes += forward(shadow, i, value);
 			break;
 		case VFIO_MEDIATE_KICK:
-			forward_kick(shadow, i);
+			writes += forward_kick(shadow, i);
 			break;
 		case VFIO_MEDIATE_CONTROL:
 			value = load(shadow, reg);
 			if (fresh || (all && value != shadow->last[i]))
-				forward(shadow, i, value);
+				writes += forward(shadow, i, value);
 			break;
 		case VFIO_MEDIATE_ENABLE:
 			if (shadow->now[i] != shadow->last[i])
-				forward(shadow, i, shadow->now[i]);
+				writes += forward(shadow, i, shadow->now[i]);
 			break;
 		case VFIO_MEDIATE_MIRROR:
 			refresh(shadow, reg);
 			break;
 		}
 	}
+
+	return writes;
 }
 
 void vpm_shadow_written(struct vpm_shadow *shadow, unsigned int offset,

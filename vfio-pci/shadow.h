@@ -103,8 +103,10 @@ void vpm_shadow_fill(struct vpm_shadow *shadow);
  * @shadow:	The shadow.
  * @all:	Forward controls of queues that are not enabled too. Needed before the device may be
  *		accessed directly.
+ *
+ * Return: Number of registers that were written.
  */
-void vpm_shadow_drain(struct vpm_shadow *shadow, bool all);
+unsigned int vpm_shadow_drain(struct vpm_shadow *shadow, bool all);
 
 /**
  * vpm_shadow_written() - Record a register write that bypassed the shadow

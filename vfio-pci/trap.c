@@ -17,10 +17,12 @@
 
 #include "compat.h"
 #include "device.h"
+#include "events.h"
 #include "irqs.h"
 #include "params.h"
 #include "reset.h"
 #include "shadow.h"
+#include "trace.h"
 #include "trap.h"
 #include "vendor.h"
 
@@ -59,20 +61,23 @@ bool vpm_trap_can_shadow(struct vpm_device *vpm, u32 region, u64 offset)
 	return vpm_trap_find_area(vpm, region, offset, 1)->pages;
 }
 
-static void drain_pages(struct vpm_trap *trap, bool all)
+static void drain_pages(struct vpm_device *vpm, bool all)
 {
-	unsigned int i;
+	struct vpm_trap *trap = &vpm->trap;
+	unsigned int i, writes = 0;
 
 	for (i = 0; i < trap->num_pages; i++) {
-		vpm_shadow_drain(&trap->pages[i].shadow, all);
+		writes += vpm_shadow_drain(&trap->pages[i].shadow, all);
 		cond_resched();
 	}
+	if (writes || all)
+		trace_drain(vpm->core.pdev, all, writes);
 }
 
 static void drain_with_memory(struct vpm_device *vpm, bool all)
 {
 	vpm_vendor_memory_begin(&vpm->vendor);
-	drain_pages(&vpm->trap, all);
+	drain_pages(vpm, all);
 	vpm_vendor_memory_end(&vpm->vendor);
 }
 
@@ -202,7 +207,7 @@ static void set_state(struct vpm_device *vpm, enum vpm_trap_state state)
 	 * memory, and fault_lock may be held.
 	 */
 	if (!drained && state == VPM_TRAP_OFF)
-		drain_pages(trap, true);
+		drain_pages(vpm, true);
 	if (state == VPM_TRAP_SHADOW)
 		fill_shadows(vpm);
 	trap->state = state;
@@ -233,6 +238,7 @@ static bool is_refused(struct vpm_device *vpm, enum vpm_trap_state state)
 	if (state != VPM_TRAP_SHADOW || vpm->trap.shadowable)
 		return false;
 
+	trace_refused(vpm->core.pdev, "trap", "pages are mapped", -EBUSY);
 	pci_info_ratelimited(vpm->core.pdev,
 			     "not trapped: the VMM must first unmap pages that cannot be shadowed\n");
 
@@ -303,6 +309,7 @@ static int set_holders(struct vpm_device *vpm, unsigned long holders,
 	if (ret)
 		return ret;
 	trap->holders = holders;
+	vpm_events_trap(vpm);
 	notify_holders(vpm, was, by, released);
 
 	return 0;

@@ -3,6 +3,9 @@
  * The fake vendor, and what is under test.
  */
 
+/* The driver has the tracepoints. */
+#define NOTRACE
+
 #include <kunit/test.h>
 #include <linux/module.h>
 #include <linux/pci.h>
@@ -10,6 +13,8 @@
 #include <linux/uio.h>
 #include <linux/vmalloc.h>
 
+#include "../../vfio-pci/names.c"
+#include "../../migration/stats.c"
 #include "../../migration/mig.c"
 #include "../../migration/transfer.c"
 #include "../../migration/file.c"

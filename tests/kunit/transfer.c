@@ -804,6 +804,121 @@ static void transfer_exit(struct kunit *test)
 	fake_unregister();
 }
 
+/* What the watch is told of a migration that has ended, and how often */
+static struct vpm_outcome told;
+static unsigned int told_times;
+
+static void watch_level(struct vpm_mig *mig, enum vpm_level level)
+{
+}
+
+static int watch_nothing(struct vpm_mig *mig)
+{
+	return 0;
+}
+
+static void watch_saved(struct vpm_mig *mig)
+{
+}
+
+static void watch_finished(struct vpm_mig *mig, struct vpm_outcome *outcome)
+{
+	told = *outcome;
+	told_times++;
+}
+
+static const struct vpm_mig_watch outcome_watch = {
+	.level = watch_level,
+	.save = watch_nothing,
+	.check = watch_nothing,
+	.stopped = watch_nothing,
+	.saved = watch_saved,
+	.finished = watch_finished,
+};
+
+/* One migration has ended since the last call. */
+static void expect_told(struct kunit *test, enum vfio_mediate_direction direction,
+			enum vfio_mediate_outcome outcome, int error)
+{
+	KUNIT_EXPECT_EQ(test, told_times, 1);
+	KUNIT_EXPECT_EQ(test, told.direction, direction);
+	KUNIT_EXPECT_EQ(test, told.outcome, outcome);
+	KUNIT_EXPECT_EQ(test, told.error, error);
+	told_times = 0;
+}
+
+static void reset_device(struct fake_device *device)
+{
+	vpm_mig_note_reset(device->mig);
+	vpm_mig_lock(device->mig);
+	vpm_mig_unlock(device->mig);
+}
+
+/* Each migration is told once, when it has ended, with how it has. */
+static void test_outcomes(struct kunit *test)
+{
+	struct fake_device *device = fake_open_device(test, true);
+	struct vpm_transfer *transfer;
+	size_t size;
+
+	device->mig->watch = &outcome_watch;
+	told_times = 0;
+	size = fake_save(test, device);
+	KUNIT_EXPECT_EQ(test, told_times, 0);
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_RUNNING));
+	expect_told(test, VFIO_MEDIATE_DIRECTION_SAVE, VFIO_MEDIATE_OUTCOME_COMPLETED, 0);
+	KUNIT_EXPECT_EQ(test, told.bytes, size);
+	KUNIT_EXPECT_EQ(test, told.records, FAKE_RECORDS + 1);
+	KUNIT_EXPECT_GT(test, told.times[VFIO_DEVICE_STATE_STOP_COPY], 0);
+	KUNIT_EXPECT_EQ(test, told.times[VFIO_DEVICE_STATE_RUNNING], 0);
+
+	/* Not all of it was read. */
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP_COPY));
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_RUNNING));
+	expect_told(test, VFIO_MEDIATE_DIRECTION_SAVE, VFIO_MEDIATE_OUTCOME_CANCELLED, 0);
+
+	/* A device that is stopped, and not saved, is not migrated. */
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP));
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_RUNNING));
+	KUNIT_EXPECT_EQ(test, told_times, 0);
+
+	transfer = begin(test, device, VFIO_DEVICE_STATE_RESUMING);
+	KUNIT_EXPECT_EQ(test, size, fake_write(transfer, device->stream, size));
+	vpm_transfer_put(transfer);
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP));
+	KUNIT_EXPECT_EQ(test, told_times, 0);
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_RUNNING));
+	expect_told(test, VFIO_MEDIATE_DIRECTION_LOAD, VFIO_MEDIATE_OUTCOME_COMPLETED, 0);
+	KUNIT_EXPECT_EQ(test, told.bytes, size);
+	KUNIT_EXPECT_EQ(test, told.records, FAKE_RECORDS + 1);
+	KUNIT_EXPECT_GT(test, told.times[VFIO_DEVICE_STATE_STOP], 0);
+
+	/* It is reset before it runs with the state. */
+	transfer = begin(test, device, VFIO_DEVICE_STATE_RESUMING);
+	KUNIT_EXPECT_EQ(test, size, fake_write(transfer, device->stream, size));
+	vpm_transfer_put(transfer);
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP));
+	reset_device(device);
+	expect_told(test, VFIO_MEDIATE_DIRECTION_LOAD, VFIO_MEDIATE_OUTCOME_CANCELLED, 0);
+
+	transfer = begin(test, device, VFIO_DEVICE_STATE_RESUMING);
+	device->stream[0] ^= 1;
+	KUNIT_EXPECT_EQ(test, -EINVAL, fake_write(transfer, device->stream, size));
+	vpm_transfer_put(transfer);
+	KUNIT_EXPECT_EQ(test, told_times, 0);
+	KUNIT_EXPECT_EQ(test, -EINVAL, fake_set(device, VFIO_DEVICE_STATE_STOP));
+	expect_told(test, VFIO_MEDIATE_DIRECTION_LOAD, VFIO_MEDIATE_OUTCOME_FAILED, -EINVAL);
+	reset_device(device);
+	KUNIT_EXPECT_EQ(test, told_times, 0);
+
+	/* The vendor goes. */
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_PRE_COPY));
+	vpm_mig_detach(device->mig);
+	expect_told(test, VFIO_MEDIATE_DIRECTION_SAVE, VFIO_MEDIATE_OUTCOME_FAILED, -ENODEV);
+	fake_close_device(device);
+	KUNIT_EXPECT_EQ(test, told_times, 0);
+}
+
 static struct kunit_case transfer_cases[] = {
 	KUNIT_CASE(test_parts),
 	KUNIT_CASE(test_pending),
@@ -819,6 +934,7 @@ static struct kunit_case transfer_cases[] = {
 	KUNIT_CASE(test_take_record),
 	KUNIT_CASE(test_save_fails),
 	KUNIT_CASE(test_data_ready),
+	KUNIT_CASE(test_outcomes),
 	KUNIT_CASE(test_v1),
 	KUNIT_CASE(test_lost_loading),
 	KUNIT_CASE(test_arrived),
