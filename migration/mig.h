@@ -82,7 +82,7 @@ struct vpm_mig_watch {
  * struct vpm_mig - Migration state of a device, from open to close
  * @ref:	References: one of the device, one of each transfer.
  * @state_lock:	Serializes migration callbacks of the vendor. Protects all members below except
- *		@reset, @epoch, @wait and @wakes. User memory is not accessed while the lock is held.
+ *		@reset, @epoch, @wait and @wakes. User memory is not accessed with the lock held.
  * @pdev:	The PCI device, for log messages. Valid while @session is set.
  * @vdev:	The VFIO device, for the table of arcs. Valid while @session is set.
  * @session:	The vendor's session. NULL once the device is closed.
