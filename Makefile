@@ -69,7 +69,7 @@ bench:
 
 host_args = $(if $(FILES),--files '$(FILES)') $(if $(KERNEL),--kernel '$(KERNEL)') \
 	$(if $(VFS),--vfs '$(VFS)') $(if $(PF),--pf '$(PF)') $(if $(PFS),--pfs '$(PFS)') \
-	$(if $(QEMUS),--qemus $(QEMUS))
+	$(if $(QEMUS),--qemus $(QEMUS)) $(if $(USERLAND),--userland '$(USERLAND)')
 
 run:
 	@$(LAB) run $(if $(SCRIPT),--script '$(SCRIPT)') $(if $(TIMEOUT),--timeout '$(TIMEOUT)') $(host_args)
@@ -114,8 +114,9 @@ help:
 	@echo '                                        how long guests are away, with virtio-net, with'
 	@echo '                                        net_failover and with a VF'
 	@echo 'make run SCRIPT=path [FILES=dir] [KERNEL=...] [VFS=n] [PF=igb|sample_nic] [PFS=1|2] [TIMEOUT=s]'
-	@echo '         [QEMUS="7.2 11"]               run a script on the lab host, return its exit status'
-	@echo 'make shell [FILES=dir] [KERNEL=...] [VFS=n] [PF=...] [PFS=...] [QEMUS=...]'
+	@echo '         [QEMUS="7.2 11"] [USERLAND=libvirt|libvirt-9]'
+	@echo '                                        run a script on the lab host, return its exit status'
+	@echo 'make shell [FILES=dir] [KERNEL=...] [VFS=n] [PF=...] [PFS=...] [QEMUS=...] [USERLAND=...]'
 	@echo '                                        the same host with an interactive shell'
 	@echo 'make tools                              build tools/ with this machine'"'"'s compiler, in build/tools'
 	@echo 'make lint                               checkpatch, sparse, W=1, kernel-doc, floors, sphinx, shellcheck'

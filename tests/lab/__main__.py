@@ -30,7 +30,7 @@ import suites
 import supported
 from cache import CACHE, REPO, LabError, NoSpace, die, fullest, is_full, say
 from qemu_build import built_qemu
-from trees import need_host_tools
+from trees import USERLANDS, need_host_tools
 
 
 def build_lab(names):
@@ -132,7 +132,8 @@ def cmd_run(args):
 
 def on_host(args, command, files, **options):
     """The outcome of a command on a lab host as args want it."""
-    machine = host.Machine(args.kernel or supported.DEFAULT, "multi", args.pfs)
+    machine = host.Machine(args.kernel or supported.DEFAULT, "multi", args.pfs,
+                           userland=args.userland)
     job = host.Job("run", command, args.pf, args.pfs, args.vfs,
                    getattr(args, "timeout", 0), last=True)
     return session.run_one(machine, job, files, users_files=args.files,
@@ -207,6 +208,7 @@ def arguments():
             sub.add_argument("--pf", default="igb",
                              choices=("igb", "sample_nic"))
             sub.add_argument("--pfs", type=int, default=1, choices=(1, 2))
+            sub.add_argument("--userland", default="host", choices=USERLANDS)
         if name == "run":
             sub.add_argument("--script")
             sub.add_argument("--timeout", type=int, default=600)

@@ -64,7 +64,7 @@ class Chunk:
         first = self.suites[0]
         return Machine(self.kernel, "multi" if first.guests else "single",
                        max(suite.pfs for suite in self.suites), first.hosts,
-                       first.checks)
+                       first.checks, userland=first.userland)
 
 
 def plan(pairs, times):
@@ -73,8 +73,8 @@ def plan(pairs, times):
     ordered = sorted(pairs, key=lambda pair: -seconds_of(*pair, times))
     for suite, kernel in ordered:
         # What has to be the same for suites to share a boot
-        key = (kernel, suite.guests, suite.hosts, suite.checks, suite.extra) \
-            if suite.host else (suite.name,)
+        key = (kernel, suite.guests, suite.hosts, suite.checks, suite.extra,
+               suite.userland) if suite.host else (suite.name,)
         seconds = seconds_of(suite, kernel, times)
         chunk = next((each for each in chunks if each.key == key and
                       each.takes(suite, seconds)), None)

@@ -50,9 +50,9 @@ def make_image(source, image, log, slack=16):
         log, what=image.name)
 
 
-def root_image():
-    """Disk with the lab host's userland, never written to."""
-    host = tree("host")
+def root_image(userland="host"):
+    """Disk with the lab host's userland, the tree of that name; never written to."""
+    host = tree(userland)
     return cached("root-image", [host.name],
                   lambda path, log: make_image(host, path / "root.img", log,
                                                slack=256), size=700) / "root.img"
@@ -88,6 +88,7 @@ class Machine:
     hosts: int = 1          # or 2, with a network of their own, see pair.py
     checks: bool = False    # whether cards check who sends, see qemu_build.py
     memory: int = 4096      # MiB
+    userland: str = "host"  # the tree that is its root
 
 
 @dataclasses.dataclass(frozen=True)
@@ -202,7 +203,8 @@ def qemu_command(machine, kern, work, interactive=False, wire=None):
               '"mkdir -p /lab && mount -t ext4 -r /dev/vdb /lab && '
               'exec /lab/host/init"']
     cmd += ["-kernel", "/vmlinuz", "-append", " ".join(append)]
-    readable = [(built_qemu(machine.checks), f"/usr/bin/{TARGET}"), (root_image(), "/root.img"),
+    readable = [(built_qemu(machine.checks), f"/usr/bin/{TARGET}"),
+                (root_image(machine.userland), "/root.img"),
                 (kern.vmlinuz, "/vmlinuz"), (guest_files()["initrd"], "/outside/initrd")]
     image = host_initrd(kern)
     if image:

@@ -47,6 +47,7 @@ class Suite:
     hosts: int = 1              # or 2: it runs on two lab hosts at a time
     qemus: tuple = ()           # what guests run under besides the host's own QEMU
     checks: bool = False        # cards check who sends, see qemu_build.py
+    userland: str = "host"      # the Debian tree that the host's root is, see trees.py
     spoils: bool = False        # the host cannot be used for another suite afterwards
     extra: tuple = ()           # what else it finds beside it, see programs.py
 

@@ -51,6 +51,14 @@ PACKAGES = {
         libglib2.0-dev libpixman-1-dev libslirp-dev libfdt-dev zlib1g-dev xz-utils
         """),
 }
+# The lab host's userland with libvirt, of Debian 13 and of Debian 12. libvirt migrates a
+# VF to a driver that is not called vfio-pci from version 9.7 on.
+LIBVIRT = "libvirt-daemon-system libvirt-daemon-system-sysv libvirt-clients iptables"
+PACKAGES["libvirt"] = ("trixie", PACKAGES["host"][1] + LIBVIRT)
+PACKAGES["libvirt-9"] = ("bookworm",
+                         PACKAGES["host"][1].replace("libarchive13t64", "") + LIBVIRT)
+# What the root of a lab host can be
+USERLANDS = ("host", "libvirt", "libvirt-9")
 # What modules are built in, for the kernels of other suites
 for kernel in KERNELS.values():
     suite = kernel.get("debian", "trixie")
@@ -61,6 +69,7 @@ for kernel in KERNELS.values():
 # MB that making a tree takes at its peak: it is there twice.
 MEGABYTES = {"host": 700, "build-trixie": 2200, "dpdk": 1000,
              "chromium": 1700, "coccinelle": 900, "sphinx": 400, "packager": 800,
+             "libvirt": 1000, "libvirt-9": 1000,
              "qemu-7.2": 800, "qemu-11": 800, "qemu-source": 1300}
 # Source packages that a tree has in /usr/src.
 SOURCES = {"qemu-source": "qemu"}
