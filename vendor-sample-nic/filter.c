@@ -58,7 +58,7 @@ static void nic_write_mac(struct nic *nic, unsigned int pool, unsigned int slot)
 	u32 low = get_unaligned_le32(mac);
 	u32 high = 0;
 
-	if (nic_mac_owner(nic, mac) == &nic->pool[pool])
+	if (!nic->pool[pool].idle && nic_mac_owner(nic, mac) == &nic->pool[pool])
 		high = RAH_AV | FIELD_PREP(RAH_POOLSEL, BIT(pool)) | get_unaligned_le16(mac + 4);
 	/*
 	 * Leave a correct entry alone. While no entry matches, frames for the address go to
@@ -308,6 +308,41 @@ int nic_pool_request_mac(struct nic *nic, unsigned int pool, unsigned int slot, 
 }
 
 /**
+ * nic_pool_reserve_mac() - Assign an address that another pool keeps for now
+ * @nic:	The PF.
+ * @pool:	Number of the pool of a VF that does not run.
+ * @mac:	The address.
+ *
+ * An administrator sets the address of a guest at the destination of a migration while the
+ * guest runs at the source. The pool is suspended. It gets the address with the state of the
+ * guest, or by nic_pool_resume() after the other pool has given the address up.
+ *
+ * Context: Process or softirq context. Takes filter_lock.
+ * Return:
+ * * 0: success.
+ * * -EADDRINUSE: the address belongs to the PF, which never gives it up.
+ */
+int nic_pool_reserve_mac(struct nic *nic, unsigned int pool, const u8 *mac)
+{
+	struct nic_pool *p = &nic->pool[pool];
+	int ret = 0;
+
+	spin_lock_bh(&nic->filter_lock);
+	if (nic_mac_owner(nic, mac) == &nic->pool[NIC_PF_POOL]) {
+		ret = -EADDRINUSE;
+	} else {
+		ether_addr_copy(p->mac[0], mac);
+		p->mac_seq[0] = 0;
+		p->suspended = true;
+		nic_write_mac(nic, pool, 0);
+		nic_write_suspended_macs(nic);
+	}
+	spin_unlock_bh(&nic->filter_lock);
+
+	return ret;
+}
+
+/**
  * nic_pool_check_mac() - Check whether a guest can bring an address to a pool
  * @nic:	The PF.
  * @pool:	Number of the pool.
@@ -330,6 +365,25 @@ int nic_pool_check_mac(struct nic *nic, unsigned int pool, const u8 *mac, const 
 	spin_unlock_bh(&nic->filter_lock);
 
 	return may ? 0 : -EADDRINUSE;
+}
+
+/**
+ * nic_pool_set_idle() - Set whether a pool receives for its addresses
+ * @nic:	The PF.
+ * @pool:	Number of the pool.
+ * @idle:	true: frames for its addresses go to the wire.
+ *
+ * Context: Process or softirq context. Takes filter_lock.
+ */
+void nic_pool_set_idle(struct nic *nic, unsigned int pool, bool idle)
+{
+	unsigned int i;
+
+	spin_lock_bh(&nic->filter_lock);
+	nic->pool[pool].idle = idle;
+	for (i = 0; i < NIC_POOL_MACS; i++)
+		nic_write_mac(nic, pool, i);
+	spin_unlock_bh(&nic->filter_lock);
 }
 
 /**

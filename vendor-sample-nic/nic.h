@@ -117,7 +117,7 @@ struct nic_queue {
  * @mac:	Addresses. The first one is the pool's own. Zero: unused.
  * @mac_seq:	Sequence number of the assignment of each address, from &nic.last_mac_seq.
  *		If several pools have the same address, it belongs to the pool with the
- *		highest number.
+ *		highest number. 0: reserved, see nic_pool_reserve_mac().
  * @guest:	Random ID of the guest that a VF serves, or served last. Two pools have the
  *		same ID only if the state of one was loaded into the other.
  * @mta:	Bits of the multicast table that the pool needs.
@@ -127,8 +127,10 @@ struct nic_queue {
  * @vlan_strip:	Strip VLAN tags. Set once the pool has joined a VLAN.
  * @mc_promisc:	Receive all multicast frames.
  * @uc_promisc:	Receive unicast frames that no address matches.
- * @suspended:	The VF is stopped. The administrator, or another pool of the same guest, may
- *		take its addresses.
+ * @suspended:	The VF is stopped, or waits for an address that is reserved. The administrator,
+ *		or another pool of the same guest, may take its addresses.
+ * @idle:	No driver has completed the reset handshake of the VF. Frames for its addresses
+ *		go to the wire: its guest may still run elsewhere.
  */
 struct nic_pool {
 	u8 mac[NIC_POOL_MACS][ETH_ALEN];
@@ -141,6 +143,7 @@ struct nic_pool {
 	bool mc_promisc;
 	bool uc_promisc;
 	bool suspended;
+	bool idle;
 };
 
 /**
@@ -333,8 +336,10 @@ void nic_filters_write(struct nic *nic);
 void nic_pool_reset(struct nic *nic, unsigned int pool);
 void nic_pool_write(struct nic *nic, unsigned int pool);
 int nic_pool_set_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac);
+int nic_pool_reserve_mac(struct nic *nic, unsigned int pool, const u8 *mac);
 int nic_pool_request_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac);
 int nic_pool_check_mac(struct nic *nic, unsigned int pool, const u8 *mac, const uuid_t *guest);
+void nic_pool_set_idle(struct nic *nic, unsigned int pool, bool idle);
 void nic_pool_set_guest(struct nic *nic, unsigned int pool, const uuid_t *guest);
 void nic_pool_suspend(struct nic *nic, unsigned int pool);
 int nic_pool_resume(struct nic *nic, unsigned int pool, bool back);

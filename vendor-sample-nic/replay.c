@@ -130,6 +130,7 @@ static void nic_replay_begin(struct nic *nic, unsigned int n, bool active)
 	if (!vf->admin_mac)
 		nic_pool_set_mac(nic, n, 0, none);
 	vf->active = active;
+	nic_pool_set_idle(nic, n, !active);
 	vf->masked_eims = 0;
 	vf->mbx_latched = 0;
 }

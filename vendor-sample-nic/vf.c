@@ -62,6 +62,7 @@ void nic_vf_reset(struct nic *nic, unsigned int n, bool active)
 	if (!vf->stopped && nic_pool_resume(nic, n, false))
 		active = false;
 	vf->active = active;
+	nic_pool_set_idle(nic, n, !active);
 	vf->masked_eims = 0;
 	vf->mbx_latched = 0;
 	nic_vf_update_dma(nic, n);

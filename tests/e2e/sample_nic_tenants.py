@@ -228,6 +228,64 @@ def test_taken(tap, pf):
         tap.equal(owner.set("RUNNING"), 0, "given back, the first one runs")
 
 
+def receives(netdev, pool):
+    """The addresses for which frames go to a pool."""
+    regs = pool_state(netdev, pool)["addresses"]
+    return [(low, high & 0xffff) for low, high in zip(regs[::2], regs[1::2]) if high >> 31]
+
+
+def test_idle(tap, pf):
+    """An address that is set at a VF without a driver: its guest may run elsewhere."""
+    set_vf(pf.netdev, 1, "mac", OTHER)
+    tap.equal(receives(pf.netdev, 1), [], "without a driver a VF receives for no address")
+    with Device(VFS[1]) as device:
+        tap.equal(receives(pf.netdev, 1), [], "nor when it is open")
+        tap.ok(ask_for(device, (FRAME, 1518)) and len(receives(pf.netdev, 1)) == 1,
+               "its driver asks for its address, and gets frames for it")
+    tap.equal(receives(pf.netdev, 1), [], "until it is closed")
+    set_vf(pf.netdev, 1, "mac", NOBODY)
+
+
+def test_reserved(tap, pf):
+    """The administrator sets an address at the destination while the source has it."""
+    with Device(VFS[0]) as owner, Device(VFS[1]) as other, Device(VFS[3]) as third:
+        owner.fill()
+        third.say(HANDSHAKE)
+        third.answered(HANDSHAKE)
+        third.say(SET_MAC, *words(OTHER))
+        third.answered(SET_MAC)
+        before = receives(pf.netdev, 0)
+        tap.equal(len(before), 2, "a VF receives for its two addresses")
+        tap.ok(fails("ip", "link", "set", pf.netdev, "vf", "3", "mac", MAC),
+               "the address of a VF that runs is not given to another one that runs")
+        tap.ok(fails("ip", "link", "set", pf.netdev, "vf", "1", "mac", pf.mac),
+               "nor that of the PF to any")
+        set_vf(pf.netdev, 1, "mac", MAC)
+        set_vf(pf.netdev, 1, "trust", "on")     # to have two
+        tap.equal((vf_info(pf.netdev, 1)["address"], receives(pf.netdev, 0),
+                   receives(pf.netdev, 1)), (MAC, before, []),
+                  "one that does not run may have it, and it stays where it was")
+        tap.ok(not ask_for(other, (FRAME, 1518)), "a driver there does not get it")
+        data = owner.save("PRE_COPY")
+        tap.equal((other.load(data + owner.save()), other.set("RUNNING"),
+                   owner.set("RUNNING")), (0, 0, "EADDRINUSE"), "the guest takes it along")
+        tap.equal((receives(pf.netdev, 0),
+                   receives(pf.netdev, 1)), ([], before), "with its others")
+    # Without the guest: the first VF has given it up.
+    with Device(VFS[1]) as other:
+        tap.ok(ask_for(other, (FRAME, 1518)), "then whoever opens that VF gets it")
+    set_vf(pf.netdev, 1, "mac", NOBODY)
+    set_vf(pf.netdev, 1, "trust", "off")
+    with Device(VFS[0]) as owner, Device(VFS[1]) as other:
+        owner.fill()
+        set_vf(pf.netdev, 1, "mac", MAC)
+        set_vf(pf.netdev, 1, "mac", NOBODY)
+        other.say(HANDSHAKE)
+        other.answered(HANDSHAKE)
+        other.say(SET_MAC, *words(OTHER))
+        tap.ok(other.answered(SET_MAC), "what is taken back leaves nothing")
+
+
 def test_left_behind(tap, pf):
     """The administrator's address stays at the VF that a guest has left."""
     with Device(VFS[0]) as old, Device(VFS[1]) as new:
@@ -391,8 +449,8 @@ def main(tap):
         device.fill()
         data = device.save()
     tap.ok(data, f"a VF is saved, {len(data)} bytes")
-    tap.run(test_next, test_same_rules, test_taken, test_left_behind, test_not_quiesced,
-            test_masked, pf=pf, data=data)
+    tap.run(test_next, test_same_rules, test_taken, test_idle, test_reserved, test_left_behind,
+            test_not_quiesced, test_masked, pf=pf, data=data)
     tap.ok(until(lambda: not fails("ping", "-c", "1", "-W", "1", WORLD)),
            "the PF still answers")
     pf.close()
