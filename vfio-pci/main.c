@@ -6,9 +6,10 @@
  * exception is the extra regions of Intel integrated graphics: they are built into vfio-pci
  * itself.
  *
- * The driver exports no modalias on purpose. It matches every device, as in-tree vfio-pci does.
+ * By default the driver exports no modalias. It matches every device, as in-tree vfio-pci does.
  * Tools that pick a driver by alias, such as libvirt, must not switch between the two. The
- * administrator chooses, by driver_override or by the ids parameter.
+ * administrator chooses, by driver_override, by the ids parameter, or by building the driver with
+ * aliases for some IDs.
  *
  * This file holds the table of parts. No other file of vfio-pci/ uses migration/.
  */
@@ -615,6 +616,13 @@ static void __exit vpm_exit(void)
 	unload_parts();
 }
 module_exit(vpm_exit);
+
+#ifdef VPM_ALIASES
+/* Kbuild lists the IDs: VPM_ALIAS(8086,10CA) ... */
+#define VPM_ALIAS(vendor, device) \
+	MODULE_ALIAS("vfio_pci:v0000" #vendor "d0000" #device "sv*sd*bc*sc*i*");
+VPM_ALIASES
+#endif
 
 MODULE_IMPORT_NS(COMPAT_NS_IOMMUFD);
 MODULE_IMPORT_NS(VFIO_MEDIATE_HOST_NS);
