@@ -199,6 +199,37 @@ def test_early_conflicts(tap, netdev, vfs):
     set_vf(netdev, 0, "trust", "off")
 
 
+def test_late_conflicts(tap, netdev, vfs):
+    """The destination's administrator changes settings after pre-copy."""
+    too_many = ("it is not trusted any more", (1, "trust", "off"), (1, "trust", "off"), "ENOSPC",
+                "settings: VLANs of its own")
+    for what, item, undo, error, message in (*CONFLICTS[:2], too_many):
+        for number in (0, 1):
+            set_vf(netdev, number, "trust", "on")
+        with Device(vfs[0]) as one, Device(vfs[1]) as two:
+            one.fill()
+            one.answered(UNREAD[0])
+            for vlan in (8, 9):
+                one.say(UNREAD[0], vlan)
+                one.answered(UNREAD[0])
+            two.must(f"set {two.states['RESUMING']}")
+            known, accepted = complaints(), two.take(one.save("PRE_COPY"))
+            if item[1] == "mac":
+                set_vf(netdev, 1, "trust", "off")
+            set_vf(netdev, *item)
+            tap.equal((isinstance(accepted, int), two.take(one.save()), two.set("STOP"),
+                       two.state()), (True, error, error, "ERROR"),
+                      f"{what} after pre-copy: {error} at the end")
+            new = complaints(known)
+            tap.ok(len(new) == 1 and "VF 1: " in new[0] and message in new[0],
+                   f"{what} after pre-copy: one line says so", new)
+            tap.equal((one.set("RUNNING"), one.state()), (0, "RUNNING"),
+                      f"{what} after pre-copy: the source goes on")
+        set_vf(netdev, *undo)
+        for number in (0, 1):
+            set_vf(netdev, number, "trust", "off")
+
+
 def test_no_pre_copy(tap, vfs):
     """For a destination that does not know that records may come again."""
     PRE_COPY.write_text("0", encoding="ascii")
@@ -490,7 +521,7 @@ def main(tap, protocols, step, count, seed="1"):
     data = GOLDEN.read_bytes()
     set_tracking(False)         # their rings are nowhere
     tap.run(test_same, test_golden, test_conflicts, test_pre_copy, test_early_conflicts,
-            test_no_pre_copy, netdev=pf.netdev, vfs=VFS, data=data)
+            test_late_conflicts, test_no_pre_copy, netdev=pf.netdev, vfs=VFS, data=data)
     for protocol in protocols.split(","):
         tap.case(f"cuts {protocol}", test_cuts, tap, pf.netdev, VFS[1], data, int(step),
                  protocol)

@@ -107,11 +107,15 @@ class Device(Hold):
 
     def load(self, data):
         """0 in STOP, or the name of an errno."""
-        FILE.write_bytes(data)
         self.must(f"set {self.states['RESUMING']}")
-        answer = self.ask(f"load {FILE}")
+        answer = self.take(data)
         stopped = self.set("STOP")
         return answer if isinstance(answer, str) else stopped
+
+    def take(self, data):
+        """A part of what is to be loaded, in RESUMING: how much it was, or an errno."""
+        FILE.write_bytes(data)
+        return self.ask(f"load {FILE}")
 
     def view(self):
         """What the VF has of what would have been loaded."""
