@@ -618,9 +618,9 @@ static void __exit vpm_exit(void)
 module_exit(vpm_exit);
 
 #ifdef VPM_ALIASES
-/* Kbuild lists the IDs: VPM_ALIAS(8086,10CA) ... */
+/* Kbuild lists the IDs: VPM_ALIAS(8086,10CA); ... */
 #define VPM_ALIAS(vendor, device) \
-	MODULE_ALIAS("vfio_pci:v0000" #vendor "d0000" #device "sv*sd*bc*sc*i*");
+	MODULE_ALIAS("vfio_pci:v0000" #vendor "d0000" #device "sv*sd*bc*sc*i*")
 VPM_ALIASES
 #endif
 

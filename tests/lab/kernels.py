@@ -230,20 +230,26 @@ def copy_sources(work):
 
 
 @once
-def build_modules(kern):
+def build_modules(kern, name="", options=EVERYTHING):
     """Builds the project's modules; returns the directory of the .ko files."""
-    work = BUILD / kern.name
+    work = BUILD / f"{kern.name}{name}"
     log = work / "make.log"
-    with locked(BUILD / f".{kern.name}.lock"):
+    with locked(BUILD / f".{work.name}.lock"):
         copy_sources(work)
         log.unlink(missing_ok=True)
         kern.shell(f"make -C {kdir(kern)} M={work} -j$(nproc) "
-                   f"{EVERYTHING} modules",
+                   f"{options} modules",
                    log, f"modules for {kern.name}", writable=[work], cwd=work)
     for line in log.read_text().splitlines():
         if "warning" in line.lower():
             say(line)
     return work
+
+
+def module_with_ids():
+    """The driver with aliases, one for the VFs of the lab's cards, for the default kernel."""
+    ids = "VFIO_PCI_MEDIATE_IDS='8086:10ca 15b3:101e'"
+    return build_modules(kernel(DEFAULT), "-ids", ids) / "vfio_pci_mediate.ko"
 
 
 def install_modules(kern, where):

@@ -6,12 +6,14 @@ import pathlib
 import vfio_selftests
 import ynl
 from cache import BUILD, REPO, locked, once, run
+from kernels import module_with_ids
 from ksources import selftest_headers
 from trees import inside, testpmd, tree
 
 E2E = REPO / "tests" / "e2e"
 # What not every job finds beside it, as it is large.
-EXTRA = {"testpmd": testpmd, "vfio-selftests": vfio_selftests.programs, "ynl": ynl.program}
+EXTRA = {"testpmd": testpmd, "vfio-selftests": vfio_selftests.programs, "ynl": ynl.program,
+         "vfio_pci_mediate-ids.ko": module_with_ids}
 
 
 @once

@@ -46,7 +46,7 @@ class End:
                 return guest.run(command, timeout)
             except (OSError, EOFError) as err:
                 raise GuestError(f"{guest.name}: {err} in '{command}'; QEMU: "
-                                 f"{guest.events()}, {guest.proc.poll()}\n"
+                                 f"{guest.events()}, {guest.ended()}\n"
                                  f"{guest.last_words()}") from err
 
         return cls(guest.name, address, run, "/exchange")

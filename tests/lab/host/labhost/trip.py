@@ -49,6 +49,7 @@ class Trip:
     address = GUEST_ADDRESS
     reference = None    # what it is compared with, see pace.meanwhile()
     others = iter(())   # the same, to be measured when one is asked for
+    migrate = staticmethod(migrate)
 
     def __init__(self, tap, name, guest):
         self.tap = tap
@@ -84,12 +85,14 @@ class Trip:
         figures of the migration, of the time before and of that afterwards; what its
         probe got; bytes of a TCP connection, and whether they were the same. What happens
         when goes into a timeline, if there is one."""
+        if timeline is not None:
+            options["timeline"] = timeline
         probe, stream = self.traffic()
         try:
             began = time.monotonic()
             time.sleep(QUIET)
             start = time.monotonic()
-            self.guest, figures = migrate(self.guest, *vfs, timeline=timeline, **options)
+            self.guest, figures = self.migrate(self.guest, *vfs, **options)
             end = time.monotonic()
             time.sleep(QUIET)
         except BaseException:
