@@ -15,6 +15,7 @@
 #include "device.h"
 #include "dirty_log.h"
 #include "dma_log.h"
+#include "events.h"
 #include "reset.h"
 #include "vendor.h"
 #include "vfio_ops.h"
@@ -179,10 +180,13 @@ static int log_start(struct vfio_device *vdev, struct rb_root_cached *ranges, u3
 	if (dma->log)
 		return -EINVAL;
 	ret = start_log(vpm, ranges, count, *page_size);
-	if (!ret)
-		*page_size = max_t(u64, dma->page_size, PAGE_SIZE);
+	if (ret)
+		return ret;
 
-	return ret;
+	*page_size = max_t(u64, dma->page_size, PAGE_SIZE);
+	vpm_events_tracked(vpm, VFIO_MEDIATE_TRACKED_HARDWARE);
+
+	return 0;
 }
 
 static int log_stop(struct vfio_device *vdev)
@@ -191,6 +195,7 @@ static int log_stop(struct vfio_device *vdev)
 
 	guard(mutex)(&vpm->dma_log->lock);
 	stop_log(vpm);
+	vpm_events_tracked(vpm, VFIO_MEDIATE_TRACKED_NO);
 
 	return 0;
 }
