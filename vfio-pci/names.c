@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Names for the log, sysfs and uevents. */
 
+#include <linux/array_size.h>
+
 #include "names.h"
 
 const char *vpm_state_name(enum vfio_device_mig_state state)
@@ -16,7 +18,8 @@ const char *vpm_state_name(enum vfio_device_mig_state state)
 		[VFIO_DEVICE_STATE_PRE_COPY_P2P] = "PRE_COPY_P2P",
 	};
 
-	return names[state];
+	/* User space can ask for any number. */
+	return state < ARRAY_SIZE(names) ? names[state] : "unknown";
 }
 
 const char *vpm_tracked_name(enum vfio_mediate_tracked tracked)

@@ -868,7 +868,8 @@ static void test_outcomes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_RUNNING));
 	expect_told(test, VFIO_MEDIATE_DIRECTION_SAVE, VFIO_MEDIATE_OUTCOME_COMPLETED, 0);
 	KUNIT_EXPECT_EQ(test, told.bytes, size);
-	KUNIT_EXPECT_EQ(test, told.records, FAKE_RECORDS + 1);
+	/* With the records of the device and of the end */
+	KUNIT_EXPECT_EQ(test, told.records, FAKE_RECORDS + 2);
 	KUNIT_EXPECT_GT(test, told.times[VFIO_DEVICE_STATE_STOP_COPY], 0);
 	KUNIT_EXPECT_EQ(test, told.times[VFIO_DEVICE_STATE_RUNNING], 0);
 
@@ -890,7 +891,7 @@ static void test_outcomes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_RUNNING));
 	expect_told(test, VFIO_MEDIATE_DIRECTION_LOAD, VFIO_MEDIATE_OUTCOME_COMPLETED, 0);
 	KUNIT_EXPECT_EQ(test, told.bytes, size);
-	KUNIT_EXPECT_EQ(test, told.records, FAKE_RECORDS + 1);
+	KUNIT_EXPECT_EQ(test, told.records, FAKE_RECORDS + 2);
 	KUNIT_EXPECT_GT(test, told.times[VFIO_DEVICE_STATE_STOP], 0);
 
 	/* It is reset before it runs with the state. */
