@@ -64,9 +64,9 @@ def test_marks(tap, seconds):
     log = Log(f"{WARNING},notice")
     bind()
     kselftest(tap, "./dirty_mark", "-f", "mark")
-    kselftest(tap, "./dirty_mark", "-f", "device_log", "-v", "group")
+    kselftest(tap, "./dirty_mark", "-v", "group")
     if os.path.exists("/dev/iommu"):
-        kselftest(tap, "./dirty_mark", "-f", "device_log", "-v", "cdev")
+        kselftest(tap, "./dirty_mark", "-v", "cdev")
     churn(tap, seconds)
     lines = [line for line in log.new() if not CHATTER.search(line)]
     for error in ("E2BIG|7", "EBUSY|16", "EPROTO|71"):

@@ -395,7 +395,8 @@ def test_check_host(tap, vfs):
     sh("vfctl", "bind", vf, "vfio-pci")
     finds(tap, "in-tree vfio-pci", (vf,), "problem driver: in-tree vfio-pci does not migrate")
     sh("vfctl", "unbind", vf)
-    finds(tap, "no driver", (vf,), f"no driver is bound to it -> vfio-mediate bind {vf}")
+    finds(tap, "no driver", (vf,),
+          f"problem driver: no driver is bound to it -> vfio-mediate bind {vf}")
     stock(vf)
     finds(tap, "igbvf", (vf,), "problem driver: igbvf of the host is bound to it")
     sh("vfctl", "bind", vf, DRIVER)
@@ -419,7 +420,8 @@ def test_check_used(tap, vfs):
             finds(tap, "a QEMU", (vf,), "ok option: enable-migration=on", "ok qemu: QEMU ")
             said(tap, mediate("status"), 0, "in use by qemu-system-x86", "status: who has it")
         with vmm(vf):
-            finds(tap, "its option", (vf,), "was started without enable-migration=on")
+            finds(tap, "its option", (vf,), "problem option: QEMU (",
+                  "was started without enable-migration=on")
     with Hold(vf), mediator("state"):
         finds(tap, "too late", (vf,), "problem vendor: nobody mediated it when it was opened")
 
