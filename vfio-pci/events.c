@@ -125,10 +125,17 @@ static void queue_event(struct vpm_events *events, struct vpm_event *event)
 	schedule_work(&events->work);
 }
 
+/* The owner of a device can cause all events but two as often as it likes. */
+static bool is_limited(const struct vpm_event *event)
+{
+	return event->cmd != VFIO_MEDIATE_CMD_DETACH_NTF &&
+	       event->cmd != VFIO_MEDIATE_CMD_RELEASE_NTF;
+}
+
 static void note_event(struct vpm_events *events, struct vpm_event *event)
 {
 	events->seq++;
-	event->uevent = __ratelimit(&events->uevents);
+	event->uevent = !is_limited(event) || __ratelimit(&events->uevents);
 	if (event->uevent || vpm_netlink_wanted())
 		queue_event(events, event);
 }

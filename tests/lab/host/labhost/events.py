@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What vfio-mediate tells of devices: by generic netlink, by uevents, by tracepoints."""
 
+import copy
+import functools
 import pathlib
 import re
 import socket
@@ -12,17 +14,25 @@ from .shell import until
 SPEC = "vfio_mediate.yaml"
 GROUP = "events"
 TRACING = pathlib.Path("/sys/kernel/tracing")
-KOBJECT_UEVENT = 15
+KOBJECT_UEVENT, GENERIC = 15, 16
 SO_RCVBUFFORCE = 33
 ROOM = 4 << 20      # bytes, for events that are not read at once
 
 
-def family():
-    """The family, by the kernel's own library."""
-    if "ynl" not in sys.path:
-        sys.path.insert(0, "ynl")
+@functools.cache
+def specification():
+    """The family, by the kernel's own library, which takes seconds to read it."""
+    sys.path.insert(0, "ynl")
     from lib import YnlFamily       # pylint: disable=import-error,import-outside-toplevel
     return YnlFamily(SPEC, "")
+
+
+def family():
+    """The family, with a socket of its own."""
+    ynl = copy.copy(specification())
+    ynl.sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, GENERIC)
+    ynl.async_msg_queue = []
+    return ynl
 
 
 def cli(*args):
