@@ -8,22 +8,24 @@ import subprocess
 from cache import BUILD, LabError, cached, need_space, run
 from trees import need_subordinate_ids, scratch, sources
 
-# What a test may install: downloaded, not installed. The kernel of Debian 12 is older than
-# those that vfio-mediate supports.
-ARCHIVES = {
-    "bookworm": ("bookworm-backports", (
-        "dkms gcc libc6-dev pkgconf openssl linux-headers-amd64/bookworm-backports",
-        "linux-headers-amd64/bookworm linux-image-amd64/bookworm")),
-    "trixie": ("trixie", (
-        "dkms gcc libc6-dev pkgconf openssl linux-headers-amd64/trixie",
-        "linux-headers-amd64/bookworm linux-image-amd64/bookworm")),
-}
+# What a test may install: downloaded, not installed. Also Debian 12's kernel, which is older
+# than those that vfio-mediate supports; its packages are called by its newest version.
+SYSTEMS = {"bookworm": "bookworm-backports", "trixie": "trixie"}
+FETCH = """
+    set -e
+    fetch() { chroot "$1" apt-get install --yes --download-only $2; }
+    fetch "$1" "dkms gcc libc6-dev pkgconf openssl linux-headers-amd64/SUITE"
+    old=$(chroot "$1" apt-cache search --names-only '^linux-image-6[.]1[.]0-[0-9]+-amd64$' |
+          sed 's/^linux-image-//; s/ .*//' | sort -V | tail -n 1)
+    fetch "$1" "linux-headers-$old linux-image-$old initramfs-tools"
+    """
 SIZE = 1200     # MB, of the archive and of a system
 
 
 def archive(name):
     """A system in a tar file, with the lists and the packages that apt has downloaded."""
-    suite, wanted = ARCHIVES[name]
+    suite = SYSTEMS[name]
+    fetch = FETCH.replace("/SUITE", f"/{suite}" if suite != name else "")
 
     def build(path, log):
         lines = sources(suite)
@@ -35,9 +37,7 @@ def archive(name):
         listing.write_text(lines)
         cmd = ["mmdebstrap", "--variant=minbase", "--format=tar", "--skip=cleanup/apt",
                '--aptopt=APT::Install-Recommends "false"',
-               '--customize-hook=chroot "$1" apt-get clean']
-        cmd += ['--customize-hook=chroot "$1" apt-get install --yes --download-only ' + packages
-                for packages in wanted]
+               '--customize-hook=chroot "$1" apt-get clean', f"--customize-hook={fetch}"]
         if not os.getuid():
             cmd[:0] = ["unshare", "--mount"]
         with scratch(path, SIZE) as folder:
@@ -45,7 +45,7 @@ def archive(name):
                 env={**os.environ, "TMPDIR": str(folder)})
         listing.unlink()
 
-    return cached(f"bare-{name}", [name, suite, wanted], build, size=2 * SIZE) / "tar"
+    return cached(f"bare-{name}", [name, suite, fetch], build, size=2 * SIZE) / "tar"
 
 
 class Bare:

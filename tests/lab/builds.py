@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The modules build against the headers of each of Debian's kernels, without a warning."""
+"""The modules build against the headers of each of Debian's kernels, without a warning.
+make lint does the same, and more, on the default one."""
 
 # /// suite
 # [kernels]
@@ -16,7 +17,7 @@ import sys
 
 import kernels
 from cache import BUILD, LabError
-from supported import KERNELS
+from supported import DEFAULT, KERNELS
 from tap import Tap
 
 
@@ -38,7 +39,7 @@ def main():
     """Prints TAP, with a case for each kernel."""
     tap = Tap()
     for name, about in KERNELS.items():
-        if "source" in about:
+        if "source" in about or name == DEFAULT:
             continue
         try:
             kern = kernels.kernel(name)
