@@ -8,6 +8,7 @@
 
 #include <linux/list.h>
 #include <linux/types.h>
+#include <linux/vfio.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
@@ -23,6 +24,21 @@ struct vpm_pages {
 	u64 first;
 	u64 last;
 };
+
+/**
+ * vpm_has_container() - Check whether a type1 container provides the memory of a device
+ * @vdev:	The device, open.
+ *
+ * Return: True if it does. False if an iommufd does.
+ */
+static inline bool vpm_has_container(const struct vfio_device *vdev)
+{
+#if IS_ENABLED(CONFIG_IOMMUFD)
+	return !vdev->iommufd_device;
+#else
+	return true;
+#endif
+}
 
 /* log2 of the number of entries of &vpm_container.mark_index */
 #define VPM_CONTAINER_HASH_BITS	10

@@ -9,7 +9,7 @@
 #include <linux/vfio_pci_core.h>
 
 #include "bar.h"
-#include "compat.h"
+#include "container.h"
 #include "device.h"
 #include "engine.h"
 #include "events.h"
@@ -224,7 +224,7 @@ static int setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev,
 	if (dev->migration->quiesce)
 		vdev->migration_flags |= VFIO_MIGRATION_P2P;
 	/* With an iommufd, migration is offered when the device is attached to an IOAS. */
-	if (compat_has_container(vdev))
+	if (vpm_has_container(vdev))
 		vdev->mig_ops = &mig_ops;
 
 	set_mig(vpm, mig);

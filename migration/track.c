@@ -13,7 +13,6 @@
 #include <linux/slab.h>
 #include <linux/vfio_pci_core.h>
 
-#include "compat.h"
 #include "container.h"
 #include "device.h"
 #include "dirty_log.h"
@@ -316,7 +315,7 @@ int vpm_track_save(struct vpm_device *vpm)
 	struct vpm_track *track = vpm->track;
 	int ret = 0;
 
-	if (!compat_has_container(&vpm->core.vdev))
+	if (!vpm_has_container(&vpm->core.vdev))
 		return vpm_track_is_sufficient(vpm) ? 0 : -EOPNOTSUPP;
 
 	track->scan_interrupted = false;
@@ -364,7 +363,7 @@ bool vpm_track_is_sufficient(struct vpm_device *vpm)
 {
 	bool sufficient;
 
-	if (compat_has_container(&vpm->core.vdev))
+	if (vpm_has_container(&vpm->core.vdev))
 		return true;
 
 	mutex_lock(&vpm->vendor.lock);
@@ -386,7 +385,7 @@ static int check_reported(struct vpm_device *vpm, bool alone)
 
 	lockdep_assert_held(&vpm->vendor.lock);
 
-	if (track->log || !compat_has_container(&vpm->core.vdev))
+	if (track->log || !vpm_has_container(&vpm->core.vdev))
 		return 0;
 	if (track->active && !alone)
 		fail_tracking(vpm, -EOPNOTSUPP);
@@ -485,7 +484,7 @@ int vpm_track_read(void *data, u64 iova, void *buf, size_t size)
 
 	if (!vpm->track->readable)
 		return -EOPNOTSUPP;
-	if (!compat_has_container(&vpm->core.vdev))
+	if (!vpm_has_container(&vpm->core.vdev))
 		return vpm_iommufd_read(vpm->track->access, iova, buf, size);
 
 	return vfio_dma_rw(&vpm->core.vdev, iova, buf, size, false);
@@ -572,7 +571,7 @@ static int setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev,
 	track->ops = ops;
 
 	/* With an iommufd, memory is readable only after the device is attached to an IOAS. */
-	if (!compat_has_container(&vpm->core.vdev))
+	if (!vpm_has_container(&vpm->core.vdev))
 		return vpm_iommufd_create(&vpm->core.vdev, &track->access);
 
 	/* No reader exists yet, so the vendor lock is not needed. */

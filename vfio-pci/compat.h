@@ -73,11 +73,4 @@
 #define COMPAT_NS_IOMMUFD	"IOMMUFD"
 #endif
 
-/* The device uses a type1 container, not an iommufd. */
-#if IS_ENABLED(CONFIG_IOMMUFD)
-#define compat_has_container(vdev)	(!(vdev)->iommufd_device)
-#else
-#define compat_has_container(vdev)	true
-#endif
-
 #endif /* VFIO_PCI_MEDIATE_COMPAT_H */
