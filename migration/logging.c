@@ -6,7 +6,7 @@
 #include <linux/log2.h>
 #include <linux/vfio_pci_core.h>
 
-#include "compat.h"
+#include "container.h"
 #include "device.h"
 #include "dirty_log.h"
 #include "logging.h"
@@ -79,7 +79,7 @@ void vpm_logging_offer(struct vpm_device *vpm)
 static int setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev,
 		 const struct vfio_pci_mediate_ops *ops)
 {
-	if (dev->tracking && compat_has_container(&vpm->core.vdev))
+	if (dev->tracking && vpm_has_container(&vpm->core.vdev))
 		vpm_logging_offer(vpm);
 
 	return 0;

@@ -61,8 +61,8 @@ int vpm_irqs_signal(void *data, unsigned int irq, unsigned int vector)
 	struct vpm_device *vpm = data;
 
 	/* Pairs with setup_irq(). The vendor driver may signal during set-up. */
-	if (irq >= smp_load_acquire(&vpm->num_irqs) || vpm->irqs[irq].trap ||
-	    vector >= vpm->irqs[irq].count)
+	if (irq >= smp_load_acquire(&vpm->num_irqs) ||
+	    vector >= vpm->irqs[irq].count || vpm->irqs[irq].trap)
 		return -EINVAL;
 
 	signal_irq(vpm, &vpm->irqs[irq], vector);

@@ -9,6 +9,9 @@ from cache import LabError
 
 # A macro or function of compat.h, and not the kernel's own .compat_ioctl
 COMPAT = re.compile(r"\bCOMPAT_\w+|\bcompat_(?!ioctl\b|ptr_ioctl\b)\w+|\bcompat\.h\b")
+# The beginning of a line of a comment, and a line that goes on with a sentence
+COMMENT = re.compile(r"\t* \*[ \t]+(?=\S)")
+FURTHER = re.compile(r"\t* \*[ \t]+(?![@*]|[A-Z]\w+:|\w+\(\) - )\S")
 PROBE = re.compile(r"\$\(call has,([^,]+),([^,]+),(\w+)\)")
 
 
@@ -16,26 +19,31 @@ class Edit:
     """A change by rule to one file; it is an error when a rule no longer fits, unless it is
     there for words alone, which are looked for at the end."""
 
-    def __init__(self, rules):
+    def __init__(self, table, rules):
+        rules = dict(rules)
+        self.table = table
         self.file = rules.pop("file")
         self.before = rules.pop("before", "")
         self.drop = rules.pop("drop", [])
+        self.members = rules.pop("members", [])
         self.lines = rules.pop("lines", [])
         self.replace = rules.pop("replace", [])
         self.include = rules.pop("include", [])
         self.optional = rules.pop("optional", False)
         if rules:
-            raise LabError(f"edits.toml: edit of {self.file}: unknown {', '.join(rules)}")
+            raise LabError(f"{table}: edit of {self.file}: unknown {', '.join(rules)}")
 
     def __call__(self, text, unfit):
         """The text, edited; what does not fit is added to unfit."""
         def tried(new, kind, pattern):
             if new == text and not self.optional:
-                unfit.append(f"edits.toml: {kind} \"{pattern}\" fits nothing in {self.file}")
+                unfit.append(f"{self.table}: {kind} \"{pattern}\" fits nothing in {self.file}")
             return new
 
         for pattern in self.drop:
             text = tried(drop_item(text, pattern), "drop", pattern)
+        for name in self.members:
+            text = tried(drop_member(text, name), "member", name)
         for pattern in self.lines:
             text = tried(re.sub(rf"^.*(?:{pattern}).*\n", "", text, flags=re.MULTILINE),
                          "lines", pattern)
@@ -68,6 +76,44 @@ def drop_item(text, pattern):
     kept = [item for item in items(text)
             if not re.search(rf"^(?:{pattern})", item, flags=re.MULTILINE)]
     return "\n".join(kept)
+
+
+def drop_member(text, name):
+    """Without the members of structs and enums that are called name, and what kernel-doc says
+    of them."""
+    for pattern in (rf" \* @{name}:.*\n(?: \*\t.*\n)*",
+                    rf"\t/\*\*\n\t \* @{name}:.*\n(?:\t \*(?!/).*\n)*\t \*/\n",
+                    rf"\t\w[^;{{}}\n]*[ *(]{name}(?:\)\([^;]*|\[[^;]*)?;.*\n",
+                    rf"\t{name}(?: = .*)?,\n"):
+        text = re.sub(rf"^{pattern}", "", text, flags=re.MULTILINE)
+    return text
+
+
+def refill(old, text):
+    """The text with the paragraphs of its comments filled again of which old has not each line."""
+    known = old.splitlines()
+    width = max((len(line.expandtabs()) for line in known if COMMENT.match(line)), default=0)
+    done, lines = [], text.splitlines()
+    while lines:
+        paragraph = [lines.pop(0)]
+        if COMMENT.match(paragraph[0]):
+            while lines and FURTHER.match(lines[0]):
+                paragraph.append(lines.pop(0))
+        if all(line in known for line in paragraph) or not COMMENT.match(paragraph[0]):
+            done += paragraph
+            continue
+        start = COMMENT.match(paragraph[0])[0]
+        next_start = COMMENT.match(paragraph[1])[0] if paragraph[1:] else start
+        now = start + (words := " ".join(line[len(COMMENT.match(line)[0]):]
+                                         for line in paragraph).split(" "))[0]
+        for word in words[1:]:
+            if len(f"{now} {word}".expandtabs()) > width:
+                done.append(now)
+                now = next_start + word
+            else:
+                now += f" {word}"
+        done.append(now)
+    return "\n".join([*done, ""])
 
 
 def has(path, pattern):

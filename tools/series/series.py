@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""make series: the project as patches for the kernel, by the tables of series.toml and
-edits.toml."""
+"""make series: the project as patches for the kernel, by the tables of series.toml,
+edits.toml and cut.toml."""
 
 import dataclasses
 import fnmatch
@@ -27,6 +27,7 @@ WORK = BUILD / "series"
 LOCK = BUILD / ".series.lock"
 TABLE = "series.toml"
 EDITS = "edits.toml"
+CUT = "cut.toml"
 # Where kbuild finds what this repository's modules are made of
 KBUILDS = ("Kbuild", "tests/kunit/Kbuild", "tests/mediators/Kbuild")
 # What rules for coccinelle may be about
@@ -112,7 +113,10 @@ class Series:
         self.table = tomllib.loads((HERE / TABLE).read_text(encoding="utf-8"))
         self.patches = [Patch(**each) for each in self.table["patch"]]
         edits = tomllib.loads((HERE / EDITS).read_text(encoding="utf-8"))["edit"]
-        self.edits = [intree.Edit(dict(each)) for each in edits]
+        cut = tomllib.loads((HERE / CUT).read_text(encoding="utf-8"))
+        self.edits = [intree.Edit(EDITS, each) for each in edits] + \
+            [intree.Edit(CUT, each | {"before": name})
+             for name, edits in cut.items() for each in edits]
         self.files = self.sorted_files()
         self.objects = [pair for kbuild in KBUILDS for pair in objects(kbuild)
                         if pair[0] in self.table["module"]]
@@ -123,9 +127,9 @@ class Series:
                 raise LabError(f"{TABLE}: {name} is in a patch, but no Kbuild builds it")
         for edit in self.edits:
             if edit.file not in self.files:
-                raise LabError(f"{EDITS}: edit of {edit.file}: no patch has that file")
+                raise LabError(f"{edit.table}: edit of {edit.file}: no patch has that file")
             if edit.before not in ["", *(patch.name for patch in self.patches)]:
-                raise LabError(f"{EDITS}: edit of {edit.file}: no patch {edit.before}")
+                raise LabError(f"{edit.table}: edit of {edit.file}: no patch {edit.before}")
 
     def place(self, name):
         """The name of a file inside the kernel; None where nothing says so."""
@@ -171,8 +175,11 @@ class Series:
         applied."""
         names = [patch.name for patch in self.patches]
         files = [name for name, number in self.files.items() if number <= last]
-        edits = [edit for edit in self.edits
-                 if not edit.before or names.index(edit.before) > last]
+        # Patches are undone from the last one on.
+        edits = sorted((edit for edit in self.edits
+                        if not edit.before or names.index(edit.before) > last),
+                       key=lambda edit: -names.index(edit.before) if edit.before
+                       else -len(names))
         work = WORK / "converted"
         shutil.rmtree(work, ignore_errors=True)
         headers = self.table["headers"] | {
@@ -183,9 +190,13 @@ class Series:
             path = work / name
             path.parent.mkdir(parents=True, exist_ok=True)
             text = (REPO / name).read_text(encoding="utf-8")
+            whole = ""
             for edit in edits:
                 if edit.file == name:
+                    whole = whole or (text if edit.before else "")
                     text = edit(text, unfit)
+            if whole:
+                text = intree.refill(whole, text)
             path.write_text(text, encoding="utf-8")
             if path.suffix in (".c", ".h"):
                 c_files.append(name)
@@ -313,13 +324,16 @@ class Series:
         found |= self.kernel_files(done)
         for before, path, text in merged:
             old = found.get(path) or (self.root / path).read_text(encoding="utf-8")
-            found[path] = self.numbered(inserted(old, before, intree.body(text), path))
+            found[path] = self.numbered(inserted(old, before, intree.body(text), path),
+                                        len(done) < len(self.patches))
         return found
 
-    def numbered(self, text):
+    def numbered(self, text, later):
         """With new names and the next free numbers, as the table says."""
         for name, new in self.table["numbers"].items():
-            text = intree.numbered(text, name, new)
+            # A later patch may define it.
+            if not later or re.search(rf"^#define (?:{name}|{new})\s", text, flags=re.MULTILINE):
+                text = intree.numbered(text, name, new)
         return text
 
     def makefiles(self, last):
@@ -349,8 +363,9 @@ class Series:
                 found[path] = f"{found[path]}\n\n{text}" if path in found else text
         for patch in self.patches[:last + 1]:
             for path, line in patch.makefile.items():
-                found[path] = f"{line}\n\n{found[path]}" if line.startswith("ccflags") \
-                    else f"{found[path]}\n{line}"
+                objects_there = found.get(path, "")
+                found[path] = f"{line}\n\n{objects_there}" if line.startswith("ccflags") \
+                    else f"{objects_there}\n{line}".strip()
         return found
 
     def kernel_files(self, done):
