@@ -20,11 +20,14 @@ of them one after the other, or only the last. Prints TAP."""
 # timeout = 5400
 # ///
 
+import os
+import shutil
+import subprocess
 import sys
 import time
 
 import series
-from cache import LabError, locked, say
+from cache import REPO, LabError, locked, say
 from kernels import KernelGone
 from tap import Tap
 
@@ -54,6 +57,62 @@ def check_table(tap, made):
            "a file without a patch and a name without a file are errors", said)
 
 
+def git(folder, *args):
+    """The output of git, which has no settings of its own."""
+    env = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null",
+           **{f"GIT_{who}_{what}": f"lab{at}" for who in ("AUTHOR", "COMMITTER")
+              for what, at in (("NAME", ""), ("EMAIL", "@example.org"))}}
+    return subprocess.run(["git", "-C", folder, *args], env=env, check=True, text=True,
+                          capture_output=True).stdout.strip()
+
+
+def make_series(tree, to):
+    """make series against the kernel at tree: what it says, and the patches."""
+    shutil.rmtree(to, ignore_errors=True)
+    done = subprocess.run(["make", "--no-print-directory", "series", f"KERNEL_TREE={tree}",
+                           f"O={to}", "NAME=Jane Doe", "EMAIL=jane@example.org"], cwd=REPO,
+                          text=True, capture_output=True, check=False)
+    return done.stdout + done.stderr, sorted(to.glob("*.patch"))
+
+
+def check_trees(tap, made, every):
+    """KERNEL_TREE= names a tree of files, as is the one of check(), or one that git knows."""
+    tree, to = series.WORK / "kernel", series.WORK / "from-tree"
+    shutil.rmtree(tree, ignore_errors=True)
+    for name in (*made.changed(), "Makefile", "scripts/unifdef.c", "include/uapi/linux/vfio.h",
+                 *(f"include/linux/{header}" for header, _, _ in series.probed())):
+        if (made.root / name).exists():
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(made.root / name, tree / name)
+    if every:
+        said, patches = make_series(tree, to)
+        tap.ok(len(patches) == 1 + len(made.patches) and
+               "base-commit" not in patches[0].read_text(encoding="utf-8"),
+               "KERNEL_TREE= of files alone", said)
+
+    git(tree, "init", "--quiet")
+    git(tree, "add", ".")
+    git(tree, "commit", "--quiet", "--message=base")
+    said, patches = make_series(tree, to)
+    letter = patches[0].read_text(encoding="utf-8") if patches else ""
+    tap.ok(f"\nbase-commit: {git(tree, 'rev-parse', 'HEAD')}\n" in letter,
+           "KERNEL_TREE= of git: the cover letter has its commit", said)
+    git(tree, "am", "--quiet", *patches[1:])
+    signed = git(tree, "log", "--format=%(trailers:key=Signed-off-by,valueonly)")
+    tap.ok(not git(tree, "diff", "--stat", "HEAD") and
+           signed.split("\n\n") == ["Jane Doe <jane@example.org>"] * len(made.patches),
+           "git am takes the patches, signed as NAME= and EMAIL= say", signed)
+    said, patches = make_series(tree, to)
+    tap.ok("has a " in said and " already" in said and not patches,
+           "a kernel that has the series already is an error", said)
+    git(tree, "reset", "--quiet", "--hard", f"HEAD~{len(made.patches)}")
+    with open(tree / "MAINTAINERS", "a", encoding="utf-8") as file:
+        file.write("\n")
+    said, patches = make_series(tree, to)
+    tap.ok("changes that are not committed: MAINTAINERS" in said and not patches,
+           "a file that is changed, and not committed, is an error", said)
+
+
 def cases(result):
     """(suite, case, status) of what kunit.py says."""
     for suite in result.get("sub_groups", []):
@@ -78,17 +137,16 @@ def check_kunit(tap, tree):
 
 
 def check(tap, every):
-    """All results."""
+    """All results of the patches; returns them."""
     source = build.default_source()
     made = series.Series(source, *series.PLACEHOLDER)
     patches = made.write(series.WORK / "check")[1:]
-    tree = build.Tree(source, source.parent.name,
-                      sorted(made.content(len(patches) - 1).keys() - set(made.changed())))
+    tree = build.Tree(source, source.parent.name, made.added())
     say(f"{len(patches)} patches for Linux {series.kernel_version(source)}")
     for patch in patches:
         name = patch.name.removesuffix(".patch")
         if not tried(tap, f"{name} applies", tree.apply, patch):
-            return
+            return made
         for how in ("y", "m") if every or patch == patches[-1] else ():
             tried(tap, f"{name} builds, ={how}", tree.build, how)
     tried(tap, "selftests build", tree.selftests)
@@ -97,15 +155,17 @@ def check(tap, every):
            "\n".join(wrong))
     if every:
         check_kunit(tap, tree)
-    check_table(tap, made)
+    return made
 
 
 def main():
     """Prints TAP of all cases."""
-    tap = Tap()
+    tap, every = Tap(), "--all" in sys.argv[1:]
     try:
         with locked(series.LOCK):
-            check(tap, "--all" in sys.argv[1:])
+            made = check(tap, every)
+        check_trees(tap, made, every)
+        check_table(tap, made)
     except KernelGone as err:
         tap.skip("patches for the kernel", str(err).splitlines()[0])
     except LabError as err:

@@ -122,11 +122,12 @@ def has(path, pattern):
     return bool(re.search(rf"(?<!\w)(?:{pattern})(?!\w)", text))
 
 
-def probes(kbuild, compat, tree):
+def probes(probed, compat, tree):
     """What tells kernels apart in this repository, and whether the kernel at tree has it:
-    macros that Kbuild defines, and those of linux/vfio.h that compat.h looks for."""
+    macros that Kbuild defines, as probed has them, and those of linux/vfio.h that compat.h
+    looks for."""
     found = {f"COMPAT_HAS_{name}": has(tree / "include/linux" / header, pattern)
-             for header, pattern, name in PROBE.findall(kbuild)}
+             for header, pattern, name in probed}
     if not found:
         raise LabError("series: Kbuild looks for nothing in the kernel's headers any more: "
                        "how are its kernels told apart?")

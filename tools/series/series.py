@@ -51,6 +51,11 @@ class Patch:
     kernel: list = dataclasses.field(default_factory=list)      # edits of the kernel's files
 
 
+def probed():
+    """(header, pattern, name) of each macro by which Kbuild tells kernels apart."""
+    return intree.PROBE.findall((REPO / "Kbuild").read_text(encoding="utf-8"))
+
+
 def fits(name, patterns):
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
@@ -231,10 +236,9 @@ class Series:
         log.unlink(missing_ok=True)
         compat = (REPO / COMPAT).read_text(encoding="utf-8")
         (work / "compat.h").write_text(compat, encoding="utf-8")
-        kbuild = (REPO / "Kbuild").read_text(encoding="utf-8")
         options = {f"CONFIG_{patch.config}" for patch in self.patches if patch.config} - \
             {f"CONFIG_{patch.config}" for patch in self.patches[:last + 1]}
-        known = intree.probes(kbuild, compat, self.root) | dict.fromkeys(options, False)
+        known = intree.probes(probed(), compat, self.root) | dict.fromkeys(options, False)
         for option in options:
             for path in (work / name for name in names):
                 text = path.read_text(encoding="utf-8")
@@ -392,8 +396,13 @@ class Series:
         return sorted({edit["file"] for patch in self.patches for edit in patch.kernel}
                       | {"MAINTAINERS", *map(self.place, self.table["merge"])})
 
+    def added(self):
+        """The files that the patches add."""
+        return sorted(self.content(len(self.patches) - 1).keys() - set(self.changed()))
+
     def write(self, to):
         """Writes the patches to the directory to; returns their paths."""
+        base = base_commit(self.root, self.changed())
         repo = WORK / "repo"
         shutil.rmtree(repo, ignore_errors=True)
         repo.mkdir(parents=True)
@@ -416,14 +425,18 @@ class Series:
         git("add", "--force", "--all", ".")
         git("commit", "--quiet", "--message=base")
         for number, patch in enumerate(self.patches):
-            self.lay(repo, self.content(number))
+            texts = self.content(number)
+            if there := [path for path in sorted(texts.keys() - set(self.changed()))
+                         if (self.root / path).exists()]:
+                raise LabError(f"the kernel at {self.root} has a {there[0]} already")
+            self.lay(repo, texts)
             git("add", "--force", "--all", ".")
             git("commit", "--quiet", "--file=-",
                 text=f"{patch.subject}\n\n{filled(patch.message)}\n\n"
                      f"Signed-off-by: {self.name} <{self.email}>\n")
         git("config", "branch.series.description",
             f"{self.table['subject']}\n\n{filled(self.table['cover'])}\n\n"
-            f"For Linux {kernel_version(self.root)}.{base_commit(self.root)}")
+            f"For Linux {kernel_version(self.root)}.{base}")
         shutil.rmtree(to, ignore_errors=True)
         git("format-patch", "--quiet", "--cover-letter", "--cover-from-description=subject",
             "--no-signature", "--stat=76", f"--output-directory={to}",
@@ -448,11 +461,23 @@ def kernel_version(root):
     return ".".join(number for number in numbers[:3] if number) + numbers[3]
 
 
-def base_commit(root):
-    """What a tool that applies the patches looks for, where the kernel is a git tree."""
-    done = subprocess.run(["git", "-C", root, "rev-parse", "HEAD"], capture_output=True,
-                          text=True, check=False) if (root / ".git").exists() else None
-    return f"\n\nbase-commit: {done.stdout.strip()}" if done and not done.returncode else ""
+def base_commit(root, files):
+    """The line that tells where the patches apply, where the kernel is a git tree."""
+    if not (root / ".git").exists():
+        return ""
+
+    def git(*args):
+        # Whoever owns the tree, nothing of it is run.
+        done = subprocess.run(["git", "-c", "safe.directory=*", "-C", root, *args],
+                              capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise LabError(f"KERNEL_TREE={root}: git {args[0]}: {done.stderr.strip()}")
+        return done.stdout.strip()
+
+    if changed := git("diff", "--name-only", "HEAD", "--", *files):
+        raise LabError(f"KERNEL_TREE={root} has changes that are not committed: "
+                       f"{', '.join(changed.split())}")
+    return f"\n\nbase-commit: {git('rev-parse', 'HEAD')}"
 
 
 def series(root, name, email, to):
