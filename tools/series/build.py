@@ -137,6 +137,13 @@ class Tree:
             {MAKE} vmlinux modules
             """, f"build, ={how}", how)
 
+    def kernel_doc(self):
+        """Checks the kernel-doc of what the patches so far have added."""
+        files = [path for path in self.added if path.endswith((".c", ".h")) and
+                 path.startswith(("drivers/", "include/", "samples/")) and
+                 (self.root / "source" / path).exists()]
+        self.shell(f"scripts/kernel-doc -none -Wall -Werror {' '.join(files)}", "kernel-doc")
+
     def checkpatch(self, patches):
         """What checkpatch says of the patches, but whether MAINTAINERS is up to date: the
         lines that count, and all."""

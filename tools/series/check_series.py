@@ -26,6 +26,7 @@ import subprocess
 import sys
 import time
 
+import intree
 import series
 from cache import REPO, LabError, locked, say
 from kernels import KernelGone
@@ -55,6 +56,40 @@ def check_table(tap, made):
         said = str(err)
     tap.ok("nowhere/* fits no file" in said and "is in no patch" in said,
            "a file without a patch and a name without a file are errors", said)
+
+
+HEADER = """/**
+ * struct s - Two numbers
+ * @a:\tThe first, which is here
+ *\tin two lines.
+ * @b:\tThe second,
+ *\tlikewise.
+ */
+struct s {
+\tint a;
+\tint b[2];\t/* see above */
+};
+"""
+
+
+def check_edits(tap):
+    """A member goes with its kernel-doc, a comment is filled again, and what fits nothing is
+    told."""
+    unfit = []
+    text = intree.Edit("cut.toml", {"file": "s.h", "members": ["b", "c"],
+                                    "replace": [["first, which is here", "only one,"]]})(
+        HEADER, unfit)
+    tap.equal(intree.refill(HEADER, text), """/**
+ * struct s - Two numbers
+ * @a:\tThe only one, in two
+ *\tlines.
+ */
+struct s {
+\tint a;
+};
+""", "an edit takes away a member, and fills a comment again")
+    tap.equal(unfit, ['cut.toml: member "c" fits nothing in s.h'],
+              "an edit that fits nothing is told")
 
 
 def git(folder, *args):
@@ -149,6 +184,8 @@ def check(tap, every):
             return made
         for how in ("y", "m") if every or patch == patches[-1] else ():
             tried(tap, f"{name} builds, ={how}", tree.build, how)
+        if every or patch == patches[-1]:
+            tried(tap, f"{name}: kernel-doc", tree.kernel_doc)
     tried(tap, "selftests build", tree.selftests)
     wrong, said = tree.checkpatch(patches)
     tap.ok(not wrong, f"checkpatch --strict: {len(said) - len(wrong)} notices of MAINTAINERS",
@@ -166,6 +203,7 @@ def main():
             made = check(tap, every)
         check_trees(tap, made, every)
         check_table(tap, made)
+        check_edits(tap)
     except KernelGone as err:
         tap.skip("patches for the kernel", str(err).splitlines()[0])
     except LabError as err:
