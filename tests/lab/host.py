@@ -198,7 +198,7 @@ def qemu_command(machine, kern, work, interactive=False, wire=None):
               "kunit.enable=1", "root=/dev/vda", "rw", "rootfstype=ext4",
               "fsck.mode=skip", "net.ifnames=0",
               # What follows a warning on the debug kernel is not to be trusted.
-              *(["panic_on_warn=1"] if "source" in KERNELS[kern.name] else []),
+              *(["panic_on_warn=1"] if "source" in KERNELS.get(kern.name, {}) else []),
               "init=/bin/sh", "--", "-c",
               '"mkdir -p /lab && mount -t ext4 -r /dev/vdb /lab && '
               'exec /lab/host/init"']

@@ -34,6 +34,7 @@ class Kernel:
     modules: pathlib.Path   # lib/modules/VERSION
     binds: tuple = ()       # what else must be visible inside the tree
     initrd: bool = True     # Debian's kernels need one to find their disk
+    whole: bool = False     # modules has the project's, and no more than a lab host takes
 
     def shell(self, script, log, what, writable=(), readable=(), cwd=None):
         """Runs a shell script inside the kernel's tree."""
@@ -127,6 +128,8 @@ def debug_kernel(name, series):
 
 def kernel(name):
     """The kernel called name, fetched or built when it is missing."""
+    if isinstance(name, Kernel):
+        return name
     about = KERNELS.get(name)
     if not about:
         raise LabError(f"no kernel called {name}: choose from {', '.join(NAMES)}")
@@ -254,6 +257,9 @@ def module_with_ids():
 
 def install_modules(kern, where):
     """Puts what kern's lab host loads, our modules included, under where."""
+    if kern.whole:
+        shutil.copytree(kern.modules, where / "lib/modules" / kern.version)
+        return
     shutil.copytree(needed_modules(kern) / "lib", where / "lib",
                     dirs_exist_ok=True)
     updates = where / "lib/modules" / kern.version / "updates"

@@ -176,7 +176,7 @@ def check(tap, every):
     source = build.default_source()
     made = series.Series(source, *series.PLACEHOLDER)
     patches = made.write(series.WORK / "check")[1:]
-    tree = build.Tree(source, source.parent.name, made.added())
+    tree = build.Tree(source, made.added())
     say(f"{len(patches)} patches for Linux {series.kernel_version(source)}")
     for patch in patches:
         name = patch.name.removesuffix(".patch")

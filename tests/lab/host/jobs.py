@@ -31,6 +31,7 @@ POOL = pathlib.Path("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
 MEMORY = ("Slab", "KernelStack", "PageTables", "Percpu", "Shmem", "AnonPages",
           "VmallocUsed")
 TEST = 1 << 18          # TAINT_TEST of linux/panic.h
+OUT_OF_TREE = 1 << 12   # TAINT_OOT_MODULE
 ALLOWED_KIB = 96 << 10  # growth during a job: caches, KASAN's quarantine
 NO_END = 124            # as timeout(1) says
 
@@ -103,8 +104,10 @@ def memory():
 
 
 def taint():
-    """Why the kernel is not to be trusted; that KUnit has run is no reason."""
-    return int(pathlib.Path("/proc/sys/kernel/tainted").read_text(encoding="utf-8")) & ~TEST
+    """Why the kernel is not to be trusted; that KUnit has run, or has modules of tests, is no
+    reason."""
+    return int(pathlib.Path("/proc/sys/kernel/tainted").read_text(encoding="utf-8")) & \
+        ~(TEST | OUT_OF_TREE)
 
 
 class Host:
