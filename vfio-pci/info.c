@@ -107,8 +107,7 @@ static int core_region_info(struct vfio_pci_core_device *core,
 #endif
 
 /* Add the capability that lists the pages that can be trapped. */
-static int add_trap(struct vpm_device *vpm, u32 index,
-		    struct vfio_info_cap *caps)
+static int add_trap(struct vpm_device *vpm, u32 index, struct vfio_info_cap *caps)
 {
 	struct vfio_mediate_region_info_cap_trap *cap;
 	struct vpm_ranges *set = &vpm->region[index].trappable;
