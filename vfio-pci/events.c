@@ -14,6 +14,7 @@
 #include <linux/slab.h>
 #include <linux/vfio_pci_core.h>
 
+#include "compat.h"
 #include "device.h"
 #include "events.h"
 #include "names.h"
@@ -198,7 +199,7 @@ void vpm_events_power(struct vpm_device *vpm)
 	struct vpm_event event = { .cmd = VFIO_MEDIATE_CMD_POWER_NTF };
 
 	event.power_state = (__force u32)READ_ONCE(vpm->core.pdev->current_state);
-	event.low_power = READ_ONCE(vpm->core.pm_runtime_engaged);
+	event.low_power = compat_read_flag(vpm->core.pm_runtime_engaged);
 
 	spin_lock(&vpm->events->lock);
 	if (status->power_state == event.power_state && status->low_power == event.low_power)
