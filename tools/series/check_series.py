@@ -26,7 +26,6 @@ import subprocess
 import sys
 import time
 
-import intree
 import series
 from cache import REPO, LabError, locked, say
 from kernels import KernelGone
@@ -76,10 +75,10 @@ def check_edits(tap):
     """A member goes with its kernel-doc, a comment is filled again, and what fits nothing is
     told."""
     unfit = []
-    text = intree.Edit("cut.toml", {"file": "s.h", "members": ["b", "c"],
+    text = series.intree.Edit("cut.toml", {"file": "s.h", "members": ["b", "c"],
                                     "replace": [["first, which is here", "only one,"]]})(
         HEADER, unfit)
-    tap.equal(intree.refill(HEADER, text), """/**
+    tap.equal(series.intree.refill(HEADER, text), """/**
  * struct s - Two numbers
  * @a:\tThe only one, in two
  *\tlines.
