@@ -15,8 +15,9 @@ selftests pass there. Prints TAP."""
 import pathlib
 import sys
 
+import series   # has the path to the lab's modules
+
 import results
-import series
 from cache import LabError, locked
 from host import Job, Machine
 from kernels import KernelGone
@@ -28,9 +29,9 @@ import build
 JOB = pathlib.Path(__file__).with_name("run_selftests.py")
 # By who drives the PF. mark_fill and others bring a mediator of their own.
 PROGRAMS = {
-    "igb": "mediate_info mediate_rw mediate_mmap mediate_irq mediate_trap mediate_shadow "
-           "mediate_stuck mediate_hammer mediate_concurrent migrate_v2 migrate_stream "
-           "migrate_fail migrate_concurrent dirty_mark mark_fill",
+    "igb": "mediate_info mediate_rw mediate_mmap mediate_irq mediate_trap "
+           "mediate_trap_state mediate_shadow mediate_stuck mediate_hammer mediate_concurrent "
+           "migrate_v2 migrate_stream migrate_fail migrate_concurrent dirty_mark mark_fill",
     "sample_nic": "dirty_type1 dirty_log dirty_iommufd",
 }
 
