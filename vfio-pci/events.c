@@ -25,6 +25,9 @@
 #define UEVENT_INTERVAL		(2 * HZ)
 #define UEVENT_BURST		32
 
+/* Room in the queue for events that are not limited */
+#define RESERVED		4
+
 static_assert(VFIO_MEDIATE_TRAP_STATE_SHADOW == (int)VPM_TRAP_SHADOW);
 static_assert(VFIO_MEDIATE_TRAP_STATE_EXACT == (int)VPM_TRAP_EXACT);
 static_assert(BIT(VPM_TRAP_VENDOR) == VFIO_MEDIATE_TRAP_HOLDER_VENDOR);
@@ -102,28 +105,17 @@ static void tell_events(struct work_struct *work)
 {
 	struct vpm_events *events = container_of(work, struct vpm_events, work);
 	struct vpm_event event;
+	unsigned int n;
 
-	while (take_event(events, &event)) {
+	for (n = 0; n < VPM_EVENTS_MAX; n++) {
+		if (!take_event(events, &event))
+			return;
 		vpm_netlink_send(events, &event);
 		if (event.uevent)
 			send_uevent(events, &event);
 	}
-}
-
-static void queue_event(struct vpm_events *events, struct vpm_event *event)
-{
-	unsigned int last;
-
-	lockdep_assert_held(&events->lock);
-
-	if (events->count == VPM_EVENTS_MAX)
-		return;
-	event->seq = events->seq;
-	event->time = ktime_get_ns();
-	last = (events->first + events->count) % VPM_EVENTS_MAX;
-	events->queue[last] = *event;
-	events->count++;
-	schedule_work(&events->work);
+	/* Events may come as fast as they are told: let other work run. */
+	queue_work(vpm_wq, &events->work);
 }
 
 /* The owner of a device can cause all events but two as often as it likes. */
@@ -131,6 +123,25 @@ static bool is_limited(const struct vpm_event *event)
 {
 	return event->cmd != VFIO_MEDIATE_CMD_DETACH_NTF &&
 	       event->cmd != VFIO_MEDIATE_CMD_RELEASE_NTF;
+}
+
+static void queue_event(struct vpm_events *events, struct vpm_event *event)
+{
+	unsigned int last, limit = VPM_EVENTS_MAX;
+
+	lockdep_assert_held(&events->lock);
+
+	/* A flood leaves room for what its author does not cause. */
+	if (is_limited(event))
+		limit -= RESERVED;
+	if (events->count >= limit)
+		return;
+	event->seq = events->seq;
+	event->time = ktime_get_ns();
+	last = (events->first + events->count) % VPM_EVENTS_MAX;
+	events->queue[last] = *event;
+	events->count++;
+	queue_work(vpm_wq, &events->work);
 }
 
 static void note_event(struct vpm_events *events, struct vpm_event *event)
@@ -398,8 +409,9 @@ static void registered(struct vpm_device *vpm)
 static void remove(struct vpm_device *vpm)
 {
 	vpm_netlink_remove(vpm->events);
-	/* The close of the device is told before the device is gone. */
-	flush_work(&vpm->events->work);
+	/* The close of the device is told before the device is gone. The work may queue itself. */
+	while (flush_work(&vpm->events->work))
+		;
 }
 
 static void release(struct vpm_device *vpm)
