@@ -62,6 +62,14 @@ void vpm_mig_note_reset(struct vpm_mig *mig)
 	xchg(&mig->reset, true);
 }
 
+void vpm_mig_wake(struct vpm_mig *mig)
+{
+	/* Whoever sees the number also sees the data that it tells of. */
+	smp_mb__before_atomic();
+	atomic_inc(&mig->wakes);
+	wake_up_interruptible(&mig->wait);
+}
+
 void vpm_mig_note_loss(struct vpm_mig *mig, bool begun)
 {
 	unsigned int epoch = mig->epoch;
@@ -72,12 +80,8 @@ void vpm_mig_note_loss(struct vpm_mig *mig, bool begun)
 	 * is_lost(): a transfer that reads data of the loss also sees the new epoch.
 	 */
 	smp_mb();
-}
-
-void vpm_mig_wake(struct vpm_mig *mig)
-{
-	atomic_inc(&mig->wakes);
-	wake_up_interruptible(&mig->wait);
+	/* A record that is waited for may be lost. */
+	vpm_mig_wake(mig);
 }
 
 struct vpm_mig *vpm_mig_alloc(const struct vpm_identity *id)

@@ -207,7 +207,7 @@ static int setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev,
 	id.min_version = dev->migration->min_version;
 	id.known = dev->migration->features;
 	for (i = 0; i < ARRAY_SIZE(id.source.bars); i++)
-		id.source.bars[i] = pci_resource_len(pdev, i);
+		id.source.bars[i] = vpm_region_size(vpm, i);
 	vectors = pci_msix_vec_count(pdev);
 	if (vectors < 0)
 		vectors = pci_msi_vec_count(pdev);

@@ -163,6 +163,10 @@ static int refill_wait(struct vpm_transfer *transfer, bool nonblock)
 		ret = refill(transfer);
 		if (ret != -EAGAIN || nonblock || !transfer->starved)
 			return ret;
+		/* A vendor may wake this task as often as it is asked. */
+		if (signal_pending(current))
+			return -ERESTARTSYS;
+		cond_resched();
 		ret = wait_event_interruptible(transfer->mig->wait, is_woken(transfer));
 		if (ret)
 			return ret;

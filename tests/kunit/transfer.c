@@ -585,6 +585,18 @@ static void test_data_ready(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, reader->ret, -ENODEV);
 	KUNIT_EXPECT_EQ(test, reader->size, START + 17 + 18);
 	vpm_transfer_put(transfer);
+
+	/* The device loses its state, and the record with it. */
+	transfer = begin(test, device, VFIO_DEVICE_STATE_STOP_COPY);
+	reader->transfer = transfer;
+	reader_start(test, reader);
+	KUNIT_EXPECT_EQ(test, 0, wait_for_completion_timeout(&reader->done, HZ / 10));
+	vpm_mig_note_loss(device->mig, true);
+	KUNIT_EXPECT_NE(test, 0, wait_for_completion_timeout(&reader->done, 10 * HZ));
+	KUNIT_EXPECT_EQ(test, reader->ret, -EIO);
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP));
+	wait_for_completion_timeout(&reader->done, HZ);
+	vpm_transfer_put(transfer);
 	fake_close_device(device);
 }
 
