@@ -225,7 +225,7 @@ def blanks():
     with tempfile.TemporaryDirectory(suffix="a b") as folder:
         top = pathlib.Path(folder)
         shutil.copytree(LAB, top / "tests" / "lab")
-        for name in ("Makefile", "kernels.toml"):
+        for name in ("Makefile", "VERSION", "kernels.toml"):
             shutil.copy(REPO / name, top)
         clone = Case("lab", command=[top / "tests/lab/lab"]).wait()
         cache = Case("lab", env={"VFIO_MEDIATE_CACHE": f"{top}/cache"}).wait()
