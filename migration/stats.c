@@ -4,6 +4,7 @@
 #include <linux/ktime.h>
 #include <linux/math64.h>
 #include <linux/pci.h>
+#include <linux/ratelimit.h>
 #include <linux/seq_buf.h>
 #include <linux/string.h>
 
@@ -59,14 +60,21 @@ static void print_times(struct seq_buf *buf, const struct vpm_outcome *outcome)
 
 void vpm_stats_log(struct pci_dev *pdev, const struct vpm_outcome *outcome)
 {
+	/* Lines that are left out are no reason for a warning. */
+	static struct ratelimit_state limit =
+		RATELIMIT_STATE_INIT_FLAGS(limit, DEFAULT_RATELIMIT_INTERVAL,
+					   DEFAULT_RATELIMIT_BURST, RATELIMIT_MSG_ON_RELEASE);
 	char times[TIMES_SIZE];
 	struct seq_buf buf;
 
+	if (!__ratelimit(&limit))
+		return;
+
 	seq_buf_init(&buf, times, sizeof(times));
 	print_times(&buf, outcome);
-	pci_info_ratelimited(pdev, "migration %s %s (%d): %llu bytes, %u records%s, tracked: %s, %llu pages marked\n",
-			     outcome->direction == VFIO_MEDIATE_DIRECTION_LOAD ? "in" : "out",
-			     vpm_outcome_name(outcome->outcome), outcome->error, outcome->bytes,
-			     outcome->records, seq_buf_str(&buf),
-			     vpm_tracked_name(outcome->tracked), outcome->pages);
+	pci_info(pdev, "migration %s %s (%d): %llu bytes, %u records%s, tracked: %s, %llu pages marked\n",
+		 outcome->direction == VFIO_MEDIATE_DIRECTION_LOAD ? "in" : "out",
+		 vpm_outcome_name(outcome->outcome), outcome->error, outcome->bytes,
+		 outcome->records, seq_buf_str(&buf),
+		 vpm_tracked_name(outcome->tracked), outcome->pages);
 }
