@@ -146,7 +146,7 @@ static int scan_once(struct vpm_device *vpm)
 		return track->error;
 
 	ret = call_op(vpm, call_scan);
-	trace_scan(vpm->core.pdev, ret, vpm->events->pages);
+	trace_scan(vpm->core.pdev, ret, atomic64_read(&vpm->events->pages));
 	if (ret < 0)
 		fail_tracking(vpm, ret);
 

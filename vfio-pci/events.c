@@ -310,8 +310,7 @@ void vpm_events_migrated(struct vpm_device *vpm, struct vpm_outcome *outcome)
 	spin_lock(&events->lock);
 	outcome->tracked = events->tracked;
 	events->tracked = events->status.tracked;
-	outcome->pages = READ_ONCE(events->pages);
-	WRITE_ONCE(events->pages, 0);
+	outcome->pages = atomic64_xchg(&events->pages, 0);
 	if (outcome->outcome == VFIO_MEDIATE_OUTCOME_FAILED)
 		events->status.error = outcome->error;
 	event.outcome = *outcome;
@@ -335,7 +334,7 @@ static int setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev,
 	spin_lock(&events->lock);
 	strscpy(events->status.vendor, ops->name, sizeof(events->status.vendor));
 	events->tracked = VFIO_MEDIATE_TRACKED_NO;
-	events->pages = 0;
+	atomic64_set(&events->pages, 0);
 	spin_unlock(&events->lock);
 
 	return 0;
@@ -359,6 +358,7 @@ static void detach(struct vpm_device *vpm)
 	trace_detach(vpm->core.pdev, event.vendor);
 	note_event(events, &event);
 	*events->status.vendor = '\0';
+	events->status.tracked = VFIO_MEDIATE_TRACKED_NO;
 	spin_unlock(&events->lock);
 }
 

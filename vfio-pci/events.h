@@ -111,11 +111,11 @@ void vpm_events_migrated(struct vpm_device *vpm, struct vpm_outcome *outcome);
  * @vpm:	The device.
  * @pages:	Number of pages.
  *
- * Context: Process context. The vendor lock is held.
+ * Context: Process context.
  */
 static inline void vpm_events_count_pages(struct vpm_device *vpm, u64 pages)
 {
-	WRITE_ONCE(vpm->events->pages, vpm->events->pages + pages);
+	atomic64_add(pages, &vpm->events->pages);
 }
 
 /**

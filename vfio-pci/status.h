@@ -4,6 +4,7 @@
 #ifndef VFIO_PCI_MEDIATE_STATUS_H
 #define VFIO_PCI_MEDIATE_STATUS_H
 
+#include <linux/atomic.h>
 #include <linux/list.h>
 #include <linux/ratelimit_types.h>
 #include <linux/spinlock.h>
@@ -129,8 +130,7 @@ struct vpm_status {
  * @claimed:	That the device is mediated was told.
  * @uevents:	Limits uevents: udev runs programs for them.
  * @tracked:	Who has tracked the device since the last migration ended.
- * @pages:	Pages marked dirty since the last migration ended. Written with the vendor lock
- *		held, or by the task that ends a migration.
+ * @pages:	Pages marked dirty since the last migration ended.
  * @work:	Tells the events, so that nothing waits for a listener.
  */
 struct vpm_events {
@@ -145,7 +145,7 @@ struct vpm_events {
 	bool claimed;
 	struct ratelimit_state uevents;
 	enum vfio_mediate_tracked tracked;
-	u64 pages;
+	atomic64_t pages;
 	struct work_struct work;
 };
 

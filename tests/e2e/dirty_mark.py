@@ -31,7 +31,8 @@ SLOW = pathlib.Path("/sys/module/slow_unpin/parameters/hits")
 # Log lines that are expected
 SAID = re.compile(r"(dirty tracking failed|cannot start dirty tracking): "
                   r"-(E2BIG|7|EBUSY|16|EPROTO|71|ENOMSG|42|ENOTRECOVERABLE|131)$|"
-                  r"DMA logging failed, all memory is reported: -(EIO|5)$|"
+                  r"DMA logging failed, all memory is reported: -(EIO|5|ENODEV|19)$|"
+                  r"no longer mediated by marks: vendor driver unregistered|"
                   r"failed to save the device state: dirty pages may be missing: |"
                   r"callbacks suppressed$")
 

@@ -541,6 +541,14 @@ TEST_F(device_log, log)
 	CHECK_EQ(log_end(d), 0, "stop");
 	CHECK_EQ(param_number("mediator_marks", "stops"), stops + 1, "it was told");
 	CHECK_EQ(log_get(d, 0, PAGE_4K, PAGE_4K, &word), -EINVAL, "no report");
+	CHECK(sysfs_is(lab_vf(0), "tracked", "no"), "sysfs: not tracked");
+
+	CHECK_EQ(log_start_ranges(d, PAGE_4K, ranges, 2), 0, "again");
+	CHECK(sysfs_is(lab_vf(0), "tracked", "hardware"), "sysfs: tracked by hardware");
+	must(!param_set("mediator_marks", "registered", "0"), "unregister");
+	CHECK(sysfs_is(lab_vf(0), "tracked", "no"), "sysfs: the vendor is gone");
+	CHECK_EQ(log_bits(d, 0, SIZE / 4), SIZE_PAGES / 4, "all is reported without it");
+	must(!param_set("mediator_marks", "registered", "1"), "register");
 }
 
 /* Reset by its driver just when it is stopped: once is nothing special, always is too much. */

@@ -57,17 +57,7 @@ void demo_debugfs_set(const char *name, const char *value)
 
 bool is_mediated_by(const char *bdf, const char *name)
 {
-	char path[64], line[64] = "";
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/mediated_by", bdf);
-	file = fopen(path, "re");
-	if (!file || !fgets(line, sizeof(line), file))
-		die("%s: %s", path, strerror(errno));
-	fclose(file);
-	line[strcspn(line, "\n")] = 0;
-
-	return !strcmp(line, name);
+	return sysfs_is(bdf, "mediated_by", name);
 }
 
 void wait_drain(void)

@@ -120,6 +120,21 @@ unsigned int param_number(const char *module, const char *name)
 	return strtoul(value, NULL, 0);
 }
 
+bool sysfs_is(const char *bdf, const char *name, const char *want)
+{
+	char path[96], line[64] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", bdf, name);
+	file = fopen(path, "re");
+	if (!file || !fgets(line, sizeof(line), file))
+		die("%s: %s", path, strerror(errno));
+	fclose(file);
+	line[strcspn(line, "\n")] = 0;
+
+	return !strcmp(line, want);
+}
+
 static bool is_loaded(const char *module, const char *parameters)
 {
 	char words[256], value[64], *name, *wanted = words;

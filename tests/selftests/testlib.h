@@ -54,6 +54,9 @@ bool param_get(const char *module, const char *name, char *value, size_t size);
 /* The same for a number that must be there */
 unsigned int param_number(const char *module, const char *name);
 
+/* Whether a file of a PCI device in sysfs, which must be there, has this one line */
+bool sysfs_is(const char *bdf, const char *name, const char *want);
+
 /**
  * module_load() - Load a module, unless it is loaded with the same parameters
  * @module: its name
