@@ -12,9 +12,14 @@
 struct vfio_mediate_device;
 
 /**
- * define VFIO_MEDIATE_RECORD_MAX - Largest payload of a record, in bytes
+ * define VFIO_MEDIATE_RECORD_MAX - Largest payload of a record, in bytes, by default
  */
 #define VFIO_MEDIATE_RECORD_MAX		65536
+
+/**
+ * define VFIO_MEDIATE_RECORD_LIMIT - Largest &vfio_mediate_migration_ops.record_max, in bytes
+ */
+#define VFIO_MEDIATE_RECORD_LIMIT	0x800000
 
 /**
  * define VFIO_MEDIATE_RECORD_TYPES - Number of record types that a vendor can use
@@ -28,9 +33,9 @@ struct vfio_mediate_device;
  * @type:	Type, defined by the vendor, below VFIO_MEDIATE_RECORD_TYPES.
  * @optional:	A destination that does not know @type can do without the record. It gets the
  *		record in @load, and -EOPNOTSUPP from there is not an error.
- * @length:	Size of the payload in bytes, 0 to VFIO_MEDIATE_RECORD_MAX.
+ * @length:	Size of the payload in bytes, at most &vfio_mediate_migration_ops.record_max.
  * @data:	Payload, in a byte order that does not depend on the host. When saving: a
- *		buffer of VFIO_MEDIATE_RECORD_MAX bytes.
+ *		buffer of that many bytes.
  *
  * A checksum protects a record against accidents, not against its author. When loading,
  * validate every value.
@@ -65,6 +70,10 @@ struct vfio_mediate_source {
  *		can write.
  * @features:	Features of the state that @load knows: a bit mask defined by the vendor. A
  *		stream that uses another feature is refused.
+ * @record_max:	Largest payload of a record in bytes, VFIO_MEDIATE_RECORD_MAX to
+ *		VFIO_MEDIATE_RECORD_LIMIT. 0 stands for VFIO_MEDIATE_RECORD_MAX. A state of many
+ *		megabytes takes less time in larger records. A destination with a smaller
+ *		@record_max refuses them: raise @version when you raise @record_max.
  *
  * Callbacks are required unless marked optional. Return 0, or another value where the
  * callback says so, or a negative errno. A negative errno has these consequences:
@@ -98,6 +107,7 @@ struct vfio_mediate_migration_ops {
 	u32 version;
 	u32 min_version;
 	u64 features;
+	u32 record_max;
 
 	/**
 	 * @run: Resume operation after @stop or @quiesce.

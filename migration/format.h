@@ -64,13 +64,15 @@ struct vpm_format_device {
 /* A destination that does not know the type of the record may skip the record. */
 #define VPM_FORMAT_OPTIONAL	0x0001
 
-#define VPM_FORMAT_MAX_LENGTH	65536
+/* Largest payload of any vendor's records */
+#define VPM_FORMAT_MAX_LENGTH	0x800000
 
 /**
  * struct vpm_format_record - Header of a record
  * @type:	Type of the record.
  * @flags:	VPM_FORMAT_OPTIONAL or 0.
- * @length:	Size of the payload that follows, in bytes, at most VPM_FORMAT_MAX_LENGTH.
+ * @length:	Size of the payload that follows, in bytes, at most VPM_FORMAT_MAX_LENGTH. A
+ *		vendor may have a lower limit.
  * @sequence:	Position of the record in the stream, starting at 0.
  * @crc:	CRC32C of all preceding members and of the payload.
  */

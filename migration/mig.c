@@ -41,7 +41,7 @@ s64 vpm_mig_size(struct vpm_mig *mig)
 
 	/* Assume that all records except the last have the maximum length. */
 	return size + sizeof(struct vpm_format_header) +
-	       (size / VPM_FORMAT_MAX_LENGTH + 2) *
+	       (size / mig->id.record_max + 2) *
 	       sizeof(struct vpm_format_record);
 }
 

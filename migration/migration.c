@@ -157,6 +157,8 @@ static bool has_required_ops(const struct vfio_mediate_device *dev)
 	       ops->load_begin && ops->load && ops->apply &&
 	       !ops->pre_copy == !ops->pre_copy_size &&
 	       ops->min_version <= ops->version &&
+	       (!ops->record_max || ops->record_max >= VFIO_MEDIATE_RECORD_MAX) &&
+	       ops->record_max <= VFIO_MEDIATE_RECORD_LIMIT &&
 	       !(dev->migration_features & ~ops->features);
 }
 
@@ -206,6 +208,7 @@ static int setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev,
 	id.version = dev->migration->version;
 	id.min_version = dev->migration->min_version;
 	id.known = dev->migration->features;
+	id.record_max = dev->migration->record_max ?: VFIO_MEDIATE_RECORD_MAX;
 	for (i = 0; i < ARRAY_SIZE(id.source.bars); i++)
 		id.source.bars[i] = vpm_region_size(vpm, i);
 	vectors = pci_msix_vec_count(pdev);

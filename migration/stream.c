@@ -16,8 +16,8 @@
 static_assert(sizeof(struct vpm_format_header) == 72);
 static_assert(sizeof(struct vpm_format_record) == 16);
 static_assert(sizeof(struct vpm_format_device) == 56);
-static_assert(sizeof(struct vpm_format_header) <= VPM_STREAM_BUFFER);
-static_assert(VFIO_MEDIATE_RECORD_MAX == VPM_FORMAT_MAX_LENGTH);
+static_assert(sizeof(struct vpm_format_header) <= VFIO_MEDIATE_RECORD_MAX);
+static_assert(VFIO_MEDIATE_RECORD_LIMIT == VPM_FORMAT_MAX_LENGTH);
 static_assert(VFIO_MEDIATE_RECORD_TYPES == VPM_FORMAT_END);
 
 static u32 header_crc(const struct vpm_format_header *header)
@@ -197,7 +197,7 @@ static int parse_record(struct vpm_parser *parser)
 	parser->optional = record->flags & cpu_to_le16(VPM_FORMAT_OPTIONAL);
 	parser->data = vpm_stream_payload(parser->buf);
 
-	if (parser->length > VPM_FORMAT_MAX_LENGTH)
+	if (parser->length > parser->id->record_max)
 		return reject(parser, -EMSGSIZE, "record is too long");
 	parser->want = sizeof(*record) + parser->length;
 	if (parser->have < parser->want)

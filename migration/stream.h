@@ -11,9 +11,6 @@
 #include "format.h"
 #include "vfio_mediate_migration.h"
 
-/* Size of a buffer that can hold any record, or the header */
-#define VPM_STREAM_BUFFER	(sizeof(struct vpm_format_record) + VPM_FORMAT_MAX_LENGTH)
-
 /**
  * struct vpm_identity - Identity and capabilities that a stream must match
  * @name:	Name of the vendor's ops, padded with zeros.
@@ -22,6 +19,7 @@
  * @min_version: Oldest state version that the vendor can load.
  * @features:	Features that the state of the device uses.
  * @known:	All features that the vendor can load.
+ * @record_max:	Largest payload of a record in bytes, at least VFIO_MEDIATE_RECORD_MAX.
  */
 struct vpm_identity {
 	char name[VPM_FORMAT_NAME_SIZE];
@@ -30,11 +28,24 @@ struct vpm_identity {
 	u32 min_version;
 	u64 features;
 	u64 known;
+	u32 record_max;
 };
 
 /**
+ * vpm_stream_buffer_size() - Size of a buffer that can hold any record, or the header
+ * @id:		Identity of the device.
+ *
+ * Context: Any.
+ * Return: Size in bytes.
+ */
+static inline size_t vpm_stream_buffer_size(const struct vpm_identity *id)
+{
+	return sizeof(struct vpm_format_record) + id->record_max;
+}
+
+/**
  * vpm_stream_put_header() - Write the header of a stream
- * @buf:	Destination, VPM_STREAM_BUFFER bytes.
+ * @buf:	Destination, vpm_stream_buffer_size() bytes.
  * @id:		Identity of the device.
  *
  * Context: Any.
@@ -44,10 +55,10 @@ size_t vpm_stream_put_header(void *buf, const struct vpm_identity *id);
 
 /**
  * vpm_stream_payload() - Locate the payload of a record
- * @buf:	The record, at the start of a buffer of VPM_STREAM_BUFFER bytes.
+ * @buf:	The record, at the start of a buffer of vpm_stream_buffer_size() bytes.
  *
  * Context: Any.
- * Return: Address of the payload, with room for VPM_FORMAT_MAX_LENGTH bytes.
+ * Return: Address of the payload, with room for &vpm_identity.record_max bytes.
  */
 static inline void *vpm_stream_payload(void *buf)
 {
@@ -60,7 +71,7 @@ static inline void *vpm_stream_payload(void *buf)
  * @sequence:	Number of preceding records in the stream.
  * @type:	Type of the record.
  * @flags:	Flags of the record.
- * @length:	Size of the payload in bytes, at most VPM_FORMAT_MAX_LENGTH.
+ * @length:	Size of the payload in bytes, at most &vpm_identity.record_max.
  *
  * Context: Any.
  * Return: Size of the whole record in bytes.
@@ -70,7 +81,7 @@ size_t vpm_stream_put_record(void *buf, u32 sequence, u16 type, u16 flags,
 
 /**
  * vpm_stream_put_device() - Write the record that describes the source device
- * @buf:	Destination, VPM_STREAM_BUFFER bytes.
+ * @buf:	Destination, vpm_stream_buffer_size() bytes.
  * @source:	The device.
  *
  * The record must be the first.
@@ -102,7 +113,7 @@ enum vpm_parser_event {
 /**
  * struct vpm_parser - State of a parser
  * @id:		Identity that the stream must match.
- * @buf:	Bytes of the current header or record, VPM_STREAM_BUFFER bytes.
+ * @buf:	Bytes of the current header or record, vpm_stream_buffer_size() bytes.
  * @have:	Number of bytes in @buf.
  * @want:	Number of bytes in @buf that the next event needs.
  * @header_done: The header was parsed.
@@ -144,7 +155,7 @@ struct vpm_parser {
  * vpm_parser_init() - Initialize a parser
  * @parser:	The parser.
  * @id:		Identity that the stream must match.
- * @buf:	Buffer of VPM_STREAM_BUFFER bytes.
+ * @buf:	Buffer of vpm_stream_buffer_size() bytes.
  *
  * Context: Any.
  */

@@ -110,7 +110,7 @@ static int next_record(struct vpm_transfer *transfer)
 		record.optional = false;
 		transfer->complete = true;
 	} else if (record.type >= VFIO_MEDIATE_RECORD_TYPES ||
-		   record.length > VFIO_MEDIATE_RECORD_MAX) {
+		   record.length > transfer->mig->id.record_max) {
 		return fail_transfer(transfer, -EIO, "invalid record from the vendor driver");
 	}
 
@@ -504,7 +504,7 @@ struct vpm_transfer *vpm_transfer_create(struct vpm_mig *mig, bool loading)
 	if (!transfer)
 		return ERR_PTR(ret);
 	/* Zeroed: user space reads the bytes of a record that the vendor does not write. */
-	transfer->buf = kvzalloc(VPM_STREAM_BUFFER, GFP_KERNEL_ACCOUNT);
+	transfer->buf = kvzalloc(vpm_stream_buffer_size(&mig->id), GFP_KERNEL_ACCOUNT);
 	if (!transfer->buf)
 		goto err_free;
 

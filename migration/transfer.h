@@ -25,7 +25,7 @@ struct vpm_stats;
  * @loading:	True for a loading transfer, false for a saving transfer.
  * @lock:	Held while user space reads or writes, including page faults on user memory.
  *		Outside of state_lock. Protects @buf.
- * @buf:	The current header or record, VPM_STREAM_BUFFER bytes.
+ * @buf:	The current header or record, vpm_stream_buffer_size() bytes.
  * @start:	Saving: offset in @buf of the first unread byte. Written with @lock held.
  * @end:	Saving: number of bytes in @buf. Written with @lock held.
  * @bytes:	Bytes of the stream so far. Written with @lock held, or before there is a reader.

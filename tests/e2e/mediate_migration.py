@@ -57,7 +57,8 @@ def run_programs(tap, name, *runs, **env):
 def test_declaration(tap, vf):
     """What a vendor declares that makes no sense."""
     for parameters in (("version=1", "min_version=2"),
-                       ("features=1", "used_features=3")):
+                       ("features=1", "used_features=3"),
+                       ("record_max=65535",), ("record_max=8388609",)):
         sh("modprobe", MODULE, *parameters)
         done = subprocess.run(["./migrate", "--save", "/dev/null", vf], text=True,
                               check=False, capture_output=True, timeout=60)

@@ -272,6 +272,7 @@ struct fake_device *fake_open_device(struct kunit *test, bool p2p)
 		.version = 5,
 		.min_version = 3,
 		.known = 0x30,
+		.record_max = VFIO_MEDIATE_RECORD_MAX,
 	};
 	struct fake_device *device;
 	struct pci_dev *pdev;

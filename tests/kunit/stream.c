@@ -19,6 +19,7 @@ static const struct vpm_identity identity = {
 	.min_version = 3,
 	.features = 0x10,
 	.known = 0x31,
+	.record_max = VFIO_MEDIATE_RECORD_MAX,
 };
 
 /* What the parser has found. */
@@ -175,8 +176,8 @@ static int stream_init(struct kunit *test)
 	if (!t)
 		return -ENOMEM;
 	test->priv = t;
-	t->buf = kunit_kzalloc(test, VPM_STREAM_BUFFER, GFP_KERNEL);
-	t->stream = kunit_kzalloc(test, MAX_STREAM + VPM_STREAM_BUFFER, GFP_KERNEL);
+	t->buf = kunit_kzalloc(test, vpm_stream_buffer_size(&identity), GFP_KERNEL);
+	t->stream = kunit_kzalloc(test, MAX_STREAM + vpm_stream_buffer_size(&identity), GFP_KERNEL);
 	if (!t->buf || !t->stream)
 		return -ENOMEM;
 	put_stream(t);
@@ -227,18 +228,18 @@ static void test_length(struct kunit *test)
 	struct vpm_format_record *record;
 	u8 *big;
 
-	big = kunit_kmalloc(test, VPM_FORMAT_MAX_LENGTH, GFP_KERNEL);
+	big = kunit_kmalloc(test, identity.record_max, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, big);
-	memset(big, 0x5a, VPM_FORMAT_MAX_LENGTH);
+	memset(big, 0x5a, identity.record_max);
 
 	put_header(t, &identity);
-	put_record(t, 1, 0, big, VPM_FORMAT_MAX_LENGTH);
+	put_record(t, 1, 0, big, identity.record_max);
 	KUNIT_EXPECT_EQ(test, 0, parse_all(t, t->stream, t->size, SIZE_MAX));
-	KUNIT_EXPECT_EQ(test, got.length[0], VPM_FORMAT_MAX_LENGTH);
+	KUNIT_EXPECT_EQ(test, got.length[0], identity.record_max);
 
 	/* Refused as soon as its length has come. */
 	record = (void *)t->stream + sizeof(struct vpm_format_header);
-	record->length = cpu_to_le32(VPM_FORMAT_MAX_LENGTH + 1);
+	record->length = cpu_to_le32(identity.record_max + 1);
 	KUNIT_EXPECT_EQ(test, -EMSGSIZE,
 			parse_all(t, t->stream, sizeof(struct vpm_format_header) +
 				  sizeof(*record), SIZE_MAX));

@@ -18,7 +18,7 @@
 
 #define STATE_DEVICE_82576_VF	0x10ca
 #define STATE_TYPE	(VFIO_REGION_TYPE_PCI_VENDOR_TYPE | PCI_VENDOR_ID_INTEL)
-#define MAX_SIZE	(16 << 20)
+#define MAX_SIZE	(256 << 20)
 
 /* Types of records */
 #define RECORD_CHUNK	1	/* the state, in order */
@@ -28,6 +28,10 @@
 static unsigned int size = 1 << 20;
 module_param(size, uint, 0444);
 MODULE_PARM_DESC(size, "Size of the state of a device in bytes, a multiple of 4096");
+
+static unsigned int record_max;
+module_param(record_max, uint, 0644);
+MODULE_PARM_DESC(record_max, "Largest record in bytes, or 0, for devices opened from now on");
 
 static unsigned int version = 2;
 module_param(version, uint, 0644);
@@ -97,6 +101,7 @@ struct state {
 	u8 *loaded;	/* state that is being loaded, @arrived bytes so far, or NULL */
 	unsigned int arrived;
 	unsigned int saved;
+	bool told;	/* the record after the state */
 	u32 save_version;
 	unsigned int hinted;
 	bool saving;
@@ -231,14 +236,16 @@ static int state_save(struct vfio_mediate_device *dev,
 	int ret;
 
 	ret = enter(state, "save", state->level == STOPPED && state->saving);
-	if (!record->index)
+	if (!record->index) {
 		state->saved = 0;
+		state->told = false;
+	}
 	left = size - state->saved;
 	ret = ret ?: check_ready(state);
 	if (ret)
 		return leave(state, ret);
 
-	record->length = min(left, VFIO_MEDIATE_RECORD_MAX);
+	record->length = min(left, state->ops.record_max ?: VFIO_MEDIATE_RECORD_MAX);
 	if (record->length) {
 		record->type = RECORD_CHUNK;
 		memcpy(record->data, state->memory + state->saved, record->length);
@@ -247,9 +254,9 @@ static int state_save(struct vfio_mediate_device *dev,
 	}
 
 	/* One more record after all others */
-	if (record->index > DIV_ROUND_UP(size, VFIO_MEDIATE_RECORD_MAX) ||
-	    state->save_version < 2)
+	if (state->told || state->save_version < 2)
 		return leave(state, 0);
+	state->told = true;
 	record->type = RECORD_NEW;
 	record->optional = true;
 
@@ -430,6 +437,7 @@ static int state_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)
 		.version = version,
 		.min_version = min_version,
 		.features = features,
+		.record_max = record_max,
 		.run = state_run,
 		.quiesce = p2p ? state_quiesce : NULL,
 		.stop = state_stop,

@@ -9,7 +9,7 @@
 #include "check.h"
 #include "migrate.h"
 
-#define STATE_BIG	 "size=1048576 p2p=Y hints=0 features=3 used_features=2"
+#define STATE_BIG	 "size=1048576 record_max=131072 p2p=Y hints=0 features=3 used_features=2"
 #define STATE_SMALL	 "size=4096 p2p=N hints=0"
 /* By an iommufd it is migrated only if it is known what it writes. */
 #define STATE_CDEV	 "size=65536 p2p=Y hints=0 tracked=Y"
