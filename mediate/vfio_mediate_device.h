@@ -92,26 +92,17 @@ struct vfio_mediate_irq {
  * enum vfio_mediate_reg_kind - How a register of a shadow page is drained
  * @VFIO_MEDIATE_DOORBELL:	Write to the device when the value has changed, and after
  *				the queue was enabled.
- * @VFIO_MEDIATE_KICK:		Write to the device when the guest has written, even the
- *				same value. Of several writes between two drains, write
- *				the last. While nothing was written the register holds
- *				&vfio_mediate_reg.value, so the guest cannot write that
- *				value.
  * @VFIO_MEDIATE_CONTROL:	Write to the device just before the queue is enabled, even
  *				if the value has not changed. Also write a changed value
  *				when the shadow ends.
  * @VFIO_MEDIATE_ENABLE:	Write to the device when the value has changed. The queue
  *				is enabled when a bit of &vfio_mediate_reg.value goes
  *				from 0 to 1.
- * @VFIO_MEDIATE_MIRROR:	Read from the device at each drain. Discard what the guest
- *				writes.
  */
 enum vfio_mediate_reg_kind {
 	VFIO_MEDIATE_DOORBELL,
-	VFIO_MEDIATE_KICK,
 	VFIO_MEDIATE_CONTROL,
 	VFIO_MEDIATE_ENABLE,
-	VFIO_MEDIATE_MIRROR,
 };
 
 /**
@@ -121,7 +112,7 @@ enum vfio_mediate_reg_kind {
  * @kind:	One of &enum vfio_mediate_reg_kind.
  * @queue:	Number of the queue that the register belongs to, 0 to 63. It relates the
  *		controls, enables and doorbells of one page.
- * @value:	Enable bits of @VFIO_MEDIATE_ENABLE, idle value of @VFIO_MEDIATE_KICK.
+ * @value:	Enable bits of @VFIO_MEDIATE_ENABLE.
  */
 struct vfio_mediate_reg {
 	u16 offset;

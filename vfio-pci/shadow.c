@@ -48,7 +48,7 @@ bool vpm_shadow_check(const struct vfio_mediate_reg *regs, unsigned int count)
 		if (regs[i].offset % regs[i].width ||
 		    regs[i].offset + regs[i].width > PAGE_SIZE)
 			goto out;
-		if (regs[i].kind > VFIO_MEDIATE_MIRROR ||
+		if (regs[i].kind > VFIO_MEDIATE_ENABLE ||
 		    regs[i].queue >= MAX_QUEUES)
 			goto out;
 		if (find_next_bit(used, word + words, word) < word + words)
@@ -170,41 +170,9 @@ static void store(struct vpm_shadow *shadow, const struct vfio_mediate_reg *reg,
 		WRITE_ONCE(*(__le32 *)p, cpu_to_le32(value));
 }
 
-/* Replace the value of a register. Return: the previous value. */
-static u64 exchange(struct vpm_shadow *shadow,
-		    const struct vfio_mediate_reg *reg, u64 value)
-{
-	void *p = shadow->mem + reg->offset;
-
-	return reg->width == 8 ?
-		le64_to_cpu(xchg((__le64 *)p, cpu_to_le64(value))) :
-		le32_to_cpu(xchg((__le32 *)p, cpu_to_le32(value)));
-}
-
-/* Store value, unless the guest has replaced the idle value. */
-static void restore_if_idle(struct vpm_shadow *shadow, const struct vfio_mediate_reg *reg,
-			    u64 idle, u64 value)
-{
-	void *p = shadow->mem + reg->offset;
-
-	if (reg->width == 8)
-		cmpxchg((__le64 *)p, cpu_to_le64(idle), cpu_to_le64(value));
-	else
-		cmpxchg((__le32 *)p, cpu_to_le32(idle), cpu_to_le32(value));
-}
-
 static u64 truncated(const struct vfio_mediate_reg *reg, u64 value)
 {
 	return reg->width == 8 ? value : (u32)value;
-}
-
-static void refresh(struct vpm_shadow *shadow,
-		    const struct vfio_mediate_reg *reg)
-{
-	u64 value = 0;
-
-	if (!shadow->rw(shadow, reg, false, &value))
-		store(shadow, reg, value);
 }
 
 /* On failure, keep the last value, so that the next drain tries again. */
@@ -219,27 +187,6 @@ static bool forward(struct vpm_shadow *shadow, unsigned int i, u64 value)
 	return true;
 }
 
-/*
- * The last of several writes counts. A write that arrives meanwhile is newer.
- *
- * Return: true if there was one and the device has it.
- */
-static bool forward_kick(struct vpm_shadow *shadow, unsigned int i)
-{
-	const struct vfio_mediate_reg *reg = &shadow->regs[i];
-	u64 idle = truncated(reg, reg->value), value;
-
-	/* Locked operations on uncached memory are expensive. */
-	if (load(shadow, reg) == idle)
-		return false;
-	value = exchange(shadow, reg, idle);
-	if (forward(shadow, i, value))
-		return true;
-	restore_if_idle(shadow, reg, idle, value);
-
-	return false;
-}
-
 void vpm_shadow_fill(struct vpm_shadow *shadow)
 {
 	const struct vfio_mediate_reg *reg = shadow->regs;
@@ -248,9 +195,8 @@ void vpm_shadow_fill(struct vpm_shadow *shadow)
 
 	memset(shadow->mem, 0, PAGE_SIZE);
 	for (i = 0; i < shadow->num_regs; i++, reg++) {
-		value = reg->value;
-		if (reg->kind != VFIO_MEDIATE_KICK &&
-		    shadow->rw(shadow, reg, false, &value))
+		value = 0;
+		if (shadow->rw(shadow, reg, false, &value))
 			value = 0;
 		value = truncated(reg, value);
 		shadow->last[i] = value;
@@ -292,9 +238,6 @@ unsigned int vpm_shadow_drain(struct vpm_shadow *shadow, bool all)
 			if (fresh || value != shadow->last[i])
 				writes += forward(shadow, i, value);
 			break;
-		case VFIO_MEDIATE_KICK:
-			writes += forward_kick(shadow, i);
-			break;
 		case VFIO_MEDIATE_CONTROL:
 			value = load(shadow, reg);
 			if (fresh || (all && value != shadow->last[i]))
@@ -303,9 +246,6 @@ unsigned int vpm_shadow_drain(struct vpm_shadow *shadow, bool all)
 		case VFIO_MEDIATE_ENABLE:
 			if (shadow->now[i] != shadow->last[i])
 				writes += forward(shadow, i, shadow->now[i]);
-			break;
-		case VFIO_MEDIATE_MIRROR:
-			refresh(shadow, reg);
 			break;
 		}
 	}
@@ -324,8 +264,7 @@ void vpm_shadow_written(struct vpm_shadow *shadow, unsigned int offset,
 		start = max_t(unsigned int, offset, reg->offset);
 		end = min_t(unsigned int, offset + width,
 			    reg->offset + reg->width);
-		if (start >= end || reg->kind == VFIO_MEDIATE_KICK ||
-		    reg->kind == VFIO_MEDIATE_MIRROR)
+		if (start >= end)
 			continue;
 		memcpy(shadow->mem + start, (void *)&raw + (start - offset),
 		       end - start);

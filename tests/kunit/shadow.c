@@ -11,21 +11,18 @@
 #define LOG 32
 
 enum {
-	BASE, LENGTH, HEAD, CONTROL, TAIL, OTHER_ENABLE, OTHER_TAIL, KICK, BIG,
-	AFTER_KICK
+	BASE, LENGTH, CONTROL, TAIL, OTHER_ENABLE, OTHER_TAIL, HIGH, BIG
 };
 
 static const struct vfio_mediate_reg table[] = {
 	[BASE] = { 0x800, 4, VFIO_MEDIATE_CONTROL, 0 },
 	[LENGTH] = { 0x808, 4, VFIO_MEDIATE_CONTROL, 0 },
-	[HEAD] = { 0x810, 4, VFIO_MEDIATE_MIRROR, 0 },
 	[CONTROL] = { 0x828, 4, VFIO_MEDIATE_ENABLE, 0, BIT(25) },
 	[TAIL] = { 0x818, 4, VFIO_MEDIATE_DOORBELL, 0 },
 	[OTHER_ENABLE] = { 0x928, 4, VFIO_MEDIATE_ENABLE, 1, BIT(25) },
 	[OTHER_TAIL] = { 0x918, 4, VFIO_MEDIATE_DOORBELL, 1 },
-	[KICK] = { 0xff0, 4, VFIO_MEDIATE_KICK, 0, U32_MAX },
+	[HIGH] = { 0xff4, 4, VFIO_MEDIATE_DOORBELL, 3 },
 	[BIG] = { 0xff8, 8, VFIO_MEDIATE_DOORBELL, 2 },
-	[AFTER_KICK] = { 0xff4, 4, VFIO_MEDIATE_DOORBELL, 3 },
 };
 
 /* What the device has, and what was written to it, as (register, value). */
@@ -136,7 +133,7 @@ static void test_check(struct kunit *test)
 		{ 4, 8, VFIO_MEDIATE_DOORBELL },
 		{ PAGE_SIZE, 4, VFIO_MEDIATE_DOORBELL },
 		{ PAGE_SIZE - 4, 8, VFIO_MEDIATE_DOORBELL },
-		{ 0, 4, VFIO_MEDIATE_MIRROR + 1 },
+		{ 0, 4, VFIO_MEDIATE_ENABLE + 1 },
 		{ 0, 4, VFIO_MEDIATE_DOORBELL, 64 },
 	};
 	static const struct vfio_mediate_reg overlap[][2] = {
@@ -164,9 +161,8 @@ static void test_fill(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(table); i++)
 		device.value[i] = 0x1000 + i;
 	shadow = new_shadow(test);
-	for (i = 0; i < KICK; i++)
+	for (i = 0; i < BIG; i++)
 		KUNIT_EXPECT_EQ(test, guest_read(shadow, i), 0x1000 + i);
-	KUNIT_EXPECT_EQ(test, guest_read(shadow, KICK), U32_MAX);
 
 	/* What the guest has only read is not written. */
 	vpm_shadow_drain(shadow, true);
@@ -174,7 +170,7 @@ static void test_fill(struct kunit *test)
 
 	device.broken = true;
 	vpm_shadow_fill(shadow);
-	for (i = 0; i < KICK; i++)
+	for (i = 0; i < BIG; i++)
 		KUNIT_EXPECT_EQ(test, guest_read(shadow, i), 0);
 }
 
@@ -192,37 +188,6 @@ static void test_doorbell(struct kunit *test)
 	guest_write(shadow, TAIL, 2);
 	vpm_shadow_drain(shadow, false);
 	EXPECT_LOG(test);
-}
-
-static void test_kick(struct kunit *test)
-{
-	struct vpm_shadow *shadow = new_shadow(test);
-
-	guest_write(shadow, KICK, 5);
-	vpm_shadow_drain(shadow, false);
-	EXPECT_LOG(test, KICK, 5);
-	guest_write(shadow, KICK, 5);
-	vpm_shadow_drain(shadow, false);
-	EXPECT_LOG(test, KICK, 5);
-	vpm_shadow_drain(shadow, false);
-	EXPECT_LOG(test);
-}
-
-static void test_mirror(struct kunit *test)
-{
-	struct vpm_shadow *shadow = new_shadow(test);
-
-	device.value[HEAD] = 9;
-	KUNIT_EXPECT_EQ(test, guest_read(shadow, HEAD), 0);
-	guest_write(shadow, HEAD, 4);
-	vpm_shadow_drain(shadow, false);
-	KUNIT_EXPECT_EQ(test, guest_read(shadow, HEAD), 9);
-	KUNIT_EXPECT_EQ(test, device.writes, 0);
-
-	/* One that cannot be read stays as it was. */
-	device.broken = true;
-	vpm_shadow_drain(shadow, false);
-	KUNIT_EXPECT_EQ(test, guest_read(shadow, HEAD), 9);
 }
 
 static void set_up_queue(struct vpm_shadow *shadow)
@@ -318,12 +283,10 @@ static void test_written(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, guest_read(shadow, TAIL), 31);
 	vpm_shadow_written(shadow, table[TAIL].offset + 3, 1, 1);
 	KUNIT_EXPECT_EQ(test, guest_read(shadow, TAIL), 0x0100001f);
-	vpm_shadow_written(shadow, table[KICK].offset, 4, 6);
-	KUNIT_EXPECT_EQ(test, guest_read(shadow, KICK), U32_MAX);
 	vpm_shadow_written(shadow, 0x100, 8, U64_MAX);
-	vpm_shadow_written(shadow, table[KICK].offset, 8, 40ULL << 32 | 5);
-	KUNIT_EXPECT_EQ(test, guest_read(shadow, KICK), U32_MAX);
-	KUNIT_EXPECT_EQ(test, guest_read(shadow, AFTER_KICK), 40);
+	/* A write to more than the register */
+	vpm_shadow_written(shadow, table[HIGH].offset - 4, 8, 40ULL << 32 | 5);
+	KUNIT_EXPECT_EQ(test, guest_read(shadow, HIGH), 40);
 	vpm_shadow_drain(shadow, true);
 	EXPECT_LOG(test);
 
@@ -341,14 +304,14 @@ static void test_broken(struct kunit *test)
 	set_up_queue(shadow);
 	guest_write(shadow, CONTROL, BIT(25));
 	guest_write(shadow, OTHER_TAIL, 7);
-	guest_write(shadow, KICK, 5);
+	guest_write(shadow, HIGH, 5);
 	device.broken = true;
 	vpm_shadow_drain(shadow, false);
 	EXPECT_LOG(test);
 	device.broken = false;
 	vpm_shadow_drain(shadow, false);
 	EXPECT_LOG(test, BASE, 0x4000, LENGTH, 0x100, CONTROL, BIT(25), TAIL, 0,
-		   OTHER_TAIL, 7, KICK, 5);
+		   OTHER_TAIL, 7, HIGH, 5);
 	vpm_shadow_drain(shadow, true);
 	EXPECT_LOG(test);
 }
@@ -380,7 +343,6 @@ static void test_reset(struct kunit *test)
 	memset(device.value, 0, sizeof(device.value));
 	/* Before it was seen that it has reset it: of no use to the device. */
 	guest_write(shadow, TAIL, 16);
-	guest_write(shadow, KICK, 5);
 	vpm_shadow_fill(shadow);
 	KUNIT_EXPECT_EQ(test, guest_read(shadow, CONTROL), 0);
 	vpm_shadow_drain(shadow, true);
@@ -398,8 +360,6 @@ static struct kunit_case shadow_cases[] = {
 	KUNIT_CASE(test_check),
 	KUNIT_CASE(test_fill),
 	KUNIT_CASE(test_doorbell),
-	KUNIT_CASE(test_kick),
-	KUNIT_CASE(test_mirror),
 	KUNIT_CASE(test_enable),
 	KUNIT_CASE(test_meanwhile),
 	KUNIT_CASE(test_last_drain),

@@ -22,10 +22,6 @@ struct dentry;
 #define DEMO_SCRATCH		0x0e04	/* 8 bytes, not aligned to 8 */
 #define DEMO_SCRATCH64		0x0e10	/* 8 bytes, aligned to 8 */
 
-/* Only with traps=hammer. The device has no such register. */
-#define DEMO_KICK		0x2840
-#define DEMO_KICK_IDLE		0xffffffff
-
 /* Extra region 0: a write of 4 bytes signals */
 #define DEMO_MEMORY_SIZE	8192
 #define DEMO_SIGNAL_VECTOR	4096	/* vector N of interrupt 0 */
@@ -112,8 +108,8 @@ int demo_traps_check(const char *traps);
 /* Declare the pages of a choice. */
 void demo_traps_set(struct demo *demo, const char *traps);
 
-/* Count an access to a trapped page. Return: true if the access was served. */
-bool demo_trap_access(struct demo *demo, struct vfio_mediate_access *access);
+/* Count an access to a trapped page. */
+void demo_trap_access(struct demo *demo, struct vfio_mediate_access *access);
 bool demo_trap_covers(struct demo *demo, u32 region, u64 offset);
 
 void demo_debugfs_init(void);

@@ -235,8 +235,10 @@ int demo_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access)
 		     access->region, access->offset, access->width))
 		return -EIO;
 
-	if (demo_trap_covers(demo, access->region, access->offset))
-		return demo_trap_access(demo, access) ? 0 : VFIO_MEDIATE_PASS_THROUGH;
+	if (demo_trap_covers(demo, access->region, access->offset)) {
+		demo_trap_access(demo, access);
+		return VFIO_MEDIATE_PASS_THROUGH;
+	}
 
 	switch (access->region) {
 	case VFIO_PCI_BAR0_REGION_INDEX:

@@ -26,9 +26,8 @@
 	  .kind = VFIO_MEDIATE_ENABLE, .value = QUEUE_ENABLE }
 
 /*
- * The device advances the head, yet it is a control and not a mirror. The driver writes 0
- * to it between disabling and enabling a queue, and writes to a mirror are discarded: the
- * device would continue in the middle of the new ring. igbvf does not read the head.
+ * The device advances the head, yet it is a control: the driver writes 0 to it between
+ * disabling and enabling a queue. igbvf does not read it.
  */
 static const struct vfio_mediate_reg rx_regs[] = {
 	REG(0, 0x800, CONTROL),		/* RDBAL(0) */
@@ -77,13 +76,6 @@ static const struct vfio_mediate_reg tx_regs[] = {
 static const struct vfio_mediate_reg rx_hammer_regs[] = {
 	REG(0, 0x804, DOORBELL),	/* RDBAH(0) */
 	REG(1, 0x904, DOORBELL),	/* RDBAH(1) */
-	REG(0, 0x828, MIRROR),		/* RXDCTL(0) */
-	{
-		.offset = DEMO_KICK - RX_PAGE,
-		.width = 4,
-		.kind = VFIO_MEDIATE_KICK,
-		.value = DEMO_KICK_IDLE,
-	},
 };
 
 static const struct vfio_mediate_reg tx_hammer_regs[] = {
@@ -183,7 +175,7 @@ bool demo_trap_covers(struct demo *demo, u32 region, u64 offset)
 	return false;
 }
 
-bool demo_trap_access(struct demo *demo, struct vfio_mediate_access *access)
+void demo_trap_access(struct demo *demo, struct vfio_mediate_access *access)
 {
 	struct demo_record *record;
 	unsigned int i;
@@ -201,15 +193,6 @@ bool demo_trap_access(struct demo *demo, struct vfio_mediate_access *access)
 		record->sequence = ++demo->sequence;
 	}
 	spin_unlock(&demo->lock);
-
-	/* The device does not have this register. */
-	if (access->offset != DEMO_KICK)
-		return false;
-
-	if (!access->write)
-		access->value = DEMO_KICK_IDLE;
-
-	return true;
 }
 
 void demo_count(struct demo *demo, u32 *calls)

@@ -24,7 +24,6 @@
 /* In BAR 0 */
 #define RX_PAGE		0x2000
 #define RDBAH		0x2804
-#define RXDCTL		0x2828
 
 static unsigned long long mark_iova;
 module_param(mark_iova, ullong, 0644);
@@ -76,7 +75,7 @@ MODULE_PARM_DESC(log_size, "Bytes of the ranges of the last one");
 
 static bool trap;
 module_param(trap, bool, 0444);
-MODULE_PARM_DESC(trap, "Declare a page that can be trapped. Each read of it also reads guest memory at IOVA 0");
+MODULE_PARM_DESC(trap, "Declare a page that can be trapped. Each access to it also reads guest memory at IOVA 0");
 
 static int filled;
 module_param(filled, int, 0644);
@@ -84,12 +83,11 @@ MODULE_PARM_DESC(filled, "Result of that read when the shadow page was filled la
 
 static int drained;
 module_param(drained, int, 0644);
-MODULE_PARM_DESC(drained, "Result of that read when a drain read the mirror register last");
+MODULE_PARM_DESC(drained, "Result of that read when a drain wrote to the page last");
 
 /* Registers of the first receive queue */
 static const struct vfio_mediate_reg marks_regs[] = {
 	{ .offset = RDBAH - RX_PAGE, .width = 4, .kind = VFIO_MEDIATE_DOORBELL },
-	{ .offset = RXDCTL - RX_PAGE, .width = 4, .kind = VFIO_MEDIATE_MIRROR },
 };
 
 static const struct vfio_mediate_trap marks_trap = {
@@ -258,10 +256,10 @@ static void read_trapped(struct vfio_mediate_device *dev,
 	u32 word;
 	int ret = vfio_mediate_read(dev, 0, &word, sizeof(word));
 
-	if (access->offset == RDBAH)
-		filled = ret;
-	else if (access->offset == RXDCTL)
+	if (access->write)
 		drained = ret;
+	else
+		filled = ret;
 }
 
 /* An access to the added region is not one to a trapped page. */
@@ -272,8 +270,7 @@ static int marks_rw(struct vfio_mediate_device *dev,
 	u32 word;
 
 	if (access->region == VFIO_PCI_BAR0_REGION_INDEX) {
-		if (!access->write)
-			read_trapped(dev, access);
+		read_trapped(dev, access);
 		return VFIO_MEDIATE_PASS_THROUGH;
 	}
 

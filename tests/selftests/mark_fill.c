@@ -14,6 +14,8 @@
 #include "dirty.h"
 
 #define PATIENCE	10000	/* ms */
+#define RX_PAGE		0x2000
+#define RDBAH		0x804	/* in that page */
 
 static int result(const char *name)
 {
@@ -31,12 +33,13 @@ static void forget(void)
 	     !param_set("mediator_marks", "drained", "1"), "forget");
 }
 
-/* What a drain has got, after it was not allowed to read */
-static int wait_drained(void)
+/* What a drain has got of a register that the guest has written */
+static int wait_drained(__u8 *page)
 {
 	double end = now() + PATIENCE;
 
-	while (result("drained") && now() < end)
+	(*(volatile __u32 *)(page + RDBAH))++;
+	while (result("drained") > 0 && now() < end)
 		usleep(1000);
 
 	return result("drained");
@@ -45,25 +48,28 @@ static int wait_drained(void)
 TEST(fill)
 {
 	static struct dirty d;
-	void *mem;
+	void *mem, *page;
 
 	module_load("mediator_marks", "mark_size=0 trap=Y");
 	mem = mmap(NULL, PAGE_4K, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, mem);
 	ASSERT_EQ(0, open_device(&d.dev, lab_vf(0), VFIO_CLIENT_GROUP));
 	must(!vfio_client_dma_map(&d.dev, mem, 0, PAGE_4K), "map");
+	must(!vfio_client_get_region(&d.dev, 0, &d.bar) &&
+	     !vfio_client_region_mmap(&d.dev, &d.bar, PAGE_4K, RX_PAGE, &page), "BAR 0");
 	must(!container_dirty(&d, VFIO_IOMMU_DIRTY_PAGES_FLAG_START), "START");
 
 	forget();
 	must(!set_state(&d, VFIO_DEVICE_STATE_PRE_COPY), "PRE_COPY");
 	CHECK_EQ(result("filled"), -ENODEV, "memory read when a shadow is filled at first");
-	CHECK_EQ(wait_drained(), 0, "memory read when it is drained");
+	CHECK_EQ(wait_drained(page), 0, "memory read when it is drained");
 
 	forget();
 	must(!vfio_client_ioctl(d.dev.device_fd, VFIO_DEVICE_RESET, NULL), "reset");
 	CHECK_EQ(result("filled"), -ENODEV, "memory read when it is filled after a reset");
-	CHECK_EQ(wait_drained(), 0, "memory read when it is drained then: it is still tracked");
+	CHECK_EQ(wait_drained(page), 0, "memory read when it is drained then: it is still tracked");
 
+	munmap(page, PAGE_4K);
 	vfio_client_close(&d.dev);
 	end_checks(_metadata);
 }

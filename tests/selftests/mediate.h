@@ -33,7 +33,6 @@
 #define REG_RDH		0x2810
 #define REG_RDT		0x2818
 #define REG_RXDCTL	0x2828
-#define DEMO_KICK	0x2840
 #define REG_TDBAL	0x3800
 #define REG_TDBAH(q)	(0x3804 + (q) * 0x100)
 #define REG_TDLEN	0x3808
@@ -41,7 +40,6 @@
 #define REG_TDT		0x3818
 #define REG_TXDCTL	0x3828
 #define QUEUE_ENABLE	0x02000000u
-#define KICK_IDLE	0xffffffffu
 #define BAR0_SIZE	0x4000u
 
 #define DEMO_TYPE ((__u32)VFIO_REGION_TYPE_PCI_VENDOR_TYPE | 0x8086)

@@ -18,7 +18,6 @@ FIXTURE_VARIANT_ADD(mediate, hammer) { .parameters = DEMO "traps=hammer rom=N sp
 
 #define THREADS		4
 #define EXACT_WRITES	2000u
-#define KICK_TRIES	100
 #define TIMEOUT		300	/* seconds, for any number of toggles */
 
 struct ringer {
@@ -205,41 +204,6 @@ static void hammer_exact(struct __test_metadata *_metadata, struct mediate *m,
 	check_end(_metadata, m, "exact");
 }
 
-/* Until a kick is drained and the vendor has seen it, which takes long on a busy machine */
-static bool wait_idle(const __u32 *kick)
-{
-	unsigned int tries;
-
-	wait_drain();
-	for (tries = 0; load(kick) != KICK_IDLE && tries < KICK_TRIES; tries++)
-		wait_drain();
-	if (tries)
-		wait_drain();
-
-	return load(kick) == KICK_IDLE;
-}
-
-/* Every write of a kick counts, even of the same value. */
-static void hammer_kick(struct __test_metadata *_metadata, struct mediate *m, __u8 *map)
-{
-	__u32 *kick = (void *)(map + DEMO_KICK - RX_PAGE);
-	unsigned int i, wrong = 0;
-
-	demo_reset(m);
-	trap_set(m, TRAP_ON);
-	CHECK_HEX(load(kick), KICK_IDLE, "kick: idle at first");
-	for (i = 1; i <= 50; i++) {
-		store(kick, 5);
-		wrong += !wait_idle(kick);
-		wrong += demo_record(m, DEMO_KICK).writes != i;
-	}
-	CHECK_EQ(wrong, 0, "kick: 50 of the same value, each seen once");
-	CHECK_HEX(demo_record(m, DEMO_KICK).last, 5, "kick: with that value");
-	store(kick, 6);
-	trap_set(m, TRAP_OFF);
-	CHECK_EQ(demo_record(m, DEMO_KICK).writes, 51, "kick: the last one, too");
-}
-
 static double now(void)
 {
 	struct timespec ts;
@@ -265,7 +229,6 @@ TEST_F_TIMEOUT(mediate, doorbells, TIMEOUT)
 	hammer_shadow(_metadata, m, map, toggles);
 	ksft_print_msg("shadow: %.1f s\n", now() - began);
 	hammer_exact(_metadata, m, toggles / 10 + 1);
-	hammer_kick(_metadata, m, map);
 	munmap(map, 0x2000);
 	ksft_print_msg("all of it: %.1f s\n", now() - began);
 }

@@ -227,26 +227,6 @@ TEST_F(mediate, mappings)
 	bar_write32(m, reg, 0);
 }
 
-static void test_mirror(struct __test_metadata *_metadata, struct mediate *m, __u8 *map)
-{
-	__u32 device;
-
-	bar_write32(m, REG_RXDCTL, 0x10000);
-	demo_reset(m);
-	trap_set(m, TRAP_ON);
-	device = get(map, REG_RXDCTL);
-	CHECK_HEX(device, 0x10000, "mirror: starts with what the device has");
-	put(map, REG_RXDCTL, 0x20000);
-	wait_drain();
-	CHECK_HEX(get(map, REG_RXDCTL), device, "mirror: what is stored is lost");
-	CHECK_EQ(demo_record(m, REG_RXDCTL).writes, 0, "mirror: and not written");
-	bar_write32(m, REG_RXDCTL, 0x30000);
-	wait_drain();
-	CHECK_HEX(get(map, REG_RXDCTL), 0x30000, "mirror: shows what changes");
-	trap_set(m, TRAP_OFF);
-	bar_write32(m, REG_RXDCTL, 0x10000);
-}
-
 /* The administrator's interval in place of the vendor's */
 TEST_F(mediate, interval)
 {
@@ -371,12 +351,12 @@ TEST_F(mediate, resets)
 
 TEST_F(mediate, registers)
 {
-	__u8 *map = bar_map(&self->m, RX_PAGE, 0x2000);
+	__u8 *map;
 
-	if (self->m.traps == TRAPS_NET)
-		test_enable(_metadata, &self->m, map);
-	else
-		test_mirror(_metadata, &self->m, map);
+	if (self->m.traps != TRAPS_NET)
+		SKIP(return, "doorbells only");
+	map = bar_map(&self->m, RX_PAGE, 0x2000);
+	test_enable(_metadata, &self->m, map);
 	munmap(map, 0x2000);
 }
 
