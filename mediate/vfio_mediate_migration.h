@@ -257,7 +257,7 @@ struct vfio_mediate_migration_ops {
 	 * Called when the header of a stream was accepted: its ops' name, PCI IDs,
 	 * @version and @features suit. The device is stopped.
 	 *
-	 * Return: 0 or a negative errno. @load_end follows after 0 only.
+	 * Return: 0 or a negative errno. @load_end follows once after 0, and only then.
 	 */
 	int (*load_begin)(struct vfio_mediate_device *dev, u32 version,
 			  u64 features);
@@ -290,31 +290,22 @@ struct vfio_mediate_migration_ops {
 	int (*apply)(struct vfio_mediate_device *dev);
 
 	/**
-	 * @load_end: Undo @load_begin, for example free what @load has kept.
+	 * @load_end: End what @load_begin has begun, for example free what @load has kept.
 	 *
-	 * Optional. Called when user space leaves VFIO_DEVICE_STATE_RESUMING, when the device
-	 * is reset in that state, and when it is closed. @error says what has become of the
-	 * load:
+	 * Optional. @error says what has become of the load:
 	 *
-	 * * 0: @apply has succeeded.
-	 * * -ECANCELED: the stream has not ended before a reset or the close.
+	 * * 0: the device runs with the loaded state: @run has returned 0 for the first time
+	 *   since @apply. The guest is here now, not at the source: announce its addresses,
+	 *   for example. vCPUs do not run yet: leave what takes long to a work item. The
+	 *   loaded state may have been lost, see vfio_mediate_state_lost().
+	 * * -ECANCELED: the device will not run with the loaded state. It was reset or closed
+	 *   before, or user space enters VFIO_DEVICE_STATE_RESUMING again. Registers that
+	 *   @run was to write must not be written any more. After a reset, the call comes
+	 *   before that of @run.
 	 * * Other negative errno: the load has failed with that errno. The device is in
 	 *   VFIO_DEVICE_STATE_ERROR until it is reset.
 	 */
 	void (*load_end)(struct vfio_mediate_device *dev, int error);
-
-	/**
-	 * @arrived: Note that the device runs for the first time since a state was loaded.
-	 *
-	 * Optional. Called once after @apply, as soon as @run has returned 0. The guest is
-	 * here now, not at the source: announce its addresses, for example. Not called if
-	 * the device is reset or closed before it runs, nor at the source of a migration that
-	 * was cancelled.
-	 *
-	 * vCPUs do not run yet: leave what takes long to a work item. The loaded state may
-	 * have been lost, see vfio_mediate_state_lost().
-	 */
-	void (*arrived)(struct vfio_mediate_device *dev);
 };
 
 /**

@@ -73,16 +73,21 @@ static void stop_watch(struct vpm_mig *mig)
 	mig->watched = false;
 }
 
-/* Call the optional ->load_end(), if ->load_begin() has succeeded. */
-static void notify_load_end(struct vpm_mig *mig, const struct vpm_transfer *transfer)
+/* Call the optional ->load_end(), after ->load_begin() has succeeded. */
+static void notify_load_end(struct vpm_mig *mig, int error)
 {
 	CLASS(vpm_call, call)(mig->session);
-	int error = transfer->error;
 
-	if (!error && !transfer->complete)
-		error = -ECANCELED;
-	if (transfer->begun && call.ops && call.dev->migration->load_end)
+	if (call.ops && call.dev->migration->load_end)
 		call.dev->migration->load_end(call.dev, error);
+}
+
+/* The device will not run with the state that was loaded, if there is one. */
+static void cancel_loaded(struct vpm_mig *mig)
+{
+	if (mig->loaded)
+		notify_load_end(mig, -ECANCELED);
+	mig->loaded = false;
 }
 
 /* Report a migration that has ended. */
@@ -122,10 +127,10 @@ static void end_transfer(struct vpm_mig *mig)
 		return;
 
 	vpm_transfer_account(transfer, &mig->stats);
-	if (transfer->loading)
-		notify_load_end(mig, transfer);
-	else
+	if (!transfer->loading)
 		notify_saving(mig, false);
+	else if (transfer->begun && !mig->loaded)
+		notify_load_end(mig, transfer->error ?: -ECANCELED);
 	mig->transfer = NULL;
 	vpm_transfer_end(transfer);
 }
@@ -177,7 +182,7 @@ static int change_level(struct vpm_mig *mig, enum vpm_level level)
  * Called when the device runs. The source is gone by then. If the loaded state was lost, the vendor
  * must make the guest driver restart.
  */
-static void notify_arrived(struct vpm_mig *mig)
+static void end_loaded(struct vpm_mig *mig)
 {
 	if (!mig->loaded)
 		return;
@@ -188,10 +193,7 @@ static void notify_arrived(struct vpm_mig *mig)
 		pci_notice_ratelimited(mig->pdev,
 				       "device state was lost after it was loaded: the guest driver must restart\n");
 	}
-
-	CLASS(vpm_call, call)(mig->session);
-	if (call.ops && call.dev->migration->arrived)
-		call.dev->migration->arrived(call.dev);
+	notify_load_end(mig, 0);
 }
 
 static int set_level(struct vpm_mig *mig, enum vpm_level level)
@@ -201,7 +203,7 @@ static int set_level(struct vpm_mig *mig, enum vpm_level level)
 
 	ret = change_level(mig, level);
 	if (!ret && level == VPM_RUNNING)
-		notify_arrived(mig);
+		end_loaded(mig);
 	if (ret || level != VPM_STOPPED || !mig->watch)
 		return ret;
 
@@ -233,6 +235,8 @@ static int start_transfer(struct vpm_mig *mig, bool loading)
 	if (!ret && !loading)
 		ret = notify_saving(mig, true);
 	if (!ret) {
+		if (loading)
+			cancel_loaded(mig);
 		mig->transfer = transfer;
 		return 0;
 	}
@@ -343,7 +347,7 @@ static void after_reset(struct vpm_mig *mig)
 
 	/* The VMM may not know of the reset and go on sending memory: keep the watch active. */
 	end_transfer(mig);
-	mig->loaded = false;
+	cancel_loaded(mig);
 	abandon_load(mig);
 	if (mig->level != VPM_RUNNING || mig->level_unsure)
 		ret = set_level(mig, VPM_RUNNING);
@@ -387,6 +391,7 @@ void vpm_mig_close(struct vpm_mig *mig)
 	vpm_stats_enter(&mig->stats, mig->state);
 	end_transfer(mig);
 	stop_watch(mig);
+	cancel_loaded(mig);
 	abandon_load(mig);
 	finish(mig);
 	notify_watch(mig, VPM_RUNNING);

@@ -98,7 +98,8 @@ struct vpm_mig_watch {
  * @protocol:	The protocol that user space used first.
  * @transfer:	The data transfer of @state, or NULL.
  * @stats:	Figures of the current or last migration.
- * @loaded:	A state was loaded, and the device has not run with it yet.
+ * @loaded:	A state was loaded, and the device has not run with it yet. The vendor is still
+ *		to be told by &vfio_mediate_migration_ops.load_end.
  * @loaded_epoch: @epoch at the start of the transfer that loaded this state.
  * @reset:	The device was reset, and @after_reset has not handled the reset yet.
  *		vpm_mig_lock() handles it before anything else reads the state.

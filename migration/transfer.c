@@ -316,7 +316,7 @@ static int parse(struct vpm_transfer *transfer)
 		ret = load_next(transfer);
 		/*
 		 * Loss of a state that was applied earlier does not fail the transfer. The guest
-		 * driver restarts instead, see notify_arrived().
+		 * driver restarts instead, see end_loaded().
 		 */
 		if (!complete && is_lost(transfer)) {
 			ret = -EIO;

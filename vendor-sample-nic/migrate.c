@@ -552,11 +552,12 @@ static int nic_migrate_apply(struct vfio_mediate_device *dev)
 	return ret;
 }
 
-static void nic_migrate_arrived(struct vfio_mediate_device *dev)
+static void nic_migrate_load_end(struct vfio_mediate_device *dev, int error)
 {
 	struct nic_mediated *m = dev->handle;
 
-	nic_announce(m->nic, m->n);
+	if (!error)
+		nic_announce(m->nic, m->n);
 }
 
 const struct vfio_mediate_migration_ops nic_migration_ops = {
@@ -576,5 +577,5 @@ const struct vfio_mediate_migration_ops nic_migration_ops = {
 	.load_begin = nic_migrate_load_begin,
 	.load = nic_migrate_load,
 	.apply = nic_migrate_apply,
-	.arrived = nic_migrate_arrived,
+	.load_end = nic_migrate_load_end,
 };

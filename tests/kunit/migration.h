@@ -18,12 +18,15 @@ struct kunit;
 #define FAKE_RECORDS	5
 #define FAKE_SIZE	(FAKE_RECORDS * (FAKE_RECORDS + 1) / 2)
 
-/* What the vendor was told, a letter each: r(un), q(uiesce), s(top), a(rrived). */
+/*
+ * What the vendor was told, a letter each: r(un), q(uiesce), s(top), and at the end of a load
+ * a(rrived) or c(ancelled), which is any error.
+ */
 #define FAKE_LOG	64
 
 /**
  * struct fake_vendor - What it was called for, and what it is to answer
- * @log:	Calls of run, quiesce, stop and arrived.
+ * @log:	Calls of run, quiesce, stop and load_end.
  * @calls:	Number of them.
  * @saving:	save_begin less save_end.
  * @errors:	What they return, by &enum vpm_level.

@@ -194,11 +194,7 @@ static void fake_load_end(struct vfio_mediate_device *dev, int error)
 {
 	fake.ended++;
 	fake.end_error = error;
-}
-
-static void fake_arrived(struct vfio_mediate_device *dev)
-{
-	note('a');
+	note(error ? 'c' : 'a');
 }
 
 static const struct vfio_mediate_migration_ops fake_migration = {
@@ -219,7 +215,6 @@ static const struct vfio_mediate_migration_ops fake_migration = {
 	.load = fake_load,
 	.apply = fake_apply,
 	.load_end = fake_load_end,
-	.arrived = fake_arrived,
 };
 
 static int fake_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)

@@ -177,52 +177,74 @@ static void test_vendor_refuses(struct kunit *test)
 	fake_close_device(device);
 }
 
+/* How RESUMING is left, and what comes then */
+enum leave { RESET, STOP, STOP_RESET, STOP_RUN, STOP_LOAD, STOP_CLOSE };
+
 /* Load in part, leave RESUMING in some way, and expect what the vendor is told. */
-static void expect_load_end(struct kunit *test, struct fake_device *device, size_t size,
-			    enum vfio_device_mig_state next, unsigned int calls, int error)
+static void expect_load_end(struct kunit *test, size_t size, enum leave leave,
+			    unsigned int calls, int error)
 {
+	struct fake_device *device = fake_open_device(test, true);
 	struct vpm_transfer *transfer;
 
+	fake_save(test, device);
 	fake.ended = 0;
 	transfer = begin(test, device, VFIO_DEVICE_STATE_RESUMING);
 	fake_write(transfer, device->stream, size);
+	vpm_transfer_put(transfer);
 	KUNIT_EXPECT_EQ(test, fake.ended, 0);
-	if (next == VFIO_DEVICE_STATE_RUNNING) {
+	if (leave != RESET)
+		fake_set(device, VFIO_DEVICE_STATE_STOP);
+	if (leave > STOP)
+		KUNIT_EXPECT_EQ(test, fake.ended, 0);
+	fake_forget();
+	if (leave == RESET || leave == STOP_RESET) {
 		vpm_mig_note_reset(device->mig);
-		KUNIT_EXPECT_EQ(test, fake_state(device), next);
-	} else {
-		fake_set(device, next);
+		KUNIT_EXPECT_EQ(test, fake_state(device), VFIO_DEVICE_STATE_RUNNING);
+		KUNIT_EXPECT_STREQ(test, fake.log, calls ? "cr" : "r");
+	} else if (leave == STOP_RUN) {
+		KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_RUNNING));
+		KUNIT_EXPECT_STREQ(test, fake.log, "qra");
+	} else if (leave == STOP_LOAD) {
+		KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_RESUMING));
+	} else if (leave == STOP_CLOSE) {
+		fake_close_device(device);
 	}
 	KUNIT_EXPECT_EQ(test, fake.ended, calls);
 	if (calls)
 		KUNIT_EXPECT_EQ(test, fake.end_error, error);
+	if (leave == STOP_CLOSE)
+		return;
+
 	vpm_mig_note_reset(device->mig);
 	KUNIT_EXPECT_EQ(test, fake_state(device), VFIO_DEVICE_STATE_RUNNING);
 	KUNIT_EXPECT_EQ(test, fake.ended, calls);
-	vpm_transfer_put(transfer);
+	fake_close_device(device);
+	KUNIT_EXPECT_EQ(test, fake.ended, calls);
 }
 
-/* The vendor is told of the end of each load that it has begun, however that ends. */
+/* The vendor is told of the end of each load that it has begun, once, however that ends. */
 static void test_load_end(struct kunit *test)
 {
 	struct fake_device *device = fake_open_device(test, true);
-	enum vfio_device_mig_state stop = VFIO_DEVICE_STATE_STOP;
-	enum vfio_device_mig_state reset = VFIO_DEVICE_STATE_RUNNING;
 	size_t size = fake_save(test, device);
 	struct vpm_transfer *transfer;
 
-	expect_load_end(test, device, size, stop, 1, 0);
-	expect_load_end(test, device, size, reset, 1, 0);
-	expect_load_end(test, device, size - 1, stop, 1, -EINVAL);
-	expect_load_end(test, device, size - 1, reset, 1, -ECANCELED);
-	expect_load_end(test, device, START, reset, 1, -ECANCELED);
-	expect_load_end(test, device, START - 1, reset, 0, 0);
+	expect_load_end(test, size, RESET, 1, -ECANCELED);
+	expect_load_end(test, size, STOP_RESET, 1, -ECANCELED);
+	expect_load_end(test, size, STOP_RUN, 1, 0);
+	expect_load_end(test, size, STOP_LOAD, 1, -ECANCELED);
+	expect_load_end(test, size, STOP_CLOSE, 1, -ECANCELED);
+	expect_load_end(test, size - 1, STOP, 1, -EINVAL);
+	expect_load_end(test, size - 1, RESET, 1, -ECANCELED);
+	expect_load_end(test, START, RESET, 1, -ECANCELED);
+	expect_load_end(test, START - 1, RESET, 0, 0);
 	fake.apply_error = -EBUSY;
-	expect_load_end(test, device, size, stop, 1, -EBUSY);
-	expect_load_end(test, device, size, reset, 1, -EBUSY);
+	expect_load_end(test, size, STOP, 1, -EBUSY);
+	expect_load_end(test, size, RESET, 1, -EBUSY);
 	fake.apply_error = 0;
 	fake.load_error = -EBUSY;
-	expect_load_end(test, device, size, stop, 0, 0);
+	expect_load_end(test, size, STOP, 0, 0);
 	fake.load_error = 0;
 
 	fake.ended = 0;
@@ -775,7 +797,7 @@ static void test_arrived(struct kunit *test)
 	vpm_mig_note_reset(device->mig);
 	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP));
 	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_RUNNING));
-	KUNIT_EXPECT_STREQ(test, fake.log, "rqsqr");
+	KUNIT_EXPECT_STREQ(test, fake.log, "crqsqr");
 	fake_close_device(device);
 
 	device = fake_open_device(test, false);

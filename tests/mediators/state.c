@@ -107,7 +107,7 @@ struct state {
 	bool saving;
 	enum level level;
 	bool loading;
-	bool applied;	/* and has not arrived yet */
+	bool applied;	/* and has not run yet */
 	bool busy;
 	struct vfio_mediate_device *dev;
 	struct delayed_work late;
@@ -323,10 +323,13 @@ static void state_load_end(struct vfio_mediate_device *dev, int error)
 {
 	struct state *state = dev->handle;
 
-	enter(state, "load_end", state->loaded && error <= 0);
+	enter(state, "load_end", state->loaded && error <= 0 &&
+	      (error || (state->level == RUNNING && state->applied)));
 	vfree(state->loaded);
 	state->loaded = NULL;
 	state->loading = false;
+	state->applied = false;
+	arrivals += !error;
 	leave(state, 0);
 }
 
@@ -370,16 +373,6 @@ static int state_apply(struct vfio_mediate_device *dev)
 	state->applied = !ret;
 
 	return leave(state, ret);
-}
-
-static void state_arrived(struct vfio_mediate_device *dev)
-{
-	struct state *state = dev->handle;
-
-	enter(state, "arrived", state->level == RUNNING && state->applied);
-	state->applied = false;
-	arrivals++;
-	leave(state, 0);
 }
 
 static int state_track_start(struct vfio_mediate_device *dev)
@@ -453,7 +446,6 @@ static int state_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)
 		.load = state_load,
 		.apply = state_apply,
 		.load_end = state_load_end,
-		.arrived = state_arrived,
 	};
 	state->dev = dev;
 	INIT_DELAYED_WORK(&state->late, late_work);
