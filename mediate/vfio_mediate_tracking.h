@@ -58,9 +58,10 @@ struct vfio_mediate_tracking_ops {
 	/**
 	 * @scan: Mark what the device has written and is not marked yet.
 	 *
-	 * Called periodically, unless a migration has the device stopped, and before dirty
-	 * pages are reported to user space. While the device runs, mark every write by the
-	 * next call. Once it is stopped or quiesced, mark all remaining writes.
+	 * Called periodically, unless a migration has the device stopped, before a tracked
+	 * device is saved once more, and before dirty pages are reported to user space. While
+	 * the device runs, mark every write by the next call. Once it is stopped or quiesced,
+	 * mark all remaining writes.
 	 *
 	 * Do lengthy work in parts and return 1 in between. Accesses to trapped pages,
 	 * which wait for @scan, are served before the next call.
@@ -70,8 +71,8 @@ struct vfio_mediate_tracking_ops {
 	 * * 0: done.
 	 * * 1: call again at once.
 	 * * Negative errno: the writes of the device cannot be known. A migration with a
-	 *   type1 container fails. With DMA logging, all memory is reported dirty until
-	 *   tracking is started again.
+	 *   type1 container fails, and the next one starts tracking again. With DMA logging,
+	 *   all memory is reported dirty until tracking is started again.
 	 */
 	int (*scan)(struct vfio_mediate_device *dev);
 };

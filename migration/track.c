@@ -310,6 +310,16 @@ void vpm_track_pause(struct vpm_device *vpm, bool paused)
 	mutex_unlock(&vpm->vendor.lock);
 }
 
+/* Ask the vendor, too: the device may have got a state since the last scan. */
+static bool has_failed(struct vpm_device *vpm)
+{
+	struct vpm_track *track = vpm->track;
+
+	guard(mutex)(&vpm->vendor.lock);
+
+	return track->error || (!vpm_reset_pending(vpm) && call_op(vpm, call_scan) < 0);
+}
+
 int vpm_track_save(struct vpm_device *vpm)
 {
 	struct vpm_track *track = vpm->track;
@@ -321,7 +331,7 @@ int vpm_track_save(struct vpm_device *vpm)
 	track->scan_interrupted = false;
 	mutex_lock(&track->lock);
 	/* A new save sends all memory: pages that were missed earlier do not matter. */
-	if (track->active && !track->log && track->error)
+	if (track->active && !track->log && has_failed(vpm))
 		stop_tracking(vpm, true);
 	if (track->ops && !track->active)
 		ret = start_tracking(vpm, NULL);
