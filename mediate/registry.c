@@ -22,6 +22,7 @@
 #include <linux/string.h>
 #include <linux/workqueue.h>
 
+#include "described.h"
 #include "load.h"
 #include "session.h"
 #include "vfio_mediate.h"
@@ -202,6 +203,12 @@ static void put_session_node(struct klist_node *node)
 	kref_put(&session->kref, destroy_session);
 }
 
+static void release(struct vfio_mediate_session *session, const struct vfio_pci_mediate_ops *ops)
+{
+	ops->release(&session->dev);
+	vfio_mediate_undescribe(&session->dev);
+}
+
 /* The work item holds a reference to the session. */
 static void detach_session(struct work_struct *work)
 {
@@ -213,7 +220,7 @@ static void detach_session(struct work_struct *work)
 	ops = clear_ops(session);
 	if (ops) {
 		synchronize_srcu(&session->calls);
-		ops->release(&session->dev);
+		release(session, ops);
 		pci_warn(session->dev.pdev,
 			 "no longer mediated by %s: vendor driver unregistered; asking user space to release the device\n",
 			 ops->name);
@@ -437,6 +444,8 @@ static int try_open(struct registration *entry, struct open_request *request)
 		session->claimed_by = ops;
 		rcu_assign_pointer(session->ops, ops);
 		klist_add_tail(&session->node, &sessions);
+	} else {
+		vfio_mediate_undescribe(&session->dev);
 	}
 	srcu_read_unlock(&entry->open_srcu, cookie);
 
@@ -507,7 +516,7 @@ void vfio_mediate_close(struct vfio_mediate_session *session)
 	mutex_lock(&session->lock);
 	ops = clear_ops(session);
 	if (ops) {
-		ops->release(&session->dev);
+		release(session, ops);
 		module_put(ops->owner);
 	}
 	mutex_unlock(&session->lock);

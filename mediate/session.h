@@ -7,6 +7,7 @@
 #ifndef VFIO_MEDIATE_SESSION_H
 #define VFIO_MEDIATE_SESSION_H
 
+#include <linux/atomic.h>
 #include <linux/klist.h>
 #include <linux/kref.h>
 #include <linux/mutex.h>
@@ -70,6 +71,7 @@ struct vfio_mediate_host_ops {
  * @host_data:	First argument of the functions of @host, and of @detached.
  * @detached:	See vfio_mediate_open().
  * @detach_work: Detaches the device from the ops.
+ * @resets:	Number of calls of vfio_mediate_was_reset() and vfio_mediate_state_lost().
  */
 struct vfio_mediate_session {
 	struct klist_node node;
@@ -84,6 +86,7 @@ struct vfio_mediate_session {
 	void *host_data;
 	void (*detached)(void *data);
 	struct work_struct detach_work;
+	atomic_t resets;
 };
 
 /**

@@ -27,6 +27,39 @@ int vfio_mediate_default_rw(struct vfio_mediate_device *dev,
 }
 EXPORT_SYMBOL_GPL(vfio_mediate_default_rw);
 
+int vfio_mediate_read32(struct vfio_mediate_device *dev, u32 region,
+			u64 offset, u32 *value)
+{
+	struct vfio_mediate_access access = {
+		.region = region,
+		.width = sizeof(*value),
+		.own = true,
+		.offset = offset,
+	};
+	int ret = vfio_mediate_default_rw(dev, &access);
+
+	*value = access.value;
+
+	return ret;
+}
+EXPORT_SYMBOL_GPL(vfio_mediate_read32);
+
+int vfio_mediate_write32(struct vfio_mediate_device *dev, u32 region,
+			 u64 offset, u32 value)
+{
+	struct vfio_mediate_access access = {
+		.region = region,
+		.width = sizeof(value),
+		.write = true,
+		.own = true,
+		.offset = offset,
+		.value = value,
+	};
+
+	return vfio_mediate_default_rw(dev, &access);
+}
+EXPORT_SYMBOL_GPL(vfio_mediate_write32);
+
 int vfio_mediate_trap(struct vfio_mediate_device *dev, bool on)
 {
 	struct vfio_mediate_session *session = session_of(dev);
@@ -71,6 +104,8 @@ int vfio_mediate_was_reset(struct vfio_mediate_device *dev)
 {
 	struct vfio_mediate_session *session = session_of(dev);
 
+	atomic_inc(&session->resets);
+
 	return session->host->was_reset(session->host_data);
 }
 EXPORT_SYMBOL_GPL(vfio_mediate_was_reset);
@@ -78,6 +113,8 @@ EXPORT_SYMBOL_GPL(vfio_mediate_was_reset);
 int vfio_mediate_state_lost(struct vfio_mediate_device *dev)
 {
 	struct vfio_mediate_session *session = session_of(dev);
+
+	atomic_inc(&session->resets);
 
 	return session->host->state_lost(session->host_data);
 }

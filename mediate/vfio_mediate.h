@@ -265,6 +265,36 @@ int vfio_mediate_default_rw(struct vfio_mediate_device *dev,
 			    struct vfio_mediate_access *access);
 
 /**
+ * vfio_mediate_read32() - Read a register of 32 bits for the vendor driver
+ * @dev:	The device.
+ * @region:	VFIO region index of a BAR.
+ * @offset:	Offset in bytes in the BAR.
+ * @value:	Value read.
+ *
+ * vfio_mediate_default_rw() with &vfio_mediate_access.own.
+ *
+ * Context: That of vfio_mediate_default_rw().
+ * Return: 0 or a negative errno of vfio_mediate_default_rw().
+ */
+int vfio_mediate_read32(struct vfio_mediate_device *dev, u32 region,
+			u64 offset, u32 *value);
+
+/**
+ * vfio_mediate_write32() - Write a register of 32 bits for the vendor driver
+ * @dev:	The device.
+ * @region:	VFIO region index of a BAR.
+ * @offset:	Offset in bytes in the BAR.
+ * @value:	Value to write.
+ *
+ * vfio_mediate_default_rw() with &vfio_mediate_access.own.
+ *
+ * Context: That of vfio_mediate_default_rw().
+ * Return: 0 or a negative errno of vfio_mediate_default_rw().
+ */
+int vfio_mediate_write32(struct vfio_mediate_device *dev, u32 region,
+			 u64 offset, u32 value);
+
+/**
  * vfio_mediate_trap() - Hold the trap of the device's pages, or end the hold
  * @dev:	The device.
  * @on:		true to hold the trap, false to end the hold.

@@ -10,6 +10,7 @@
 #include <linux/types.h>
 
 struct pci_dev;
+struct vfio_mediate_described;
 struct vfio_mediate_dma_log_ops;
 struct vfio_mediate_migration_ops;
 struct vfio_mediate_tracking_ops;
@@ -177,6 +178,7 @@ struct vfio_mediate_trap {
  * @dma_log:		Logging of the device's DMA writes by the device, or NULL. Not together
  *			with @tracking. Without either, all memory counts as dirty. Must stay
  *			valid until release.
+ * @described:		For use by vfio_mediate_describe().
  *
  * &vfio_pci_mediate_ops.open sets all members but @pdev. They are zero before, and
  * nothing changes them afterwards. Arrays are copied before any other callback is called.
@@ -198,6 +200,7 @@ struct vfio_mediate_device {
 	u64 migration_features;
 	const struct vfio_mediate_tracking_ops *tracking;
 	const struct vfio_mediate_dma_log_ops *dma_log;
+	struct vfio_mediate_described *described;
 };
 
 #endif /* VFIO_MEDIATE_DEVICE_H */

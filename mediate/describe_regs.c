@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Registers that are part of a described device's state. */
+
+#include <linux/lockdep.h>
+#include <linux/pci.h>
+
+#include "described.h"
+#include "session.h"
+
+typedef int (*describe_reg_fn)(struct vfio_mediate_device *dev,
+			       const struct vfio_mediate_state_reg *reg, u32 offset, __le32 *val);
+
+/* Call @fn for the registers of a record, until it does not return 0. */
+static int walk_regs(struct vfio_mediate_device *dev, struct describe_state *state,
+		     const struct describe_record *record, describe_reg_fn fn)
+{
+	const struct vfio_mediate_description *desc = dev->described->desc;
+	__le32 *val = (__le32 *)(state->data + record->offset);
+	unsigned int queue, r, i;
+	int ret = 0;
+
+	if (record->part) {
+		for (i = 0; i < record->part->num_regs && !ret; i++)
+			ret = fn(dev, &record->part->regs[i], record->part->regs[i].offset, val++);
+		return ret;
+	}
+	if (record->kind == DESCRIBE_COUNTERS)
+		return 0;
+
+	for (queue = 0; queue < desc->num_queues; queue++)
+		for (r = 0; r < desc->num_rings; r++)
+			for (i = 0; i < desc->rings[r].num_regs && !ret; i++)
+				ret = fn(dev, &desc->rings[r].regs[i],
+					 desc->rings[r].regs[i].offset + queue * desc->stride,
+					 val++);
+
+	return ret;
+}
+
+/* The same for all records that were loaded */
+static int walk_loaded(struct vfio_mediate_device *dev, describe_reg_fn fn)
+{
+	struct vfio_mediate_described *d = dev->described;
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < d->num_records && !ret; i++)
+		if (d->loading->present & BIT_ULL(i))
+			ret = walk_regs(dev, d->loading, &d->records[i], fn);
+
+	return ret;
+}
+
+static int read_reg(struct vfio_mediate_device *dev, const struct vfio_mediate_state_reg *reg,
+		    u32 offset, __le32 *val)
+{
+	u32 value;
+	int ret;
+
+	ret = vfio_mediate_read32(dev, dev->described->desc->region, offset, &value);
+	*val = cpu_to_le32(value);
+	/* A device that is gone reads as ones. */
+	if (!ret && value == U32_MAX && !pci_device_is_present(dev->pdev))
+		ret = -ENODEV;
+
+	return ret;
+}
+
+static int write_reg(struct vfio_mediate_device *dev, u32 offset, u32 value)
+{
+	return vfio_mediate_write32(dev, dev->described->desc->region, offset, value);
+}
+
+/* By what a register is written after the state was applied, or 0 */
+static unsigned int pending_of(const struct vfio_mediate_state_reg *reg)
+{
+	switch (reg->role) {
+	case VFIO_MEDIATE_ROLE_ENABLE:
+	case VFIO_MEDIATE_ROLE_TAIL:
+		return DESCRIBE_PENDING_RINGS;
+	case VFIO_MEDIATE_ROLE_RUN:
+		return DESCRIBE_PENDING_RUN;
+	default:
+		return 0;
+	}
+}
+
+static int disable_reg(struct vfio_mediate_device *dev, const struct vfio_mediate_state_reg *reg,
+		       u32 offset, __le32 *val)
+{
+	if (reg->role != VFIO_MEDIATE_ROLE_ENABLE)
+		return 0;
+
+	return write_reg(dev, offset, le32_to_cpu(*val) & ~reg->value);
+}
+
+static int apply_reg(struct vfio_mediate_device *dev, const struct vfio_mediate_state_reg *reg,
+		     u32 offset, __le32 *val)
+{
+	return pending_of(reg) ? 0 : write_reg(dev, offset, le32_to_cpu(*val));
+}
+
+static int enable_reg(struct vfio_mediate_device *dev, const struct vfio_mediate_state_reg *reg,
+		      u32 offset, __le32 *val)
+{
+	if (reg->role != VFIO_MEDIATE_ROLE_ENABLE)
+		return 0;
+
+	return write_reg(dev, offset, le32_to_cpu(*val));
+}
+
+static int tail_reg(struct vfio_mediate_device *dev, const struct vfio_mediate_state_reg *reg,
+		    u32 offset, __le32 *val)
+{
+	if (reg->role != VFIO_MEDIATE_ROLE_TAIL)
+		return 0;
+
+	return write_reg(dev, offset, le32_to_cpu(*val));
+}
+
+static int run_reg(struct vfio_mediate_device *dev, const struct vfio_mediate_state_reg *reg,
+		   u32 offset, __le32 *val)
+{
+	if (reg->role != VFIO_MEDIATE_ROLE_RUN)
+		return 0;
+
+	return write_reg(dev, offset, le32_to_cpu(*val));
+}
+
+/* A register that is not written yet reads as if it were. */
+static int read_pending_reg(struct vfio_mediate_device *dev,
+			    const struct vfio_mediate_state_reg *reg, u32 offset, __le32 *val)
+{
+	struct vfio_mediate_described *d = dev->described;
+	size_t at = (u8 *)val - d->saving->now->data;
+
+	if (pending_of(reg) & d->pending)
+		*val = *(__le32 *)(d->loading->data + at);
+
+	return 0;
+}
+
+/**
+ * describe_read_regs() - Read the registers of a record
+ * @dev:	The device.
+ * @record:	One of &vfio_mediate_described.records. The values go to @now of
+ *		&vfio_mediate_described.saving.
+ *
+ * Context: That of vfio_mediate_default_rw().
+ * Return:
+ * * 0: success.
+ * * -ENODEV: the device is gone.
+ * * Other negative errno of vfio_mediate_default_rw().
+ */
+int describe_read_regs(struct vfio_mediate_device *dev, const struct describe_record *record)
+{
+	struct vfio_mediate_described *d = dev->described;
+	int ret;
+
+	ret = walk_regs(dev, d->saving->now, record, read_reg);
+	if (ret)
+		return ret;
+
+	guard(mutex)(&d->lock);
+
+	return d->pending ? walk_regs(dev, d->saving->now, record, read_pending_reg) : 0;
+}
+
+/* Was the device reset since its state was applied, so that it has no part of it any more? */
+static bool was_reset(struct vfio_mediate_device *dev)
+{
+	struct vfio_mediate_session *session =
+		container_of(dev, struct vfio_mediate_session, dev);
+
+	/* Order writes of registers before the read. A reset is counted before it begins. */
+	smp_mb();
+
+	return atomic_read(&session->resets) != dev->described->resets;
+}
+
+/**
+ * describe_apply_regs() - Disable rings, and write registers of the loaded records
+ * @dev:	The device.
+ *
+ * Registers that start something are left to describe_write_pending().
+ *
+ * Context: That of vfio_mediate_default_rw().
+ * Return: 0 or a negative errno of vfio_mediate_default_rw().
+ */
+int describe_apply_regs(struct vfio_mediate_device *dev)
+{
+	struct vfio_mediate_described *d = dev->described;
+	int ret;
+
+	d->resets = atomic_read(&container_of(dev, struct vfio_mediate_session, dev)->resets);
+	ret = walk_loaded(dev, disable_reg);
+	if (!ret)
+		ret = walk_loaded(dev, apply_reg);
+	if (ret)
+		return ret;
+
+	guard(mutex)(&d->lock);
+	d->pending = DESCRIBE_PENDING_RINGS | DESCRIBE_PENDING_RUN;
+
+	return 0;
+}
+
+/**
+ * describe_write_pending() - Write registers that start something, if they are pending
+ * @dev:	The device, stopped.
+ * @what:	DESCRIBE_PENDING_RINGS, and DESCRIBE_PENDING_RUN if the device is about to run.
+ *
+ * If the device was reset since the state was applied, nothing is written any more.
+ *
+ * Context: That of vfio_mediate_default_rw(). The caller holds &vfio_mediate_described.lock.
+ * Return: 0 or a negative errno of vfio_mediate_default_rw().
+ */
+int describe_write_pending(struct vfio_mediate_device *dev, unsigned int what)
+{
+	struct vfio_mediate_described *d = dev->described;
+	int ret = 0;
+
+	lockdep_assert_held(&d->lock);
+
+	if (d->pending && was_reset(dev))
+		d->pending = 0;
+	what &= d->pending;
+	if (!what)
+		return 0;
+
+	if (what & DESCRIBE_PENDING_RINGS)
+		ret = walk_loaded(dev, enable_reg);
+	if (!ret && what & DESCRIBE_PENDING_RINGS)
+		ret = walk_loaded(dev, tail_reg);
+	if (!ret && what & DESCRIBE_PENDING_RUN)
+		ret = walk_loaded(dev, run_reg);
+	if (ret)
+		return ret;
+
+	d->pending &= ~what;
+	/* Some of these writes may have come after a reset, which has cleared the bases. */
+	return was_reset(dev) ? walk_loaded(dev, disable_reg) : 0;
+}
+
+/**
+ * describe_kick_tails() - Write the tails of rings without buffers again
+ * @dev:	The device, which has just begun to run.
+ *
+ * Some devices look at such a ring only when the tail is written.
+ *
+ * Context: That of vfio_mediate_default_rw().
+ * Return: 0 or a negative errno of vfio_mediate_default_rw().
+ */
+int describe_kick_tails(struct vfio_mediate_device *dev)
+{
+	struct vfio_mediate_described *d = dev->described;
+	const struct vfio_mediate_description *desc = d->desc;
+	const struct vfio_mediate_ring *ring;
+	unsigned int queue, r;
+	u32 offset, value;
+	int ret = 0;
+
+	for (queue = 0; queue < desc->num_queues; queue++) {
+		for (r = 0; r < desc->num_rings && !ret; r++) {
+			ring = &desc->rings[r];
+			if (ring->buffers)
+				continue;
+			offset = ring->regs[d->roles[r].reg[VFIO_MEDIATE_ROLE_TAIL]].offset +
+				 queue * desc->stride;
+			ret = vfio_mediate_read32(dev, desc->region, offset, &value);
+			if (!ret)
+				ret = write_reg(dev, offset, value);
+		}
+	}
+
+	return ret;
+}
+
+/**
+ * describe_read_counter() - Read a counter as the guest's driver sees it
+ * @dev:	The device.
+ * @i:		Number of the counter.
+ *
+ * Context: That of &vfio_mediate_description.read_counter.
+ * Return: The value: it does not start anew at a migration.
+ */
+u32 describe_read_counter(struct vfio_mediate_device *dev, unsigned int i)
+{
+	struct vfio_mediate_described *d = dev->described;
+
+	return d->desc->read_counter(dev, d->desc->counters[i]) + READ_ONCE(d->counter_base[i]);
+}

@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Save and load the state of a described device. */
+
+#include <linux/export.h>
+#include <linux/slab.h>
+
+#include "described.h"
+
+static struct describe_state *alloc_state(struct vfio_mediate_described *d)
+{
+	return kzalloc(struct_size_t(struct describe_state, data, d->size), GFP_KERNEL_ACCOUNT);
+}
+
+static void end_saving(struct vfio_mediate_described *d)
+{
+	if (!d->saving)
+		return;
+
+	kfree(d->saving->sent);
+	kfree(d->saving->now);
+	kfree(d->saving);
+	d->saving = NULL;
+}
+
+/* The device runs with the loaded state, or will not: what is pending is dropped. */
+static void end_loading(struct vfio_mediate_described *d)
+{
+	scoped_guard(mutex, &d->lock)
+		d->pending = 0;
+	kfree(d->loading);
+	d->loading = NULL;
+}
+
+static int call_stop(struct vfio_mediate_device *dev, bool quiesce)
+{
+	struct vfio_mediate_described *d = dev->described;
+	int ret = quiesce ? d->desc->quiesce(dev) : d->desc->stop(dev);
+
+	if (ret >= 0) {
+		d->quiesced = quiesce;
+		WRITE_ONCE(d->stopped, true);
+	}
+
+	return ret;
+}
+
+static int quiesce(struct vfio_mediate_device *dev)
+{
+	return call_stop(dev, true);
+}
+
+static int stop(struct vfio_mediate_device *dev)
+{
+	return call_stop(dev, false);
+}
+
+static int run(struct vfio_mediate_device *dev)
+{
+	struct vfio_mediate_described *d = dev->described;
+	int ret;
+
+	scoped_guard(mutex, &d->lock) {
+		d->untracked |= d->pending & DESCRIBE_PENDING_RINGS;
+		ret = describe_write_pending(dev, DESCRIBE_PENDING_RINGS | DESCRIBE_PENDING_RUN);
+	}
+	if (ret)
+		return ret;
+
+	/* From now on, what the device has written may change after it was looked at. */
+	WRITE_ONCE(d->stopped, false);
+	ret = d->desc->run(dev);
+	if (ret < 0) {
+		WRITE_ONCE(d->stopped, true);
+		return ret;
+	}
+
+	ret = describe_kick_tails(dev);
+	if (!ret && d->desc->kick)
+		ret = d->desc->kick(dev);
+	if (ret && call_stop(dev, d->quiesced) < 0)
+		return -ENOTRECOVERABLE;
+
+	return ret;
+}
+
+static u64 size(struct vfio_mediate_device *dev)
+{
+	return dev->described->size;
+}
+
+static int save_as(struct vfio_mediate_device *dev, u32 *version, u64 *features)
+{
+	struct vfio_mediate_described *d = dev->described;
+	int ret = 0;
+
+	*features |= d->desc->pre_copy;
+	if (d->desc->save_as)
+		ret = d->desc->save_as(dev, version, features);
+	d->pre_copy = *features & d->desc->pre_copy;
+
+	return ret;
+}
+
+static int save_begin(struct vfio_mediate_device *dev)
+{
+	struct vfio_mediate_described *d = dev->described;
+
+	d->saving = kzalloc(sizeof(*d->saving), GFP_KERNEL_ACCOUNT);
+	if (!d->saving)
+		return -ENOMEM;
+	d->saving->sent = alloc_state(d);
+	d->saving->now = alloc_state(d);
+	if (d->saving->sent && d->saving->now)
+		return 0;
+
+	end_saving(d);
+
+	return -ENOMEM;
+}
+
+static void save_end(struct vfio_mediate_device *dev)
+{
+	end_saving(dev->described);
+}
+
+static void get_counters(struct vfio_mediate_device *dev, __le32 *val)
+{
+	unsigned int i;
+
+	for (i = 0; i < dev->described->desc->num_counters; i++)
+		val[i] = cpu_to_le32(describe_read_counter(dev, i));
+}
+
+/* Read a record from the device, to be found in @now of the state that is being saved. */
+static int get_record(struct vfio_mediate_device *dev, unsigned int i)
+{
+	struct vfio_mediate_described *d = dev->described;
+	const struct describe_record *record = &d->records[i];
+	void *now = d->saving->now->data + record->offset;
+	int ret;
+
+	if (record->kind == DESCRIBE_COUNTERS) {
+		get_counters(dev, now);
+		return 0;
+	}
+
+	memset(now, 0, record->size);
+	ret = describe_read_regs(dev, record);
+	if (ret || !record->part || !record->part->get)
+		return ret;
+
+	return min(record->part->get(dev, now), 0);
+}
+
+/*
+ * Read a record from the device. Return 1 if it is to be sent, 0 if the destination has it, or a
+ * negative errno.
+ */
+static int record_changed(struct vfio_mediate_device *dev, unsigned int i)
+{
+	struct vfio_mediate_described *d = dev->described;
+	const struct describe_record *record = &d->records[i];
+	struct describe_saving *saving = d->saving;
+	int ret;
+
+	ret = get_record(dev, i);
+	if (ret)
+		return ret;
+
+	return !(saving->sent->present & BIT_ULL(i)) ||
+	       memcmp(saving->sent->data + record->offset, saving->now->data + record->offset,
+		      record->size);
+}
+
+/* Fill a record if it is to be sent. Return as record_changed() does. */
+static int save_changed(struct vfio_mediate_device *dev, unsigned int i,
+			struct vfio_mediate_record *to)
+{
+	struct vfio_mediate_described *d = dev->described;
+	const struct describe_record *record = &d->records[i];
+	struct describe_saving *saving = d->saving;
+	int ret = record_changed(dev, i);
+
+	if (ret <= 0)
+		return ret;
+
+	to->type = record->type;
+	to->optional = record->optional;
+	to->length = record->size;
+	memcpy(to->data, saving->now->data + record->offset, record->size);
+	memcpy(saving->sent->data + record->offset, to->data, record->size);
+	saving->sent->present |= BIT_ULL(i);
+
+	return 1;
+}
+
+static int save(struct vfio_mediate_device *dev, struct vfio_mediate_record *to)
+{
+	struct vfio_mediate_described *d = dev->described;
+	int ret = 0;
+
+	if (!to->index)
+		d->saving->next = 0;
+	while (!ret && d->saving->next < d->num_records) {
+		ret = save_changed(dev, d->saving->next, to);
+		/* After -EAGAIN the same record is tried again. */
+		d->saving->next += ret >= 0;
+	}
+
+	return ret;
+}
+
+static bool is_early(const struct vfio_mediate_described *d, unsigned int i)
+{
+	return d->pre_copy && d->records[i].part && d->records[i].part->early;
+}
+
+static int pre_copy(struct vfio_mediate_device *dev, struct vfio_mediate_record *to)
+{
+	struct vfio_mediate_described *d = dev->described;
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < d->num_records && !ret; i++)
+		if (is_early(d, i))
+			ret = save_changed(dev, i, to);
+
+	return ret;
+}
+
+static bool pre_copy_size(struct vfio_mediate_device *dev, u64 *initial, u64 *changed)
+{
+	struct vfio_mediate_described *d = dev->described;
+	unsigned int i;
+
+	for (i = 0; i < d->num_records; i++) {
+		if (!is_early(d, i) || record_changed(dev, i) <= 0)
+			continue;
+		if (d->saving->sent->present & BIT_ULL(i))
+			*changed += d->records[i].size;
+		else
+			*initial += d->records[i].size;
+	}
+
+	return false;
+}
+
+static int load_begin(struct vfio_mediate_device *dev, u32 version, u64 features)
+{
+	struct vfio_mediate_described *d = dev->described;
+
+	d->loading = alloc_state(d);
+	d->resend = features & d->desc->pre_copy;
+
+	return d->loading ? 0 : -ENOMEM;
+}
+
+static int find_record(const struct vfio_mediate_described *d, u16 type)
+{
+	unsigned int i;
+
+	for (i = 0; i < d->num_records; i++)
+		if (d->records[i].type == type)
+			return i;
+
+	return -EOPNOTSUPP;
+}
+
+static int load(struct vfio_mediate_device *dev, const struct vfio_mediate_record *from)
+{
+	struct vfio_mediate_described *d = dev->described;
+	const struct describe_record *record;
+	void *data;
+	int i, ret;
+
+	i = find_record(d, from->type);
+	if (i < 0)
+		return i;
+	/* After pre-copy, a record that has changed is sent again. */
+	if (d->loading->present & BIT_ULL(i) && !d->resend)
+		return -EINVAL;
+
+	record = &d->records[i];
+	data = d->loading->data + record->offset;
+	ret = vfio_mediate_take_record(from, data, record->size, record->min_size);
+	if (ret)
+		return ret;
+	d->loading->present |= BIT_ULL(i);
+
+	return record->part && record->part->check ? record->part->check(dev, data) : 0;
+}
+
+static void put_counters(struct vfio_mediate_device *dev, const __le32 *val)
+{
+	struct vfio_mediate_described *d = dev->described;
+	u32 value;
+	unsigned int i;
+
+	for (i = 0; i < d->desc->num_counters; i++) {
+		value = d->desc->read_counter(dev, d->desc->counters[i]);
+		WRITE_ONCE(d->counter_base[i], le32_to_cpu(val[i]) - value);
+	}
+}
+
+static int put_record(struct vfio_mediate_device *dev, unsigned int i)
+{
+	struct vfio_mediate_described *d = dev->described;
+	const struct describe_record *record = &d->records[i];
+	const void *data = d->loading->data + record->offset;
+
+	if (!(d->loading->present & BIT_ULL(i)))
+		return 0;
+	if (record->kind == DESCRIBE_COUNTERS)
+		put_counters(dev, data);
+	if (record->part && record->part->put)
+		return record->part->put(dev, data);
+
+	return 0;
+}
+
+static int apply(struct vfio_mediate_device *dev)
+{
+	struct vfio_mediate_described *d = dev->described;
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < d->num_records; i++)
+		if (!d->records[i].optional && !(d->loading->present & BIT_ULL(i)))
+			return -EINVAL;
+
+	for (i = 0; i < d->num_records && !ret; i++)
+		ret = put_record(dev, i);
+
+	return ret ? ret : describe_apply_regs(dev);
+}
+
+static void load_end(struct vfio_mediate_device *dev, int error)
+{
+	struct vfio_mediate_described *d = dev->described;
+
+	end_loading(d);
+	if (d->desc->load_end)
+		d->desc->load_end(dev, error);
+}
+
+const void *vfio_mediate_loaded(struct vfio_mediate_device *dev, u16 type)
+{
+	struct vfio_mediate_described *d = dev->described;
+	int i = find_record(d, type);
+
+	return i < 0 || !(d->loading->present & BIT_ULL(i)) ? NULL :
+		d->loading->data + d->records[i].offset;
+}
+EXPORT_SYMBOL_GPL(vfio_mediate_loaded);
+
+/**
+ * describe_init_state() - Make the callbacks that save and load
+ * @d:	The device.
+ *
+ * Context: Any context.
+ */
+void describe_init_state(struct vfio_mediate_described *d)
+{
+	d->migration = (struct vfio_mediate_migration_ops){
+		.version = d->desc->version,
+		.min_version = d->desc->min_version,
+		.features = d->desc->features,
+		.run = run,
+		.quiesce = d->desc->quiesce ? quiesce : NULL,
+		.stop = stop,
+		.size = size,
+		.save_as = save_as,
+		.save_begin = save_begin,
+		.save_end = save_end,
+		.save = save,
+		.pre_copy = d->desc->pre_copy ? pre_copy : NULL,
+		.pre_copy_size = d->desc->pre_copy ? pre_copy_size : NULL,
+		.load_begin = load_begin,
+		.load = load,
+		.apply = apply,
+		.load_end = load_end,
+	};
+}
+
+/**
+ * describe_free_state() - Free what is being saved or loaded
+ * @d:	The device. No callback runs.
+ *
+ * Context: Process context.
+ */
+void describe_free_state(struct vfio_mediate_described *d)
+{
+	end_saving(d);
+	end_loading(d);
+}

@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Track the rings of a described device: when to look at which. ring.c decides what to mark. */
+
+#include <linux/align.h>
+#include <linux/iopoll.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "described.h"
+
+/* A ring of a queue, by number */
+struct which {
+	unsigned int queue;
+	unsigned int ring;
+};
+
+static struct vfio_mediate_track *track_of(struct vfio_mediate_described *d,
+					   struct vfio_mediate_track *tracks, struct which which)
+{
+	return &tracks[which.queue * d->desc->num_rings + which.ring];
+}
+
+static const struct vfio_mediate_state_reg *find_role(const struct vfio_mediate_described *d,
+						      struct which which,
+						      enum vfio_mediate_role role)
+{
+	int i = d->roles[which.ring].reg[role];
+
+	return i < 0 ? NULL : &d->desc->rings[which.ring].regs[i];
+}
+
+/* Read the register of a role, 0 if there is none. */
+static int read_role(struct vfio_mediate_device *dev, struct which which,
+		     enum vfio_mediate_role role, u32 *value)
+{
+	struct vfio_mediate_described *d = dev->described;
+	const struct vfio_mediate_state_reg *reg = find_role(d, which, role);
+
+	*value = 0;
+
+	return reg ? vfio_mediate_read32(dev, d->desc->region,
+					 reg->offset + which.queue * d->desc->stride, value) : 0;
+}
+
+static int write_role(struct vfio_mediate_device *dev, struct which which,
+		      enum vfio_mediate_role role, u32 value)
+{
+	struct vfio_mediate_described *d = dev->described;
+	const struct vfio_mediate_state_reg *reg = find_role(d, which, role);
+
+	return vfio_mediate_write32(dev, d->desc->region,
+				    reg->offset + which.queue * d->desc->stride, value);
+}
+
+static int read_address(struct vfio_mediate_device *dev, struct which which,
+			enum vfio_mediate_role low, enum vfio_mediate_role high, u64 *iova)
+{
+	u32 value[2];
+	int ret;
+
+	ret = read_role(dev, which, low, &value[0]);
+	if (!ret)
+		ret = read_role(dev, which, high, &value[1]);
+	*iova = value[0] | (u64)value[1] << 32;
+
+	return ret;
+}
+
+static int read_writeback(struct vfio_mediate_device *dev, struct which which, u64 *iova)
+{
+	const struct vfio_mediate_state_reg *reg;
+	int ret;
+
+	*iova = 0;
+	reg = find_role(dev->described, which, VFIO_MEDIATE_ROLE_WRITEBACK);
+	if (!reg)
+		return 0;
+
+	ret = read_address(dev, which, VFIO_MEDIATE_ROLE_WRITEBACK,
+			   VFIO_MEDIATE_ROLE_WRITEBACK_HIGH, iova);
+	if ((*iova & reg->value) != reg->value)
+		*iova = 0;
+	*iova &= ~(u64)reg->value;
+
+	return ret;
+}
+
+/* Whether a ring is enabled: 1 or 0, or a negative errno. */
+static int read_enabled(struct vfio_mediate_device *dev, struct which which)
+{
+	const struct vfio_mediate_state_reg *reg;
+	u32 value;
+	int ret;
+
+	reg = find_role(dev->described, which, VFIO_MEDIATE_ROLE_ENABLE);
+	ret = read_role(dev, which, VFIO_MEDIATE_ROLE_ENABLE, &value);
+	if (ret)
+		return ret;
+	/* A device that is gone reads as ones. */
+	if (value == U32_MAX)
+		return -ENODEV;
+
+	return (value & reg->value) == reg->value;
+}
+
+/* Track a ring that is enabled, or about to be, from its registers. */
+static int begin(struct vfio_mediate_device *dev, struct which which)
+{
+	struct vfio_mediate_described *d = dev->described;
+	struct vfio_mediate_track *ring = track_of(d, d->tracking->rings, which);
+	u32 length, tail;
+	int ret;
+
+	ret = read_address(dev, which, VFIO_MEDIATE_ROLE_BASE, VFIO_MEDIATE_ROLE_BASE_HIGH,
+			   &ring->base);
+	if (!ret)
+		ret = read_role(dev, which, VFIO_MEDIATE_ROLE_LENGTH, &length);
+	if (!ret)
+		ret = read_role(dev, which, VFIO_MEDIATE_ROLE_FORMAT, &ring->format);
+	if (!ret)
+		ret = read_role(dev, which, VFIO_MEDIATE_ROLE_HEAD, &ring->next_to_clean);
+	if (!ret)
+		ret = read_role(dev, which, VFIO_MEDIATE_ROLE_TAIL, &tail);
+	if (!ret)
+		ret = read_writeback(dev, which, &ring->writeback);
+	if (ret)
+		return ret;
+
+	length &= find_role(d, which, VFIO_MEDIATE_ROLE_LENGTH)->value;
+	ring->count = length / ring->type->desc_size;
+
+	return vfio_mediate_ring_begin(dev, ring, d->tracking->batch, tail);
+}
+
+/*
+ * A ring is no longer in use. To mark one with buffers may take long, and the guest's driver
+ * waits in its write to a trapped page: leave it to the next scan.
+ */
+static void retire(struct vfio_mediate_device *dev, struct which which)
+{
+	struct vfio_mediate_described *d = dev->described;
+	struct vfio_mediate_track *ring = track_of(d, d->tracking->rings, which);
+	struct vfio_mediate_track *retired = track_of(d, d->tracking->retired, which);
+
+	if (!ring->posted) {
+		vfio_mediate_ring_end(dev, ring);
+	} else {
+		while (vfio_mediate_ring_end(dev, retired) > 0)
+			;
+		swap(*retired, *ring);
+	}
+}
+
+static void note_error(struct describe_tracking *tracking, int error)
+{
+	if (!tracking->error && error < 0)
+		tracking->error = error;
+}
+
+/* The guest's driver enables or disables a ring. Return an error of the write only. */
+static int write_enable(struct vfio_mediate_device *dev, struct which which,
+			const struct vfio_mediate_state_reg *reg,
+			struct vfio_mediate_access *access)
+{
+	struct vfio_mediate_described *d = dev->described;
+	struct describe_tracking *tracking = d->tracking;
+	struct vfio_mediate_track *ring = track_of(d, tracking->rings, which);
+	bool enable = (access->value & reg->value) == reg->value;
+	int ret, enabled;
+	u32 head;
+
+	enabled = read_enabled(dev, which);
+	note_error(tracking, enabled);
+	/* It may have been reset. */
+	if (!enabled)
+		retire(dev, which);
+
+	if (enable && !ring->enabled) {
+		/*
+		 * The driver writes the tail once the ring is enabled. Until then it has no
+		 * descriptors, as the tail in the register belongs to the previous ring.
+		 */
+		ret = read_role(dev, which, VFIO_MEDIATE_ROLE_HEAD, &head);
+		if (!ret)
+			ret = write_role(dev, which, VFIO_MEDIATE_ROLE_TAIL, head);
+		note_error(tracking, ret ? ret : begin(dev, which));
+	}
+
+	ret = vfio_mediate_default_rw(dev, access);
+	if (ret || enable)
+		return ret;
+
+	/* The device completes the descriptors that it has fetched. */
+	if (read_poll_timeout(read_enabled, enabled, enabled <= 0, 10, 10000, false, dev, which))
+		enabled = -ETIMEDOUT;
+	note_error(tracking, enabled);
+	retire(dev, which);
+
+	return 0;
+}
+
+/* Find the register of a write in the pages of rings, if there is one. */
+static const struct vfio_mediate_state_reg *find_reg(const struct vfio_mediate_described *d,
+						     u64 offset, struct which *which)
+{
+	const struct vfio_mediate_description *desc = d->desc;
+	const struct vfio_mediate_ring *ring;
+	unsigned int queue, r, i;
+
+	for (queue = 0; queue < desc->num_queues; queue++)
+		for (r = 0; r < desc->num_rings; r++)
+			for (ring = &desc->rings[r], i = 0; i < ring->num_regs; i++)
+				if (ring->regs[i].offset + queue * desc->stride ==
+				    ALIGN_DOWN(offset, 4)) {
+					*which = (struct which){ queue, r };
+					return &ring->regs[i];
+				}
+
+	return NULL;
+}
+
+/**
+ * describe_is_tracked() - Check whether an access is to be seen by the tracking
+ * @d:		The device.
+ * @access:	Access of any kind.
+ *
+ * Context: That of &vfio_pci_mediate_ops.rw.
+ * Return: true for a write to a page of rings, all accesses to which are serialized.
+ */
+bool describe_is_tracked(const struct vfio_mediate_described *d,
+			 const struct vfio_mediate_access *access)
+{
+	unsigned int i;
+
+	if (!access->write || access->region != d->desc->region)
+		return false;
+	for (i = 0; i < d->num_traps; i++)
+		if (d->traps[i].pages.offset == ALIGN_DOWN(access->offset, PAGE_SIZE))
+			return true;
+
+	return false;
+}
+
+/**
+ * describe_track_write() - Write a register of a ring for the guest's driver, and track it
+ * @dev:	The device.
+ * @access:	One for which describe_is_tracked() is true.
+ *
+ * An error of the tracking is kept for the next scan.
+ *
+ * Context: Process context, may sleep. The caller is serialized with callbacks of tracking.
+ * Return:
+ * * 0: written.
+ * * Negative errno of vfio_mediate_default_rw(): not written.
+ */
+int describe_track_write(struct vfio_mediate_device *dev, struct vfio_mediate_access *access)
+{
+	struct vfio_mediate_described *d = dev->described;
+	const struct vfio_mediate_state_reg *reg;
+	struct vfio_mediate_track *ring;
+	struct which which;
+	int ret = 0;
+
+	reg = d->tracking ? find_reg(d, access->offset, &which) : NULL;
+	if (!reg)
+		return vfio_mediate_default_rw(dev, access);
+
+	ring = track_of(d, d->tracking->rings, which);
+	if (access->width != sizeof(u32))
+		ret = -EOPNOTSUPP;
+	else if (reg->role == VFIO_MEDIATE_ROLE_ENABLE)
+		return write_enable(dev, which, reg, access);
+	else if (!ring->enabled)
+		ret = 0;
+	else if (reg->role == VFIO_MEDIATE_ROLE_TAIL)
+		ret = vfio_mediate_ring_post(dev, ring, d->tracking->batch, access->value);
+	else if (reg->role != VFIO_MEDIATE_ROLE_PLAIN && reg->role != VFIO_MEDIATE_ROLE_RUN &&
+		 reg->role != VFIO_MEDIATE_ROLE_WRITEBACK &&
+		 reg->role != VFIO_MEDIATE_ROLE_WRITEBACK_HIGH)
+		ret = -EBUSY;	/* base, size or format of a ring in use */
+	note_error(d->tracking, ret);
+
+	return vfio_mediate_default_rw(dev, access);
+}
+
+/* Call @fn for each ring, until it returns a negative errno. Return that, or whether one was 1. */
+static int walk_rings(struct vfio_mediate_device *dev,
+		      int (*fn)(struct vfio_mediate_device *dev, struct which which))
+{
+	const struct vfio_mediate_description *desc = dev->described->desc;
+	struct which which;
+	bool more = false;
+	int ret;
+
+	for (which.queue = 0; which.queue < desc->num_queues; which.queue++) {
+		for (which.ring = 0; which.ring < desc->num_rings; which.ring++) {
+			ret = fn(dev, which);
+			if (ret < 0)
+				return ret;
+			more |= ret;
+		}
+	}
+
+	return more;
+}
+
+static int begin_if_enabled(struct vfio_mediate_device *dev, struct which which)
+{
+	int enabled = read_enabled(dev, which);
+
+	return enabled > 0 ? begin(dev, which) : enabled;
+}
+
+static int retire_ring(struct vfio_mediate_device *dev, struct which which)
+{
+	retire(dev, which);
+
+	return 0;
+}
+
+/**
+ * describe_free_tracking() - Free the tracking of a device
+ * @d:	The device, tracked or not.
+ *
+ * Context: Process context. The caller is serialized with callbacks of tracking.
+ */
+void describe_free_tracking(struct vfio_mediate_described *d)
+{
+	struct describe_tracking *tracking = d->tracking;
+	unsigned int i;
+
+	d->tracking = NULL;
+	if (!tracking)
+		return;
+
+	for (i = 0; i < d->desc->num_queues * d->desc->num_rings; i++) {
+		kvfree(tracking->rings[i].posted);
+		kvfree(tracking->retired[i].posted);
+	}
+	kfree(tracking->rings);
+	kfree(tracking->retired);
+	kfree(tracking);
+}
+
+static int alloc_tracking(struct vfio_mediate_described *d)
+{
+	unsigned int i, n = d->desc->num_queues * d->desc->num_rings;
+	struct describe_tracking *tracking;
+
+	tracking = kzalloc(sizeof(*tracking), GFP_KERNEL_ACCOUNT);
+	if (!tracking)
+		return -ENOMEM;
+
+	tracking->rings = kcalloc(n, sizeof(*tracking->rings), GFP_KERNEL_ACCOUNT);
+	tracking->retired = kcalloc(n, sizeof(*tracking->retired), GFP_KERNEL_ACCOUNT);
+	if (!tracking->rings || !tracking->retired) {
+		kfree(tracking->rings);
+		kfree(tracking->retired);
+		kfree(tracking);
+		return -ENOMEM;
+	}
+	for (i = 0; i < n; i++) {
+		tracking->rings[i].type = &d->desc->rings[i % d->desc->num_rings];
+		tracking->retired[i].type = tracking->rings[i].type;
+	}
+	d->tracking = tracking;
+
+	return 0;
+}
+
+static int start(struct vfio_mediate_device *dev)
+{
+	struct vfio_mediate_described *d = dev->described;
+	bool again = d->tracking;
+	int ret;
+
+	ret = again ? 0 : alloc_tracking(d);
+	if (ret)
+		return ret;
+
+	walk_rings(dev, retire_ring);
+	/* A loaded device that has not run yet is tracked with its rings enabled. */
+	scoped_guard(mutex, &d->lock) {
+		d->untracked = false;
+		ret = describe_write_pending(dev, DESCRIBE_PENDING_RINGS);
+	}
+	/* Read the posted descriptors before the device writes them. */
+	if (!ret && d->desc->hold)
+		ret = d->desc->hold(dev, true);
+	if (!ret)
+		ret = walk_rings(dev, begin_if_enabled);
+	if (d->desc->hold)
+		d->desc->hold(dev, false);
+	if (ret && !again)
+		describe_free_tracking(d);
+
+	return ret;
+}
+
+static void stop(struct vfio_mediate_device *dev)
+{
+	describe_free_tracking(dev->described);
+}
+
+static int scan_ring(struct vfio_mediate_device *dev, struct which which)
+{
+	struct vfio_mediate_described *d = dev->described;
+	struct vfio_mediate_track *ring = track_of(d, d->tracking->rings, which);
+	struct vfio_mediate_track *retired = track_of(d, d->tracking->retired, which);
+	int enabled, ret = 0;
+	bool stopped;
+	u64 writeback;
+	u32 head;
+
+	/* A reset clears the head: ask whether the ring is enabled after the head was read. */
+	ret = read_role(dev, which, VFIO_MEDIATE_ROLE_HEAD, &head);
+	if (!ret)
+		ret = read_writeback(dev, which, &writeback);
+	if (ret)
+		return ret;
+	enabled = read_enabled(dev, which);
+	if (enabled < 0)
+		return enabled;
+
+	/* If the device is stopped now, all that it wrote up to this head is in memory. */
+	stopped = READ_ONCE(d->stopped);
+	if (!enabled)
+		retire(dev, which);
+	else if (ring->enabled)
+		ret = vfio_mediate_ring_scan(dev, ring, d->tracking->batch, head, writeback,
+					     stopped);
+	if (ret < 0)
+		return ret;
+
+	return vfio_mediate_ring_end(dev, retired) > 0 || ret > 0;
+}
+
+static int scan(struct vfio_mediate_device *dev)
+{
+	struct vfio_mediate_described *d = dev->described;
+	int ret;
+
+	/* What has become of these rings before they were enabled is not known. */
+	scoped_guard(mutex, &d->lock)
+		if (d->untracked)
+			note_error(d->tracking, -ESTALE);
+	ret = d->tracking->error;
+	if (!ret)
+		ret = walk_rings(dev, scan_ring);
+	note_error(d->tracking, ret);
+
+	return ret;
+}
+
+const struct vfio_mediate_tracking_ops describe_tracking_ops = {
+	.start = start,
+	.stop = stop,
+	.scan = scan,
+};

@@ -1,0 +1,525 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* KUnit suite of descriptions: what is done to a device that is described, and when. */
+
+#include <kunit/test.h>
+#include <linux/module.h>
+
+#include "described_device.h"
+
+static int open_device(struct kunit *test)
+{
+	dut->session = vfio_mediate_open(fake_device(test), &host_ops, fake_detached,
+					 &test->priv);
+	if (!IS_ERR_OR_NULL(dut->session))
+		return 0;
+
+	return dut->session ? PTR_ERR(xchg(&dut->session, NULL)) : -ENODEV;
+}
+
+static void close_device(void)
+{
+	vfio_mediate_close(dut->session);
+	dut->session = NULL;
+}
+
+/* The guest's driver has set up the device. */
+static void set_up(void)
+{
+	unsigned int queue, i;
+	u32 at;
+
+	for (queue = 0; queue < QUEUES; queue++) {
+		for (i = 0; i < 2; i++) {
+			at = (i ? TX : RX) + queue * STRIDE;
+			*reg(at + BASE) = 0x10000 * (queue + 1) + at;
+			*reg(at + LENGTH) = 256;
+			*reg(at + HEAD) = 1 + queue;
+			*reg(at + CONTROL) = 0x55 + i;
+			*reg(at + ON) = ENABLE | 3;
+			*reg(at + TAIL) = 5 + queue;
+		}
+	}
+	*reg(MASK) = 7;
+	*reg(MODE) = 9;
+	dut->own = 0x1234;
+}
+
+/* All registers but counters are as after a reset. */
+static void clear(void)
+{
+	memset(reg(0), 0, COUNTER);
+	memset(reg(RX), 0, SIZE - RX);
+	dut->own = 0;
+}
+
+static void save(struct kunit *test)
+{
+	const struct vfio_mediate_migration_ops *ops = dut->dev->migration;
+	struct vfio_mediate_record *record;
+	u64 features = 0;
+	u32 version = 1;
+	unsigned int i;
+	u8 *buf;
+	int ret;
+
+	buf = kunit_kzalloc(test, VFIO_MEDIATE_RECORD_MAX, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, buf);
+	KUNIT_ASSERT_EQ(test, 0, ops->save_as(dut->dev, &version, &features));
+	KUNIT_EXPECT_EQ(test, features, RESEND);
+	KUNIT_ASSERT_EQ(test, 0, ops->save_begin(dut->dev));
+	for (i = 0; i < ARRAY_SIZE(dut->saved); i++) {
+		record = &dut->saved[i];
+		*record = (struct vfio_mediate_record){ .index = i, .data = buf };
+		ret = ops->save(dut->dev, record);
+		KUNIT_ASSERT_GE(test, ret, 0);
+		if (!ret)
+			break;
+		KUNIT_ASSERT_LE(test, record->length, sizeof(dut->payload[0]));
+		memcpy(dut->payload[i], buf, record->length);
+		record->data = dut->payload[i];
+	}
+	dut->num_saved = i;
+	ops->save_end(dut->dev);
+}
+
+/* Load what was saved, but the record of one type. */
+static void load_without(struct kunit *test, u64 features, u16 type)
+{
+	const struct vfio_mediate_migration_ops *ops = dut->dev->migration;
+	unsigned int i;
+
+	KUNIT_ASSERT_EQ(test, 0, ops->load_begin(dut->dev, 1, features));
+	for (i = 0; i < dut->num_saved; i++)
+		if (dut->saved[i].type != type)
+			KUNIT_ASSERT_EQ(test, 0, ops->load(dut->dev, &dut->saved[i]));
+}
+
+/* A device with a state that was applied, and that has not run */
+static void apply(struct kunit *test)
+{
+	set_up();
+	save(test);
+	clear();
+	load_without(test, 0, 0);
+	expect_log(test, "c");
+	KUNIT_ASSERT_EQ(test, 0, dut->dev->migration->apply(dut->dev));
+	expect_log(test, "pdw");
+}
+
+static void expect_ring(struct kunit *test, u32 at, bool on)
+{
+	KUNIT_EXPECT_EQ(test, *reg(at + LENGTH), 256);
+	KUNIT_EXPECT_EQ(test, *reg(at + ON), on ? ENABLE | 3 : 3);
+	if (!on)
+		KUNIT_EXPECT_EQ(test, *reg(at + TAIL), 0);
+	else
+		KUNIT_EXPECT_EQ(test, *reg(at + TAIL), at & STRIDE ? 6 : 5);
+}
+
+static void expect_rings(struct kunit *test, bool on)
+{
+	unsigned int queue;
+
+	for (queue = 0; queue < QUEUES; queue++) {
+		expect_ring(test, RX + queue * STRIDE, on);
+		expect_ring(test, TX + queue * STRIDE, on);
+	}
+}
+
+/* All checks, all puts, then registers; what starts something by run. */
+static void test_order(struct kunit *test)
+{
+	static u32 before[SIZE / sizeof(u32)];
+
+	KUNIT_ASSERT_EQ(test, 0, open_device(test));
+	apply(test);
+	expect_rings(test, false);
+	KUNIT_EXPECT_EQ(test, *reg(MASK), 0);
+	KUNIT_EXPECT_EQ(test, *reg(MODE), 9);
+	KUNIT_EXPECT_EQ(test, dut->own, 0x1234);
+
+	KUNIT_EXPECT_EQ(test, 0, dut->dev->migration->run(dut->dev));
+	expect_log(test, "etmRtK");
+	expect_rings(test, true);
+	KUNIT_EXPECT_EQ(test, *reg(MASK), 7);
+	memcpy(before, dut->regs, sizeof(before));
+	clear();
+	set_up();
+	KUNIT_EXPECT_MEMEQ(test, before, dut->regs, sizeof(before));
+	dut->dev->migration->load_end(dut->dev, 0);
+	expect_log(test, "L");
+
+	/* That was once. */
+	KUNIT_EXPECT_EQ(test, 0, dut->dev->migration->stop(dut->dev));
+	KUNIT_EXPECT_EQ(test, 0, dut->dev->migration->run(dut->dev));
+	expect_log(test, "SRtK");
+}
+
+/* What is saved of a device that was loaded, and has not run, is the same. */
+static void test_save_pending(struct kunit *test)
+{
+	static u8 payload[8][256];
+
+	KUNIT_ASSERT_EQ(test, 0, open_device(test));
+	apply(test);
+	KUNIT_EXPECT_EQ(test, dut->num_saved, 4);
+	memcpy(payload, dut->payload, sizeof(payload));
+	memset(dut->payload, 0, sizeof(dut->payload));
+	save(test);
+	KUNIT_EXPECT_EQ(test, dut->num_saved, 4);
+	KUNIT_EXPECT_MEMEQ(test, payload, dut->payload, sizeof(payload));
+	dut->dev->migration->load_end(dut->dev, -ECANCELED);
+}
+
+static void expect_nothing_starts(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, 0, dut->dev->migration->run(dut->dev));
+	expect_rings(test, false);
+	KUNIT_EXPECT_EQ(test, *reg(MASK), 0);
+}
+
+/* What waits for the first run is dropped when the device is reset before, or loses its state. */
+static void test_drop(struct kunit *test)
+{
+	const struct vfio_mediate_migration_ops *ops;
+
+	KUNIT_ASSERT_EQ(test, 0, open_device(test));
+	ops = dut->dev->migration;
+	apply(test);
+	ops->load_end(dut->dev, -ECANCELED);
+	expect_nothing_starts(test);
+	expect_log(test, "LRtK");
+
+	apply(test);
+	vfio_mediate_state_lost(dut->dev);
+	expect_nothing_starts(test);
+	expect_log(test, "RtK");
+	ops->load_end(dut->dev, 0);
+
+	expect_log(test, "L");
+	apply(test);
+	vfio_mediate_was_reset(dut->dev);
+	expect_nothing_starts(test);
+	expect_log(test, "RtK");
+	ops->load_end(dut->dev, 0);
+	expect_log(test, "L");
+
+	/* Reset while rings are enabled: they do not stay so. */
+	apply(test);
+	dut->lose_at = 'e';
+	KUNIT_EXPECT_EQ(test, 0, ops->run(dut->dev));
+	expect_log(test, "etmdRtK");
+	KUNIT_EXPECT_EQ(test, *reg(RX + ON), 3);
+	KUNIT_EXPECT_EQ(test, *reg(TX + STRIDE + ON), 3);
+	ops->load_end(dut->dev, 0);
+
+	/* Closed before it runs */
+	expect_log(test, "L");
+	apply(test);
+	close_device();
+	expect_log(test, "");
+}
+
+static void expect_refused(struct kunit *test, u16 type, unsigned int length, u8 fill, int error)
+{
+	const struct vfio_mediate_migration_ops *ops = dut->dev->migration;
+	static u8 data[512];
+	struct vfio_mediate_record record = { .type = type, .length = length, .data = data };
+
+	memset(data, fill, sizeof(data));
+	load_without(test, 0, type);
+	KUNIT_EXPECT_EQ_MSG(test, error, ops->load(dut->dev, &record), "type %u, %u bytes of %u",
+			    type, length, fill);
+	ops->load_end(dut->dev, error ?: -ECANCELED);
+}
+
+/* Each check of a record, and nothing is done to the device. */
+static void test_refused(struct kunit *test)
+{
+	const unsigned int rings_size = QUEUES * 2 * ARRAY_SIZE(rx_regs) * sizeof(u32);
+	const struct vfio_mediate_migration_ops *ops;
+
+	KUNIT_ASSERT_EQ(test, 0, open_device(test));
+	ops = dut->dev->migration;
+	set_up();
+	save(test);
+	clear();
+
+	expect_refused(test, 9, 4, 0, -EOPNOTSUPP);
+	expect_refused(test, RECORD_RINGS, rings_size - 1, 0, -EINVAL);
+	expect_refused(test, RECORD_RINGS, rings_size, 0xff, 0);
+	expect_refused(test, RECORD_RINGS, rings_size + 1, 0xff, -EOPNOTSUPP);
+	expect_refused(test, RECORD_RINGS, rings_size + 1, 0, 0);
+	expect_refused(test, RECORD_BASIC, sizeof(struct basic) - 1, 0, -EINVAL);
+	expect_refused(test, RECORD_EXTRA, 7, 0, -EINVAL);
+	expect_refused(test, RECORD_EXTRA, 8, 0xff, 0);
+	expect_refused(test, RECORD_EXTRA, 17, 0xff, -EOPNOTSUPP);
+	expect_refused(test, RECORD_COUNTERS, 11, 0, -EINVAL);
+	expect_refused(test, RECORD_COUNTERS, 13, 1, -EOPNOTSUPP);
+	expect_log(test, "cLcLcLcLcLcLcLcLcLcLcL");
+
+	/* By the vendor; twice, if the state does not say so */
+	KUNIT_ASSERT_EQ(test, 0, ops->load_begin(dut->dev, 1, 0));
+	dut->errors['c'] = -EPERM;
+	KUNIT_EXPECT_EQ(test, -EPERM, ops->load(dut->dev, &dut->saved[1]));
+	dut->errors['c'] = 0;
+	ops->load_end(dut->dev, -EPERM);
+	load_without(test, 0, 0);
+	KUNIT_EXPECT_EQ(test, -EINVAL, ops->load(dut->dev, &dut->saved[0]));
+	ops->load_end(dut->dev, -EINVAL);
+	load_without(test, RESEND, 0);
+	KUNIT_EXPECT_EQ(test, 0, ops->load(dut->dev, &dut->saved[0]));
+	ops->load_end(dut->dev, -ECANCELED);
+	expect_log(test, "cLcLcL");
+
+	/* Incomplete: nothing is put. */
+	load_without(test, 0, RECORD_RINGS);
+	KUNIT_EXPECT_EQ(test, -EINVAL, ops->apply(dut->dev));
+	ops->load_end(dut->dev, -EINVAL);
+	load_without(test, 0, RECORD_BASIC);
+	KUNIT_EXPECT_EQ(test, -EINVAL, ops->apply(dut->dev));
+	ops->load_end(dut->dev, -EINVAL);
+	expect_log(test, "cLcL");
+
+	/* Put fails: no register is written, then or by run. */
+	load_without(test, 0, RECORD_EXTRA);
+	dut->errors['p'] = -EADDRINUSE;
+	KUNIT_EXPECT_EQ(test, -EADDRINUSE, ops->apply(dut->dev));
+	dut->errors['p'] = 0;
+	ops->load_end(dut->dev, -EADDRINUSE);
+	KUNIT_EXPECT_EQ(test, 0, ops->run(dut->dev));
+	expect_log(test, "cpLRtK");
+	KUNIT_EXPECT_EQ(test, *reg(MODE), 0);
+
+	/* Optional records need not come. */
+	load_without(test, 0, RECORD_COUNTERS);
+	KUNIT_EXPECT_EQ(test, 0, ops->apply(dut->dev));
+	ops->load_end(dut->dev, -ECANCELED);
+}
+
+static u64 read_bar(struct kunit *test, u32 offset, u8 width)
+{
+	struct vfio_mediate_access access = { .offset = offset, .width = width };
+
+	KUNIT_EXPECT_EQ(test, 0, vfio_mediate_described_rw(dut->dev, &access));
+
+	return access.value;
+}
+
+/* Counters go on for the guest, and do not show what former users have counted. */
+static void test_counters(struct kunit *test)
+{
+	struct vfio_mediate_access write = { .offset = COUNTER, .width = 4, .write = true };
+	struct vfio_mediate_access other = { .offset = COUNTER + 8, .width = 4 };
+
+	*reg(COUNTER) = 1000;
+	*reg(COUNTER + 4) = U32_MAX;
+	KUNIT_ASSERT_EQ(test, 0, open_device(test));
+	KUNIT_EXPECT_EQ(test, dut->dev->num_regions, 1);
+	KUNIT_EXPECT_EQ(test, dut->dev->regions->num_ranges, 2);
+	KUNIT_EXPECT_EQ(test, read_bar(test, COUNTER, 4), 0);
+	*reg(COUNTER) += 0x12345;
+	*reg(COUNTER + 4) += 7;
+	*reg(COUNTER + 12) = 3;
+	KUNIT_EXPECT_EQ(test, read_bar(test, COUNTER, 8), 0x700012345);
+	KUNIT_EXPECT_EQ(test, read_bar(test, COUNTER + 1, 1) & 0xff, 0x23);
+	KUNIT_EXPECT_EQ(test, read_bar(test, COUNTER + 2, 2) & 0xffff, 0x1);
+	KUNIT_EXPECT_EQ(test, 0, vfio_mediate_described_rw(dut->dev, &write));
+	KUNIT_EXPECT_EQ(test, read_bar(test, COUNTER, 4), 0x12345);
+	KUNIT_EXPECT_EQ(test, VFIO_MEDIATE_PASS_THROUGH,
+			vfio_mediate_described_rw(dut->dev, &other));
+	other.offset = COUNTER;
+	other.region = VFIO_PCI_BAR3_REGION_INDEX;
+	KUNIT_EXPECT_EQ(test, VFIO_MEDIATE_PASS_THROUGH,
+			vfio_mediate_described_rw(dut->dev, &other));
+
+	/* At the destination, whose counters are others */
+	set_up();
+	save(test);
+	*reg(COUNTER) = 5;
+	*reg(COUNTER + 4) = 0;
+	*reg(COUNTER + 12) = 0x80000000;
+	load_without(test, 0, 0);
+	KUNIT_ASSERT_EQ(test, 0, dut->dev->migration->apply(dut->dev));
+	*reg(COUNTER) += 1;
+	KUNIT_EXPECT_EQ(test, read_bar(test, COUNTER, 8), 0x700012346);
+	KUNIT_EXPECT_EQ(test, read_bar(test, COUNTER + 12, 4), 3);
+	dut->dev->migration->load_end(dut->dev, -ECANCELED);
+}
+
+/* A loaded device that is tracked before it runs is tracked with its rings. */
+static void test_tracked(struct kunit *test)
+{
+	const struct vfio_mediate_tracking_ops *tracking;
+
+	KUNIT_ASSERT_EQ(test, 0, open_device(test));
+	tracking = dut->dev->tracking;
+	apply(test);
+	KUNIT_EXPECT_EQ(test, 0, tracking->start(dut->dev));
+	expect_log(test, "et");
+	KUNIT_EXPECT_EQ(test, *reg(MASK), 0);
+	KUNIT_EXPECT_EQ(test, 0, dut->dev->migration->run(dut->dev));
+	expect_log(test, "mRtK");
+	KUNIT_EXPECT_EQ(test, 0, tracking->scan(dut->dev));
+	dut->dev->migration->load_end(dut->dev, 0);
+	expect_log(test, "L");
+
+	/* Loaded while it is tracked: what its rings held is not known. */
+	apply(test);
+	KUNIT_EXPECT_EQ(test, 0, tracking->scan(dut->dev));
+	KUNIT_EXPECT_EQ(test, 0, dut->dev->migration->run(dut->dev));
+	KUNIT_EXPECT_EQ(test, -ESTALE, tracking->scan(dut->dev));
+	dut->dev->migration->load_end(dut->dev, 0);
+	KUNIT_EXPECT_EQ(test, -ESTALE, tracking->scan(dut->dev));
+	tracking->stop(dut->dev);
+	KUNIT_EXPECT_EQ(test, 0, tracking->start(dut->dev));
+	KUNIT_EXPECT_EQ(test, 0, tracking->scan(dut->dev));
+	/* Closed without a stop */
+}
+
+static void test_run_fails(struct kunit *test)
+{
+	KUNIT_ASSERT_EQ(test, 0, open_device(test));
+	set_up();
+	KUNIT_EXPECT_EQ(test, 0, dut->dev->migration->stop(dut->dev));
+	dut->errors['R'] = -EIO;
+	KUNIT_EXPECT_EQ(test, -EIO, dut->dev->migration->run(dut->dev));
+	expect_log(test, "SR");
+	dut->errors['R'] = 0;
+	dut->errors['K'] = -EBUSY;
+	KUNIT_EXPECT_EQ(test, -EBUSY, dut->dev->migration->run(dut->dev));
+	expect_log(test, "RtKS");
+	dut->errors['S'] = -EIO;
+	KUNIT_EXPECT_EQ(test, -ENOTRECOVERABLE, dut->dev->migration->run(dut->dev));
+}
+
+/* Pages of rings, wherever these are: controls, enables and tails of each ring */
+static void test_traps(struct kunit *test)
+{
+	static const u8 want[] = {
+		VFIO_MEDIATE_CONTROL, VFIO_MEDIATE_CONTROL, VFIO_MEDIATE_CONTROL,
+		VFIO_MEDIATE_CONTROL, VFIO_MEDIATE_ENABLE, VFIO_MEDIATE_DOORBELL,
+	};
+	const unsigned int n = ARRAY_SIZE(want);
+	const struct vfio_mediate_trap *trap;
+	unsigned int i;
+
+	KUNIT_ASSERT_EQ(test, 0, open_device(test));
+	KUNIT_ASSERT_EQ(test, dut->dev->num_traps, 2);
+	trap = &dut->dev->traps[1];
+	KUNIT_EXPECT_EQ(test, trap->pages.offset, TX);
+	KUNIT_EXPECT_EQ(test, trap->pages.size, PAGE_SIZE);
+	KUNIT_ASSERT_EQ(test, trap->num_regs, QUEUES * n);
+	for (i = 0; i < trap->num_regs; i++) {
+		KUNIT_EXPECT_EQ(test, trap->regs[i].kind, want[i % n]);
+		KUNIT_EXPECT_EQ(test, trap->regs[i].queue, i / n * 2 + 1);
+		KUNIT_EXPECT_EQ(test, trap->regs[i].offset / STRIDE, i / n);
+		KUNIT_EXPECT_EQ(test, trap->regs[i].width, 4);
+	}
+	KUNIT_EXPECT_EQ(test, trap->regs[n - 2].value, ENABLE);
+	close_device();
+
+	/* Each queue in a page, which two rings share */
+	desc.stride = TX - RX;
+	KUNIT_ASSERT_EQ(test, 0, open_device(test));
+	KUNIT_ASSERT_EQ(test, dut->dev->num_traps, 3);
+	trap = &dut->dev->traps[1];
+	KUNIT_EXPECT_EQ(test, trap->pages.offset, TX);
+	KUNIT_ASSERT_EQ(test, trap->num_regs, 2 * n);
+	KUNIT_EXPECT_EQ(test, trap->regs[0].queue, 1);
+	KUNIT_EXPECT_EQ(test, trap->regs[n].queue, 2);
+}
+
+/* Each rule that a description can break */
+static void test_rules(struct kunit *test)
+{
+	static const u32 descending[] = { 8, 4 }, odd[] = { 2 };
+	struct vfio_mediate_state_reg twice[ARRAY_SIZE(rx_regs) + 1];
+	static const struct vfio_mediate_state_reg no_role[] = { { 0, VFIO_MEDIATE_NUM_ROLES } };
+	struct vfio_mediate_ring ring[2];
+	struct vfio_mediate_part part[2];
+
+	memcpy(twice, rx_regs, sizeof(rx_regs));
+	twice[ARRAY_SIZE(rx_regs)] = (struct vfio_mediate_state_reg)REG(RX + 0x20, TAIL);
+
+#define EXPECT_EINVAL(change)								\
+	do {										\
+		desc = good;								\
+		memcpy(ring, rings, sizeof(ring));					\
+		memcpy(part, parts, sizeof(part));					\
+		desc.rings = ring;							\
+		desc.parts = part;							\
+		change;									\
+		KUNIT_EXPECT_EQ_MSG(test, -EINVAL, open_device(test), #change);		\
+		if (dut->session)							\
+			close_device();							\
+	} while (0)
+
+	EXPECT_EINVAL(desc.region = VFIO_PCI_ROM_REGION_INDEX);
+	EXPECT_EINVAL(desc.run = NULL);
+	EXPECT_EINVAL(desc.stop = NULL);
+	EXPECT_EINVAL(desc.hold = NULL);
+	EXPECT_EINVAL(desc.pre_copy = BIT_ULL(5));
+	EXPECT_EINVAL(desc.num_queues = 0);
+	EXPECT_EINVAL(desc.num_queues = 33);
+	EXPECT_EINVAL(desc.num_rings = 9);
+	EXPECT_EINVAL(desc.num_parts = 32);
+	EXPECT_EINVAL(desc.stride = 2);
+	EXPECT_EINVAL(desc.stride = 0xfffffff0);
+	EXPECT_EINVAL(desc.ring_type = RECORD_BASIC);
+	EXPECT_EINVAL(desc.counter_type = VFIO_MEDIATE_RECORD_TYPES);
+	EXPECT_EINVAL(desc.read_counter = NULL);
+	EXPECT_EINVAL(desc.counters = descending; desc.num_counters = 2);
+	EXPECT_EINVAL(desc.counters = odd; desc.num_counters = 1);
+	EXPECT_EINVAL(ring[0].num_regs = 0);
+	EXPECT_EINVAL(ring[0].num_regs = 5);
+	EXPECT_EINVAL(ring[0].regs = twice; ring[0].num_regs = ARRAY_SIZE(twice));
+	EXPECT_EINVAL(ring[0].regs = no_role; ring[0].num_regs = 1);
+	EXPECT_EINVAL(ring[0].desc_size = 0);
+	EXPECT_EINVAL(ring[1].desc_size = VFIO_MEDIATE_DESC_SIZE + 1);
+	EXPECT_EINVAL(ring[0].done = NULL);
+	EXPECT_EINVAL(part[0].size = 7);
+	EXPECT_EINVAL(part[0].type = part[1].type);
+	EXPECT_EINVAL(part[1].size = 0; part[1].min_size = 0);
+	EXPECT_EINVAL(part[1].min_size = 17);
+#undef EXPECT_EINVAL
+}
+
+static int describe_init(struct kunit *test)
+{
+	dut = kunit_kzalloc(test, sizeof(*dut), GFP_KERNEL);
+	if (!dut)
+		return -ENOMEM;
+	desc = good;
+
+	return vfio_pci_register_mediate_ops(&described_ops);
+}
+
+static void describe_exit(struct kunit *test)
+{
+	if (dut && dut->session)
+		close_device();
+	vfio_pci_unregister_mediate_ops(&described_ops);
+}
+
+static struct kunit_case describe_cases[] = {
+	KUNIT_CASE(test_order),
+	KUNIT_CASE(test_save_pending),
+	KUNIT_CASE(test_drop),
+	KUNIT_CASE(test_refused),
+	KUNIT_CASE(test_counters),
+	KUNIT_CASE(test_tracked),
+	KUNIT_CASE(test_run_fails),
+	KUNIT_CASE(test_traps),
+	KUNIT_CASE(test_rules),
+	{ }
+};
+
+static struct kunit_suite describe_suite = {
+	.name = "vfio_mediate_describe",
+	.init = describe_init,
+	.exit = describe_exit,
+	.test_cases = describe_cases,
+};
+
+kunit_test_suite(describe_suite);
