@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The mediate ops: callbacks for a VF that a VMM opens through vfio-pci-mediate. */
+/*
+ * What mediates a VF that a VMM opens through vfio-pci-mediate: its description, from which
+ * vfio_mediate saves, loads and tracks it, with what the PF does to run and stop it and what it
+ * knows of it; and the mediate ops.
+ *
+ * Registers are accessed in the VF's own BAR. A stream can therefore do no more than the
+ * guest's driver can. State that the PF holds for the VF is subject to the same policy as
+ * messages in the VF's mailbox.
+ */
 
 #include <linux/module.h>
-#include <linux/slab.h>
 #include <uapi/linux/vfio.h>
 
-#include "dirty.h"
+#include "rings.h"
 #include "state.h"
-#include "vfio_mediate.h"
-
-/* Offsets in BAR 0 of a VF. The last two pages hold nothing but queues. */
-#define VF_COUNTERS		0x0f10
-#define VF_RX_QUEUES		0x2000
-#define VF_TX_QUEUES		0x3000
 
 static bool counters = true;
 module_param(counters, bool, 0644);
@@ -22,67 +23,365 @@ static bool tracking = true;
 module_param(tracking, bool, 0644);
 MODULE_PARM_DESC(tracking, "Track which memory a VF writes while it is migrated. Otherwise all memory is reported as dirty. Read when the VF is opened");
 
-/* Counters only, see nic_counters_rw() */
-static const struct vfio_mediate_range ranges[] = {
-	{ VF_COUNTERS, 0xc },
-	{ VF_COUNTERS + 0x24, 0x4 },
-	{ VF_COUNTERS + 0x2c, 0x10 },
-	{ VF_COUNTERS + 0x40, 0x4 },
+static bool pre_copy = true;
+module_param(pre_copy, bool, 0644);
+MODULE_PARM_DESC(pre_copy, "Send records that a destination can check while the VF is running. Turn it off for a destination that does not know this feature of the stream. Read when a migration begins");
+
+/* Registers in BAR 0 of a VF, but those of its queues */
+#define VTEICS			0x1520
+#define VTEIMC			0x1528
+#define VTIVAR			0x1700
+#define VTIVAR_VALID(queue)	BIT(8 * (queue) + 7)
+#define VTIVAR_VECTOR(ivar, queue) ((ivar) >> 8 * (queue) & 3)
+#define V2PMAILBOX		0x0c40
+#define V2PMAILBOX_VFU		BIT(2)
+#define V2PMAILBOX_PFSTS	BIT(4)
+#define V2PMAILBOX_PFACK	BIT(5)
+
+static int nic_vf_read(struct vfio_mediate_device *dev, u32 reg, u32 *val)
+{
+	return vfio_mediate_read32(dev, VFIO_PCI_BAR0_REGION_INDEX, reg, val);
+}
+
+static int nic_vf_write(struct vfio_mediate_device *dev, u32 reg, u32 val)
+{
+	return vfio_mediate_write32(dev, VFIO_PCI_BAR0_REGION_INDEX, reg, val);
+}
+
+/* Clear the bits that only the VF can clear, when it is closed and no message is in flight. */
+static void nic_v2p_release(struct vfio_mediate_device *dev)
+{
+	u32 cleared;
+
+	if (!nic_vf_write(dev, V2PMAILBOX, 0))
+		nic_vf_read(dev, V2PMAILBOX, &cleared);
+}
+
+/* Keep mailbox events for the VF's driver, which is shown them when the VF runs. */
+static void nic_v2p_show(struct nic_vf *vf, u32 mailbox)
+{
+	if (mailbox & V2PMAILBOX_PFSTS)
+		vf->mbx_latched |= P2VMAILBOX_STS;
+	if (mailbox & V2PMAILBOX_PFACK)
+		vf->mbx_latched |= P2VMAILBOX_ACK;
+}
+
+/* Read the VF's mailbox events, which clears them, and keep them for the VF's driver. */
+static int nic_v2p_latch(struct vfio_mediate_device *dev)
+{
+	struct nic_vf *vf = dev->handle;
+	u32 val;
+	int ret;
+
+	ret = nic_vf_read(dev, V2PMAILBOX, &val);
+	if (ret)
+		return ret;
+
+	/* The read has cleared them in the device. */
+	mutex_lock(&vf->nic->vf_lock);
+	nic_v2p_show(vf, val);
+	mutex_unlock(&vf->nic->vf_lock);
+
+	return 0;
+}
+
+static int nic_migrate_quiesce(struct vfio_mediate_device *dev)
+{
+	struct nic_vf *vf = dev->handle;
+
+	return nic_vf_stop(vf->nic, nic_vf_id(vf), false);
+}
+
+static int nic_migrate_stop(struct vfio_mediate_device *dev)
+{
+	struct nic_vf *vf = dev->handle;
+	bool quiesced = READ_ONCE(vf->stopped);
+	unsigned int n = nic_vf_id(vf);
+	int ret, undone;
+
+	ret = nic_vf_stop(vf->nic, n, true);
+	if (ret)
+		return ret;
+
+	ret = nic_v2p_latch(dev);
+	if (!ret)
+		return 0;
+
+	undone = quiesced ? nic_vf_stop(vf->nic, n, false) : nic_vf_start(vf->nic, n);
+
+	return undone ? -ENOTRECOVERABLE : ret;
+}
+
+static int nic_migrate_run(struct vfio_mediate_device *dev)
+{
+	struct nic_vf *vf = dev->handle;
+
+	return nic_vf_start(vf->nic, nic_vf_id(vf));
+}
+
+/* Raise the interrupts of all queues: some may have been pending, a spurious one does no harm. */
+static int nic_migrate_kick(struct vfio_mediate_device *dev)
+{
+	u32 ivar, vectors = 0;
+	unsigned int queue;
+	int ret;
+
+	ret = nic_vf_read(dev, VTIVAR, &ivar);
+	/* Receive and transmit interrupts of two queue pairs */
+	for (queue = 0; queue < 4; queue++)
+		if (ivar & VTIVAR_VALID(queue))
+			vectors |= BIT(VTIVAR_VECTOR(ivar, queue));
+
+	return ret ? ret : nic_vf_write(dev, VTEICS, vectors);
+}
+
+static int nic_migrate_hold(struct vfio_mediate_device *dev, bool on)
+{
+	struct nic_vf *vf = dev->handle;
+
+	return nic_vf_hold_rx(vf->nic, nic_vf_id(vf), on);
+}
+
+static void nic_migrate_load_end(struct vfio_mediate_device *dev, int error)
+{
+	struct nic_vf *vf = dev->handle;
+
+	if (!error)
+		nic_announce(vf->nic, nic_vf_id(vf));
+}
+
+static int nic_migrate_save_as(struct vfio_mediate_device *dev, u32 *version, u64 *features)
+{
+	if (!READ_ONCE(pre_copy))
+		*features &= ~NIC_FEATURE_PRE_COPY;
+
+	return 0;
+}
+
+/* The ID of the guest. While the VF is open, only a load changes it. */
+static int nic_get_guest(struct vfio_mediate_device *dev, void *record)
+{
+	struct nic_rec_guest *rec = record;
+	struct nic_vf *vf = dev->handle;
+
+	export_uuid(rec->id, &vf->nic->pool[nic_vf_id(vf)].guest);
+
+	return 0;
+}
+
+/* The VF serves the guest from now on. */
+static int nic_put_guest(struct vfio_mediate_device *dev, const void *record)
+{
+	const struct nic_rec_guest *rec = record;
+	struct nic_vf *vf = dev->handle;
+	uuid_t guest;
+
+	import_uuid(&guest, rec->id);
+	mutex_lock(&vf->nic->vf_lock);
+	nic_pool_set_guest(vf->nic, nic_vf_id(vf), &guest);
+	mutex_unlock(&vf->nic->vf_lock);
+
+	return 0;
+}
+
+/* What the guest's driver has requested by mailbox. */
+static int nic_get_filters(struct vfio_mediate_device *dev, void *record)
+{
+	struct nic_rec_filters *rec = record;
+	struct nic_vf *vf = dev->handle;
+
+	if (nic_gone(vf->nic))
+		return -ENODEV;
+
+	mutex_lock(&vf->nic->vf_lock);
+	rec->flags = cpu_to_le32(FIELD_PREP(NIC_FILTER_ACTIVE, vf->active));
+	nic_filters_save(vf->nic, nic_vf_id(vf), rec);
+	mutex_unlock(&vf->nic->vf_lock);
+
+	return 0;
+}
+
+static int nic_report_conflict(struct nic_vf *vf, const char *what, int ret)
+{
+	if (ret == -EADDRINUSE)
+		what = "address of another VF";
+	if (ret)
+		dev_warn_ratelimited(&vf->nic->pdev->dev, "VF %u: loaded state conflicts with its settings: %s: %pe; change them with ip link\n",
+				     nic_vf_id(vf), what, ERR_PTR(ret));
+
+	return ret;
+}
+
+/*
+ * Check the filters early: if they are refused in pre-copy, the VF keeps running at the
+ * source.
+ */
+static int nic_check_filters(struct vfio_mediate_device *dev, const void *record)
+{
+	const struct nic_rec_guest *known = vfio_mediate_loaded(dev, NIC_REC_GUEST);
+	struct nic_vf *vf = dev->handle;
+	const char *what;
+	uuid_t guest;
+	int ret;
+
+	ret = nic_replay_check(record);
+	if (ret)
+		return ret;
+
+	if (known)
+		import_uuid(&guest, known->id);
+	mutex_lock(&vf->nic->vf_lock);
+	ret = nic_replay_allowed(vf->nic, nic_vf_id(vf), record, known ? &guest : NULL, &what);
+	mutex_unlock(&vf->nic->vf_lock);
+
+	return nic_report_conflict(vf, what, ret);
+}
+
+/* Replay what the guest's driver has requested. */
+static int nic_put_filters(struct vfio_mediate_device *dev, const void *record)
+{
+	struct nic_vf *vf = dev->handle;
+	const char *what;
+	int ret;
+
+	mutex_lock(&vf->nic->vf_lock);
+	ret = nic_replay(vf->nic, nic_vf_id(vf), record, &what);
+	mutex_unlock(&vf->nic->vf_lock);
+
+	return nic_report_conflict(vf, what, ret);
+}
+
+/* The mailbox. */
+static int nic_get_vf(struct vfio_mediate_device *dev, void *record)
+{
+	struct nic_rec_vf *rec = record;
+	struct nic_vf *vf = dev->handle;
+	unsigned int i, n = nic_vf_id(vf);
+	u32 val, unmasked;
+	int ret;
+
+	ret = nic_v2p_latch(dev);
+	if (!ret)
+		ret = nic_vf_read(dev, V2PMAILBOX, &val);
+	if (ret)
+		return ret;
+
+	val &= V2PMAILBOX_VFU;
+	mutex_lock(&vf->nic->vf_lock);
+	if (vf->mbx_latched & P2VMAILBOX_STS)
+		val |= V2PMAILBOX_PFSTS;
+	if (vf->mbx_latched & P2VMAILBOX_ACK)
+		val |= V2PMAILBOX_PFACK;
+	unmasked = vf->masked_eims >> __ffs(EIMS_VF(n));
+	for (i = 0; i < NIC_MBX_WORDS; i++)
+		rec->message[i] = cpu_to_le32(nic_rd(vf->nic, VMBMEM(n) + 4 * i));
+	mutex_unlock(&vf->nic->vf_lock);
+	rec->mailbox = cpu_to_le32(val);
+	/*
+	 * The vectors are masked now. In QEMU's model VTEIMS reads as the last value
+	 * written.
+	 */
+	rec->reg[NIC_VF_REGS - 1] |= cpu_to_le32(unmasked);
+
+	return nic_gone(vf->nic) ? -ENODEV : 0;
+}
+
+/* Mask the interrupts until the VF runs, and set up the mailbox. */
+static int nic_put_vf(struct vfio_mediate_device *dev, const void *record)
+{
+	const struct nic_rec_vf *rec = record;
+	u32 stale, mailbox = le32_to_cpu(rec->mailbox);
+	struct nic_vf *vf = dev->handle;
+	unsigned int i, n = nic_vf_id(vf);
+	int ret;
+
+	mutex_lock(&vf->nic->vf_lock);
+	nic_v2p_show(vf, mailbox);
+	for (i = 0; i < NIC_MBX_WORDS; i++)
+		nic_wr(vf->nic, VMBMEM(n) + 4 * i, le32_to_cpu(rec->message[i]));
+	mutex_unlock(&vf->nic->vf_lock);
+
+	ret = nic_vf_write(dev, VTEIMC, GENMASK(2, 0));
+	/* Clear events of this VF's past, which are not for the driver that arrives. */
+	if (!ret)
+		ret = nic_vf_read(dev, V2PMAILBOX, &stale);
+
+	return ret ? ret : nic_vf_write(dev, V2PMAILBOX, mailbox & V2PMAILBOX_VFU);
+}
+
+#define REG(where, what)	{ (where), VFIO_MEDIATE_ROLE_##what }
+
+/* In the order of &nic_rec_vf.reg */
+static const struct vfio_mediate_state_reg vf_regs[NIC_VF_REGS] = {
+	REG(0x0f0c, PLAIN),						/* VFPSRTYPE */
+	REG(0x152c, PLAIN), REG(0x1530, PLAIN),				/* VTEIAC, VTEIAM */
+	REG(0x1680, PLAIN), REG(0x1684, PLAIN), REG(0x1688, PLAIN),	/* VTEITR */
+	REG(0x1700, PLAIN), REG(0x1740, PLAIN),				/* VTIVAR, _MISC */
+	REG(0x1524, RUN),						/* VTEIMS */
 };
 
-static const struct vfio_mediate_region regions[] = {
+/* Frames and bytes received and sent: first all of them, then those looped back. */
+static const u32 vf_counters[] = {
+	0xf10, 0xf14, 0xf18, 0xf34, 0xf3c, 0xf40, 0xf44, 0xf48, 0xf50,
+};
+
+static u32 nic_read_counter(struct vfio_mediate_device *dev, u32 offset)
+{
+	struct nic_vf *vf = dev->handle;
+
+	return nic_rd(vf->nic, PVF_COUNTER(nic_vf_id(vf), offset));
+}
+
+/* The guest comes before its filters, so that these are checked for it. */
+static const struct vfio_mediate_part parts[] = {
 	{
-		.index = VFIO_PCI_BAR0_REGION_INDEX,
-		.ranges = ranges,
-		.num_ranges = ARRAY_SIZE(ranges),
-	},
-};
-
-/* A VF has two queue pairs. igbvf uses one of them. */
-#define QUEUE0(where, what) \
-	{ .offset = 0x800 + (where), .width = 4, .kind = VFIO_MEDIATE_##what, .queue = 0 }
-#define QUEUE1(where, what) \
-	{ .offset = 0x900 + (where), .width = 4, .kind = VFIO_MEDIATE_##what, .queue = 1 }
-#define ENABLE(where, which) \
-	{ .offset = (where), .width = 4, .kind = VFIO_MEDIATE_ENABLE, .queue = (which), \
-	  .value = XDCTL_ENABLE }
-
-static const struct vfio_mediate_reg rx_regs[] = {
-	QUEUE0(0x00, CONTROL), QUEUE0(0x04, CONTROL),	/* RDBAL, RDBAH */
-	QUEUE0(0x08, CONTROL), QUEUE0(0x0c, CONTROL),	/* RDLEN, SRRCTL */
-	QUEUE0(0x10, CONTROL), QUEUE0(0x14, CONTROL),	/* RDH, RXCTL */
-	ENABLE(0x828, 0), QUEUE0(0x18, DOORBELL),	/* RXDCTL, RDT */
-	QUEUE1(0x00, CONTROL), QUEUE1(0x04, CONTROL),
-	QUEUE1(0x08, CONTROL), QUEUE1(0x0c, CONTROL),
-	QUEUE1(0x10, CONTROL), QUEUE1(0x14, CONTROL),
-	ENABLE(0x928, 1), QUEUE1(0x18, DOORBELL),
-};
-
-static const struct vfio_mediate_reg tx_regs[] = {
-	QUEUE0(0x00, CONTROL), QUEUE0(0x04, CONTROL),	/* TDBAL, TDBAH */
-	QUEUE0(0x08, CONTROL), QUEUE0(0x10, CONTROL),	/* TDLEN, TDH */
-	QUEUE0(0x14, CONTROL),				/* TXCTL */
-	QUEUE0(0x38, CONTROL), QUEUE0(0x3c, CONTROL),	/* TDWBAL, TDWBAH */
-	ENABLE(0x828, 0), QUEUE0(0x18, DOORBELL),	/* TXDCTL, TDT */
-	QUEUE1(0x00, CONTROL), QUEUE1(0x04, CONTROL),
-	QUEUE1(0x08, CONTROL), QUEUE1(0x10, CONTROL),
-	QUEUE1(0x14, CONTROL),
-	QUEUE1(0x38, CONTROL), QUEUE1(0x3c, CONTROL),
-	ENABLE(0x928, 1), QUEUE1(0x18, DOORBELL),
-};
-
-static const struct vfio_mediate_trap traps[] = {
-	{
-		.region = VFIO_PCI_BAR0_REGION_INDEX,
-		.pages = { VF_RX_QUEUES, 0x1000 },
-		.regs = rx_regs,
-		.num_regs = ARRAY_SIZE(rx_regs),
+		.type = NIC_REC_GUEST,
+		.optional = true,
+		.early = true,
+		.size = sizeof(struct nic_rec_guest),
+		.get = nic_get_guest,
+		.put = nic_put_guest,
 	}, {
-		.region = VFIO_PCI_BAR0_REGION_INDEX,
-		.pages = { VF_TX_QUEUES, 0x1000 },
-		.regs = tx_regs,
-		.num_regs = ARRAY_SIZE(tx_regs),
+		.type = NIC_REC_FILTERS,
+		.early = true,
+		.size = sizeof(struct nic_rec_filters),
+		.get = nic_get_filters,
+		.check = nic_check_filters,
+		.put = nic_put_filters,
+	}, {
+		.type = NIC_REC_VF,
+		.regs = vf_regs,
+		.num_regs = NIC_VF_REGS,
+		.size = sizeof(struct nic_rec_vf),
+		.get = nic_get_vf,
+		.put = nic_put_vf,
 	},
+};
+
+static const struct vfio_mediate_description description = {
+	.version = NIC_STATE_VERSION,
+	.min_version = NIC_STATE_VERSION,
+	.features = NIC_FEATURE_PRE_COPY,
+	.pre_copy = NIC_FEATURE_PRE_COPY,
+	.region = VFIO_PCI_BAR0_REGION_INDEX,
+	.rings = nic_rings,
+	.num_rings = NIC_NUM_RINGS,
+	.num_queues = 2,
+	.stride = 0x100,
+	.ring_type = NIC_REC_QUEUES,
+	.parts = parts,
+	.num_parts = ARRAY_SIZE(parts),
+	.counters = vf_counters,
+	.num_counters = ARRAY_SIZE(vf_counters),
+	.counter_type = NIC_REC_COUNTERS,
+	.read_counter = nic_read_counter,
+	.run = nic_migrate_run,
+	.quiesce = nic_migrate_quiesce,
+	.stop = nic_migrate_stop,
+	.kick = nic_migrate_kick,
+	.load_end = nic_migrate_load_end,
+	.hold = nic_migrate_hold,
+	.save_as = nic_migrate_save_as,
 };
 
 /* Driver of the PFs, from nic_mediate_register() */
@@ -95,32 +394,25 @@ static struct pci_driver *pf_driver __ro_after_init;
 static int nic_mediate_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)
 {
 	struct nic *nic = pci_iov_get_pf_drvdata(pdev, pf_driver);
-	struct nic_mediated *vf;
+	unsigned int n = pci_iov_vf_id(pdev);
+	int ret;
 
 	if (IS_ERR(nic) || READ_ONCE(nic->removing))
 		return -ENODEV;
 
-	vf = kzalloc(sizeof(*vf), GFP_KERNEL_ACCOUNT);
-	if (!vf)
-		return -ENOMEM;
+	dev->handle = &nic->vf[n];
+	ret = vfio_mediate_describe(dev, &description);
+	if (ret)
+		return ret;
+	if (!READ_ONCE(counters))
+		dev->num_regions = 0;
+	if (!READ_ONCE(tracking))
+		dev->tracking = NULL;
 
-	vf->nic = nic;
-	vf->n = pci_iov_vf_id(pdev);
-	nic_vf_open(nic, vf->n);
-	nic_counters_reset(vf);
-	dev->handle = vf;
+	nic_vf_open(nic, n);
 	mutex_lock(&nic->vf_lock);
-	nic->vf[vf->n].dev = dev;
+	nic->vf[n].dev = dev;
 	mutex_unlock(&nic->vf_lock);
-	if (READ_ONCE(counters)) {
-		dev->regions = regions;
-		dev->num_regions = ARRAY_SIZE(regions);
-	}
-	dev->migration = &nic_migration_ops;
-	if (READ_ONCE(tracking))
-		dev->tracking = &nic_tracking_ops;
-	dev->traps = traps;
-	dev->num_traps = ARRAY_SIZE(traps);
 
 	return 0;
 }
@@ -131,41 +423,25 @@ static int nic_mediate_open(struct pci_dev *pdev, struct vfio_mediate_device *de
  */
 static void nic_mediate_release(struct vfio_mediate_device *dev)
 {
-	struct nic_mediated *vf = dev->handle;
+	struct nic_vf *vf = dev->handle;
 
-	nic_vf_close(vf->nic, vf->n);
+	nic_vf_close(vf->nic, nic_vf_id(vf));
 	nic_v2p_release(dev);
-	nic_dirty_free(vf);
-	kfree(vf->loading);
-	kfree(vf->saving);
-	kfree(vf);
-}
-
-/* While trapped, track a write of the guest's driver, then do what vfio-pci would have done. */
-static int nic_mediate_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access)
-{
-	struct nic_mediated *m = dev->handle;
-
-	if (access->offset < VF_RX_QUEUES)
-		return nic_counters_rw(dev, access);
-	if (access->write && m->dirty)
-		return nic_dirty_write(dev, access);
-
-	return VFIO_MEDIATE_PASS_THROUGH;
 }
 
 /* The reset is handled: pages of the VF can be written again. */
 static void nic_mediate_reset_done(struct vfio_mediate_device *dev, bool unexpected)
 {
-	struct nic_mediated *m = dev->handle;
+	struct nic_vf *vf = dev->handle;
+	unsigned int n = nic_vf_id(vf);
 
-	mutex_lock(&m->nic->vf_lock);
-	nic_vf_send_reset_reply(m->nic, m->n);
+	mutex_lock(&vf->nic->vf_lock);
+	nic_vf_send_reset_reply(vf->nic, n);
 	if (unexpected) {
-		nic_vf_handle_events(m->nic, m->n);
-		nic_vf_schedule_notices(m->nic, m->n);
+		nic_vf_handle_events(vf->nic, n);
+		nic_vf_schedule_notices(vf->nic, n);
 	}
-	mutex_unlock(&m->nic->vf_lock);
+	mutex_unlock(&vf->nic->vf_lock);
 }
 
 static const struct pci_device_id nic_vf_ids[] = {
@@ -179,7 +455,7 @@ static const struct vfio_pci_mediate_ops nic_mediate_ops = {
 	.ids = nic_vf_ids,
 	.open = nic_mediate_open,
 	.release = nic_mediate_release,
-	.rw = nic_mediate_rw,
+	.rw = vfio_mediate_described_rw,
 	.reset_done = nic_mediate_reset_done,
 };
 

@@ -374,6 +374,13 @@ static inline bool nic_vf_is_on(const struct nic_vf *vf)
 
 /* vf.c */
 struct nic_vf *nic_lock_vf(struct nic *nic, int n);
+
+/* Number of a VF */
+static inline unsigned int nic_vf_id(const struct nic_vf *vf)
+{
+	return vf - vf->nic->vf;
+}
+
 void nic_vf_update_dma(struct nic *nic, unsigned int n);
 void nic_vf_reset(struct nic *nic, unsigned int n, bool active);
 void nic_vf_mask_irqs(struct nic *nic, unsigned int n);

@@ -35,8 +35,8 @@ STORE_PORT = 5009   # of the guest
 BLOCK = 1 << 14     # of them, each 10 ms
 PATIENCE = 120      # s
 # Where to look when memory is not what it was
-UNMARKED = "what the VF writes and nobody marks as dirty: vendor-sample-nic/dirty.c, " \
-    "dirty_ring.c, migration/track.c"
+UNMARKED = "what the VF writes and nobody marks as dirty: mediate/describe_track.c, " \
+    "mediate/ring.c, migration/track.c"
 
 
 def flood(rate, stop, addresses):

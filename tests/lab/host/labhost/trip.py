@@ -22,7 +22,7 @@ TRIES = 3               # of pings
 QUIET = 2               # s of traffic before and after
 # Where to look when bytes are not what they were
 TRAFFIC = "what the VF writes and reads: its rings, vendor-sample-nic/migrate.c; what was " \
-    "not marked as dirty, vendor-sample-nic/dirty.c"
+    "not marked as dirty, mediate/describe_track.c"
 VTEICS = 0x1520         # of BAR 0: what is written interrupts
 
 
@@ -162,7 +162,7 @@ class Trip:
                    "its counters go on: {rx_packets} packets received, "
                    "{tx_packets} sent".format(**counted), str(counted),
                    f"{least} to {most} packets, and no counter that goes back",
-                   "vendor-sample-nic/vf_regs.c: counters")
+                   "mediate/describe_state.c: counters")
         self.interrupts()
 
         answered = (self.pings(self.guest.run, PF_ADDRESS),

@@ -1,24 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit suite of vendor-sample-nic/dirty_ring.c: a guest's memory, of which it is known
- * page by page what a device has written and nobody has marked since; a driver that
- * posts descriptors; and a device that gives them back, or not yet.
+ * KUnit suite of mediate/ring.c, with the rings of sample_nic: a guest's memory, of which it
+ * is known page by page what a device has written and nobody has marked since; a driver
+ * that posts descriptors; and a device that gives them back, or not yet.
  */
 
 #include <kunit/test.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 
-#include "../../vendor-sample-nic/dirty_ring.c"
+/* A copy of its own: the other one may be built in as well. */
+#define vfio_mediate_ring_begin	test_ring_begin
+#define vfio_mediate_ring_post	test_ring_post
+#define vfio_mediate_ring_scan	test_ring_scan
+#define vfio_mediate_ring_end	test_ring_end
+#include "../../mediate/ring.c"
+#include "../../vendor-sample-nic/rings.c"
 
-#include "dirty_ring.h"
+#include "ring_world.h"
+
+static int scan_to(struct world *w, u32 head, bool stopped)
+{
+	return vfio_mediate_ring_scan(w->dev, &w->ring, w->batch, head, 0, stopped);
+}
 
 static int scan(struct world *w, bool stopped)
 {
 	int ret;
 
 	do {
-		ret = nic_dirty_rx_scan(w->dev, &w->ring, w->batch, w->head, stopped);
+		ret = scan_to(w, w->head, stopped);
 	} while (ret > 0);
 
 	return ret;
@@ -30,7 +41,7 @@ static void expect_all_marked(struct kunit *test, const char *when)
 	unsigned int page = find_first_bit(w->unmarked, PAGES);
 
 	KUNIT_EXPECT_EQ_MSG(test, page, PAGES, "%s: ring of %u, srrctl %#x", when, w->count,
-			    w->ring.srrctl);
+			    w->ring.format);
 	bitmap_zero(w->unmarked, PAGES);
 }
 
@@ -52,35 +63,35 @@ static void begin(struct kunit *test, u32 tail)
 {
 	struct world *w = test->priv;
 
-	KUNIT_ASSERT_EQ(test, 0, nic_dirty_rx_begin(w->dev, &w->ring, w->batch, tail));
+	KUNIT_ASSERT_EQ(test, 0, vfio_mediate_ring_begin(w->dev, &w->ring, w->batch, tail));
 	KUNIT_ASSERT_TRUE(test, w->ring.enabled);
 	w->tail = tail;
 }
 
 static void end(struct world *w)
 {
-	while (nic_dirty_ring_end(w->dev, &w->ring) > 0)
+	while (vfio_mediate_ring_end(w->dev, &w->ring) > 0)
 		;
 }
 
 static void test_places(struct kunit *test)
 {
 	static const u32 counts[] = { 8, 16, 72, 4096, 65528 };
-	struct nic_dirty_ring ring = {};
+	struct vfio_mediate_track ring = {};
 	u32 count, step, from, to;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(counts); i++) {
 		count = counts[i];
 		ring.count = count;
-		KUNIT_EXPECT_EQ(test, 1, nic_next(&ring, 0));
-		KUNIT_EXPECT_EQ(test, count - 1, nic_next(&ring, count - 2));
-		KUNIT_EXPECT_EQ(test, 0, nic_next(&ring, count - 1));
+		KUNIT_EXPECT_EQ(test, 1, next_of(&ring, 0));
+		KUNIT_EXPECT_EQ(test, count - 1, next_of(&ring, count - 2));
+		KUNIT_EXPECT_EQ(test, 0, next_of(&ring, count - 1));
 		step = count > 100 ? count / 100 : 1;
 		for (from = 0; from < count; from += step)
 			for (to = 0; to < count; to += step)
 				KUNIT_ASSERT_EQ(test, (to + count - from) % count,
-						nic_distance(&ring, from, to));
+						distance(&ring, from, to));
 	}
 }
 
@@ -100,16 +111,16 @@ static void test_parts_of_scan(struct kunit *test)
 		parts = 0;
 		do {
 			back = w->ring.next_to_clean;
-			ret = nic_dirty_rx_scan(w->dev, &w->ring, w->batch, w->head, false);
+			ret = scan_to(w, w->head, false);
 			KUNIT_EXPECT_LE(test, between(w, back, w->ring.next_to_clean),
-					NIC_DIRTY_BATCH);
+					VFIO_MEDIATE_RING_BATCH);
 			if (!parts++) {
 				prepare_some(w, 20);
 				KUNIT_EXPECT_EQ(test, 0, post(w));
 			}
 		} while (ret > 0);
 		KUNIT_EXPECT_EQ(test, ret, 0);
-		KUNIT_EXPECT_GE(test, parts, 200 / NIC_DIRTY_BATCH + 1);
+		KUNIT_EXPECT_GE(test, parts, 200 / VFIO_MEDIATE_RING_BATCH + 1);
 		KUNIT_EXPECT_EQ(test, w->ring.next_to_clean, w->head);
 		expect_all_marked(test, "in parts");
 		end(w);
@@ -282,29 +293,28 @@ static void test_refused(struct kunit *test)
 	u32 head;
 
 	new_ring(w, 0, 0, RX_KIND(DESCTYPE_ONE, 2, 0));
-	KUNIT_EXPECT_EQ(test, 0, nic_dirty_rx_begin(w->dev, &w->ring, w->batch, 5));
+	KUNIT_EXPECT_EQ(test, 0, vfio_mediate_ring_begin(w->dev, &w->ring, w->batch, 5));
 	KUNIT_EXPECT_FALSE(test, w->ring.enabled);
 
 	new_ring(w, 8, 8, RX_KIND(DESCTYPE_ONE, 2, 0));
-	KUNIT_EXPECT_EQ(test, -EINVAL, nic_dirty_rx_begin(w->dev, &w->ring, w->batch, 0));
+	KUNIT_EXPECT_EQ(test, -EINVAL, vfio_mediate_ring_begin(w->dev, &w->ring, w->batch, 0));
 	KUNIT_EXPECT_FALSE(test, w->ring.enabled);
 	new_ring(w, 8, 7, RX_KIND(DESCTYPE_ONE, 2, 0));
-	KUNIT_EXPECT_EQ(test, -ERANGE, nic_dirty_rx_begin(w->dev, &w->ring, w->batch, 8));
+	KUNIT_EXPECT_EQ(test, -ERANGE, vfio_mediate_ring_begin(w->dev, &w->ring, w->batch, 8));
 	end(w);
 
 	/* From 6 to 1, the device has descriptors. */
 	new_ring(w, 8, 6, RX_KIND(DESCTYPE_ONE, 2, 0));
 	prepare_some(w, 3);
 	begin(test, w->use);
-	KUNIT_EXPECT_EQ(test, -ERANGE, nic_dirty_rx_post(w->dev, &w->ring, w->batch, 8));
-	KUNIT_EXPECT_EQ(test, -ERANGE, nic_dirty_rx_post(w->dev, &w->ring, w->batch, U32_MAX));
+	KUNIT_EXPECT_EQ(test, -ERANGE, post_to(w, 8));
+	KUNIT_EXPECT_EQ(test, -ERANGE, post_to(w, U32_MAX));
 	for (head = 2; head < 10; head++)
 		if (head != 6 && head != 7)
 			KUNIT_EXPECT_EQ(test, -EINVAL,
-					nic_dirty_rx_scan(w->dev, &w->ring, w->batch, head,
-							  true));
+					scan_to(w, head, true));
 	KUNIT_EXPECT_EQ(test, -EINVAL,
-			nic_dirty_rx_scan(w->dev, &w->ring, w->batch, U32_MAX, false));
+			scan_to(w, U32_MAX, false));
 	expect_nothing_marked(test);
 	KUNIT_EXPECT_EQ(test, w->ring.tail, 1);
 	KUNIT_EXPECT_EQ(test, w->ring.next_to_clean, 6);
@@ -339,7 +349,7 @@ static void test_hostile(struct kunit *test)
 	for (count = 8; count <= 64; count += 8) {
 		new_ring(w, count, chance(w, count), RX_KIND(2, 127, 63 * 64));
 		words = (u32 *)w->desc;
-		max_mark = max(MAX_BUFFER, count * (u32)DESC_SIZE);
+		max_mark = max(MAX_BUFFER, count * (u32)sizeof(union nic_rx_desc));
 		begin(test, w->tail);
 		for (step = 0; step < 500; step++) {
 			for (i = 0; i < count * 4; i++)
@@ -348,12 +358,10 @@ static void test_hostile(struct kunit *test)
 				which = chance(w, ARRAY_SIZE(addresses));
 				w->desc[i].read.pkt_addr = cpu_to_le64(addresses[which]);
 			}
-			ret = nic_dirty_rx_post(w->dev, &w->ring, w->batch,
-						chance(w, count + 1));
+			ret = post_to(w, chance(w, count + 1));
 			if (ret)
 				KUNIT_EXPECT_EQ(test, ret, -ERANGE);
-			ret = nic_dirty_rx_scan(w->dev, &w->ring, w->batch,
-						chance(w, count + 1), !chance(w, 4));
+			ret = scan_to(w, chance(w, count + 1), !chance(w, 4));
 			if (ret < 0)
 				KUNIT_EXPECT_EQ(test, ret, -EINVAL);
 			KUNIT_ASSERT_LT(test, w->ring.next_to_clean, count);
@@ -370,7 +378,7 @@ static void test_hostile(struct kunit *test)
 	/* A ring at the end of all addresses, which is not memory */
 	new_ring(w, 8, 0, RX_KIND(DESCTYPE_ONE, 2, 0));
 	w->ring.base = U64_MAX - 127;
-	KUNIT_EXPECT_EQ(test, -EFAULT, nic_dirty_rx_begin(w->dev, &w->ring, w->batch, 1));
+	KUNIT_EXPECT_EQ(test, -EFAULT, vfio_mediate_ring_begin(w->dev, &w->ring, w->batch, 1));
 	end(w);
 	KUNIT_EXPECT_EQ(test, w->longest, 128);
 }
@@ -470,8 +478,8 @@ static void test_walk(struct kunit *test)
 
 static int tx_scan(struct world *w, bool copy, bool stopped)
 {
-	return nic_dirty_tx_scan(w->dev, &w->ring, w->head,
-				 copy ? HEAD_COPY | TDWB_ENABLE : HEAD_COPY, stopped);
+	return vfio_mediate_ring_scan(w->dev, &w->ring, w->batch, w->head,
+				      copy ? HEAD_COPY : 0, stopped);
 }
 
 static void test_tx(struct kunit *test)
@@ -479,13 +487,13 @@ static void test_tx(struct kunit *test)
 	struct world *w = test->priv;
 
 	/* A ring of two pages and parts of two more */
-	new_ring(w, 640, 636, 0);
-	KUNIT_ASSERT_EQ(test, 0, nic_dirty_tx_begin(&w->ring));
+	new_tx_ring(w, 640, 636);
+	KUNIT_ASSERT_EQ(test, 0, begin_tx(w));
 	KUNIT_EXPECT_EQ(test, 0, tx_scan(w, false, false));
 	expect_nothing_marked(test);
 
 	/* Around the end, exactly */
-	KUNIT_EXPECT_EQ(test, 0, nic_dirty_tx_post(&w->ring, 10));
+	KUNIT_EXPECT_EQ(test, 0, post_to(w, 10));
 	w->tail = 10;
 	send_some(w, 14);
 	write_back(w, 14, false);
@@ -498,7 +506,7 @@ static void test_tx(struct kunit *test)
 	/* As many as the ring has, between two scans: the head is where it was. */
 	while (w->given_back < 14 + 640) {
 		w->tail = after(w, w->tail, 320);
-		KUNIT_EXPECT_EQ(test, 0, nic_dirty_tx_post(&w->ring, w->tail));
+		KUNIT_EXPECT_EQ(test, 0, post_to(w, w->tail));
 		send_some(w, 320);
 		write_back(w, 320, false);
 	}
@@ -512,7 +520,7 @@ static void test_tx(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, tx_scan(w, true, false));
 	KUNIT_EXPECT_FALSE(test, test_bit(HEAD_COPY >> PAGE_SHIFT, w->marked));
 	w->tail = after(w, w->tail, 1);
-	KUNIT_EXPECT_EQ(test, 0, nic_dirty_tx_post(&w->ring, w->tail));
+	KUNIT_EXPECT_EQ(test, 0, post_to(w, w->tail));
 	send_some(w, 1);
 	KUNIT_EXPECT_EQ(test, 0, tx_scan(w, false, false));
 	/* Until just now it was. */
@@ -524,30 +532,30 @@ static void test_tx(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, tx_scan(w, true, true));
 	expect_all_marked(test, "copy of the head");
 
-	KUNIT_EXPECT_EQ(test, -ERANGE, nic_dirty_tx_post(&w->ring, 640));
-	KUNIT_EXPECT_EQ(test, -EINVAL, nic_dirty_tx_scan(w->dev, &w->ring, 640, 0, false));
-	KUNIT_EXPECT_EQ(test, -EINVAL, nic_dirty_tx_scan(w->dev, &w->ring, U32_MAX, 0, true));
+	KUNIT_EXPECT_EQ(test, -ERANGE, post_to(w, 640));
+	KUNIT_EXPECT_EQ(test, -EINVAL, scan_to(w, 640, false));
+	KUNIT_EXPECT_EQ(test, -EINVAL, scan_to(w, U32_MAX, true));
 	end(w);
 
 	/* It is disabled, or reset, before it was looked at again. */
-	new_ring(w, 64, 0, 0);
-	w->ring.head_wb = HEAD_COPY | TDWB_ENABLE;
-	KUNIT_EXPECT_EQ(test, 0, nic_dirty_tx_begin(&w->ring));
+	new_tx_ring(w, 64, 0);
+	w->ring.writeback = HEAD_COPY;
+	KUNIT_EXPECT_EQ(test, 0, begin_tx(w));
 	w->tail = 5;
-	KUNIT_EXPECT_EQ(test, 0, nic_dirty_tx_post(&w->ring, w->tail));
+	KUNIT_EXPECT_EQ(test, 0, post_to(w, w->tail));
 	send_some(w, 5);
 	write_back(w, 5, true);
 	end(w);
 	expect_all_marked(test, "ended");
 
-	new_ring(w, 0, 0, 0);
-	KUNIT_EXPECT_EQ(test, 0, nic_dirty_tx_begin(&w->ring));
+	new_tx_ring(w, 0, 0);
+	KUNIT_EXPECT_EQ(test, 0, begin_tx(w));
 	KUNIT_EXPECT_FALSE(test, w->ring.enabled);
-	new_ring(w, 8, 8, 0);
-	KUNIT_EXPECT_EQ(test, -EINVAL, nic_dirty_tx_begin(&w->ring));
-	new_ring(w, 8, 7, 0);
+	new_tx_ring(w, 8, 8);
+	KUNIT_EXPECT_EQ(test, -EINVAL, begin_tx(w));
+	new_tx_ring(w, 8, 7);
 	w->ring.tail = 8;
-	KUNIT_EXPECT_EQ(test, -EINVAL, nic_dirty_tx_begin(&w->ring));
+	KUNIT_EXPECT_EQ(test, -ERANGE, begin_tx(w));
 	KUNIT_EXPECT_FALSE(test, w->ring.enabled);
 }
 
@@ -560,13 +568,13 @@ static void walk_tx(struct kunit *test, bool copy)
 	/* Some was posted before it is tracked. */
 	w->tail = after(w, w->tail, chance(w, w->count));
 	w->ring.tail = w->tail;
-	KUNIT_ASSERT_EQ(test, 0, nic_dirty_tx_begin(&w->ring));
+	KUNIT_ASSERT_EQ(test, 0, begin_tx(w));
 	while (w->given_back < 8 * w->count + 400) {
 		switch (chance(w, 4)) {
 		case 0:
 			n = between(w, w->tail, w->back + w->count - 1);
 			w->tail = after(w, w->tail, n ? chance(w, n + 1) : 0);
-			KUNIT_ASSERT_EQ(test, 0, nic_dirty_tx_post(&w->ring, w->tail));
+			KUNIT_ASSERT_EQ(test, 0, post_to(w, w->tail));
 			break;
 		case 1:
 			n = chance(w, w->count);
@@ -607,13 +615,13 @@ static void test_walk_tx(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(counts); i++) {
 		for (times = 0; times < 20; times++) {
-			new_ring(w, counts[i], chance(w, counts[i]), 0);
+			new_tx_ring(w, counts[i], chance(w, counts[i]));
 			walk_tx(test, times % 4 == 3);
 		}
 	}
 }
 
-static int dirty_ring_init(struct kunit *test)
+static int ring_init(struct kunit *test)
 {
 	struct world *w = kunit_kzalloc(test, sizeof(*w), GFP_KERNEL);
 
@@ -636,7 +644,7 @@ static int dirty_ring_init(struct kunit *test)
 }
 
 /* Also of a ring that an assertion has left behind */
-static void dirty_ring_exit(struct kunit *test)
+static void ring_exit(struct kunit *test)
 {
 	struct world *w = test->priv;
 
@@ -644,7 +652,7 @@ static void dirty_ring_exit(struct kunit *test)
 		kvfree(w->ring.posted);
 }
 
-static struct kunit_case dirty_ring_cases[] = {
+static struct kunit_case ring_cases[] = {
 	KUNIT_CASE(test_places),
 	KUNIT_CASE(test_parts_of_scan),
 	KUNIT_CASE(test_exact),
@@ -661,15 +669,15 @@ static struct kunit_case dirty_ring_cases[] = {
 	{ }
 };
 
-static struct kunit_suite dirty_ring_suite = {
-	.name = "sample_nic_dirty_ring",
-	.init = dirty_ring_init,
-	.exit = dirty_ring_exit,
-	.test_cases = dirty_ring_cases,
+static struct kunit_suite ring_suite = {
+	.name = "vfio_mediate_ring",
+	.init = ring_init,
+	.exit = ring_exit,
+	.test_cases = ring_cases,
 };
 
-kunit_test_suite(dirty_ring_suite);
+kunit_test_suite(ring_suite);
 
 MODULE_LICENSE("GPL");
 MODULE_AUTHOR("The vfio-mediate developers");
-MODULE_DESCRIPTION("KUnit suite of sample_nic's rings");
+MODULE_DESCRIPTION("KUnit suite of rings that are tracked");

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A guest's memory, a device and its driver, for the suite of dirty_ring.c, which is
+ * A guest's memory, a device and its driver, for the suite of ring.c, which is
  * included before.
  */
 
-#ifndef DIRTY_RING_H
-#define DIRTY_RING_H
+#ifndef RING_WORLD_H
+#define RING_WORLD_H
 
 #include <linux/bitmap.h>
 #include <linux/prandom.h>
@@ -48,8 +48,8 @@
 struct world {
 	struct vfio_mediate_session session;
 	struct vfio_mediate_device *dev;
-	struct nic_dirty_ring ring;
-	union nic_rx_desc batch[NIC_DIRTY_BATCH];
+	struct vfio_mediate_track ring;
+	union nic_rx_desc batch[VFIO_MEDIATE_RING_BATCH];
 	struct rnd_state random;
 	union nic_rx_desc *desc;
 	unsigned long *unmarked;
@@ -65,7 +65,10 @@ struct world {
 	u32 use;
 	u32 clean;
 	u32 given_back;
-	struct nic_posted fetched[MAX_COUNT];
+	struct {
+		u64 pkt;
+		u64 hdr;
+	} fetched[MAX_COUNT];
 };
 
 static u32 chance(struct world *w, u32 limit)
@@ -132,13 +135,25 @@ static void new_ring(struct world *w, u32 count, u32 at, u32 srrctl)
 	w->use = at;
 	w->clean = at;
 	w->given_back = 0;
-	w->ring = (struct nic_dirty_ring){
+	w->ring = (struct vfio_mediate_track){
+		.type = &nic_rings[0],
 		.base = BASE,
 		.count = count,
-		.srrctl = srrctl,
+		.format = srrctl,
 		.tail = at,
 		.next_to_clean = at,
 	};
+}
+
+static void new_tx_ring(struct world *w, u32 count, u32 at)
+{
+	new_ring(w, count, at, 0);
+	w->ring.type = &nic_rings[1];
+}
+
+static int begin_tx(struct world *w)
+{
+	return vfio_mediate_ring_begin(w->dev, &w->ring, w->batch, w->ring.tail);
 }
 
 static u32 after(const struct world *w, u32 i, u32 n)
@@ -153,19 +168,19 @@ static u32 between(const struct world *w, u32 from, u32 to)
 
 static u32 kind_of(const struct world *w)
 {
-	return FIELD_GET(SRRCTL_DESCTYPE, w->ring.srrctl);
+	return FIELD_GET(SRRCTL_DESCTYPE, w->ring.format);
 }
 
 static u32 buffer_size(const struct world *w)
 {
-	u32 kib = FIELD_GET(SRRCTL_BSIZEPACKET, w->ring.srrctl);
+	u32 kib = FIELD_GET(SRRCTL_BSIZEPACKET, w->ring.format);
 
 	return kib ? kib * 1024 : 2048;
 }
 
 static u32 header_size(const struct world *w)
 {
-	return FIELD_GET(SRRCTL_BSIZEHEADER, w->ring.srrctl) * 64;
+	return FIELD_GET(SRRCTL_BSIZEHEADER, w->ring.format) * 64;
 }
 
 static bool is_legacy(const struct world *w)
@@ -193,9 +208,14 @@ static void prepare_some(struct world *w, u32 n)
 			kind_of(w) > DESCTYPE_ONE ? any_buffer(w) & ~1ull : 0);
 }
 
+static int post_to(struct world *w, u32 tail)
+{
+	return vfio_mediate_ring_post(w->dev, &w->ring, w->batch, tail);
+}
+
 static int post(struct world *w)
 {
-	int ret = nic_dirty_rx_post(w->dev, &w->ring, w->batch, w->use);
+	int ret = post_to(w, w->use);
 
 	if (!ret)
 		w->tail = w->use;
@@ -279,4 +299,4 @@ static void write_back(struct world *w, u32 n, bool copy)
 	}
 }
 
-#endif /* DIRTY_RING_H */
+#endif /* RING_WORLD_H */
