@@ -4,7 +4,7 @@
 LAB := tests/lab/lab
 
 .DEFAULT_GOAL := modules
-.PHONY: modules modules_install install deb lab demo quick check check-all new-test bench run shell tools lint series clean distclean help
+.PHONY: modules modules_install install deb lab demo quick check check-all new-test bench run shell tools lint series vendor-lines clean distclean help
 
 ifdef KDIR
 # Out of the lab, as any out-of-tree module: make KDIR=/lib/modules/.../build
@@ -87,6 +87,9 @@ series:
 	@$(LAB) series $(if $(KERNEL_TREE),--tree '$(KERNEL_TREE)') $(if $(O),--to '$(O)') \
 		$(if $(NAME),--name '$(NAME)') $(if $(EMAIL),--email '$(EMAIL)')
 
+vendor-lines:
+	@python3 tests/lab/vendor_lines.py
+
 distclean: clean
 	@$(LAB) distclean
 
@@ -120,6 +123,7 @@ help:
 	@echo '                                        the same host with an interactive shell'
 	@echo 'make tools                              build tools/ with this machine'"'"'s compiler, in build/tools'
 	@echo 'make lint                               checkpatch, sparse, W=1, kernel-doc, floors, sphinx, shellcheck'
+	@echo 'make vendor-lines                       count the lines of sample_nic that exist for mediation only'
 	@echo 'make series [NAME="..." EMAIL=...] [KERNEL_TREE=path] [O=dir]'
 	@echo '                                        write the patches for the kernel, in build/series'
 	@echo 'make clean                              remove build/'

@@ -103,6 +103,9 @@ quiet "without migration" without_migration
 # floors.py has the rules which file may use which.
 quiet floors python3 tests/lab/floors.py "$sources"
 
+# What the count of lines that are for mediation only leaves out must be a PF driver.
+quiet vendor-lines python3 tests/lab/vendor_lines.py --check
+
 # W=1 has checked the blocks in .c files. -Wall asks for short descriptions and return
 # values, too, and headers are not compiled.
 kernel_doc=$(echo "$c_files" | grep -vE '^(uapi|tests/selftests)/')
