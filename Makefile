@@ -4,7 +4,7 @@
 LAB := tests/lab/lab
 
 .DEFAULT_GOAL := modules
-.PHONY: modules modules_install install deb lab demo quick check check-all new-test bench run shell tools lint series vendor-lines clean distclean help
+.PHONY: modules modules_install install deb lab demo quick check check-all new-test new-vendor bench run shell tools lint series vendor-lines clean distclean help
 
 ifdef KDIR
 # Out of the lab, as any out-of-tree module: make KDIR=/lib/modules/.../build
@@ -63,6 +63,9 @@ check-all:
 new-test:
 	@$(LAB) new-test $(NAME)
 
+new-vendor:
+	@packaging/new-vendor/new-vendor '$(NAME)' '$(or $(IDS),8086:10ca)' '$(or $(O),build/$(NAME))'
+
 bench:
 	@$(LAB) bench $(if $(SUITE),--suite '$(SUITE)') $(if $(KERNEL),--kernel '$(KERNEL)') \
 		$(if $(QEMU),--qemu '$(QEMU)') $(if $(N),--times '$(N)') $(if $(MEMORY),--memory '$(MEMORY)')
@@ -110,6 +113,8 @@ help:
 	@echo '                                        every suite on every kernel, but what has passed'
 	@echo '                                        on this tree; goes on where it was interrupted'
 	@echo 'make new-test NAME=name                 write the skeleton of a test'
+	@echo 'make new-vendor NAME=name [IDS=8086:10ca] [O=dir]'
+	@echo "                                        write the skeleton of a vendor's module, in build/name"
 	@echo 'make bench [SUITE=access|dirty|stop] [KERNEL=...]'
 	@echo '                                        count instructions: our driver against vfio-pci, and'
 	@echo '                                        a VF that is tracked against one that is not'
