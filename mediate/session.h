@@ -33,6 +33,7 @@ struct vfio_mediate_load;
  * @trap:	See vfio_mediate_trap().
  * @signal:	See vfio_mediate_signal().
  * @read:	See vfio_mediate_read().
+ * @write:	See vfio_mediate_write().
  * @mark:	See vfio_mediate_mark() and vfio_mediate_mark_all().
  * @was_reset:	See vfio_mediate_was_reset().
  * @state_lost:	See vfio_mediate_state_lost().
@@ -46,6 +47,7 @@ struct vfio_mediate_host_ops {
 	int (*trap)(void *data, bool on);
 	int (*signal)(void *data, unsigned int irq, unsigned int vector);
 	int (*read)(void *data, u64 iova, void *buf, size_t size);
+	int (*write)(void *data, u64 iova, const void *buf, size_t size);
 	void (*mark)(void *data, u64 iova, u64 size);
 	int (*was_reset)(void *data);
 	int (*state_lost)(void *data);

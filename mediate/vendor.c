@@ -86,6 +86,15 @@ int vfio_mediate_read(struct vfio_mediate_device *dev, u64 iova, void *buf,
 }
 EXPORT_SYMBOL_GPL(vfio_mediate_read);
 
+int vfio_mediate_write(struct vfio_mediate_device *dev, u64 iova, const void *buf,
+		       size_t size)
+{
+	struct vfio_mediate_session *session = session_of(dev);
+
+	return session->host->write(session->host_data, iova, buf, size);
+}
+EXPORT_SYMBOL_GPL(vfio_mediate_write);
+
 void vfio_mediate_mark(struct vfio_mediate_device *dev, u64 iova, u64 size)
 {
 	struct vfio_mediate_session *session = session_of(dev);

@@ -10,6 +10,7 @@
 #include <linux/types.h>
 
 #include "vfio_mediate_device.h"
+#include "vfio_mediate_memory.h"
 #include "vfio_mediate_migration.h"
 #include "vfio_mediate_tracking.h"
 

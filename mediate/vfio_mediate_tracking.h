@@ -26,9 +26,10 @@ struct vfio_mediate_device;
  * Context: Process context, may sleep. Calls for one device are serialized with each other
  * and with accesses to trapped pages in &vfio_pci_mediate_ops.rw. Data that only these use
  * needs no lock. Callbacks of &struct vfio_mediate_migration_ops may run at the same
- * time. The callbacks may call vfio_mediate_read(), vfio_mediate_mark(),
- * vfio_mediate_mark_all(), vfio_mediate_default_rw() and vfio_mediate_signal(). They must
- * not call vfio_mediate_trap(), register or unregister ops, or take mmap_lock.
+ * time. The callbacks may call vfio_mediate_read(), vfio_mediate_write(),
+ * vfio_mediate_mark(), vfio_mediate_mark_all(), vfio_mediate_default_rw() and
+ * vfio_mediate_signal(). They must not call vfio_mediate_trap(), register or unregister
+ * ops, or take mmap_lock.
  */
 struct vfio_mediate_tracking_ops {
 	/**
@@ -139,27 +140,6 @@ struct vfio_mediate_dma_log_ops {
 };
 
 /**
- * vfio_mediate_read() - Read guest memory as the device would
- * @dev:	The device.
- * @iova:	IOVA of the first byte.
- * @buf:	Buffer for the data.
- * @size:	Number of bytes to read.
- *
- * On failure the content of @buf is undefined.
- *
- * Context: Process context, sleeps. Only from callbacks of &struct
- * vfio_mediate_tracking_ops, and from &vfio_pci_mediate_ops.rw for an access to a trapped
- * page while the device is tracked. Not from reads of registers by which a shadow page is
- * filled.
- * Return:
- * * 0: all bytes were read.
- * * -ENODEV: called from elsewhere, or the device is not tracked.
- * * Other negative errno: the memory cannot be read.
- */
-int vfio_mediate_read(struct vfio_mediate_device *dev, u64 iova, void *buf,
-		      size_t size);
-
-/**
  * define VFIO_MEDIATE_MARK_MAX - Largest size of vfio_mediate_mark(), in bytes
  */
 #define VFIO_MEDIATE_MARK_MAX	BIT_ULL(40)
@@ -180,8 +160,10 @@ int vfio_mediate_read(struct vfio_mediate_device *dev, u64 iova, void *buf,
  * If marking fails, the writes of the device cannot be known: see
  * &vfio_mediate_tracking_ops.scan.
  *
- * Context: Same as vfio_mediate_read(), and &vfio_mediate_dma_log_ops.report. Does nothing
- * when called from elsewhere.
+ * Context: Process context, sleeps. Only from callbacks of &struct
+ * vfio_mediate_tracking_ops, from &vfio_pci_mediate_ops.rw for an access to a trapped page
+ * while the device is tracked, and from &vfio_mediate_dma_log_ops.report. Not from reads of
+ * registers by which a shadow page is filled. Does nothing when called from elsewhere.
  */
 void vfio_mediate_mark(struct vfio_mediate_device *dev, u64 iova, u64 size);
 

@@ -4,9 +4,11 @@
  */
 
 #include <linux/bitmap.h>
+#include <linux/cleanup.h>
 #include <linux/interval_tree.h>
 #include <linux/iova_bitmap.h>
 #include <linux/mm.h>
+#include <linux/mutex.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
@@ -23,7 +25,11 @@ struct log_range {
 	unsigned long *pages;
 };
 
+/*
+ * @lock: Protects the bitmaps. Of other locks, only those of the user's bitmap are taken inside.
+ */
 struct vpm_dirty_log {
+	struct mutex lock;	/* see above */
 	unsigned int count;
 	struct log_range range[] __counted_by(count);
 };
@@ -33,6 +39,7 @@ void vpm_dirty_log_mark(struct vpm_dirty_log *log, u64 first, u64 last)
 	struct log_range *range;
 	u64 from, to;
 
+	guard(mutex)(&log->lock);
 	for (range = log->range; range < log->range + log->count; range++) {
 		from = max(first >> PAGE_SHIFT, range->first);
 		to = min(last >> PAGE_SHIFT, range->last);
@@ -71,6 +78,7 @@ void vpm_dirty_log_report(struct vpm_dirty_log *log, u64 first, u64 last,
 {
 	unsigned int i;
 
+	guard(mutex)(&log->lock);
 	for (i = 0; i < log->count; i++) {
 		report_range(&log->range[i], first, last, dirty);
 		cond_resched();
@@ -129,6 +137,7 @@ struct vpm_dirty_log *vpm_dirty_log_create(struct rb_root_cached *ranges,
 	if (!log)
 		return ERR_PTR(-ENOMEM);
 
+	mutex_init(&log->lock);
 	ret = append_ranges(log, ranges);
 	if (ret) {
 		vpm_dirty_log_free(log);
@@ -147,5 +156,6 @@ void vpm_dirty_log_free(struct vpm_dirty_log *log)
 
 	for (i = 0; i < log->count; i++)
 		kvfree(log->range[i].pages);
+	mutex_destroy(&log->lock);
 	kfree(log);
 }

@@ -25,7 +25,8 @@
  * @lock:	Serializes calls of the vendor's ops. Protects all members below, unless stated
  *		otherwise. Outside of the vendor's locks and of the locks of user memory.
  * @ops:	The vendor's ops, from open to close, or NULL.
- * @log:	What was written and is not reported yet. NULL while the device does not log.
+ * @log:	What was written and is not reported yet. NULL while the device does not log. Also
+ *		written with dma_lock of &struct vpm_vendor held.
  * @ranges:	What is logged.
  * @num_ranges:	Number of @ranges.
  * @page_size:	Page size that the vendor has answered.
@@ -46,6 +47,21 @@ struct vpm_dma_log {
 bool vpm_dma_log_is_offered(const struct vpm_device *vpm)
 {
 	return vpm->dma_log->ops;
+}
+
+bool vpm_dma_log_is_active(const struct vpm_device *vpm)
+{
+	lockdep_assert_held(&vpm->vendor.dma_lock);
+
+	return vpm->dma_log->log;
+}
+
+void vpm_dma_log_written(struct vpm_device *vpm, u64 first, u64 last)
+{
+	lockdep_assert_held(&vpm->vendor.dma_lock);
+
+	if (vpm->dma_log->log)
+		vpm_dirty_log_mark(vpm->dma_log->log, first, last);
 }
 
 bool vpm_dma_log_mark(struct vpm_device *vpm, u64 first, u64 last)
@@ -99,10 +115,20 @@ static int call_report(struct vpm_device *vpm, u64 iova, u64 size)
 	return ret;
 }
 
-static void free_log(struct vpm_dma_log *dma)
+/* The vendor may be writing to guest memory, and mark that in the log. */
+static void set_log(struct vpm_device *vpm, struct vpm_dirty_log *log)
 {
-	vpm_dirty_log_free(dma->log);
-	dma->log = NULL;
+	guard(rwsem_write)(&vpm->vendor.dma_lock);
+	vpm->dma_log->log = log;
+}
+
+static void free_log(struct vpm_device *vpm)
+{
+	struct vpm_dma_log *dma = vpm->dma_log;
+	struct vpm_dirty_log *log = dma->log;
+
+	set_log(vpm, NULL);
+	vpm_dirty_log_free(log);
 	kvfree(dma->ranges);
 	dma->ranges = NULL;
 }
@@ -119,7 +145,7 @@ static void stop_log(struct vpm_device *vpm)
 		return;
 	if (call.ops && !dma->error)
 		dma->ops->stop(call.dev);
-	free_log(dma);
+	free_log(vpm);
 }
 
 static int copy_ranges(struct vpm_dma_log *dma, struct rb_root_cached *ranges, u32 count)
@@ -146,22 +172,21 @@ static int start_log(struct vpm_device *vpm, struct rb_root_cached *ranges, u32 
 		     u64 page_size)
 {
 	struct vpm_dma_log *dma = vpm->dma_log;
+	struct vpm_dirty_log *log;
 	int ret;
 
-	dma->log = vpm_dirty_log_create(ranges, count);
-	if (IS_ERR(dma->log)) {
-		ret = PTR_ERR(dma->log);
-		dma->log = NULL;
-		return ret;
-	}
+	log = vpm_dirty_log_create(ranges, count);
+	if (IS_ERR(log))
+		return PTR_ERR(log);
 
+	set_log(vpm, log);
 	dma->error = 0;
 	dma->page_size = page_size;
 	ret = copy_ranges(dma, ranges, count);
 	if (!ret)
 		ret = call_start(vpm);
 	if (ret)
-		free_log(dma);
+		free_log(vpm);
 
 	return ret;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Reads of the memory of a device that is bound to an iommufd.
+ * Accesses to the memory of a device that is bound to an iommufd.
  *
  * A device is attached to an IOAS, or to an HWPT that was allocated for an IOAS. An access object
- * reads memory without the IOMMU, and can be attached to an IOAS only. A driver cannot find the
+ * accesses memory without the IOMMU, and can be attached to an IOAS only. A driver cannot find the
  * IOAS of an HWPT. The page tables of an HWPT must not be read instead: user space may free them,
  * and the memory, during the read.
  */
@@ -49,12 +49,14 @@ void vpm_iommufd_destroy(struct iommufd_access *access)
 		iommufd_access_destroy(access);
 }
 
-int vpm_iommufd_read(struct iommufd_access *access, u64 iova, void *buf, size_t size)
+int vpm_iommufd_rw(struct iommufd_access *access, u64 iova, void *buf, size_t size, bool write)
 {
-	bool kthread = current->flags & PF_KTHREAD && !current->mm;
+	unsigned int flags = write ? IOMMUFD_ACCESS_RW_WRITE : IOMMUFD_ACCESS_RW_READ;
 
-	return iommufd_access_rw(access, iova, buf, size,
-				 kthread ? IOMMUFD_ACCESS_RW_KTHREAD : 0);
+	if (current->flags & PF_KTHREAD && !current->mm)
+		flags |= IOMMUFD_ACCESS_RW_KTHREAD;
+
+	return iommufd_access_rw(access, iova, buf, size, flags);
 }
 
 bool vpm_iommufd_attach(struct iommufd_access *access, u32 id, bool was_attached)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reads of the memory of a device that is bound to an iommufd.
+ * Accesses to the memory of a device that is bound to an iommufd.
  */
 
 #ifndef VFIO_MEDIATE_IOMMUFD_H
@@ -12,7 +12,7 @@
 struct iommufd_access;
 struct vfio_device;
 
-/* Without IOMMUFD_DRIVER there is no dirty log, so reads of memory are not needed. */
+/* Without IOMMUFD_DRIVER, access objects may be missing. */
 #if IS_ENABLED(CONFIG_IOMMUFD) && IS_ENABLED(CONFIG_IOMMUFD_DRIVER)
 /**
  * vpm_iommufd_create() - Create the iommufd access object of a device
@@ -33,20 +33,21 @@ int vpm_iommufd_create(struct vfio_device *vdev, struct iommufd_access **access)
 void vpm_iommufd_destroy(struct iommufd_access *access);
 
 /**
- * vpm_iommufd_read() - Read memory by IOVA
+ * vpm_iommufd_rw() - Read or write memory by IOVA
  * @access:	The access object, attached.
  * @iova:	IOVA of the first byte.
- * @buf:	Destination buffer.
- * @size:	Size in bytes.
+ * @buf:	The data.
+ * @size:	Size in bytes, not 0.
+ * @write:	True to write to the memory, false to read.
  *
  * Context: Process context, may sleep.
  * Return: 0 or a negative errno.
  */
-int vpm_iommufd_read(struct iommufd_access *access, u64 iova, void *buf, size_t size);
+int vpm_iommufd_rw(struct iommufd_access *access, u64 iova, void *buf, size_t size, bool write);
 
 /**
  * vpm_iommufd_attach() - Attach an access object to the IOAS of its device
- * @access:	The access object. The caller excludes reads.
+ * @access:	The access object. The caller excludes accesses.
  * @id:		ID of the IOAS or HWPT to which the device is attached.
  * @was_attached: The access object is attached to another IOAS.
  *
@@ -58,7 +59,7 @@ bool vpm_iommufd_attach(struct iommufd_access *access, u32 id, bool was_attached
 
 /**
  * vpm_iommufd_detach() - Detach an access object from its IOAS
- * @access:	The access object, attached. The caller excludes reads.
+ * @access:	The access object, attached. The caller excludes accesses.
  *
  * Context: Process context, may sleep. The lock of the VFIO device set is held.
  */
@@ -75,8 +76,8 @@ static inline void vpm_iommufd_destroy(struct iommufd_access *access)
 {
 }
 
-static inline int vpm_iommufd_read(struct iommufd_access *access, u64 iova, void *buf,
-				   size_t size)
+static inline int vpm_iommufd_rw(struct iommufd_access *access, u64 iova, void *buf,
+				 size_t size, bool write)
 {
 	return -EOPNOTSUPP;
 }

@@ -208,6 +208,13 @@ static void tell_tracked(struct vpm_device *vpm)
 	vpm_events_tracked(vpm, tracked);
 }
 
+/* The vendor may be writing to guest memory, and mark that in the log. */
+static void set_log(struct vpm_device *vpm, struct vpm_dirty_log *log)
+{
+	guard(rwsem_write)(&vpm->vendor.dma_lock);
+	vpm->track->log = log;
+}
+
 /* Start tracking: for a dirty log, or for the container when @log is NULL. */
 static int start_tracking(struct vpm_device *vpm, struct vpm_dirty_log *log)
 {
@@ -236,7 +243,7 @@ static int start_tracking(struct vpm_device *vpm, struct vpm_dirty_log *log)
 			goto unlock;
 	}
 	track->error = 0;
-	track->log = log;
+	set_log(vpm, log);
 	WRITE_ONCE(track->active, true);
 	ret = call_op(vpm, call_start);
 	if (!ret) {
@@ -252,7 +259,7 @@ static int start_tracking(struct vpm_device *vpm, struct vpm_dirty_log *log)
 	if (ret) {
 		vpm_container_drop_marks(&vpm->track->container);
 		WRITE_ONCE(track->active, false);
-		track->log = NULL;
+		set_log(vpm, NULL);
 	} else {
 		scan_later(track, SCAN_MS);
 		tell_tracked(vpm);
@@ -285,7 +292,7 @@ static void stop_tracking(struct vpm_device *vpm, bool pinned_dirty_scope)
 	call_op(vpm, call_stop);
 	WRITE_ONCE(track->active, false);
 	log = track->log;
-	track->log = NULL;
+	set_log(vpm, NULL);
 	vpm_container_drop_marks(&vpm->track->container);
 	tell_tracked(vpm);
 	mutex_unlock(&vpm->vendor.lock);
@@ -320,11 +327,18 @@ static bool has_failed(struct vpm_device *vpm)
 	return track->error || (!vpm_reset_pending(vpm) && call_op(vpm, call_scan) < 0);
 }
 
+static void set_saving(struct vpm_device *vpm, bool saving)
+{
+	guard(rwsem_write)(&vpm->vendor.dma_lock);
+	vpm->track->saving = saving;
+}
+
 int vpm_track_save(struct vpm_device *vpm)
 {
 	struct vpm_track *track = vpm->track;
 	int ret = 0;
 
+	set_saving(vpm, true);
 	if (!vpm_has_container(&vpm->core.vdev))
 		return vpm_track_is_sufficient(vpm) ? 0 : -EOPNOTSUPP;
 
@@ -353,6 +367,7 @@ void vpm_track_save_done(struct vpm_device *vpm)
 {
 	struct vpm_track *track = vpm->track;
 
+	set_saving(vpm, false);
 	mutex_lock(&track->lock);
 	if (!track->log)
 		stop_tracking(vpm, false);
@@ -378,8 +393,8 @@ bool vpm_track_is_sufficient(struct vpm_device *vpm)
 
 	mutex_lock(&vpm->vendor.lock);
 	/* Without readable memory, a dirty log reports all memory as dirty. */
-	sufficient = vpm->track->readable || vpm->track->iommu_tracks || vpm->track->log ||
-		     vpm_dma_log_is_offered(vpm);
+	sufficient = (vpm->track->ops && vpm->track->readable) || vpm->track->iommu_tracks ||
+		     vpm->track->log || vpm_dma_log_is_offered(vpm);
 	mutex_unlock(&vpm->vendor.lock);
 
 	return sufficient;
@@ -485,21 +500,6 @@ static void detach(struct vpm_device *vpm)
 	mutex_unlock(&vpm->vendor.lock);
 }
 
-int vpm_track_read(void *data, u64 iova, void *buf, size_t size)
-{
-	struct vpm_device *vpm = data;
-
-	if (!vpm_vendor_may_use_memory(&vpm->vendor) || !vpm->track->active)
-		return -ENODEV;
-
-	if (!vpm->track->readable)
-		return -EOPNOTSUPP;
-	if (!vpm_has_container(&vpm->core.vdev))
-		return vpm_iommufd_read(vpm->track->access, iova, buf, size);
-
-	return vfio_dma_rw(&vpm->core.vdev, iova, buf, size, false);
-}
-
 void vpm_track_mark(void *data, u64 iova, u64 size)
 {
 	struct vpm_device *vpm = data;
@@ -509,7 +509,7 @@ void vpm_track_mark(void *data, u64 iova, u64 size)
 		return;
 	if (check_add_overflow(iova, size - 1, &last))
 		last = U64_MAX;
-	if (vpm_dma_log_mark(vpm, iova, last) || !vpm_vendor_may_use_memory(&vpm->vendor) ||
+	if (vpm_dma_log_mark(vpm, iova, last) || !vpm_vendor_may_mark(&vpm->vendor) ||
 	    !vpm->track->active)
 		return;
 
@@ -541,10 +541,16 @@ void vpm_track_stop_log(struct vpm_device *vpm)
 		stop_tracking(vpm, true);
 }
 
+static void set_readable(struct vpm_device *vpm, bool readable)
+{
+	guard(rwsem_write)(&vpm->vendor.dma_lock);
+	vpm->track->readable = readable;
+}
+
 void vpm_track_attach(struct vpm_device *vpm)
 {
 	mutex_lock(&vpm->vendor.lock);
-	vpm->track->readable = true;
+	set_readable(vpm, true);
 	mutex_unlock(&vpm->vendor.lock);
 }
 
@@ -555,7 +561,7 @@ bool vpm_track_detach(struct vpm_device *vpm)
 
 	mutex_lock(&vpm->vendor.lock);
 	readable = track->readable;
-	track->readable = false;
+	set_readable(vpm, false);
 	if (track->active)
 		fail_tracking(vpm, -ESTALE);
 	mutex_unlock(&vpm->vendor.lock);
@@ -569,23 +575,19 @@ static int setup(struct vpm_device *vpm, const struct vfio_mediate_device *dev,
 	const struct vfio_mediate_tracking_ops *ops = dev->tracking;
 	struct vpm_track *track = vpm->track;
 
-	if (!ops && !dev->migration)
-		return 0;
-
-	track->error = 0;
-	vpm_container_enter(&track->container);
-	if (!ops)
-		return 0;
-	if (!ops->start || !ops->stop || !ops->scan)
+	if (ops && (!ops->start || !ops->stop || !ops->scan))
 		return -EINVAL;
 	track->ops = ops;
+	if (ops || dev->migration) {
+		track->error = 0;
+		vpm_container_enter(&track->container);
+	}
 
 	/* With an iommufd, memory is readable only after the device is attached to an IOAS. */
 	if (!vpm_has_container(&vpm->core.vdev))
 		return vpm_iommufd_create(&vpm->core.vdev, &track->access);
 
-	/* No reader exists yet, so the vendor lock is not needed. */
-	track->readable = true;
+	set_readable(vpm, true);
 
 	return 0;
 }
@@ -597,7 +599,7 @@ static void stop_all(struct vpm_device *vpm)
 	mutex_lock(&track->lock);
 	stop_tracking(vpm, true);
 	mutex_unlock(&track->lock);
-	track->readable = false;
+	set_readable(vpm, false);
 	track->iommu_tracks = false;
 	vpm_iommufd_destroy(track->access);
 	track->access = NULL;

@@ -30,12 +30,15 @@ struct vpm_dirty_log;
  *		lock of the VFIO device set.
  * @active:	The vendor was told to start tracking. Written with @lock and the vendor lock held.
  *		The vendor lock also protects all members below, unless stated otherwise.
- * @readable:	The vendor can read the memory of the device.
+ * @readable:	The vendor can access the memory of the device. Also written with dma_lock held.
+ * @saving:	vpm_track_save() was called, and vpm_track_save_done() was not. Protected by
+ *		dma_lock.
  * @iommu_tracks: The IOMMU tracks dirty pages of the HWPT to which the device was attached last.
  * @error:	Why dirty pages may have been missed, a negative errno, or 0.
  * @scan_interrupted: The device was stopped, but the last scan was interrupted. Protected by
  *		state_lock of the migration.
- * @log:	Dirty log of VFIO_DEVICE_FEATURE_DMA_LOGGING_*, or NULL.
+ * @log:	Dirty log of VFIO_DEVICE_FEATURE_DMA_LOGGING_*, or NULL. Also written with
+ *		dma_lock held.
  * @container:	Dirty pages that were not reported to the type1 container yet.
  * @paused:	The device is stopped or being stopped, so @scan_work does not scan. Written with
  *		state_lock of the migration held, read without.
@@ -48,6 +51,7 @@ struct vpm_track {
 	struct iommufd_access *access;
 	bool active;
 	bool readable;
+	bool saving;
 	bool iommu_tracks;
 	int error;
 	bool scan_interrupted;
@@ -91,8 +95,8 @@ void vpm_track_stop_log(struct vpm_device *vpm);
 int vpm_track_scan(struct vpm_device *vpm, bool stopped);
 
 /**
- * vpm_track_attach() - Enable reads of memory after the access object was attached to an IOAS
- * @vpm:	The device, open, with tracking ops of its vendor.
+ * vpm_track_attach() - Enable access to memory after the access object was attached to an IOAS
+ * @vpm:	The device, open and mediated.
  *
  * Context: Process context, may sleep. The lock of the VFIO device set is held. Takes the vendor
  * lock.
@@ -100,10 +104,10 @@ int vpm_track_scan(struct vpm_device *vpm, bool stopped);
 void vpm_track_attach(struct vpm_device *vpm);
 
 /**
- * vpm_track_detach() - Disable reads of memory before the device is attached elsewhere or detached
+ * vpm_track_detach() - Disable access to memory before the device is attached elsewhere or detached
  * @vpm:	The device, open.
  *
- * No read of memory is in progress after the return. From now on an active dirty log reports all
+ * No access to memory is in progress after the return. From now on an active dirty log reports all
  * memory as dirty, until user space starts a new one.
  *
  * Context: Process context, may sleep. The lock of the VFIO device set is held. Takes the vendor

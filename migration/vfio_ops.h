@@ -33,6 +33,18 @@ extern const struct vpm_part vpm_track_part;
 int vpm_track_read(void *data, u64 iova, void *buf, size_t size);
 
 /**
+ * vpm_track_write() - Implement the write op of struct vfio_mediate_host_ops
+ * @data:	The &struct vpm_device.
+ * @iova:	IOVA of the first byte.
+ * @buf:	The data.
+ * @size:	Size in bytes.
+ *
+ * Context: Process context, may sleep. See vfio_mediate_write().
+ * Return: See vfio_mediate_write().
+ */
+int vpm_track_write(void *data, u64 iova, const void *buf, size_t size);
+
+/**
  * vpm_track_mark() - Implement the mark op of struct vfio_mediate_host_ops
  * @data:	The &struct vpm_device.
  * @iova:	IOVA of the first byte.
@@ -101,6 +113,11 @@ static inline void vpm_migration_data_ready(void *data)
 }
 
 static inline int vpm_track_read(void *data, u64 iova, void *buf, size_t size)
+{
+	return -ENODEV;
+}
+
+static inline int vpm_track_write(void *data, u64 iova, const void *buf, size_t size)
 {
 	return -ENODEV;
 }

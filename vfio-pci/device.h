@@ -80,10 +80,17 @@ struct vpm_decode {
  *		around those of dirty tracking. &struct vpm_trap documents the lock order.
  * @memory_user: Task that holds @lock while it calls a vendor driver that may read guest memory and
  *		mark it dirty. Written by that task only.
+ * @fault_blocker: Task that holds @lock and blocks page faults while it calls the vendor driver,
+ *		which then must not access guest memory. Written by that task only.
+ * @dma_lock:	Held for read while the vendor driver accesses guest memory, for write while that
+ *		is enabled or disabled and while a dirty log is added or removed. Only mmap_lock and
+ *		the locks of type1 and iommufd are taken inside.
  */
 struct vpm_vendor {
 	struct mutex lock;	/* see above */
 	struct task_struct *memory_user;
+	struct task_struct *fault_blocker;
+	struct rw_semaphore dma_lock;	/* see above */
 };
 
 /**

@@ -229,6 +229,7 @@ static const struct vfio_mediate_host_ops vpm_host_ops = {
 	.trap		= vpm_trap_host,
 	.signal		= vpm_irqs_signal,
 	.read		= vpm_track_read,
+	.write		= vpm_track_write,
 	.mark		= vpm_track_mark,
 	.was_reset	= vpm_reset_by_vendor,
 	.state_lost	= vpm_reset_state_lost,

@@ -162,8 +162,11 @@ static void fill_shadows(struct vpm_device *vpm)
 
 	lockdep_assert_held(&vpm->vendor.lock);
 
+	/* Page faults wait, since they would map the shadow page. */
+	vpm_vendor_deny_memory(&vpm->vendor, true);
 	for (i = 0; i < trap->num_pages; i++)
 		vpm_shadow_fill(&trap->pages[i].shadow);
+	vpm_vendor_deny_memory(&vpm->vendor, false);
 }
 
 /*
@@ -203,11 +206,14 @@ static void set_state(struct vpm_device *vpm, enum vpm_trap_state state)
 	zap_and_block_faults(vpm);
 	drained = trap->state != VPM_TRAP_SHADOW || vpm_reset_pending(vpm);
 	/*
-	 * Dirty tracking holds the trap, so it is off here. The vendor driver does not read guest
-	 * memory, and fault_lock may be held.
+	 * Dirty tracking holds the trap, so it is off here. fault_lock may be held, but the vendor
+	 * driver cannot access guest memory meanwhile.
 	 */
-	if (!drained && state == VPM_TRAP_OFF)
+	if (!drained && state == VPM_TRAP_OFF) {
+		vpm_vendor_deny_memory(&vpm->vendor, true);
 		drain_pages(vpm, true);
+		vpm_vendor_deny_memory(&vpm->vendor, false);
+	}
 	if (state == VPM_TRAP_SHADOW)
 		fill_shadows(vpm);
 	trap->state = state;

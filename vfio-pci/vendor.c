@@ -125,6 +125,7 @@ void vpm_vendor_trap_changed(struct vpm_device *vpm, bool on, bool released)
 static int init(struct vpm_device *vpm)
 {
 	mutex_init(&vpm->vendor.lock);
+	init_rwsem(&vpm->vendor.dma_lock);
 
 	return 0;
 }

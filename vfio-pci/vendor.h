@@ -54,10 +54,10 @@ DEFINE_CLASS(vpm_call, struct vpm_call, vpm_call_end(&_T),
 	     vpm_call_begin(session), struct vfio_mediate_session *session)
 
 /**
- * vpm_vendor_memory_begin() - Permit the vendor driver to access guest memory
+ * vpm_vendor_memory_begin() - Permit the vendor driver to mark guest memory dirty
  * @vendor:	Vendor state of the device.
  *
- * Called before a call to the vendor driver that may read guest memory or mark it dirty.
+ * Called before a call to the vendor driver that may access guest memory and mark it dirty.
  *
  * Context: Process context. The caller holds the vendor lock, and no lock that a page fault takes,
  * because guest memory may have to be faulted in.
@@ -78,16 +78,42 @@ static inline void vpm_vendor_memory_end(struct vpm_vendor *vendor)
 }
 
 /**
- * vpm_vendor_may_use_memory() - Check whether the vendor driver may access guest memory
+ * vpm_vendor_may_mark() - Check whether the vendor driver may mark guest memory dirty
  * @vendor:	Vendor state of the device.
  *
  * Called when the current task runs a callback of the vendor driver.
  *
  * Return: True if it may. The current task then holds the vendor lock.
  */
-static inline bool vpm_vendor_may_use_memory(const struct vpm_vendor *vendor)
+static inline bool vpm_vendor_may_mark(const struct vpm_vendor *vendor)
 {
 	return READ_ONCE(vendor->memory_user) == current;
+}
+
+/**
+ * vpm_vendor_deny_memory() - Deny the vendor driver access to guest memory, or allow it again
+ * @vendor:	Vendor state of the device.
+ * @deny:	True to deny access to the current task, false to allow access.
+ *
+ * Called around calls to the vendor driver during which page faults are blocked.
+ *
+ * Context: Process context. The caller holds the vendor lock.
+ */
+static inline void vpm_vendor_deny_memory(struct vpm_vendor *vendor, bool deny)
+{
+	lockdep_assert_held(&vendor->lock);
+	WRITE_ONCE(vendor->fault_blocker, deny ? current : NULL);
+}
+
+/**
+ * vpm_vendor_may_use_memory() - Check whether the vendor driver may access guest memory
+ * @vendor:	Vendor state of the device.
+ *
+ * Return: False if the current task blocks page faults.
+ */
+static inline bool vpm_vendor_may_use_memory(const struct vpm_vendor *vendor)
+{
+	return READ_ONCE(vendor->fault_blocker) != current;
 }
 
 /* Results of an access other than 0 and a negative errno */

@@ -417,6 +417,12 @@ static int host_read(void *data, u64 iova, void *buf, size_t size)
 	return -EFAULT;
 }
 
+static int host_write(void *data, u64 iova, const void *buf, size_t size)
+{
+	record(data, "write", buf, iova, size);
+	return -EPERM;
+}
+
 static void host_mark(void *data, u64 iova, u64 size)
 {
 	record(data, "mark", NULL, iova, size);
@@ -439,6 +445,7 @@ static const struct vfio_mediate_host_ops host_ops = {
 	.trap		= host_trap,
 	.signal		= host_signal,
 	.read		= host_read,
+	.write		= host_write,
 	.mark		= host_mark,
 	.was_reset	= host_was_reset,
 	.state_lost	= host_state_lost,
@@ -478,6 +485,8 @@ static void test_host_ops(struct kunit *test)
 	expect_call(test, &call, "signal", NULL, 3, 4);
 	KUNIT_EXPECT_EQ(test, -EFAULT, vfio_mediate_read(dev, 5, &access, 6));
 	expect_call(test, &call, "read", &access, 5, 6);
+	KUNIT_EXPECT_EQ(test, -EPERM, vfio_mediate_write(dev, 9, &access, 10));
+	expect_call(test, &call, "write", &access, 9, 10);
 	vfio_mediate_mark(dev, 7, 8);
 	expect_call(test, &call, "mark", NULL, 7, 8);
 	vfio_mediate_mark_all(dev);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * mediator_marks: tracks VFs of an 82576, and a SATA controller. It marks what its module
- * parameters say. An added region reads and marks guest memory outside of tracking. It has
+ * parameters say. An added region reads, writes and marks guest memory outside of tracking. It has
  * no module alias, so that only a test loads it.
  */
 
@@ -17,9 +17,12 @@
 #define MARKS_DEVICE_ICH9_AHCI	0x2922	/* shares its IOMMU group with others */
 #define MARKS_TYPE	(VFIO_REGION_TYPE_PCI_VENDOR_TYPE | PCI_VENDOR_ID_INTEL)
 
-/* Registers of the added region: a write of an IOVA reads or marks there. */
-#define READ_MEMORY	0	/* reads as the last return value of vfio_mediate_read() */
+/* Registers of the added region: a write of an IOVA reads, marks or writes there. */
+#define READ_MEMORY	0	/* reads as the last return value of an access to memory */
 #define MARK_PAGE	8
+#define WRITE_MEMORY	16
+#define MEMORY		24	/* the 64 bits that are read and written */
+#define STOP_WRITES	32	/* the next stop writes MEMORY there; all ones for none */
 
 /* In BAR 0 */
 #define RX_PAGE		0x2000
@@ -104,6 +107,17 @@ static const struct vfio_mediate_extra_region marks_region = {
 	.flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE,
 };
 
+/*
+ * @result:	Last return value of an access to memory.
+ * @memory:	Data of the last read and the next write.
+ * @stop_writes: IOVA that the next stop writes to, or U64_MAX.
+ */
+struct marks {
+	int result;
+	u64 memory;
+	u64 stop_writes;
+};
+
 static void marks_mark(struct vfio_mediate_device *dev)
 {
 	u64 at, stride = mark_stride;
@@ -177,6 +191,12 @@ static int marks_nothing(struct vfio_mediate_device *dev)
 
 static int marks_stopped(struct vfio_mediate_device *dev)
 {
+	struct marks *marks = dev->handle;
+
+	if (marks->stop_writes != U64_MAX)
+		marks->result = vfio_mediate_write(dev, marks->stop_writes, &marks->memory,
+						   sizeof(marks->memory));
+	marks->stop_writes = U64_MAX;
 	if (!resets)
 		return 0;
 	resets--;
@@ -221,17 +241,18 @@ static const struct vfio_mediate_migration_ops marks_migration = {
 
 static int marks_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)
 {
-	int *result;
+	struct marks *marks;
 
 	if (pdev->vendor != PCI_VENDOR_ID_INTEL ||
 	    (pdev->device != MARKS_DEVICE_82576_VF && pdev->device != MARKS_DEVICE_ICH9_AHCI))
 		return -ENODEV;
 
-	result = kzalloc(sizeof(*result), GFP_KERNEL_ACCOUNT);
-	if (!result)
+	marks = kzalloc(sizeof(*marks), GFP_KERNEL_ACCOUNT);
+	if (!marks)
 		return -ENOMEM;
 
-	dev->handle = result;
+	marks->stop_writes = U64_MAX;
+	dev->handle = marks;
 	dev->extra_regions = &marks_region;
 	dev->num_extra_regions = 1;
 	dev->migration = &marks_migration;
@@ -266,20 +287,37 @@ static void read_trapped(struct vfio_mediate_device *dev,
 static int marks_rw(struct vfio_mediate_device *dev,
 		    struct vfio_mediate_access *access)
 {
-	int *result = dev->handle;
-	u32 word;
+	struct marks *marks = dev->handle;
 
 	if (access->region == VFIO_PCI_BAR0_REGION_INDEX) {
 		read_trapped(dev, access);
 		return VFIO_MEDIATE_PASS_THROUGH;
 	}
 
-	if (!access->write)
-		access->value = access->offset == READ_MEMORY ? *result : 0;
-	else if (access->offset == READ_MEMORY)
-		*result = vfio_mediate_read(dev, access->value, &word, sizeof(word));
-	else if (access->offset == MARK_PAGE)
+	if (!access->write) {
+		access->value = access->offset == MEMORY ? marks->memory : (u32)marks->result;
+		return 0;
+	}
+
+	switch (access->offset) {
+	case READ_MEMORY:
+		marks->result = vfio_mediate_read(dev, access->value, &marks->memory,
+						  sizeof(marks->memory));
+		break;
+	case MARK_PAGE:
 		vfio_mediate_mark(dev, access->value, 1);
+		break;
+	case WRITE_MEMORY:
+		marks->result = vfio_mediate_write(dev, access->value, &marks->memory,
+						   sizeof(marks->memory));
+		break;
+	case MEMORY:
+		marks->memory = access->value;
+		break;
+	case STOP_WRITES:
+		marks->stop_writes = access->value;
+		break;
+	}
 
 	return 0;
 }

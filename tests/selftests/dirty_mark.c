@@ -23,6 +23,9 @@
 #define MARKS_SUBTYPE	4
 #define READ_MEMORY	0
 #define MARK_PAGE	8
+#define WRITE_MEMORY	16
+#define MEMORY		24
+#define STOP_WRITES	32
 
 #define SIZE		0x2000000ull	/* of memory */
 #define SIZE_PAGES	(SIZE / PAGE_4K)
@@ -283,31 +286,89 @@ static void find_region(struct vfio_client *c, struct vfio_client_region *region
 	die("mediator_marks has no region");
 }
 
-/* Memory is read, and marked, where that is not allowed. */
-TEST_F(mark, elsewhere)
+static void put(struct dirty *d, const struct vfio_client_region *region, __u64 reg, __u64 value)
 {
-	__u64 bitmap[SIZE_PAGES / 64] = {}, iova = 0, page = 77 * PAGE_4K;
-	struct vfio_client_region region = {};
-	struct dirty *d = &self->d;
-	unsigned int tracked;
+	vfio_client_region_write(&d->dev, region, &value, sizeof(value), reg);
+}
+
+/* Return: what the vendor got */
+static int access_memory(struct dirty *d, const struct vfio_client_region *region, __u64 reg,
+			 __u64 iova)
+{
 	int result = 1;
 
+	put(d, region, reg, iova);
+	vfio_client_region_read(&d->dev, region, &result, sizeof(result), READ_MEMORY);
+
+	return result;
+}
+
+static __u64 memory_read(struct dirty *d, const struct vfio_client_region *region)
+{
+	__u64 value = 0;
+
+	vfio_client_region_read(&d->dev, region, &value, sizeof(value), MEMORY);
+
+	return value;
+}
+
+/* The vendor reads and writes what the device could. @mem is at IOVA 0, @limit has no memory. */
+static void check_memory(struct __test_metadata *_metadata, struct dirty *d,
+			 const struct vfio_client_region *region, __u8 *mem, __u64 limit,
+			 const char *when)
+{
+	__u64 at = PAGE_4K - 4, word = 0x1122334455667788ull;
+
+	memcpy(mem + at, &word, sizeof(word));
+	CHECK_EQ(access_memory(d, region, READ_MEMORY, at), 0, "%s: memory is read", when);
+	CHECK_HEX(memory_read(d, region), word, "%s: that is what is in two pages", when);
+	put(d, region, MEMORY, ~word);
+	CHECK_EQ(access_memory(d, region, WRITE_MEMORY, at + 8), 0, "%s: memory is written", when);
+	memcpy(&word, mem + at + 8, sizeof(word));
+	CHECK_HEX(word, ~0x1122334455667788ull, "%s: user space finds it", when);
+	CHECK(access_memory(d, region, READ_MEMORY, limit) < 0, "%s: no memory is read", when);
+	CHECK(access_memory(d, region, WRITE_MEMORY, limit) < 0, "%s: no memory is written", when);
+}
+
+/* Memory is accessed, and marked, outside of tracking. */
+TEST_F(mark, elsewhere)
+{
+	__u64 bitmap[SIZE_PAGES / 64] = {}, page = 77 * PAGE_4K, constant = SIZE - PAGE_4K;
+	struct vfio_client_region region = {};
+	struct dirty *d = &self->d;
+
 	find_region(&d->dev, &region);
-	must(!vfio_client_dma_map(&d->dev, self->mem, 0, SIZE), "map");
-	for (tracked = 0; tracked < 2; tracked++) {
-		if (tracked)
-			start_container(d);
-		vfio_client_region_write(&d->dev, &region, &iova, sizeof(iova), READ_MEMORY);
-		vfio_client_region_read(&d->dev, &region, &result, sizeof(result),
-					READ_MEMORY);
-		CHECK_EQ(result, -ENODEV, "memory read outside of tracking, %stracked",
-			 tracked ? "" : "un");
-		vfio_client_region_write(&d->dev, &region, &page, sizeof(page), MARK_PAGE);
-	}
+	must(!map(&d->dev, self->mem, 0, constant, VFIO_DMA_MAP_FLAG_READ |
+		  VFIO_DMA_MAP_FLAG_WRITE), "map");
+	must(!map(&d->dev, self->mem + constant, constant, PAGE_4K, VFIO_DMA_MAP_FLAG_READ),
+	     "map for reads");
+	check_memory(_metadata, d, &region, self->mem, SIZE, "not tracked");
+	CHECK_EQ(access_memory(d, &region, READ_MEMORY, constant), 0, "read-only memory is read");
+	CHECK_EQ(access_memory(d, &region, WRITE_MEMORY, constant), -EPERM,
+		 "read-only memory is not written");
+	CHECK(access_memory(d, &region, WRITE_MEMORY, constant - 4) < 0,
+	      "nor from the page before on");
+	put(d, &region, MARK_PAGE, page);
+
+	start_container(d);
 	wait_scan();
 	must(!type1_get(d, 0, SIZE, bitmap), "report");
-	CHECK(bits(bitmap, SIZE_PAGES / 64) == 1 && is_set(bitmap, 0),
-	      "nothing is marked outside of tracking");
+	memset(bitmap, 0, sizeof(bitmap));
+	must(!type1_get(d, 0, SIZE, bitmap), "report");
+	CHECK_EQ(bits(bitmap, SIZE_PAGES / 64), 0, "nothing is dirty");
+	put(d, &region, MARK_PAGE, page);
+	check_memory(_metadata, d, &region, self->mem, SIZE, "tracked");
+	wait_scan();
+	must(!type1_get(d, 0, SIZE, bitmap), "report");
+	CHECK(bits(bitmap, SIZE_PAGES / 64) == 1 && is_set(bitmap, 1),
+	      "what was written is dirty, and nothing is marked outside of tracking");
+
+	put(d, &region, STOP_WRITES, 9 * PAGE_4K - 1);
+	must(!set_state(d, VFIO_DEVICE_STATE_STOP_COPY), "STOP_COPY");
+	memset(bitmap, 0, sizeof(bitmap));
+	must(!type1_get(d, 0, SIZE, bitmap), "report");
+	CHECK(bits(bitmap, SIZE_PAGES / 64) == 2 && is_set(bitmap, 8) && is_set(bitmap, 9),
+	      "so is what was written when the device was stopped");
 	end_container(d);
 }
 
@@ -437,6 +498,7 @@ TEST_F(mark, everything_logged)
 {
 	struct vfio_device_feature_dma_logging_range range = { 0, SIZE };
 	__u64 bitmap[SIZE_PAGES / 64] = {};
+	struct vfio_client_region region = {};
 	struct dirty *d = &self->d;
 
 	if (vfio_client_feature_probe(&d->dev, VFIO_DEVICE_FEATURE_DMA_LOGGING_START,
@@ -446,6 +508,11 @@ TEST_F(mark, everything_logged)
 	must(!log_start_ranges(d, PAGE_4K, &range, 1), "start");
 	must(!log_get(d, 0, SIZE, PAGE_4K, bitmap), "report");
 	CHECK_EQ(bits(bitmap, SIZE_PAGES / 64), 0, "nothing was marked");
+	find_region(&d->dev, &region);
+	check_memory(_metadata, d, &region, self->mem, SIZE, "logged");
+	must(!log_get(d, 0, SIZE, PAGE_4K, bitmap), "report");
+	CHECK(bits(bitmap, SIZE_PAGES / 64) == 1 && is_set(bitmap, 1),
+	      "what was written is logged");
 	marks(0, EVERYTHING, 0);
 	must(!log_get(d, 0, SIZE, PAGE_4K, bitmap), "report");
 	CHECK_EQ(bits(bitmap, SIZE_PAGES / 64), SIZE_PAGES, "everything was");
@@ -499,6 +566,7 @@ TEST_F(device_log, log)
 	};
 	struct dirty *d = &self->d;
 	unsigned int scans, stops = param_number("mediator_marks", "stops");
+	struct vfio_client_region region = {};
 	__u64 word = 0;
 
 	if (vfio_client_feature_probe(&d->dev, VFIO_DEVICE_FEATURE_DMA_LOGGING_START,
@@ -531,6 +599,12 @@ TEST_F(device_log, log)
 	must(!param_set("mediator_marks", "scan_error", "0"), "scan_error");
 	CHECK_EQ(log_bits(d, SIZE / 2, SIZE / 4), SIZE_PAGES / 4, "of each range");
 	log_bits(d, 0, SIZE / 4);
+
+	marks(0, 0, 0);
+	log_bits(d, 0, SIZE / 4);
+	find_region(&d->dev, &region);
+	check_memory(_metadata, d, &region, self->mem, SIZE, "the device logs");
+	CHECK_EQ(log_bits(d, 0, SIZE / 4), 1, "what the vendor has written is logged");
 
 	scans = param_number("mediator_marks", "log_starts");
 	device_reset(d);
