@@ -47,7 +47,7 @@ _vfio_mediate()
 	bind) _vfio_mediate_reply "--vfs --force --persist --help
 		$(_vfio_mediate_devices physfn) $(_vfio_mediate_devices sriov_numvfs)";;
 	unbind) _vfio_mediate_reply "--help $(_vfio_mediate_devices vfio-dev)";;
-	enable) _vfio_mediate_reply "--drop-in --help";;
+	enable) _vfio_mediate_reply "--drop-in --alias --help";;
 	watch) _vfio_mediate_reply "--json --poll --count --timeout --help
 		$(_vfio_mediate_devices physfn)";;
 	stream)

@@ -220,6 +220,31 @@ def check(tap, system, script, what, wanted=""):
            f"{system.name}: {what}", f"exit status {status}, {audit}\n{last_lines(output, 40)}")
 
 
+def aliases(tap, system, kernel):
+    """vfio-mediate enable --alias, by the DKMS of the system; and when that fails."""
+    alias = f"modinfo -F alias {MODULES.format(kernel)}/vfio_pci_mediate.ko*"
+    check(tap, system, f"{INSTALL} /debs/{deb('tools').name}", "vfio-mediate-tools")
+    status, output = system.run("mv /usr/bin/make /root; "
+                                "vfio-mediate enable --alias 8086:10ca; status=$?; "
+                                "mv /root/make /usr/bin; exit $status")
+    tap.ok(status == 3 and "dkms build" in output and
+           not (system.root / "etc/dkms/vfio-mediate.conf").exists(),
+           f"{system.name}: enable --alias fails, and takes its file back", output)
+    tap.equal(built(system, kernel), VERSION, f"{system.name}: the modules are as before")
+    check(tap, system, "vfio-mediate enable --alias 8086:10ca 8086:1520", "enable --alias",
+          f"built for Linux {re.escape(kernel)}")
+    tap.equal({line[:27] for line in system.run(alias)[1].split()},
+              {"vfio_pci:v00008086d000010CA", "vfio_pci:v00008086d00001520"},
+              f"{system.name}: the driver has the aliases")
+    check(tap, system, f"grep -c '^alias vfio_pci:v.* vfio_pci_mediate' "
+          f"/usr/lib/modules/{kernel}/modules.alias", "and depmod has them", "^2$")
+    check(tap, system, f"{INSTALL} --reinstall /debs/{deb('dkms').name}", "installed again")
+    tap.equal(len(system.run(alias)[1].split()), 2, f"{system.name}: it has them still")
+    check(tap, system, "vfio-mediate disable", "disable", f"built for Linux {re.escape(kernel)}")
+    tap.equal((system.run(alias)[1], system.run("ls /etc/dkms/*mediate*")[0]), ("", 2),
+              f"{system.name}: they are gone, and so is the file")
+
+
 def archives(system, pattern):
     return sorted(f"/{path.relative_to(system.root)}" for path in
                   (system.root / "var/cache/apt/archives").glob(pattern))
@@ -261,6 +286,7 @@ def install(tap, system, keep):
               f"{system.name}: it has no alias")
     if keep:
         keep_built(tap, system, keep)
+    aliases(tap, system, new)
 
     check(tap, system, "apt-get remove --yes 'vfio-mediate-*'", "all packages are removed")
     check(tap, system, "dpkg --purge " + " ".join(f"vfio-mediate-{name}" for name in PACKAGES),

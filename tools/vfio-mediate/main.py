@@ -93,7 +93,7 @@ def run_unbind(args):
 
 def run_enable(args):
     binding.root()
-    enable.enable(args.drop_in)
+    enable.enable(args.drop_in, args.alias)
     return OK
 
 
@@ -162,6 +162,10 @@ def parser():
     one = add("enable", run_enable, "load vfio-pci-mediate at each boot")
     one.add_argument("--drop-in", action="store_true",
                      help="under the name vfio-pci, in place of in-tree vfio-pci")
+    one.add_argument("--alias", metavar="ID", nargs="*",
+                     help="have libvirt take it for VFs with these IDs, such as 8086:10ca; "
+                          "without an ID for those of all vendors that are installed. DKMS "
+                          "builds it again for that")
     add("disable", run_disable, "undo enable")
 
     one = add("watch", run_watch, "print what happens to VFs, until it is interrupted")
