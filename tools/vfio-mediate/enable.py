@@ -23,7 +23,9 @@ VFIO_PCI_MEDIATE_IDS='{}'"
 """
 ID = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}", re.IGNORECASE)
 VENDORS = re.compile(r"^alias vfio-mediate:v0000(....)d0000(....)\b", re.MULTILINE)
-DROP_IN = f"options {OURS} drop_in=1\nblacklist vfio-pci\n"
+# driverctl and libvirt load a driver by its name.
+DROP_IN = f"options {OURS} drop_in=1\nblacklist vfio-pci\n" \
+    f"install vfio_pci /sbin/modprobe {OURS}\n"
 
 
 def is_ours(path):
@@ -110,7 +112,7 @@ def enable(drop_in, ids):
     """ids are those of --alias: None where it was not given, none for all vendors'."""
     set_alias([] if ids is None else ids or vendors_ids())
     put(OPTIONS, DROP_IN if drop_in else "",
-        f"{OURS} is called vfio-pci; in-tree vfio-pci is not loaded by itself")
+        f"{OURS} is called vfio-pci, and loaded in its place")
     put(LOAD, f"{OURS}\nvfio_iommu_type1\n", f"{OURS} is loaded at each boot")
 
 
