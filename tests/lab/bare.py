@@ -14,18 +14,30 @@ SYSTEMS = {"bookworm": "bookworm-backports", "trixie": "trixie"}
 FETCH = """
     set -e
     fetch() { chroot "$1" apt-get install --yes --download-only $2; }
-    fetch "$1" "dkms gcc libc6-dev pkgconf openssl linux-headers-amd64/SUITE"
+    fetch "$1" "dkms gcc libc6-dev pkgconf openssl python3 linux-headers-amd64/SUITE MORE"
     old=$(chroot "$1" apt-cache search --names-only '^linux-image-6[.]1[.]0-[0-9]+-amd64$' |
           sed 's/^linux-image-//; s/ .*//' | sort -V | tail -n 1)
     fetch "$1" "linux-headers-$old linux-image-$old initramfs-tools"
     """
+# The same for a host of guests, as the administrator's page sets it up: its kernel, what it
+# has before the page is read, and what the page has it install.
+HOST = """linux-image-amd64/SUITE iproute2 iputils-ping ethtool procps pciutils kmod
+    udev busybox-static openssh-server openssh-client driverctl mokutil python3-yaml
+    qemu-system-x86 libvirt-daemon-system libvirt-clients linux-perf trace-cmd bpftrace"""
 SIZE = 1200     # MB, of the archive and of a system
+HOST_SIZE = 2600
 
 
-def archive(name):
+def archive(name, more=""):
     """A system in a tar file, with the lists and the packages that apt has downloaded."""
     suite = SYSTEMS[name]
-    fetch = FETCH.replace("/SUITE", f"/{suite}" if suite != name else "")
+    size = HOST_SIZE if more else SIZE
+    fetch = FETCH
+    if more and suite != name:
+        # With what they need there, of which there may be newer ones
+        fetch += f'fetch "$1" "-t {suite} linux-image-amd64 linux-headers-amd64"\n'
+    fetch = fetch.replace("MORE", " ".join(more.split())).replace(
+        "/SUITE", f"/{suite}" if suite != name else "")
 
     def build(path, log):
         lines = sources(suite)
@@ -40,29 +52,30 @@ def archive(name):
                '--customize-hook=chroot "$1" apt-get clean', f"--customize-hook={fetch}"]
         if not os.getuid():
             cmd[:0] = ["unshare", "--mount"]
-        with scratch(path, SIZE) as folder:
+        with scratch(path, size) as folder:
             run([*cmd, name, str(path / "tar"), str(listing)], log, what=f"bare {name}",
                 env={**os.environ, "TMPDIR": str(folder)})
         listing.unlink()
 
-    return cached(f"bare-{name}", [name, suite, fetch], build, size=2 * SIZE) / "tar"
+    return cached(f"bare-{name}{'-host' if more else ''}", [name, suite, fetch], build,
+                  size=2 * size) / "tar"
 
 
 class Bare:
     """A system made from the archive, as a context. Its root may chown files, so a user's
     is in a user namespace with more ids than the user's own."""
 
-    def __init__(self, name):
-        self.name = name
-        self.root = BUILD / "packages" / name
+    def __init__(self, name, more=""):
+        self.name, self.more = name, more
+        self.root = BUILD / "packages" / f"{name}{'-host' if more else ''}"
         if os.getuid():
             need_subordinate_ids()
         self.prefix = ["mmdebstrap", "--unshare-helper"] if os.getuid() else []
 
     def __enter__(self):
-        tar = archive(self.name)
+        tar = archive(self.name, self.more)
         self.remove()
-        need_space(BUILD, SIZE)
+        need_space(BUILD, HOST_SIZE if self.more else SIZE)
         self.root.mkdir(parents=True)
         subprocess.run([*self.prefix, "tar", "-C", self.root, "-xpf", tar,
                         "--exclude=./dev/*"], check=True)

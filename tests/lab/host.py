@@ -89,6 +89,7 @@ class Machine:
     checks: bool = False    # whether cards check who sends, see qemu_build.py
     memory: int = 4096      # MiB
     userland: str = "host"  # the tree that is its root
+    root: pathlib.Path = None       # an image that is, in place of a tree's
 
 
 @dataclasses.dataclass(frozen=True)
@@ -204,7 +205,7 @@ def qemu_command(machine, kern, work, interactive=False, wire=None):
               'exec /lab/host/init"']
     cmd += ["-kernel", "/vmlinuz", "-append", " ".join(append)]
     readable = [(built_qemu(machine.checks), f"/usr/bin/{TARGET}"),
-                (root_image(machine.userland), "/root.img"),
+                (machine.root or root_image(machine.userland), "/root.img"),
                 (kern.vmlinuz, "/vmlinuz"), (guest_files()["initrd"], "/outside/initrd")]
     image = host_initrd(kern)
     if image:

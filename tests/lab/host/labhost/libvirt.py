@@ -240,7 +240,8 @@ class Agent:
 class Domain(Guest):
     """A guest that a libvirtd runs, with a device."""
 
-    def __init__(self, host, name, device, override=OVERRIDE, emulator=EMULATOR):
+    def __init__(self, host, name, device, override=OVERRIDE, emulator=EMULATOR,
+                 command="create"):
         # pylint: disable=super-init-not-called
         self.host, self.name, self.override = host, name, override
         self.emulator = emulator
@@ -252,7 +253,7 @@ class Domain(Guest):
         self.memory = pathlib.Path("/nonexistent")
         pathlib.Path(self.console).touch()
         self.uuid = uuid.uuid4()
-        host.give("create", self.xml(device))
+        host.give(command, self.xml(device))
 
     def xml(self, device, override=None):
         return DOMAIN.format(
