@@ -65,6 +65,7 @@ from labhost.sriov import (
 from labhost.tap import program
 from labhost.trip import private_network
 from migrate_hosts import HOSTS as ADDRESSES, link_up
+from tools_checks import finds
 
 DONE = 1500             # s until the other host has done all
 NOBODY = "00:00:00:00:00:00"
@@ -222,6 +223,26 @@ def test_not_migratable(tap, hosts, vfs):
     tap.ok(NOT_SUPPORTED in answer, f"managed='yes', no model, with the override: {answer}")
 
 
+def test_check(tap, hosts, vfs):
+    """What vfio-mediate check says of domains: what libvirt would refuse, before it does."""
+    os.environ["LIBVIRT_DEFAULT_URI"] = hosts[0].uri
+    for what, vf, device, override, lines in (
+            ("all is well", vfs[0], hostdev(vfs[0]), OVERRIDE,
+             ("ok libvirt: domain guest has the <qemu:override>", "ok libvirt: libvirt ",
+              "ok option: ")),
+            ("no override", vfs[0], hostdev(vfs[0]), "",
+             ("problem libvirt: domain guest has no <qemu:override>",)),
+            ("no model", vfs[0], hostdev(vfs[0], "yes", model=""), "",
+             ("problem driver: in-tree vfio-pci does not migrate",
+              "problem libvirt: domain guest has managed='yes' without <driver model=")),
+            ("one PF", VFS[0], interface(VFS[0], MAC), OVERRIDE,
+             ("unknown libvirt: both VFs belong to one PF",))):
+        give(DRIVER, *VFS[:2], *vfs)
+        with contextlib.closing(Domain(hosts[0], "guest", device, override)):
+            finds(tap, what, (vf, *(("--to", VFS[1]) if what == "one PF" else ())), *lines)
+    del os.environ["LIBVIRT_DEFAULT_URI"]
+
+
 def test_no_way_back(tap, hosts, vfs):
     """The destination's XML has no override."""
     give(DRIVER, *vfs)
@@ -284,6 +305,8 @@ def test_alias(tap, hosts, vfs):
 
 def test_drop_in(tap, hosts, vfs):
     """A libvirt that accepts no driver but vfio-pci, which this one is called then."""
+    finds(tap, "libvirt 9", (vfs[0],), "problem libvirt: libvirt 9.",
+          " accepts only a driver called vfio-pci -> vfio-mediate enable --drop-in")
     sh("modprobe", "-r", "vfio_pci", "vfio_pci_mediate")
     sh("modprobe", "vfio_pci_mediate", "drop_in=1")
     for name, managed in (("managed='yes'", "yes"), ("managed='no'", "no")):
@@ -325,7 +348,7 @@ def main(tap, how=""):
         atexit.register(sh, "ip", "addr", "del", f"{address}/32", "dev", "lo")
     tests = [test_drop_in] if how == "drop_in" else [
         test_pool, test_interface, test_same_pf, test_managed, test_hostdev,
-        test_not_migratable, test_no_way_back, test_wrapper, test_alias]
+        test_not_migratable, test_check, test_no_way_back, test_wrapper, test_alias]
     with Libvirtd("one", ADDRESSES[0]) as one, Libvirtd("two", ADDRESSES[1], one) as two:
         tap.note(one_line(one.virsh("version")))
         tap.run(*tests, hosts=(one, two), vfs=(VFS[0], vfs_of(PFS[1])[0]))

@@ -86,6 +86,9 @@ def check_vendor(found, device, about):
     if name and name != "none":
         found.ok("vendor", f"{name} mediates it")
         return
+    if about["open_error"]:
+        found.unknown("vendor", "not known, as it cannot be opened")
+        return
     pf = device.pf
     modules = (output("modprobe", "-R", device.alias()) or "").split()
     missing = [module for module in modules if not (MODULES / module).exists()]
@@ -95,8 +98,7 @@ def check_vendor(found, device, about):
     elif missing:
         found.problem("vendor", "nobody mediates it", f"modprobe {missing[0]}")
     else:
-        driver = f"its PF's driver, {pf.driver}, does not" if pf and pf.driver else \
-            "its PF has no driver"
+        driver = f"its PF's driver, {pf.driver}, does not" if pf else "it is no VF"
         found.problem("vendor", f"nobody mediates it: {driver}",
                       "load a PF driver that registers mediate ops")
 
@@ -109,7 +111,7 @@ def check_state(found, device, about):
     if about["opened_by"] and "stop-copy" in about["migration"]:
         found.ok("migration", f"{', '.join(about['migration'])}; protocols "
                  f"{', '.join(about['protocols'])}")
-    elif about["opened_by"] or about["migration_state"] == "none":
+    elif about["opened_by"] or about["in_use"] and about["migration_state"] == "none":
         found.problem("migration", "it offers no migration to a VMM",
                       "see the kernel log: the vendor's driver may lack save and load")
     if about["opened_by"]:

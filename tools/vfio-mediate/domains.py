@@ -153,6 +153,6 @@ def same_pf(found, device):
     text = domain_of(device)[1] if shutil.which("virsh") else ""
     if text and any(address_of(each) == device.name and each.tag == "interface"
                     for each in passed(parse(text, "libvirt"))):
-        found.problem("libvirt", "both VFs belong to one PF, and the domain has an "
-                      "<interface>: its MAC address cannot be set at the destination",
-                      "use a VF of another PF, or a <hostdev>")
+        found.unknown("libvirt", "both VFs belong to one PF, and the domain has an "
+                      "<interface>: not every PF driver lets libvirt set its MAC address at "
+                      "the destination", "use a VF of another PF, or a <hostdev>")
