@@ -38,7 +38,7 @@ PRINTED = {
     "vfio-mediate bind --vfs 2 $PF":
         r"01:10\.0: bound to vfio-pci\S*\n.*01:10\.0: bound to vfio-pci",
     "driverctl set-override $VF vfio-pci-mediate": r"0000:01:10\.0 vfio-pci-mediate",
-    "driverctl set-override $VF vfio-pci": r"0000:01:10\.0 vfio-pci$",
+    "driverctl set-override $VF vfio-pci": r"0000:01:10\.0 vfio-pci\b(?!-)",
     "vfio-mediate status      # modules, vendors, PFs and VFs; who uses them":
         r"vendor sample_nic.*mediated by sample_nic.*0000:01:10\.2 claim",
     "vfio-mediate check $VF --to destination": r"no problems",
