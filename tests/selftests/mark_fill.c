@@ -38,7 +38,7 @@ static int wait_drained(__u8 *page)
 {
 	double end = now() + PATIENCE;
 
-	(*(volatile __u32 *)(page + RDBAH))++;
+	__atomic_add_fetch((__u32 *)(page + RDBAH), 1, __ATOMIC_RELAXED);
 	while (result("drained") > 0 && now() < end)
 		usleep(1000);
 
