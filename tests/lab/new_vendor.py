@@ -18,7 +18,7 @@ import sys
 
 import kernels
 import session
-from cache import BUILD, REPO, LabError, last_lines
+from cache import BUILD, REPO, LabError
 from host import Job, Machine
 from supported import DEFAULT
 from tap import RESULT, Tap
@@ -51,13 +51,14 @@ def test_built(tap, module):
     log = WORK / "make.log"
     try:
         kern.shell(f"make -s -C {REPO}/packaging install-dev DESTDIR={WORK}/to PREFIX=/usr; "
-                   f"make -C {module} KDIR={kernels.kdir(kern)} W=1 KCFLAGS=-Werror "
+                   f"make -C {module} KDIR={kernels.kdir(kern)} "
                    f"VFIO_MEDIATE={WORK}/to/usr; modinfo -F depends {module}/{NAME}.ko",
                    log, "a vendor's module", readable=[REPO], writable=[WORK])
         why = ""
     except LabError as err:
-        why = f"{err}\n{last_lines(log)}"
-    tap.ok(not why, "it is built out of tree, without warnings", why)
+        why = str(err)
+    tap.ok(not why and "warning:" not in log.read_text(),
+           "it is built out of tree, without warnings", why or log.read_text())
     tap.equal(log.read_text().splitlines()[-1:], ["vfio_mediate"],
               "the module depends on the registry alone")
 
