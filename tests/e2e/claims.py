@@ -11,23 +11,23 @@ from labhost.sriov import DRIVER, PCI, VFS
 from labhost.tap import program
 
 
-def test_claims(tap, name):
+def test_claims(tap, vendor):
     """For as long as the VF is open; the module can go afterwards."""
     vf = VFS[0]
     sh("modprobe", "vfio_mediate")
-    sh("insmod", f"./{name}.ko")
+    sh("insmod", f"./{vendor}.ko")
     sh("vfctl", "bind", vf, DRIVER)
     with Hold(vf) as hold:
         tap.equal(hold.said, "open", "the VF can be opened")
-        tap.equal((PCI / vf / "mediated_by").read_text().strip(), name, "it is claimed")
+        tap.equal((PCI / vf / "mediated_by").read_text().strip(), vendor, "it is claimed")
         tap.equal((PCI / vf / "migration_state").read_text().strip(), "none",
                   "nothing is described: it is not migrated")
-    sh("rmmod", name)
-    tap.ok(not pathlib.Path("/sys/module", name).exists(), "the module is unloaded")
+    sh("rmmod", vendor)
+    tap.ok(not pathlib.Path("/sys/module", vendor).exists(), "the module is unloaded")
 
 
 def main(tap, name):
-    tap.run(test_claims, name=name)
+    tap.run(test_claims, vendor=name)
 
 
 if __name__ == "__main__":
