@@ -20,6 +20,7 @@ import kernels
 import session
 from cache import BUILD, REPO, LabError
 from host import Job, Machine
+from programs import job_files
 from supported import DEFAULT
 from tap import RESULT, Tap
 
@@ -66,8 +67,7 @@ def test_built(tap, module):
 def test_claims(tap, module):
     """On a lab host."""
     outcome = session.run_one(Machine(DEFAULT), Job("new_vendor", f"./claims.py {NAME}", last=True),
-                              {"claims.py": REPO / "tests/e2e/claims.py",
-                               f"{NAME}.ko": module / f"{NAME}.ko"})
+                              {**job_files(), f"{NAME}.ko": module / f"{NAME}.ko"})
     for line in outcome.lines:
         if match := RESULT.match(line):
             tap.result(match, "lab host: ", "\n".join(outcome.lines[-40:]))
