@@ -34,7 +34,7 @@ from labhost.tracking import set_tracking
 TIMES = 20
 DRAINS = {"begins": "p nic_pool_drain", "ends": "r nic_pool_drain"}
 RUNS = {"runs": "p nic_migrate_run"}
-LOOKS = {"shadow": "p vpm_shadow_drain", "rings": "p nic_dirty_scan"}
+LOOKS = {"shadow": "p vpm_shadow_drain", "rings": "p vfio_mediate_ring_end"}
 SERVED = {"looks": "p nic_vf_handle_events n=%si:u32"}
 PATIENCE = 0.005    # s until a mailbox is taken from a VF that keeps it
 
