@@ -112,11 +112,15 @@ static int add_record(struct vfio_mediate_described *d, enum describe_kind kind,
 static int add_part(struct vfio_mediate_described *d, const struct vfio_mediate_part *part)
 {
 	struct describe_record *record = &d->records[d->num_records];
+	unsigned int i;
 	int ret;
 
 	if (part->num_regs > DESCRIBE_MAX_REGS || part->size < part->num_regs * sizeof(u32) ||
 	    part->min_size > part->size)
 		return -EINVAL;
+	for (i = 0; i < part->num_regs; i++)
+		if (part->regs[i].role >= VFIO_MEDIATE_NUM_ROLES)
+			return -EINVAL;
 	ret = add_record(d, DESCRIBE_PART, part->type, part->size);
 	if (ret)
 		return ret;

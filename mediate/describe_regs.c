@@ -1,44 +1,65 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Registers that are part of a described device's state. */
 
+#include <linux/array_size.h>
 #include <linux/lockdep.h>
 #include <linux/pci.h>
 
 #include "described.h"
 #include "session.h"
 
+/* Masks of roles */
+#define ALL_ROLES	(BIT(VFIO_MEDIATE_NUM_ROLES) - 1)
+#define ALL_PENDING	(DESCRIBE_PENDING_RINGS | DESCRIBE_PENDING_RUN)
+
 typedef int (*describe_reg_fn)(struct vfio_mediate_device *dev,
 			       const struct vfio_mediate_state_reg *reg, u32 offset, __le32 *val);
 
-/* Call @fn for the registers of a record, until it does not return 0. */
-static int walk_regs(struct vfio_mediate_device *dev, struct describe_state *state,
-		     const struct describe_record *record, describe_reg_fn fn)
+/* Call @fn for registers that have one of @roles, a mask, until it does not return 0. */
+static int walk_table(struct vfio_mediate_device *dev, const struct vfio_mediate_state_reg *reg,
+		      unsigned int num_regs, u32 base, __le32 *val, unsigned int roles,
+		      describe_reg_fn fn)
 {
-	const struct vfio_mediate_description *desc = dev->described->desc;
-	__le32 *val = (__le32 *)(state->data + record->offset);
-	unsigned int queue, r, i;
 	int ret = 0;
 
-	if (record->part) {
-		for (i = 0; i < record->part->num_regs && !ret; i++)
-			ret = fn(dev, &record->part->regs[i], record->part->regs[i].offset, val++);
-		return ret;
-	}
-	if (record->kind == DESCRIBE_COUNTERS)
-		return 0;
-
-	for (queue = 0; queue < desc->num_queues; queue++)
-		for (r = 0; r < desc->num_rings; r++)
-			for (i = 0; i < desc->rings[r].num_regs && !ret; i++)
-				ret = fn(dev, &desc->rings[r].regs[i],
-					 desc->rings[r].regs[i].offset + queue * desc->stride,
-					 val++);
+	for (; num_regs && !ret; num_regs--, reg++, val++)
+		if (BIT(reg->role) & roles)
+			ret = fn(dev, reg, reg->offset + base, val);
 
 	return ret;
 }
 
+/* The same for all registers of a record */
+static int walk_regs(struct vfio_mediate_device *dev, struct describe_state *state,
+		     const struct describe_record *record, unsigned int roles, describe_reg_fn fn)
+{
+	const struct vfio_mediate_description *desc = dev->described->desc;
+	__le32 *val = (__le32 *)(state->data + record->offset);
+	const struct vfio_mediate_ring *ring;
+	unsigned int queue;
+	int ret;
+
+	if (record->part)
+		return walk_table(dev, record->part->regs, record->part->num_regs, 0, val, roles,
+				  fn);
+	if (record->kind == DESCRIBE_COUNTERS)
+		return 0;
+
+	for (queue = 0; queue < desc->num_queues; queue++) {
+		for (ring = desc->rings; ring < desc->rings + desc->num_rings; ring++) {
+			ret = walk_table(dev, ring->regs, ring->num_regs, queue * desc->stride,
+					 val, roles, fn);
+			if (ret)
+				return ret;
+			val += ring->num_regs;
+		}
+	}
+
+	return 0;
+}
+
 /* The same for all records that were loaded */
-static int walk_loaded(struct vfio_mediate_device *dev, describe_reg_fn fn)
+static int walk_loaded(struct vfio_mediate_device *dev, unsigned int roles, describe_reg_fn fn)
 {
 	struct vfio_mediate_described *d = dev->described;
 	unsigned int i;
@@ -46,7 +67,7 @@ static int walk_loaded(struct vfio_mediate_device *dev, describe_reg_fn fn)
 
 	for (i = 0; i < d->num_records && !ret; i++)
 		if (d->loading->present & BIT_ULL(i))
-			ret = walk_regs(dev, d->loading, &d->records[i], fn);
+			ret = walk_regs(dev, d->loading, &d->records[i], roles, fn);
 
 	return ret;
 }
@@ -71,59 +92,15 @@ static int write_reg(struct vfio_mediate_device *dev, u32 offset, u32 value)
 	return vfio_mediate_write32(dev, dev->described->desc->region, offset, value);
 }
 
-/* By what a register is written after the state was applied, or 0 */
-static unsigned int pending_of(const struct vfio_mediate_state_reg *reg)
-{
-	switch (reg->role) {
-	case VFIO_MEDIATE_ROLE_ENABLE:
-	case VFIO_MEDIATE_ROLE_TAIL:
-		return DESCRIBE_PENDING_RINGS;
-	case VFIO_MEDIATE_ROLE_RUN:
-		return DESCRIBE_PENDING_RUN;
-	default:
-		return 0;
-	}
-}
-
 static int disable_reg(struct vfio_mediate_device *dev, const struct vfio_mediate_state_reg *reg,
 		       u32 offset, __le32 *val)
 {
-	if (reg->role != VFIO_MEDIATE_ROLE_ENABLE)
-		return 0;
-
 	return write_reg(dev, offset, le32_to_cpu(*val) & ~reg->value);
 }
 
 static int apply_reg(struct vfio_mediate_device *dev, const struct vfio_mediate_state_reg *reg,
 		     u32 offset, __le32 *val)
 {
-	return pending_of(reg) ? 0 : write_reg(dev, offset, le32_to_cpu(*val));
-}
-
-static int enable_reg(struct vfio_mediate_device *dev, const struct vfio_mediate_state_reg *reg,
-		      u32 offset, __le32 *val)
-{
-	if (reg->role != VFIO_MEDIATE_ROLE_ENABLE)
-		return 0;
-
-	return write_reg(dev, offset, le32_to_cpu(*val));
-}
-
-static int tail_reg(struct vfio_mediate_device *dev, const struct vfio_mediate_state_reg *reg,
-		    u32 offset, __le32 *val)
-{
-	if (reg->role != VFIO_MEDIATE_ROLE_TAIL)
-		return 0;
-
-	return write_reg(dev, offset, le32_to_cpu(*val));
-}
-
-static int run_reg(struct vfio_mediate_device *dev, const struct vfio_mediate_state_reg *reg,
-		   u32 offset, __le32 *val)
-{
-	if (reg->role != VFIO_MEDIATE_ROLE_RUN)
-		return 0;
-
 	return write_reg(dev, offset, le32_to_cpu(*val));
 }
 
@@ -134,8 +111,7 @@ static int read_pending_reg(struct vfio_mediate_device *dev,
 	struct vfio_mediate_described *d = dev->described;
 	size_t at = (u8 *)val - d->saving->now->data;
 
-	if (pending_of(reg) & d->pending)
-		*val = *(__le32 *)(d->loading->data + at);
+	*val = *(__le32 *)(d->loading->data + at);
 
 	return 0;
 }
@@ -157,13 +133,13 @@ int describe_read_regs(struct vfio_mediate_device *dev, const struct describe_re
 	struct vfio_mediate_described *d = dev->described;
 	int ret;
 
-	ret = walk_regs(dev, d->saving->now, record, read_reg);
+	ret = walk_regs(dev, d->saving->now, record, ALL_ROLES, read_reg);
 	if (ret)
 		return ret;
 
 	guard(mutex)(&d->lock);
 
-	return d->pending ? walk_regs(dev, d->saving->now, record, read_pending_reg) : 0;
+	return walk_regs(dev, d->saving->now, record, d->pending, read_pending_reg);
 }
 
 /* Was the device reset since its state was applied, so that it has no part of it any more? */
@@ -193,14 +169,14 @@ int describe_apply_regs(struct vfio_mediate_device *dev)
 	int ret;
 
 	d->resets = atomic_read(&container_of(dev, struct vfio_mediate_session, dev)->resets);
-	ret = walk_loaded(dev, disable_reg);
+	ret = walk_loaded(dev, BIT(VFIO_MEDIATE_ROLE_ENABLE), disable_reg);
 	if (!ret)
-		ret = walk_loaded(dev, apply_reg);
+		ret = walk_loaded(dev, ALL_ROLES & ~ALL_PENDING, apply_reg);
 	if (ret)
 		return ret;
 
 	guard(mutex)(&d->lock);
-	d->pending = DESCRIBE_PENDING_RINGS | DESCRIBE_PENDING_RUN;
+	d->pending = ALL_PENDING;
 
 	return 0;
 }
@@ -217,7 +193,11 @@ int describe_apply_regs(struct vfio_mediate_device *dev)
  */
 int describe_write_pending(struct vfio_mediate_device *dev, unsigned int what)
 {
+	static const u8 order[] = {
+		VFIO_MEDIATE_ROLE_ENABLE, VFIO_MEDIATE_ROLE_TAIL, VFIO_MEDIATE_ROLE_RUN,
+	};
 	struct vfio_mediate_described *d = dev->described;
+	unsigned int i;
 	int ret = 0;
 
 	lockdep_assert_held(&d->lock);
@@ -228,18 +208,14 @@ int describe_write_pending(struct vfio_mediate_device *dev, unsigned int what)
 	if (!what)
 		return 0;
 
-	if (what & DESCRIBE_PENDING_RINGS)
-		ret = walk_loaded(dev, enable_reg);
-	if (!ret && what & DESCRIBE_PENDING_RINGS)
-		ret = walk_loaded(dev, tail_reg);
-	if (!ret && what & DESCRIBE_PENDING_RUN)
-		ret = walk_loaded(dev, run_reg);
+	for (i = 0; i < ARRAY_SIZE(order) && !ret; i++)
+		ret = walk_loaded(dev, what & BIT(order[i]), apply_reg);
 	if (ret)
 		return ret;
 
 	d->pending &= ~what;
 	/* Some of these writes may have come after a reset, which has cleared the bases. */
-	return was_reset(dev) ? walk_loaded(dev, disable_reg) : 0;
+	return was_reset(dev) ? walk_loaded(dev, BIT(VFIO_MEDIATE_ROLE_ENABLE), disable_reg) : 0;
 }
 
 /**

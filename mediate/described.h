@@ -28,9 +28,9 @@ struct describe_roles {
 	s16 reg[VFIO_MEDIATE_NUM_ROLES];
 };
 
-/* Registers of a loaded state that are not written yet, by their roles */
-#define DESCRIBE_PENDING_RINGS	BIT(0)	/* ENABLE and TAIL */
-#define DESCRIBE_PENDING_RUN	BIT(1)	/* RUN */
+/* Registers of a loaded state that are not written yet: masks of roles */
+#define DESCRIBE_PENDING_RINGS	(BIT(VFIO_MEDIATE_ROLE_ENABLE) | BIT(VFIO_MEDIATE_ROLE_TAIL))
+#define DESCRIBE_PENDING_RUN	BIT(VFIO_MEDIATE_ROLE_RUN)
 
 enum describe_kind {
 	DESCRIBE_RINGS,
@@ -119,7 +119,7 @@ struct describe_tracking {
  *			callbacks of migration and of tracking, which are not serialized with each
  *			other. Inside of the locks that these hold, outside of those of
  *			vfio_mediate_default_rw().
- * @pending:		DESCRIBE_PENDING_*: registers of @loading that are not written yet.
+ * @pending:		Registers of @loading that are not written yet: a mask of roles.
  * @untracked:		Rings were enabled since tracking has started, and not by the guest.
  * @tracking:		Tracking, or NULL. Callbacks that use it are serialized.
  */
