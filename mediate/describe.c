@@ -367,27 +367,29 @@ void vfio_mediate_undescribe(struct vfio_mediate_device *dev)
 	dev->described = NULL;
 }
 
-static int find_counter(const struct vfio_mediate_description *desc, u64 offset)
+/* Return: the number of the counter that an access begins in, or -1. */
+static int find_counter(const struct vfio_mediate_description *desc,
+			const struct vfio_mediate_access *access)
 {
 	unsigned int i;
 
+	if (access->region != desc->region)
+		return -1;
 	for (i = 0; i < desc->num_counters; i++)
-		if (desc->counters[i] == offset)
+		if (desc->counters[i] == ALIGN_DOWN(access->offset, sizeof(u32)))
 			return i;
 
-	return -EINVAL;
+	return -1;
 }
 
 /* An access does not cross the end of the range, of which each register is a counter. */
-static int counter_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access)
+static int counter_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access,
+		      unsigned int i)
 {
-	u64 offset = ALIGN_DOWN(access->offset, sizeof(u32));
-	int i = find_counter(dev->described->desc, offset);
+	if (access->write)
+		return 0;
 
-	if (i < 0 || access->write)
-		return min(i, 0);
-
-	access->value = describe_read_counter(dev, i) >> 8 * (access->offset - offset);
+	access->value = describe_read_counter(dev, i) >> 8 * (access->offset % sizeof(u32));
 	if (access->width > sizeof(u32))
 		access->value |= (u64)describe_read_counter(dev, i + 1) << 32;
 
@@ -398,13 +400,10 @@ int vfio_mediate_described_rw(struct vfio_mediate_device *dev,
 			      struct vfio_mediate_access *access)
 {
 	struct vfio_mediate_described *d = dev->described;
-	unsigned int i;
+	int counter = find_counter(d->desc, access);
 
-	for (i = 0; i < d->region.num_ranges; i++)
-		if (access->region == d->region.index &&
-		    access->offset >= d->ranges[i].offset &&
-		    access->offset < d->ranges[i].offset + d->ranges[i].size)
-			return counter_rw(dev, access);
+	if (counter >= 0)
+		return counter_rw(dev, access, counter);
 
 	return describe_is_tracked(d, access) ? describe_track_write(dev, access) :
 						VFIO_MEDIATE_PASS_THROUGH;
