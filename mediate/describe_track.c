@@ -14,6 +14,11 @@ struct which {
 	unsigned int ring;
 };
 
+static unsigned int count_rings(const struct vfio_mediate_described *d)
+{
+	return d->desc->num_queues * d->desc->num_rings;
+}
+
 static struct vfio_mediate_track *track_of(struct vfio_mediate_described *d,
 					   struct vfio_mediate_track *tracks, struct which which)
 {
@@ -333,36 +338,29 @@ void describe_free_tracking(struct vfio_mediate_described *d)
 	if (!tracking)
 		return;
 
-	for (i = 0; i < d->desc->num_queues * d->desc->num_rings; i++) {
+	for (i = 0; i < 2 * count_rings(d); i++)
 		kvfree(tracking->rings[i].posted);
-		kvfree(tracking->retired[i].posted);
-	}
 	kfree(tracking->rings);
-	kfree(tracking->retired);
 	kfree(tracking);
 }
 
 static int alloc_tracking(struct vfio_mediate_described *d)
 {
-	unsigned int i, n = d->desc->num_queues * d->desc->num_rings;
+	unsigned int i, n = count_rings(d);
 	struct describe_tracking *tracking;
 
 	tracking = kzalloc(sizeof(*tracking), GFP_KERNEL_ACCOUNT);
 	if (!tracking)
 		return -ENOMEM;
 
-	tracking->rings = kcalloc(n, sizeof(*tracking->rings), GFP_KERNEL_ACCOUNT);
-	tracking->retired = kcalloc(n, sizeof(*tracking->retired), GFP_KERNEL_ACCOUNT);
-	if (!tracking->rings || !tracking->retired) {
-		kfree(tracking->rings);
-		kfree(tracking->retired);
+	tracking->rings = kcalloc(2 * n, sizeof(*tracking->rings), GFP_KERNEL_ACCOUNT);
+	if (!tracking->rings) {
 		kfree(tracking);
 		return -ENOMEM;
 	}
-	for (i = 0; i < n; i++) {
+	tracking->retired = tracking->rings + n;
+	for (i = 0; i < 2 * n; i++)
 		tracking->rings[i].type = &d->desc->rings[i % d->desc->num_rings];
-		tracking->retired[i].type = tracking->rings[i].type;
-	}
 	d->tracking = tracking;
 
 	return 0;

@@ -84,7 +84,8 @@ struct describe_saving {
  * struct describe_tracking - Rings of a device that is tracked
  * @error:	First error: what the device writes is not known since.
  * @rings:	For each queue, each ring.
- * @retired:	Likewise: rings with buffers that are no longer in use, but not marked yet.
+ * @retired:	Likewise: rings with buffers that are no longer in use, but not marked yet. In the
+ *		same array, after @rings.
  * @batch:	Buffer for VFIO_MEDIATE_RING_BATCH descriptors.
  */
 struct describe_tracking {
