@@ -178,6 +178,16 @@ static void expect_nothing_starts(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, *reg(MASK), 0);
 }
 
+static void expect_dropped(struct kunit *test, int (*lose)(struct vfio_mediate_device *dev))
+{
+	apply(test);
+	lose(dut->dev);
+	expect_nothing_starts(test);
+	expect_log(test, "RtK");
+	dut->dev->migration->load_end(dut->dev, 0);
+	expect_log(test, "L");
+}
+
 /* What waits for the first run is dropped when the device is reset before, or loses its state. */
 static void test_drop(struct kunit *test)
 {
@@ -190,19 +200,8 @@ static void test_drop(struct kunit *test)
 	expect_nothing_starts(test);
 	expect_log(test, "LRtK");
 
-	apply(test);
-	vfio_mediate_state_lost(dut->dev);
-	expect_nothing_starts(test);
-	expect_log(test, "RtK");
-	ops->load_end(dut->dev, 0);
-
-	expect_log(test, "L");
-	apply(test);
-	vfio_mediate_was_reset(dut->dev);
-	expect_nothing_starts(test);
-	expect_log(test, "RtK");
-	ops->load_end(dut->dev, 0);
-	expect_log(test, "L");
+	expect_dropped(test, vfio_mediate_state_lost);
+	expect_dropped(test, vfio_mediate_was_reset);
 
 	/* Reset while rings are enabled: they do not stay so. */
 	apply(test);
