@@ -15,6 +15,7 @@ from cache import BUILD, LabError, need_space, say, tail
 from children import child, pause
 from host import REPORTS, accelerator, make_image, make_job_disk, qemu_command
 from kernels import kernel
+from tap import RESULT
 
 START = "lab: host up"   # before it, the kernel talks of its CPU and firmware
 BOOT = 300      # s until then, which are 15 to 60
@@ -290,6 +291,15 @@ class Session:
 def run_one(machine, job, files, **options):
     """The outcome of a job that has a host for itself."""
     return next(Session(machine, [job], files, name=job.name, **options).run())
+
+
+def pass_on(tap, outcome, prefix, host):
+    """Adds the results of a job, and that of its host, to those of the test that has run it."""
+    last = "\n".join(outcome.lines[-40:])
+    for line in outcome.lines:
+        if match := RESULT.match(line):
+            tap.result(match, prefix, last)
+    tap.ok(not outcome.failed() and outcome.lines, f"{host}: {outcome.verdict()}", last)
 
 
 def prune(runs):
