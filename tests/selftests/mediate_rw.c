@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -345,20 +346,11 @@ TEST_F(mediate, bounds)
 
 static unsigned int sysfs_hex(struct mediate *m, const char *name)
 {
-	unsigned int val = ~0;
-	char path[96];
-	FILE *file;
+	char line[64];
 
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", m->dev.bdf,
-		 name);
-	file = fopen(path, "re");
-	if (!file)
-		return val;
-	if (fscanf(file, "%x", &val) != 1)
-		val = ~0;
-	fclose(file);
+	sysfs_line(m->dev.bdf, name, line, sizeof(line));
 
-	return val;
+	return strtoul(line, NULL, 16);
 }
 
 TEST_F(mediate, config)

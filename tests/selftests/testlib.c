@@ -120,17 +120,24 @@ unsigned int param_number(const char *module, const char *name)
 	return strtoul(value, NULL, 0);
 }
 
-bool sysfs_is(const char *bdf, const char *name, const char *want)
+void sysfs_line(const char *bdf, const char *name, char *line, size_t size)
 {
-	char path[96], line[64] = "";
+	char path[96];
 	FILE *file;
 
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", bdf, name);
 	file = fopen(path, "re");
-	if (!file || !fgets(line, sizeof(line), file))
+	if (!file || !fgets(line, size, file))
 		die("%s: %s", path, strerror(errno));
 	fclose(file);
 	line[strcspn(line, "\n")] = 0;
+}
+
+bool sysfs_is(const char *bdf, const char *name, const char *want)
+{
+	char line[64];
+
+	sysfs_line(bdf, name, line, sizeof(line));
 
 	return !strcmp(line, want);
 }

@@ -54,7 +54,8 @@ bool param_get(const char *module, const char *name, char *value, size_t size);
 /* The same for a number that must be there */
 unsigned int param_number(const char *module, const char *name);
 
-/* Whether a file of a PCI device in sysfs, which must be there, has this one line */
+/* The first line of a file of a PCI device in sysfs, or whether that is this; it must be there */
+void sysfs_line(const char *bdf, const char *name, char *line, size_t size);
 bool sysfs_is(const char *bdf, const char *name, const char *want);
 
 /**
