@@ -7,6 +7,7 @@ one there, by ssh, until all of it is done. Prints TAP.
 """
 
 import atexit
+import contextlib
 import os
 import pathlib
 import re
@@ -17,6 +18,7 @@ import xml.etree.ElementTree as tree
 
 from labhost.libvirt import Domain, Host, Libvirtd
 from labhost.net import GUEST_ADDRESS, PF_ADDRESS, link_up as guest_link, ping, set_address
+from labhost.nicstate import Device
 from labhost.page import blocks, bounded
 from labhost.shell import sh, until
 from labhost.sriov import PCI, PF, mediated_by, netdev_of
@@ -137,8 +139,6 @@ class Page:
 class Activity:
     """Migrations of the second VF to itself, as a VMM does them, as long as this lasts."""
     VF = "0000:01:10.2"
-    SAVE = 'set 6\nsave /tmp/pre\nset 3\nsave /tmp/rest\nset 1\n'
-    LOAD = 'set 4\nload /tmp/all\nset 2\n'
 
     def __init__(self):
         self.over = threading.Event()
@@ -146,11 +146,14 @@ class Activity:
 
     def loop(self):
         while not self.over.wait(0.5):
-            for commands in (self.SAVE, self.LOAD):
-                subprocess.run(["./migrate", "--obey", "v2", self.VF], input=commands,
-                               text=True, check=False, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL)
-                sh("sh", "-c", "cat /tmp/pre /tmp/rest > /tmp/all 2> /dev/null || true")
+            # A block may have the VF open, or taken from the driver.
+            with contextlib.suppress(OSError):
+                with Device(self.VF) as device:
+                    state = device.save("PRE_COPY") + device.save("STOP_COPY")
+                    device.set("STOP")
+                with Device(self.VF) as device:
+                    device.load(state)
+                    device.set("RUNNING")
 
     def __enter__(self):
         self.thread.start()
