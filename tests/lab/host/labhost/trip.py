@@ -21,7 +21,7 @@ PROGRAMS = [f"/lab/job/{name}" for name in ("echo", "exchange", "poke", "vfdrive
 TRIES = 3               # of pings
 QUIET = 2               # s of traffic before and after
 # Where to look when bytes are not what they were
-TRAFFIC = "what the VF writes and reads: its rings, vendor-sample-nic/migrate.c; what was " \
+TRAFFIC = "what the VF writes and reads: its rings, vendor-sample-nic/mediate.c; what was " \
     "not marked as dirty, mediate/describe_track.c"
 VTEICS = 0x1520         # of BAR 0: what is written interrupts
 
@@ -144,7 +144,7 @@ class Trip:
             else:
                 self.check(finding.passed, finding.text,
                            f"{finding.text}\n{quiet}\n{figures}\n{after}",
-                           finding.allowed, "what has the VF go on: vendor-sample-nic/migrate.c, "
+                           finding.allowed, "what has the VF go on: vendor-sample-nic/mediate.c, "
                            "migration/engine.c; the guest's consoles in /out")
 
     def compare(self, before, least, most):
@@ -154,7 +154,7 @@ class Trip:
         differences = after.differences(before)
         self.check(not differences, "the guest sees the same VF, link and all",
                    "\n".join(differences), "no difference",
-                   "vendor-sample-nic/migrate.c: what of the VF is saved and loaded")
+                   "vendor-sample-nic/mediate.c: what of the VF is saved and loaded")
         counted = after.counted(before)
         self.check(all(least <= counted[name] <= most
                        for name in ("rx_packets", "tx_packets")) and
@@ -170,7 +170,7 @@ class Trip:
         self.check(answered == (PINGS, PINGS), f"pings both ways: {answered}",
                    allowed=f"{PINGS} each way, in one of {TRIES} tries",
                    look="the VF's rings, and what the PF lets pass to it: "
-                   "vendor-sample-nic/migrate.c, filter.c")
+                   "vendor-sample-nic/mediate.c, filter.c")
         last = View(self.guest)
         counted = last.counted(after)
         interrupts = last.interrupted(after)
@@ -179,7 +179,7 @@ class Trip:
                    interrupts["eth0-tx-0"] and interrupts["eth0-rx-0"],
                    "these are counted, and interrupt", f"{counted} {interrupts}",
                    f"{2 * PINGS} packets each way, and one interrupt of each queue",
-                   "vendor-sample-nic/migrate.c: VTIVAR, VTEIMS, VTEIAM; the vectors of vfio")
+                   "vendor-sample-nic/mediate.c: VTIVAR, VTEIMS, VTEIAM; the vectors of vfio")
 
     @staticmethod
     def pings(run, address):
@@ -204,7 +204,7 @@ class Trip:
             counts.append(interrupts_of(self.guest)[name] - before)
         self.check(min(counts) > 0, f"interrupts by all {len(counts)} vectors",
                    f"{VECTORS}: {counts}", "one of each, in 20 s",
-                   "vendor-sample-nic/migrate.c: VTIVAR, VTEIMS; the vectors of vfio")
+                   "vendor-sample-nic/mediate.c: VTIVAR, VTEIMS; the vectors of vfio")
 
     def transfer(self):
         same, rate = tcp(End.host(PF_ADDRESS),
