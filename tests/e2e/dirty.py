@@ -30,7 +30,7 @@ import time
 from labhost.klog import CHATTER, WARNING, Log
 from labhost.ports import Port, up
 from labhost.programs import kselftest
-from labhost.shell import sh
+from labhost.shell import fails, sh
 from labhost.sriov import DRIVER, PF, VFS
 from labhost.tap import program
 
@@ -103,19 +103,19 @@ def test_going(tap, pf):
            f"{tracked} {ended}")
 
 
-def test_stopping(tap, vf):
-    """A VF that is tracked is stopped, which takes its time."""
-    if subprocess.run(["modprobe", "slow_drain"], check=False).returncode:
+def test_stopping(tap):
+    """A VF that is tracked is quiesced, which takes its time."""
+    if fails("modprobe", "-n", "slow_drain"):
         tap.skip("stopping", "no kretprobes in this kernel")
         return
-    stop = pathlib.Path(f"/sys/kernel/debug/sample_nic/{PF}/vf{VFS.index(vf)}_stop")
-    with subprocess.Popen(["./dirty_hold"], text=True,
+    sh("modprobe", "slow_drain")
+    with subprocess.Popen(["./dirty_hold"], text=True, bufsize=1,
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE) as proc:
         tracked = any(line == "tracked\n" for line in proc.stdout)
         for _ in range(5):
-            stop.write_text("1")
-            time.sleep(0.1)
-            stop.write_text("0")
+            proc.stdin.write("q")
+            proc.stdin.flush()
+            tap.equal(proc.stdout.readline(), "quiesced\n", "it is quiesced")
         proc.stdin.close()
         ended = proc.wait(30)
     hits, early, last = (int((SLOW / name).read_text()) for name in ("hits", "early", "last"))
@@ -131,7 +131,7 @@ def main(tap, packets="20000", seed="1"):
     pf.close()
     sh("vfctl", "bind", VFS[0], DRIVER)
     tap.run(test_type1, test_log, test_iommufd, test_stopping, test_going, pf=PF,
-            vf=VFS[0], env={"PACKETS": packets, "SEED": seed})
+            env={"PACKETS": packets, "SEED": seed})
 
 
 if __name__ == "__main__":

@@ -17,11 +17,10 @@ that stay pinned for a while where the kernel lets us have that. Only what is to
 import os
 import pathlib
 import re
-import subprocess
 
 from labhost.klog import CHATTER, WARNING, Log
 from labhost.programs import kselftest
-from labhost.shell import sh
+from labhost.shell import fails, sh
 from labhost.sriov import DRIVER, PCI, VFS
 from labhost.tap import program
 
@@ -78,9 +77,10 @@ def test_marks(tap, seconds):
 
 def test_slow(tap, seconds):
     """Pages stay pinned for some milliseconds."""
-    if subprocess.run(["modprobe", "slow_unpin", "ms=5"], check=False).returncode:
+    if fails("modprobe", "-n", "slow_unpin"):
         tap.skip("slow", "no kprobes in this kernel")
         return
+    sh("modprobe", "slow_unpin", "ms=5")
     churn(tap, seconds)
     tap.ok(int(SLOW.read_text(encoding="utf-8")) > 10, "pages stayed pinned")
     sh("modprobe", "-r", "slow_unpin")

@@ -41,10 +41,10 @@ static int end_drain(struct kretprobe_instance *instance, struct pt_regs *regs)
 	return 0;
 }
 
-/* The fifth argument of the function says whether the VF is stopped. */
+/* The last argument of the function says whether the VF is stopped. */
 static int count_scan(struct kprobe *probe, struct pt_regs *regs)
 {
-	bool stopped = regs_get_kernel_argument(regs, 4) & 1;
+	bool stopped = regs_get_kernel_argument(regs, 5) & 1;
 
 	if (READ_ONCE(draining)) {
 		hits++;
@@ -63,7 +63,7 @@ static struct kretprobe drain = {
 };
 
 static struct kprobe scan = {
-	.symbol_name = "nic_dirty_rx_scan",
+	.symbol_name = "vfio_mediate_ring_scan",
 	.pre_handler = count_scan,
 };
 

@@ -3,8 +3,8 @@
  * dirty_hold: has a VF tracked, and says so, until standard input ends: others do
  * something to the device meanwhile.
  *
- * A byte on standard input takes its memory away, which then does not come when it is
- * accessed. It says so as soon as somebody waits for it.
+ * A q on standard input has the VF quiesced for a while. Another byte takes its memory away,
+ * which then does not come when it is accessed. It says so as soon as somebody waits for it.
  */
 #define _GNU_SOURCE
 
@@ -24,6 +24,9 @@
 #include "dirty.h"
 
 #define FRAMES	16
+
+/* In which its rings are looked at some times */
+#define QUIET_US	100000
 
 /* In which all that was marked is reported: to report a page it must be there. */
 #define SETTLE_US	2000000
@@ -55,6 +58,14 @@ static int stall(struct dirty *d)
 	return fault.fd;
 }
 
+static void quiesce(struct dirty *d)
+{
+	must(!set_state(d, VFIO_DEVICE_STATE_PRE_COPY_P2P), "PRE_COPY_P2P");
+	usleep(QUIET_US);
+	must(!set_state(d, VFIO_DEVICE_STATE_PRE_COPY), "PRE_COPY");
+	puts("quiesced");
+}
+
 int main(void)
 {
 	static struct dirty dirty, *d = &dirty;
@@ -71,7 +82,10 @@ int main(void)
 	vf_traffic(d, 200);
 	puts("tracked");
 	while (read(STDIN_FILENO, &byte, 1) > 0)
-		fd = stall(d);
+		if (byte == 'q')
+			quiesce(d);
+		else
+			fd = stall(d);
 	if (fd >= 0)
 		close(fd);
 	vfio_client_close(&d->dev);
