@@ -67,10 +67,10 @@ VF = "nic=%di:x64 vf=%si:u32"
 # Of the kernel, where a guest's QEMU can be while it stands still, and whose
 OWNERS = {
     "nic_migrate_quiesce": "sample_nic", "nic_migrate_stop": "sample_nic",
-    "nic_migrate_save": "sample_nic", "nic_migrate_load": "sample_nic",
-    "nic_migrate_apply": "sample_nic", "nic_migrate_run": "sample_nic",
-    "nic_dirty_scan": "sample_nic", "nic_vf_stop": "sample_nic",
+    "nic_migrate_run": "sample_nic", "nic_vf_stop": "sample_nic",
     "nic_vf_start": "sample_nic", "nic_pool_drain": "sample_nic",
+    "describe_read_regs": "mediate", "describe_apply_regs": "mediate",
+    "describe_write_pending": "mediate", "vfio_mediate_ring_scan": "mediate",
     "vpm_trap_flush": "vfio-pci", "vpm_mig_set_state": "migration",
     "vpm_track_scan_stopped": "migration", "vpm_transfer_read": "migration",
     "vpm_transfer_write": "migration",
