@@ -53,7 +53,8 @@ static void nic_announce_vf(struct nic *nic, unsigned int n)
  * nic_announce_work() - Send the announcements that are due
  * @work:	&nic.announce_work.
  *
- * A VF that must not send itself is left out. vf_lock is held while frames are queued: once
+ * A VF that must not send itself is left out. While the PF has no carrier, what is due waits:
+ * nic_check_link() queues this work item when the link comes up. vf_lock is held while frames are queued: once
  * nic_vf_stop() has returned, no announcement follows which could contradict that of the
  * host to which the guest was migrated.
  *
@@ -66,7 +67,7 @@ void nic_announce_work(struct work_struct *work)
 	unsigned int n;
 
 	mutex_lock(&nic->vf_lock);
-	for (n = 0; n < nic->num_vfs; n++) {
+	for (n = 0; n < nic->num_vfs && netif_carrier_ok(nic->netdev); n++) {
 		struct nic_vf *vf = &nic->vf[n];
 
 		if (!vf->announcements)

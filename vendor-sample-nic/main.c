@@ -28,6 +28,7 @@ static void nic_check_link(struct nic *nic)
 		netdev_info(nic->netdev, "link up, %d Mb/s, %s duplex\n", speed,
 			    duplex == DUPLEX_FULL ? "full" : "half");
 		netif_carrier_on(nic->netdev);
+		queue_delayed_work(nic->wq, &nic->announce_work, 0);
 	} else {
 		netdev_info(nic->netdev, "link down\n");
 		netif_carrier_off(nic->netdev);
@@ -93,8 +94,8 @@ static void nic_halt(struct nic *nic)
 	nic_hw_reset(nic);
 	mutex_unlock(&nic->vf_lock);
 	cancel_work_sync(&nic->mailbox_work);
-	cancel_delayed_work_sync(&nic->announce_work);
 	cancel_delayed_work_sync(&nic->service);
+	cancel_delayed_work_sync(&nic->announce_work);
 }
 
 static int nic_restart(struct nic *nic)

@@ -101,6 +101,10 @@ class Witness(threading.Thread):
         return found
 
 
+def carrier():
+    return pathlib.Path(f"/sys/class/net/{NETDEV}/carrier").read_text(encoding="ascii").strip()
+
+
 def rarp(mac):
     """As QEMU announces a guest with virtio-net: "who am I?", asked by the guest."""
     mac = octets(mac)
@@ -253,6 +257,24 @@ def test_silenced(tap, witness):
     tap.equal(len(said), 1, "which one line in the log says")
 
 
+def test_no_carrier(tap, witness):
+    """A VF that runs before the PF has its link is announced once the link is there."""
+    with loaded() as (device, _):
+        for state in ("down", "up"):
+            sh("ip", "link", "set", NETDEV, state)
+        start = run(device)
+        tap.equal(carrier(), "0", "the VF runs while its PF has no carrier")
+        sh("sh", "-c", wait_for_link(NETDEV))
+        linked = time.time() - start
+        time.sleep(ALL)
+        found = witness.since(start)
+    tap.equal(sorted(found), [(mac, 0) for mac in (MAC, SECOND_MAC)],
+              "its addresses are announced all the same")
+    first = max((times[0] for times in found.values()), default=-1)
+    tap.ok(0 <= first <= linked + SOON,
+           f"{first * 1000:.0f} ms after it ran, the link came after {linked * 1000:.0f} ms", found)
+
+
 def test_guest(tap, witness):
     """A guest that sends nothing, not even when it runs again."""
     with Guest(VFS[0], migratable=True) as guest:
@@ -284,7 +306,7 @@ def main(tap):
     witness = Witness(PFS[1], *JOINED, OWN, OTHER)
     try:
         tap.run(test_addresses, test_port_vlan, test_off, test_not_arrived, test_stopped,
-                test_silenced, test_guest, witness=witness)
+                test_silenced, test_no_carrier, test_guest, witness=witness)
     finally:
         witness.close()
         FILE.unlink(missing_ok=True)
