@@ -3,6 +3,7 @@
 to do: the monitor of its QEMU is at the other end of a serial line."""
 
 import atexit
+import contextlib
 import itertools
 import json
 import os
@@ -51,3 +52,14 @@ def world_away():
     outer = Outer()
     outer.call("set_link", name="world", up=False)
     atexit.register(outer.call, "set_link", name="world", up=True)
+
+
+@contextlib.contextmanager
+def cable_out(card):
+    """Pulls the cable of a card, by its number from 1 on, and puts it back at the end."""
+    outer = Outer()
+    outer.call("set_link", name=f"pf{card}", up=False)
+    try:
+        yield
+    finally:
+        outer.call("set_link", name=f"pf{card}", up=True)
