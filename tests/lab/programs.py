@@ -41,10 +41,11 @@ def programs(name):
 
 
 def tools():
-    """The tools, as make install leaves them below /usr."""
+    """The tools, as make install leaves them below /usr. Static: a host may have an older C
+    library than the tree that they are built in."""
     work = BUILD / "tools"
     return build_programs("tools", "install", f"O={work}/host", f"DESTDIR={work}/installed",
-                          "PREFIX=/usr") / "installed/usr"
+                          "PREFIX=/usr", "LDFLAGS=-static") / "installed/usr"
 
 
 def job_files(extra=()):

@@ -250,9 +250,11 @@ def ops():
 def lsvfio(device, open_it=True):
     """What lsvfio says of a device that has a vfio driver, or None."""
     options = [] if open_it else ["--no-open"]
-    answer = parse_json(subprocess.run(
-        [program("lsvfio"), "--json", *options, device.name], capture_output=True,
-        text=True, check=False).stdout)
+    done = subprocess.run([program("lsvfio"), "--json", *options, device.name],
+                          capture_output=True, text=True, check=False)
+    answer = parse_json(done.stdout)
+    if answer is None and done.stderr:
+        raise Failure(f"lsvfio failed: {done.stderr.strip()}")
     return answer["devices"][0] if answer and answer["devices"] else None
 
 
