@@ -70,6 +70,8 @@ def vmm(vf, option="", accel="tcg", objects=()):
 def checked(*args):
     """Exit status of check, and its findings as one text: result, subject, words."""
     status, text, err = mediate("check", *args, "--json")
+    if not text:
+        raise ValueError(f"check {args}: status {status}: {err}")
     found = json.loads(text)
     lines = [f"{each['result']} {each['check']}: {each['text']} -> {each['todo']}"
              for each in found["checks"]]

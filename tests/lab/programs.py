@@ -44,7 +44,7 @@ def tools():
     """The tools, as make install leaves them below /usr. Static: a host may have an older C
     library than the tree that they are built in."""
     work = BUILD / "tools"
-    return build_programs("tools", "install", f"O={work}/host", f"DESTDIR={work}/installed",
+    return build_programs("tools", "install", f"O={work}/static", f"DESTDIR={work}/installed",
                           "PREFIX=/usr", "LDFLAGS=-static") / "installed/usr"
 
 

@@ -66,9 +66,14 @@ def vendors_ids():
 
 
 def installed():
-    """What DKMS has installed: (version, kernel) each."""
-    return re.findall(rf"^{PACKAGE}/(\S+), (\S+), \S+: installed",
-                      output("dkms", "status", "-m", PACKAGE) or "", re.MULTILINE)
+    """What DKMS has installed: (version, kernel) each. After a build that failed, the modules
+    are still there, but dkms status does not tell for which kernels."""
+    status = output("dkms", "status", "-m", PACKAGE) or ""
+    found = set(re.findall(rf"^{PACKAGE}/(\S+), (\S+), \S+: installed", status, re.MULTILINE))
+    for release in re.findall(rf"^{PACKAGE}/([^\s,:]+)", status, re.MULTILINE)[-1:]:
+        found |= {(release, path.parts[3])
+                  for path in pathlib.Path("/lib/modules").glob(f"*/updates/dkms/{OURS}.ko*")}
+    return sorted(found)
 
 
 def rebuild():

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-only
 """vfio-mediate: what a host's administrator does with VFs, see vfio-mediate(8)."""
 
