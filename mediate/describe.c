@@ -4,10 +4,37 @@
 #include <linux/align.h>
 #include <linux/export.h>
 #include <linux/mm.h>
+#include <linux/pci.h>
 #include <linux/slab.h>
 #include <uapi/linux/vfio.h>
 
 #include "described.h"
+
+/*
+ * Log the rule that a description breaks, and where. A rule has a ratelimit of its own: user space
+ * can open a device as often as it likes. Return: -EINVAL.
+ */
+#define invalid(dev, fmt, ...)								\
+({											\
+	pci_notice_ratelimited((dev)->pdev, "invalid description: " fmt "\n",		\
+			       ##__VA_ARGS__);						\
+	-EINVAL;									\
+})
+
+static const char * const role_names[] = {
+	[VFIO_MEDIATE_ROLE_PLAIN]		= "PLAIN",
+	[VFIO_MEDIATE_ROLE_RUN]			= "RUN",
+	[VFIO_MEDIATE_ROLE_ENABLE]		= "ENABLE",
+	[VFIO_MEDIATE_ROLE_TAIL]		= "TAIL",
+	[VFIO_MEDIATE_ROLE_HEAD]		= "HEAD",
+	[VFIO_MEDIATE_ROLE_BASE]		= "BASE",
+	[VFIO_MEDIATE_ROLE_BASE_HIGH]		= "BASE_HIGH",
+	[VFIO_MEDIATE_ROLE_LENGTH]		= "LENGTH",
+	[VFIO_MEDIATE_ROLE_FORMAT]		= "FORMAT",
+	[VFIO_MEDIATE_ROLE_WRITEBACK]		= "WRITEBACK",
+	[VFIO_MEDIATE_ROLE_WRITEBACK_HIGH]	= "WRITEBACK_HIGH",
+};
+static_assert(ARRAY_SIZE(role_names) == VFIO_MEDIATE_NUM_ROLES);
 
 static unsigned int num_ring_regs(const struct vfio_mediate_description *desc)
 {
@@ -24,78 +51,131 @@ static bool has(const struct describe_roles *roles, enum vfio_mediate_role role)
 	return roles->reg[role] >= 0;
 }
 
-/* Find the register of each role. A role but PLAIN and RUN has one register. */
-static int find_roles(const struct vfio_mediate_ring *ring, struct describe_roles *roles)
+/* Check the registers of a ring or a part, which are also at @distance from their offsets. */
+static int check_regs(struct vfio_mediate_device *dev, const char *what, unsigned int n,
+		      const struct vfio_mediate_state_reg *regs, unsigned int num_regs,
+		      u64 distance)
 {
+	unsigned int i;
+
+	if (num_regs > DESCRIBE_MAX_REGS)
+		return invalid(dev, "%s %u: %u registers, %u are possible", what, n, num_regs,
+			       DESCRIBE_MAX_REGS);
+	for (i = 0; i < num_regs; i++) {
+		if (regs[i].role >= VFIO_MEDIATE_NUM_ROLES)
+			return invalid(dev, "%s %u, register %u at %#x: unknown role %u", what, n,
+				       i, regs[i].offset, regs[i].role);
+		if (!IS_ALIGNED(regs[i].offset, sizeof(u32)))
+			return invalid(dev, "%s %u, register %u at %#x: not aligned to 4 bytes",
+				       what, n, i, regs[i].offset);
+		if (regs[i].offset + distance > U32_MAX)
+			return invalid(dev, "%s %u, register %u at %#llx: beyond 4 GiB", what, n,
+				       i, regs[i].offset + distance);
+	}
+
+	return 0;
+}
+
+/* Find the register of each role. A role but PLAIN and RUN has one register. */
+static int find_roles(struct vfio_mediate_device *dev, unsigned int r,
+		      struct describe_roles *roles)
+{
+	static const u8 needed[] = {
+		VFIO_MEDIATE_ROLE_BASE, VFIO_MEDIATE_ROLE_LENGTH, VFIO_MEDIATE_ROLE_HEAD,
+		VFIO_MEDIATE_ROLE_ENABLE, VFIO_MEDIATE_ROLE_TAIL,
+	};
+	const struct vfio_mediate_ring *ring = &dev->described->desc->rings[r];
 	unsigned int i;
 	u8 role;
 
 	memset(roles, -1, sizeof(*roles));
 	for (i = 0; i < ring->num_regs; i++) {
 		role = ring->regs[i].role;
-		if (role >= VFIO_MEDIATE_NUM_ROLES)
-			return -EINVAL;
 		if (role > VFIO_MEDIATE_ROLE_RUN && has(roles, role))
-			return -EINVAL;
+			return invalid(dev, "ring %u, register %u at %#x: a second %s", r, i,
+				       ring->regs[i].offset, role_names[role]);
 		roles->reg[role] = i;
 	}
+	for (i = 0; i < ARRAY_SIZE(needed); i++)
+		if (!has(roles, needed[i]))
+			return invalid(dev, "ring %u: no register has the role %s", r,
+				       role_names[needed[i]]);
 
-	return has(roles, VFIO_MEDIATE_ROLE_BASE) && has(roles, VFIO_MEDIATE_ROLE_LENGTH) &&
-	       has(roles, VFIO_MEDIATE_ROLE_HEAD) && has(roles, VFIO_MEDIATE_ROLE_ENABLE) &&
-	       has(roles, VFIO_MEDIATE_ROLE_TAIL) ? 0 : -EINVAL;
+	return 0;
 }
 
-/* Are the registers of all queues where registers can be? */
-static bool have_offsets(const struct vfio_mediate_description *desc,
-			 const struct vfio_mediate_ring *ring)
+/* The value that a register of a role has in the description */
+static u32 value_of(const struct vfio_mediate_ring *ring, const struct describe_roles *roles,
+		    enum vfio_mediate_role role)
 {
-	unsigned int i;
-
-	for (i = 0; i < ring->num_regs; i++)
-		if ((ring->regs[i].offset | desc->stride) % sizeof(u32) ||
-		    ring->regs[i].offset + (u64)desc->stride * (desc->num_queues - 1) > U32_MAX)
-			return false;
-
-	return true;
+	return ring->regs[roles->reg[role]].value;
 }
 
-static int check_ring(const struct vfio_mediate_description *desc, unsigned int r,
+static int check_geometry(struct vfio_mediate_device *dev, unsigned int r,
+			  const struct describe_roles *roles)
+{
+	const struct vfio_mediate_ring *ring = &dev->described->desc->rings[r];
+	u32 length = value_of(ring, roles, VFIO_MEDIATE_ROLE_LENGTH);
+
+	if (!ring->desc_size || ring->desc_size > VFIO_MEDIATE_DESC_SIZE)
+		return invalid(dev, "ring %u: desc_size is %u, 1 to %u are possible", r,
+			       ring->desc_size, VFIO_MEDIATE_DESC_SIZE);
+	if (!length)
+		return invalid(dev, "ring %u: LENGTH has no bits in value", r);
+	if (length / ring->desc_size > DESCRIBE_MAX_DESCS)
+		return invalid(dev, "ring %u: LENGTH allows %u descriptors, %u are possible", r,
+			       length / ring->desc_size, DESCRIBE_MAX_DESCS);
+	if (!value_of(ring, roles, VFIO_MEDIATE_ROLE_ENABLE))
+		return invalid(dev, "ring %u: ENABLE has no bits in value", r);
+
+	return 0;
+}
+
+static int check_ring(struct vfio_mediate_device *dev, unsigned int r,
 		      struct describe_roles *roles)
 {
+	const struct vfio_mediate_description *desc = dev->described->desc;
 	const struct vfio_mediate_ring *ring = &desc->rings[r];
-	const struct vfio_mediate_state_reg *regs = ring->regs;
-	u32 length;
 	int ret;
 
-	if (!ring->num_regs || ring->num_regs > DESCRIBE_MAX_REGS)
-		return -EINVAL;
-	ret = find_roles(ring, roles);
+	ret = check_regs(dev, "ring", r, ring->regs, ring->num_regs,
+			 (u64)desc->stride * (desc->num_queues - 1));
+	if (!ret)
+		ret = find_roles(dev, r, roles);
+	if (!ret)
+		ret = check_geometry(dev, r, roles);
 	if (ret)
 		return ret;
-	length = regs[roles->reg[VFIO_MEDIATE_ROLE_LENGTH]].value;
-	if (!ring->desc_size || ring->desc_size > VFIO_MEDIATE_DESC_SIZE ||
-	    !length || length / ring->desc_size > DESCRIBE_MAX_DESCS ||
-	    !regs[roles->reg[VFIO_MEDIATE_ROLE_ENABLE]].value || !have_offsets(desc, ring))
-		return -EINVAL;
-	if (ring->buffers)
-		return ring->done && desc->hold && !has(roles, VFIO_MEDIATE_ROLE_WRITEBACK) ?
-		       0 : -EINVAL;
 
-	return !has(roles, VFIO_MEDIATE_ROLE_WRITEBACK) ||
-	       regs[roles->reg[VFIO_MEDIATE_ROLE_WRITEBACK]].value ? 0 : -EINVAL;
+	if (!ring->buffers)
+		return has(roles, VFIO_MEDIATE_ROLE_WRITEBACK) &&
+		       !value_of(ring, roles, VFIO_MEDIATE_ROLE_WRITEBACK) ?
+		       invalid(dev, "ring %u: WRITEBACK has no bits in value", r) : 0;
+	if (!ring->done)
+		return invalid(dev, "ring %u: buffers without done", r);
+	if (!desc->hold)
+		return invalid(dev, "ring %u: buffers without hold", r);
+
+	return has(roles, VFIO_MEDIATE_ROLE_WRITEBACK) ?
+	       invalid(dev, "ring %u: buffers and WRITEBACK", r) : 0;
 }
 
-static int add_record(struct vfio_mediate_described *d, enum describe_kind kind, u16 type,
+static int add_record(struct vfio_mediate_device *dev, enum describe_kind kind, u16 type,
 		      unsigned int size)
 {
+	struct vfio_mediate_described *d = dev->described;
 	struct describe_record *record = &d->records[d->num_records];
 	unsigned int i;
 
-	if (!size || size > VFIO_MEDIATE_RECORD_MAX || type >= VFIO_MEDIATE_RECORD_TYPES)
-		return -EINVAL;
+	if (type >= VFIO_MEDIATE_RECORD_TYPES)
+		return invalid(dev, "record of type %#x: types are below %#x", type,
+			       VFIO_MEDIATE_RECORD_TYPES);
+	if (!size || size > VFIO_MEDIATE_RECORD_MAX)
+		return invalid(dev, "record of type %u: %u bytes, 1 to %u are possible", type,
+			       size, VFIO_MEDIATE_RECORD_MAX);
 	for (i = 0; i < d->num_records; i++)
 		if (d->records[i].type == type)
-			return -EINVAL;
+			return invalid(dev, "record of type %u: another one has this type", type);
 
 	record->kind = kind;
 	record->type = type;
@@ -109,19 +189,23 @@ static int add_record(struct vfio_mediate_described *d, enum describe_kind kind,
 	return 0;
 }
 
-static int add_part(struct vfio_mediate_described *d, const struct vfio_mediate_part *part)
+static int add_part(struct vfio_mediate_device *dev, unsigned int i)
 {
+	struct vfio_mediate_described *d = dev->described;
+	const struct vfio_mediate_part *part = &d->desc->parts[i];
 	struct describe_record *record = &d->records[d->num_records];
-	unsigned int i;
 	int ret;
 
-	if (part->num_regs > DESCRIBE_MAX_REGS || part->size < part->num_regs * sizeof(u32) ||
-	    part->min_size > part->size)
-		return -EINVAL;
-	for (i = 0; i < part->num_regs; i++)
-		if (part->regs[i].role >= VFIO_MEDIATE_NUM_ROLES)
-			return -EINVAL;
-	ret = add_record(d, DESCRIBE_PART, part->type, part->size);
+	ret = check_regs(dev, "part", i, part->regs, part->num_regs, 0);
+	if (ret)
+		return ret;
+	if (part->size < part->num_regs * sizeof(u32))
+		return invalid(dev, "part %u: size is %u, its %u registers have more", i,
+			       part->size, part->num_regs);
+	if (part->min_size > part->size)
+		return invalid(dev, "part %u: min_size is %u, size is %u", i, part->min_size,
+			       part->size);
+	ret = add_record(dev, DESCRIBE_PART, part->type, part->size);
 	if (ret)
 		return ret;
 
@@ -133,19 +217,19 @@ static int add_part(struct vfio_mediate_described *d, const struct vfio_mediate_
 	return 0;
 }
 
-static int add_records(struct vfio_mediate_described *d)
+static int add_records(struct vfio_mediate_device *dev)
 {
-	const struct vfio_mediate_description *desc = d->desc;
+	const struct vfio_mediate_description *desc = dev->described->desc;
 	unsigned int i;
 	int ret = 0;
 
 	if (desc->num_rings)
-		ret = add_record(d, DESCRIBE_RINGS, desc->ring_type,
+		ret = add_record(dev, DESCRIBE_RINGS, desc->ring_type,
 				 desc->num_queues * num_ring_regs(desc) * sizeof(u32));
 	for (i = 0; i < desc->num_parts && !ret; i++)
-		ret = add_part(d, &desc->parts[i]);
+		ret = add_part(dev, i);
 	if (!ret && desc->num_counters)
-		ret = add_record(d, DESCRIBE_COUNTERS, desc->counter_type,
+		ret = add_record(dev, DESCRIBE_COUNTERS, desc->counter_type,
 				 desc->num_counters * sizeof(u32));
 
 	return ret;
@@ -244,6 +328,26 @@ static int add_traps(struct vfio_mediate_described *d)
 	return 0;
 }
 
+static int check_counters(struct vfio_mediate_device *dev)
+{
+	const struct vfio_mediate_description *desc = dev->described->desc;
+	const u32 *offset = desc->counters;
+	unsigned int i;
+
+	if (!desc->read_counter)
+		return invalid(dev, "counters without read_counter");
+	for (i = 0; i < desc->num_counters; i++) {
+		if (!IS_ALIGNED(offset[i], sizeof(u32)))
+			return invalid(dev, "counter %u at %#x: not aligned to 4 bytes", i,
+				       offset[i]);
+		if (i && offset[i] <= offset[i - 1])
+			return invalid(dev, "counter %u at %#x: not after the one before it", i,
+				       offset[i]);
+	}
+
+	return 0;
+}
+
 /* Ranges of counters that are neighbours are one. */
 static int add_counters(struct vfio_mediate_device *dev)
 {
@@ -258,8 +362,6 @@ static int add_counters(struct vfio_mediate_device *dev)
 		return -ENOMEM;
 
 	for (i = 0; i < d->desc->num_counters; i++) {
-		if (offset[i] % sizeof(u32) || (i && offset[i] <= offset[i - 1]))
-			return -EINVAL;
 		/* What former users have counted is not this user's. */
 		d->counter_base[i] = -d->desc->read_counter(dev, offset[i]);
 		range = &d->ranges[n];
@@ -277,16 +379,42 @@ static int add_counters(struct vfio_mediate_device *dev)
 	return 0;
 }
 
-static int check(const struct vfio_mediate_description *desc)
+static int check_queues(struct vfio_mediate_device *dev)
 {
-	if (desc->region > VFIO_PCI_BAR5_REGION_INDEX || !desc->run || !desc->stop ||
-	    desc->pre_copy & ~desc->features || desc->num_rings > DESCRIBE_MAX_RINGS ||
-	    desc->num_parts > DESCRIBE_MAX_PARTS || (desc->num_counters && !desc->read_counter))
-		return -EINVAL;
+	const struct vfio_mediate_description *desc = dev->described->desc;
 
-	return desc->num_rings && (!desc->num_queues || desc->num_queues > DESCRIBE_MAX_QUEUES ||
-				   desc->num_queues * desc->num_rings > DESCRIBE_MAX_QUEUES) ?
-	       -EINVAL : 0;
+	if (desc->num_rings > DESCRIBE_MAX_RINGS)
+		return invalid(dev, "%u rings, %u are possible", desc->num_rings,
+			       DESCRIBE_MAX_RINGS);
+	if (!desc->num_rings)
+		return 0;
+	if (!desc->num_queues || desc->num_queues > DESCRIBE_MAX_QUEUES / desc->num_rings)
+		return invalid(dev, "%u queues of %u rings, 1 to %u rings are possible",
+			       desc->num_queues, desc->num_rings, DESCRIBE_MAX_QUEUES);
+
+	return IS_ALIGNED(desc->stride, sizeof(u32)) ? 0 :
+	       invalid(dev, "stride %#x is not a multiple of 4", desc->stride);
+}
+
+static int check(struct vfio_mediate_device *dev)
+{
+	const struct vfio_mediate_description *desc = dev->described->desc;
+
+	if (desc->region > VFIO_PCI_BAR5_REGION_INDEX)
+		return invalid(dev, "region %u is not a BAR", desc->region);
+	if (!desc->run || !desc->stop)
+		return invalid(dev, "run or stop is missing");
+	if (desc->min_version > desc->version)
+		return invalid(dev, "min_version is %u, version is %u", desc->min_version,
+			       desc->version);
+	if (desc->pre_copy & ~desc->features)
+		return invalid(dev, "pre_copy %#llx is not one of features %#llx", desc->pre_copy,
+			       desc->features);
+	if (desc->num_parts > DESCRIBE_MAX_PARTS)
+		return invalid(dev, "%u parts, %u are possible", desc->num_parts,
+			       DESCRIBE_MAX_PARTS);
+
+	return check_queues(dev);
 }
 
 static int build(struct vfio_mediate_device *dev)
@@ -296,11 +424,13 @@ static int build(struct vfio_mediate_device *dev)
 	unsigned int r;
 	int ret;
 
-	ret = check(desc);
+	ret = check(dev);
 	for (r = 0; r < desc->num_rings && !ret; r++)
-		ret = check_ring(desc, r, &d->roles[r]);
+		ret = check_ring(dev, r, &d->roles[r]);
 	if (!ret)
-		ret = add_records(d);
+		ret = add_records(dev);
+	if (!ret && desc->num_counters)
+		ret = check_counters(dev);
 	if (!ret && desc->num_rings)
 		ret = add_traps(d);
 	if (!ret && desc->num_counters)

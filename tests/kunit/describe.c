@@ -5,11 +5,14 @@
 #include <linux/module.h>
 
 #include "described_device.h"
+#include "said.h"
 
 static int open_device(struct kunit *test)
 {
-	dut->session = vfio_mediate_open(fake_device(test), &host_ops, fake_detached,
-					 &test->priv);
+	struct pci_dev *pdev = fake_device(test);
+
+	pdev->resource[VFIO_PCI_BAR0_REGION_INDEX].end = SIZE - 1;
+	dut->session = vfio_mediate_open(pdev, &host_ops, fake_detached, &test->priv);
 	if (!IS_ERR_OR_NULL(dut->session))
 		return 0;
 
@@ -429,58 +432,94 @@ static void test_traps(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, trap->regs[n].queue, 2);
 }
 
-/* Each rule that a description can break */
+static void expect_invalid(struct kunit *test, const char *line, const char *change)
+{
+	said_begin();
+	KUNIT_EXPECT_EQ_MSG(test, -EINVAL, open_device(test), "%s", change);
+	KUNIT_EXPECT_EQ_MSG(test, 1, times_said(line), "%s", change);
+	KUNIT_EXPECT_EQ_MSG(test, 1, times_said("invalid description"), "%s", change);
+	if (dut->session)
+		close_device();
+}
+
+/* Each rule that a description can break is named, and where it is broken. */
 static void test_rules(struct kunit *test)
 {
 	static const u32 descending[] = { 8, 4 }, odd[] = { 2 };
-	struct vfio_mediate_state_reg twice[ARRAY_SIZE(rx_regs) + 1];
 	static const struct vfio_mediate_state_reg no_role[] = { { 0, VFIO_MEDIATE_NUM_ROLES } };
+	struct vfio_mediate_state_reg twice[ARRAY_SIZE(rx_regs) + 1], other[ARRAY_SIZE(rx_regs)];
 	struct vfio_mediate_ring ring[2];
 	struct vfio_mediate_part part[2];
 
 	memcpy(twice, rx_regs, sizeof(rx_regs));
 	twice[ARRAY_SIZE(rx_regs)] = (struct vfio_mediate_state_reg)REG(RX + 0x20, TAIL);
 
-#define EXPECT_EINVAL(change)								\
+#define EXPECT_EINVAL(line, change)							\
 	do {										\
 		desc = good;								\
 		memcpy(ring, rings, sizeof(ring));					\
 		memcpy(part, parts, sizeof(part));					\
+		memcpy(other, rx_regs, sizeof(other));					\
 		desc.rings = ring;							\
 		desc.parts = part;							\
 		change;									\
-		KUNIT_EXPECT_EQ_MSG(test, -EINVAL, open_device(test), #change);		\
-		if (dut->session)							\
-			close_device();							\
+		expect_invalid(test, "invalid description: " line, #change);		\
 	} while (0)
 
-	EXPECT_EINVAL(desc.region = VFIO_PCI_ROM_REGION_INDEX);
-	EXPECT_EINVAL(desc.run = NULL);
-	EXPECT_EINVAL(desc.stop = NULL);
-	EXPECT_EINVAL(desc.hold = NULL);
-	EXPECT_EINVAL(desc.pre_copy = BIT_ULL(5));
-	EXPECT_EINVAL(desc.num_queues = 0);
-	EXPECT_EINVAL(desc.num_queues = 33);
-	EXPECT_EINVAL(desc.num_rings = 9);
-	EXPECT_EINVAL(desc.num_parts = 32);
-	EXPECT_EINVAL(desc.stride = 2);
-	EXPECT_EINVAL(desc.stride = 0xfffffff0);
-	EXPECT_EINVAL(desc.ring_type = RECORD_BASIC);
-	EXPECT_EINVAL(desc.counter_type = VFIO_MEDIATE_RECORD_TYPES);
-	EXPECT_EINVAL(desc.read_counter = NULL);
-	EXPECT_EINVAL(desc.counters = descending; desc.num_counters = 2);
-	EXPECT_EINVAL(desc.counters = odd; desc.num_counters = 1);
-	EXPECT_EINVAL(ring[0].num_regs = 0);
-	EXPECT_EINVAL(ring[0].num_regs = 5);
-	EXPECT_EINVAL(ring[0].regs = twice; ring[0].num_regs = ARRAY_SIZE(twice));
-	EXPECT_EINVAL(ring[0].regs = no_role; ring[0].num_regs = 1);
-	EXPECT_EINVAL(ring[0].desc_size = 0);
-	EXPECT_EINVAL(ring[1].desc_size = VFIO_MEDIATE_DESC_SIZE + 1);
-	EXPECT_EINVAL(ring[0].done = NULL);
-	EXPECT_EINVAL(part[0].size = 7);
-	EXPECT_EINVAL(part[0].type = part[1].type);
-	EXPECT_EINVAL(part[1].size = 0; part[1].min_size = 0);
-	EXPECT_EINVAL(part[1].min_size = 17);
+	EXPECT_EINVAL("region 6 is not a BAR", desc.region = VFIO_PCI_ROM_REGION_INDEX);
+	EXPECT_EINVAL("run or stop is missing", desc.run = NULL);
+	EXPECT_EINVAL("run or stop is missing", desc.stop = NULL);
+	EXPECT_EINVAL("min_version is 2, version is 1", desc.min_version = 2);
+	EXPECT_EINVAL("pre_copy 0x20 is not one of features 0x8", desc.pre_copy = BIT_ULL(5));
+	EXPECT_EINVAL("0 queues of 2 rings, 1 to 64 rings", desc.num_queues = 0);
+	EXPECT_EINVAL("33 queues of 2 rings, 1 to 64 rings", desc.num_queues = 33);
+	EXPECT_EINVAL("9 rings, 8 are possible", desc.num_rings = 9);
+	EXPECT_EINVAL("32 parts, 31 are possible", desc.num_parts = 32);
+	EXPECT_EINVAL("stride 0x2 is not a multiple of 4", desc.stride = 2);
+	EXPECT_EINVAL("ring 0, register 0 at 0x100000ff0: beyond 4 GiB",
+		      desc.stride = 0xfffffff0);
+	EXPECT_EINVAL("record of type 2: another one has this type",
+		      desc.ring_type = RECORD_BASIC);
+	EXPECT_EINVAL("record of type 0x8000: types are below 0x8000",
+		      desc.counter_type = VFIO_MEDIATE_RECORD_TYPES);
+	EXPECT_EINVAL("counters without read_counter", desc.read_counter = NULL);
+	EXPECT_EINVAL("counter 1 at 0x4: not after the one before it",
+		      desc.counters = descending; desc.num_counters = 2);
+	EXPECT_EINVAL("counter 0 at 0x2: not aligned to 4 bytes",
+		      desc.counters = odd; desc.num_counters = 1);
+	EXPECT_EINVAL("ring 0: no register has the role BASE", ring[0].num_regs = 0);
+	EXPECT_EINVAL("ring 0: no register has the role TAIL", ring[0].num_regs = 5);
+	EXPECT_EINVAL("ring 0, register 6 at 0x1020: a second TAIL",
+		      ring[0].regs = twice; ring[0].num_regs = ARRAY_SIZE(twice));
+	EXPECT_EINVAL("ring 0, register 0 at 0x0: unknown role 11",
+		      ring[0].regs = no_role; ring[0].num_regs = 1);
+	EXPECT_EINVAL("ring 0: desc_size is 0, 1 to 64 are possible", ring[0].desc_size = 0);
+	EXPECT_EINVAL("ring 1: desc_size is 65, 1 to 64 are possible",
+		      ring[1].desc_size = VFIO_MEDIATE_DESC_SIZE + 1);
+	EXPECT_EINVAL("ring 0: buffers without done", ring[0].done = NULL);
+	EXPECT_EINVAL("ring 0: buffers without hold", desc.hold = NULL);
+	EXPECT_EINVAL("ring 1: LENGTH has no bits in value", ring[1].regs = other;
+		      other[1].value = 0);
+	EXPECT_EINVAL("ring 1: LENGTH allows 65551 descriptors, 65536 are possible",
+		      ring[1].regs = other; other[1].value = 0x1000f0);
+	EXPECT_EINVAL("ring 1: ENABLE has no bits in value", ring[1].regs = other;
+		      other[4].value = 0);
+	EXPECT_EINVAL("ring 1: WRITEBACK has no bits in value", ring[1].regs = other;
+		      other[3].role = VFIO_MEDIATE_ROLE_WRITEBACK);
+	EXPECT_EINVAL("ring 0: buffers and WRITEBACK", ring[0].regs = other;
+		      other[3].role = VFIO_MEDIATE_ROLE_WRITEBACK; other[3].value = 1);
+	EXPECT_EINVAL("ring 1, register 3 at 0x1102: not aligned to 4 bytes",
+		      ring[1].regs = other; other[3].offset = 0x1102);
+	EXPECT_EINVAL("part 0: size is 7, its 2 registers have more", part[0].size = 7);
+	EXPECT_EINVAL("part 0: 257 registers, 256 are possible", part[0].num_regs = 257);
+	EXPECT_EINVAL("part 1, register 0 at 0x0: unknown role 11",
+		      part[1].regs = no_role; part[1].num_regs = 1);
+	EXPECT_EINVAL("part 0, register 1 at 0x3ffe: not aligned to 4 bytes",
+		      part[0].regs = other; other[1].offset = SIZE - 2);
+	EXPECT_EINVAL("record of type 3: another one has this type", part[0].type = part[1].type);
+	EXPECT_EINVAL("record of type 3: 0 bytes, 1 to 65536 are possible",
+		      part[1].size = 0; part[1].min_size = 0);
+	EXPECT_EINVAL("part 1: min_size is 17, size is 16", part[1].min_size = 17);
 #undef EXPECT_EINVAL
 }
 
