@@ -34,6 +34,7 @@ static const char * const role_names[] = {
 	[VFIO_MEDIATE_ROLE_WRITEBACK]		= "WRITEBACK",
 	[VFIO_MEDIATE_ROLE_WRITEBACK_HIGH]	= "WRITEBACK_HIGH",
 };
+
 static_assert(ARRAY_SIZE(role_names) == VFIO_MEDIATE_NUM_ROLES);
 
 static unsigned int num_ring_regs(const struct vfio_mediate_description *desc)
@@ -51,29 +52,40 @@ static bool has(const struct describe_roles *roles, enum vfio_mediate_role role)
 	return roles->reg[role] >= 0;
 }
 
-/* Check the registers of a ring or a part, which are also at @distance from their offsets. */
+/* Check register @i of a ring or a part, which is also at @distance from its offset. */
+static int check_reg(struct vfio_mediate_device *dev, const char *what, unsigned int n,
+		     const struct vfio_mediate_state_reg *reg, unsigned int i, u64 distance)
+{
+	u32 bar = dev->described->desc->region;
+	u64 size = pci_resource_len(dev->pdev, bar);
+
+	if (reg->role >= VFIO_MEDIATE_NUM_ROLES)
+		return invalid(dev, "%s %u, register %u at %#x: unknown role %u", what, n, i,
+			       reg->offset, reg->role);
+	if (!IS_ALIGNED(reg->offset, sizeof(u32)))
+		return invalid(dev, "%s %u, register %u at %#x: not aligned to 4 bytes", what, n,
+			       i, reg->offset);
+	if (reg->offset + distance + sizeof(u32) > size)
+		return invalid(dev, "%s %u, register %u at %#llx: beyond BAR %u of %#llx bytes",
+			       what, n, i, reg->offset + distance, bar, size);
+
+	return 0;
+}
+
 static int check_regs(struct vfio_mediate_device *dev, const char *what, unsigned int n,
 		      const struct vfio_mediate_state_reg *regs, unsigned int num_regs,
 		      u64 distance)
 {
 	unsigned int i;
+	int ret = 0;
 
 	if (num_regs > DESCRIBE_MAX_REGS)
 		return invalid(dev, "%s %u: %u registers, %u are possible", what, n, num_regs,
 			       DESCRIBE_MAX_REGS);
-	for (i = 0; i < num_regs; i++) {
-		if (regs[i].role >= VFIO_MEDIATE_NUM_ROLES)
-			return invalid(dev, "%s %u, register %u at %#x: unknown role %u", what, n,
-				       i, regs[i].offset, regs[i].role);
-		if (!IS_ALIGNED(regs[i].offset, sizeof(u32)))
-			return invalid(dev, "%s %u, register %u at %#x: not aligned to 4 bytes",
-				       what, n, i, regs[i].offset);
-		if (regs[i].offset + distance > U32_MAX)
-			return invalid(dev, "%s %u, register %u at %#llx: beyond 4 GiB", what, n,
-				       i, regs[i].offset + distance);
-	}
+	for (i = 0; i < num_regs && !ret; i++)
+		ret = check_reg(dev, what, n, &regs[i], i, distance);
 
-	return 0;
+	return ret;
 }
 
 /* Find the register of each role. A role but PLAIN and RUN has one register. */
@@ -331,6 +343,7 @@ static int add_traps(struct vfio_mediate_described *d)
 static int check_counters(struct vfio_mediate_device *dev)
 {
 	const struct vfio_mediate_description *desc = dev->described->desc;
+	u64 size = pci_resource_len(dev->pdev, desc->region);
 	const u32 *offset = desc->counters;
 	unsigned int i;
 
@@ -343,6 +356,9 @@ static int check_counters(struct vfio_mediate_device *dev)
 		if (i && offset[i] <= offset[i - 1])
 			return invalid(dev, "counter %u at %#x: not after the one before it", i,
 				       offset[i]);
+		if (offset[i] + (u64)sizeof(u32) > size)
+			return invalid(dev, "counter %u at %#x: beyond BAR %u of %#llx bytes", i,
+				       offset[i], desc->region, size);
 	}
 
 	return 0;

@@ -445,7 +445,7 @@ static void expect_invalid(struct kunit *test, const char *line, const char *cha
 /* Each rule that a description can break is named, and where it is broken. */
 static void test_rules(struct kunit *test)
 {
-	static const u32 descending[] = { 8, 4 }, odd[] = { 2 };
+	static const u32 descending[] = { 8, 4 }, odd[] = { 2 }, far[] = { SIZE };
 	static const struct vfio_mediate_state_reg no_role[] = { { 0, VFIO_MEDIATE_NUM_ROLES } };
 	struct vfio_mediate_state_reg twice[ARRAY_SIZE(rx_regs) + 1], other[ARRAY_SIZE(rx_regs)];
 	struct vfio_mediate_ring ring[2];
@@ -476,7 +476,7 @@ static void test_rules(struct kunit *test)
 	EXPECT_EINVAL("9 rings, 8 are possible", desc.num_rings = 9);
 	EXPECT_EINVAL("32 parts, 31 are possible", desc.num_parts = 32);
 	EXPECT_EINVAL("stride 0x2 is not a multiple of 4", desc.stride = 2);
-	EXPECT_EINVAL("ring 0, register 0 at 0x100000ff0: beyond 4 GiB",
+	EXPECT_EINVAL("ring 0, register 0 at 0x100000ff0: beyond BAR 0 of 0x4000 bytes",
 		      desc.stride = 0xfffffff0);
 	EXPECT_EINVAL("record of type 2: another one has this type",
 		      desc.ring_type = RECORD_BASIC);
@@ -487,6 +487,8 @@ static void test_rules(struct kunit *test)
 		      desc.counters = descending; desc.num_counters = 2);
 	EXPECT_EINVAL("counter 0 at 0x2: not aligned to 4 bytes",
 		      desc.counters = odd; desc.num_counters = 1);
+	EXPECT_EINVAL("counter 0 at 0x4000: beyond BAR 0 of 0x4000 bytes",
+		      desc.counters = far; desc.num_counters = 1);
 	EXPECT_EINVAL("ring 0: no register has the role BASE", ring[0].num_regs = 0);
 	EXPECT_EINVAL("ring 0: no register has the role TAIL", ring[0].num_regs = 5);
 	EXPECT_EINVAL("ring 0, register 6 at 0x1020: a second TAIL",
@@ -510,12 +512,17 @@ static void test_rules(struct kunit *test)
 		      other[3].role = VFIO_MEDIATE_ROLE_WRITEBACK; other[3].value = 1);
 	EXPECT_EINVAL("ring 1, register 3 at 0x1102: not aligned to 4 bytes",
 		      ring[1].regs = other; other[3].offset = 0x1102);
+	/* Queue 1 has it at 0x4000. */
+	EXPECT_EINVAL("ring 0, register 2 at 0x4000: beyond BAR 0 of 0x4000 bytes",
+		      ring[0].regs = other; other[2].offset = SIZE - STRIDE);
 	EXPECT_EINVAL("part 0: size is 7, its 2 registers have more", part[0].size = 7);
 	EXPECT_EINVAL("part 0: 257 registers, 256 are possible", part[0].num_regs = 257);
 	EXPECT_EINVAL("part 1, register 0 at 0x0: unknown role 11",
 		      part[1].regs = no_role; part[1].num_regs = 1);
 	EXPECT_EINVAL("part 0, register 1 at 0x3ffe: not aligned to 4 bytes",
 		      part[0].regs = other; other[1].offset = SIZE - 2);
+	EXPECT_EINVAL("part 0, register 1 at 0x4000: beyond BAR 0 of 0x4000 bytes",
+		      part[0].regs = other; other[1].offset = SIZE);
 	EXPECT_EINVAL("record of type 3: another one has this type", part[0].type = part[1].type);
 	EXPECT_EINVAL("record of type 3: 0 bytes, 1 to 65536 are possible",
 		      part[1].size = 0; part[1].min_size = 0);
