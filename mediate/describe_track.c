@@ -4,6 +4,7 @@
 #include <linux/align.h>
 #include <linux/iopoll.h>
 #include <linux/mm.h>
+#include <linux/pci.h>
 #include <linux/slab.h>
 
 #include "described.h"
@@ -32,6 +33,36 @@ static const struct vfio_mediate_state_reg *find_role(const struct vfio_mediate_
 	int i = d->roles[which.ring].reg[role];
 
 	return i < 0 ? NULL : &d->desc->rings[which.ring].regs[i];
+}
+
+/*
+ * What the device writes by a ring is not known from now on. Log the first error: what has failed,
+ * and at which descriptor.
+ */
+static __printf(5, 6) void fail_ring(struct vfio_mediate_device *dev, struct which which, u32 index,
+				     int error, const char *fmt, ...)
+{
+	struct describe_tracking *tracking = dev->described->tracking;
+	struct vfio_mediate_track *ring = track_of(dev->described, tracking->rings, which);
+	struct va_format what = { .fmt = fmt };
+	va_list args;
+
+	if (tracking->error)
+		return;
+
+	tracking->error = error;
+	/* The VMM is exiting. */
+	if (error == -ESRCH)
+		return;
+
+	va_start(args, fmt);
+	what.va = &args;
+	pci_notice_ratelimited(dev->pdev,
+			       "cannot track queue %u, ring %u: %pV, at descriptor %u (IOVA %#llx) of %u: %pe\n",
+			       which.queue, which.ring, &what, index,
+			       ring->base + (u64)index * ring->type->desc_size, ring->count,
+			       ERR_PTR(error));
+	va_end(args);
 }
 
 /* Read the register of a role, 0 if there is none. */
@@ -99,11 +130,13 @@ static int read_enabled(struct vfio_mediate_device *dev, struct which which)
 
 	reg = find_role(dev->described, which, VFIO_MEDIATE_ROLE_ENABLE);
 	ret = read_role(dev, which, VFIO_MEDIATE_ROLE_ENABLE, &value);
-	if (ret)
-		return ret;
 	/* A device that is gone reads as ones. */
-	if (value == U32_MAX)
-		return -ENODEV;
+	if (!ret && value == U32_MAX)
+		ret = -ENODEV;
+	if (ret) {
+		fail_ring(dev, which, 0, ret, "ENABLE cannot be read");
+		return ret;
+	}
 
 	return (value & reg->value) == reg->value;
 }
@@ -128,13 +161,21 @@ static int begin(struct vfio_mediate_device *dev, struct which which)
 		ret = read_role(dev, which, VFIO_MEDIATE_ROLE_TAIL, &tail);
 	if (!ret)
 		ret = read_writeback(dev, which, &ring->writeback);
-	if (ret)
+	if (ret) {
+		fail_ring(dev, which, 0, ret, "its registers cannot be read");
 		return ret;
+	}
 
 	length &= find_role(d, which, VFIO_MEDIATE_ROLE_LENGTH)->value;
 	ring->count = length / ring->type->desc_size;
 
-	return vfio_mediate_ring_begin(dev, ring, d->tracking->batch, tail);
+	ret = vfio_mediate_ring_begin(dev, ring, d->tracking->batch, tail);
+	/* After head and tail, only the memory of what is posted can be wrong. */
+	if (ret)
+		fail_ring(dev, which, ring->enabled ? ring->tail : ring->next_to_clean, ret,
+			  "begun with head %u, tail %u", ring->next_to_clean, tail);
+
+	return ret;
 }
 
 /*
@@ -156,26 +197,18 @@ static void retire(struct vfio_mediate_device *dev, struct which which)
 	}
 }
 
-static void note_error(struct describe_tracking *tracking, int error)
-{
-	if (!tracking->error && error < 0)
-		tracking->error = error;
-}
-
 /* The guest's driver enables or disables a ring. Return an error of the write only. */
 static int write_enable(struct vfio_mediate_device *dev, struct which which,
 			const struct vfio_mediate_state_reg *reg,
 			struct vfio_mediate_access *access)
 {
 	struct vfio_mediate_described *d = dev->described;
-	struct describe_tracking *tracking = d->tracking;
-	struct vfio_mediate_track *ring = track_of(d, tracking->rings, which);
+	struct vfio_mediate_track *ring = track_of(d, d->tracking->rings, which);
 	bool enable = (access->value & reg->value) == reg->value;
 	int ret, enabled;
 	u32 head;
 
 	enabled = read_enabled(dev, which);
-	note_error(tracking, enabled);
 	/* It may have been reset. */
 	if (!enabled)
 		retire(dev, which);
@@ -188,7 +221,10 @@ static int write_enable(struct vfio_mediate_device *dev, struct which which,
 		ret = read_role(dev, which, VFIO_MEDIATE_ROLE_HEAD, &head);
 		if (!ret)
 			ret = write_role(dev, which, VFIO_MEDIATE_ROLE_TAIL, head);
-		note_error(tracking, ret ? ret : begin(dev, which));
+		if (ret)
+			fail_ring(dev, which, 0, ret, "HEAD or TAIL cannot be accessed");
+		else
+			begin(dev, which);
 	}
 
 	ret = vfio_mediate_default_rw(dev, access);
@@ -197,11 +233,45 @@ static int write_enable(struct vfio_mediate_device *dev, struct which which,
 
 	/* The device completes the descriptors that it has fetched. */
 	if (read_poll_timeout(read_enabled, enabled, enabled <= 0, 10, 10000, false, dev, which))
-		enabled = -ETIMEDOUT;
-	note_error(tracking, enabled);
+		fail_ring(dev, which, ring->next_to_clean, -ETIMEDOUT,
+			  "disabled, but still on after 10 ms");
 	retire(dev, which);
 
 	return 0;
+}
+
+/* The guest's driver writes another register, which matters if the ring is in use. */
+static void note_write(struct vfio_mediate_device *dev, struct which which,
+		       const struct vfio_mediate_state_reg *reg,
+		       const struct vfio_mediate_access *access)
+{
+	struct vfio_mediate_described *d = dev->described;
+	struct vfio_mediate_track *ring = track_of(d, d->tracking->rings, which);
+	int ret;
+
+	if (access->width != sizeof(u32)) {
+		fail_ring(dev, which, 0, -EOPNOTSUPP, "%u bytes written to register %#llx",
+			  access->width, access->offset);
+		return;
+	}
+	if (!ring->enabled)
+		return;
+
+	switch (reg->role) {
+	case VFIO_MEDIATE_ROLE_TAIL:
+		ret = vfio_mediate_ring_post(dev, ring, d->tracking->batch, access->value);
+		if (ret)
+			fail_ring(dev, which, ring->tail, ret, "tail %llu written", access->value);
+		break;
+	case VFIO_MEDIATE_ROLE_PLAIN:
+	case VFIO_MEDIATE_ROLE_RUN:
+	case VFIO_MEDIATE_ROLE_WRITEBACK:
+	case VFIO_MEDIATE_ROLE_WRITEBACK_HIGH:
+		break;
+	default:	/* base, size or format */
+		fail_ring(dev, which, ring->tail, -EBUSY, "register %#llx written while enabled",
+			  access->offset);
+	}
 }
 
 /* Find the register of a write in the pages of rings, if there is one. */
@@ -262,28 +332,15 @@ int describe_track_write(struct vfio_mediate_device *dev, struct vfio_mediate_ac
 {
 	struct vfio_mediate_described *d = dev->described;
 	const struct vfio_mediate_state_reg *reg;
-	struct vfio_mediate_track *ring;
 	struct which which;
-	int ret = 0;
 
 	reg = d->tracking ? find_reg(d, access->offset, &which) : NULL;
 	if (!reg)
 		return vfio_mediate_default_rw(dev, access);
 
-	ring = track_of(d, d->tracking->rings, which);
-	if (access->width != sizeof(u32))
-		ret = -EOPNOTSUPP;
-	else if (reg->role == VFIO_MEDIATE_ROLE_ENABLE)
+	if (reg->role == VFIO_MEDIATE_ROLE_ENABLE && access->width == sizeof(u32))
 		return write_enable(dev, which, reg, access);
-	else if (!ring->enabled)
-		ret = 0;
-	else if (reg->role == VFIO_MEDIATE_ROLE_TAIL)
-		ret = vfio_mediate_ring_post(dev, ring, d->tracking->batch, access->value);
-	else if (reg->role != VFIO_MEDIATE_ROLE_PLAIN && reg->role != VFIO_MEDIATE_ROLE_RUN &&
-		 reg->role != VFIO_MEDIATE_ROLE_WRITEBACK &&
-		 reg->role != VFIO_MEDIATE_ROLE_WRITEBACK_HIGH)
-		ret = -EBUSY;	/* base, size or format of a ring in use */
-	note_error(d->tracking, ret);
+	note_write(dev, which, reg, access);
 
 	return vfio_mediate_default_rw(dev, access);
 }
@@ -414,8 +471,10 @@ static int scan_ring(struct vfio_mediate_device *dev, struct which which)
 	ret = read_role(dev, which, VFIO_MEDIATE_ROLE_HEAD, &head);
 	if (!ret)
 		ret = read_writeback(dev, which, &writeback);
-	if (ret)
+	if (ret) {
+		fail_ring(dev, which, ring->next_to_clean, ret, "its registers cannot be read");
 		return ret;
+	}
 	enabled = read_enabled(dev, which);
 	if (enabled < 0)
 		return enabled;
@@ -427,8 +486,10 @@ static int scan_ring(struct vfio_mediate_device *dev, struct which which)
 	else if (ring->enabled)
 		ret = vfio_mediate_ring_scan(dev, ring, d->tracking->batch, head, writeback,
 					     stopped);
-	if (ret < 0)
+	if (ret < 0) {
+		fail_ring(dev, which, ring->next_to_clean, ret, "scanned up to head %u", head);
 		return ret;
+	}
 
 	return vfio_mediate_ring_end(dev, retired) > 0 || ret > 0;
 }
@@ -436,18 +497,17 @@ static int scan_ring(struct vfio_mediate_device *dev, struct which which)
 static int scan(struct vfio_mediate_device *dev)
 {
 	struct vfio_mediate_described *d = dev->described;
-	int ret;
+	bool untracked;
 
 	/* What has become of these rings before they were enabled is not known. */
 	scoped_guard(mutex, &d->lock)
-		if (d->untracked)
-			note_error(d->tracking, -ESTALE);
-	ret = d->tracking->error;
-	if (!ret)
-		ret = walk_rings(dev, scan_ring);
-	note_error(d->tracking, ret);
+		untracked = d->untracked;
+	if (untracked && !d->tracking->error) {
+		pci_notice_ratelimited(dev->pdev, "cannot track rings of a state that was loaded while the device was tracked\n");
+		d->tracking->error = -ESTALE;
+	}
 
-	return ret;
+	return d->tracking->error ? d->tracking->error : walk_rings(dev, scan_ring);
 }
 
 const struct vfio_mediate_tracking_ops describe_tracking_ops = {

@@ -370,13 +370,91 @@ static void test_tracked(struct kunit *test)
 	apply(test);
 	KUNIT_EXPECT_EQ(test, 0, tracking->scan(dut->dev));
 	KUNIT_EXPECT_EQ(test, 0, dut->dev->migration->run(dut->dev));
+	said_begin();
 	KUNIT_EXPECT_EQ(test, -ESTALE, tracking->scan(dut->dev));
 	dut->dev->migration->load_end(dut->dev, 0);
 	KUNIT_EXPECT_EQ(test, -ESTALE, tracking->scan(dut->dev));
+	expect_said(test, "cannot track rings of a state that was loaded");
 	tracking->stop(dut->dev);
 	KUNIT_EXPECT_EQ(test, 0, tracking->start(dut->dev));
 	KUNIT_EXPECT_EQ(test, 0, tracking->scan(dut->dev));
 	/* Closed without a stop */
+}
+
+/* Write a register for the guest. */
+static void guest_write(struct kunit *test, u32 offset, u8 width, u32 value)
+{
+	struct vfio_mediate_access access = {
+		.offset = offset, .width = width, .write = true, .value = value,
+	};
+
+	KUNIT_EXPECT_EQ(test, 0, vfio_mediate_described_rw(dut->dev, &access));
+}
+
+/* A write of the guest's driver, after which tracking fails. One line says why, and where. */
+static void expect_untracked(struct kunit *test, u32 offset, u8 width, u32 value, int error,
+			     const char *line)
+{
+	const struct vfio_mediate_tracking_ops *tracking = dut->dev->tracking;
+
+	set_up();
+	KUNIT_EXPECT_EQ(test, 0, tracking->start(dut->dev));
+	said_begin();
+	guest_write(test, offset, width, value);
+	guest_write(test, offset, width, value);
+	KUNIT_EXPECT_EQ_MSG(test, error, tracking->scan(dut->dev), "%s", line);
+	KUNIT_EXPECT_EQ(test, error, tracking->scan(dut->dev));
+	KUNIT_EXPECT_EQ_MSG(test, 1, times_said(line), "%s", line);
+	KUNIT_EXPECT_EQ_MSG(test, 1, times_said("cannot track"), "%s", line);
+	tracking->stop(dut->dev);
+}
+
+/* Rings of 16 descriptors; those of queue 0 have head 1 and tail 5. */
+static void test_untracked(struct kunit *test)
+{
+	const struct vfio_mediate_tracking_ops *tracking;
+	const char *line;
+
+	KUNIT_ASSERT_EQ(test, 0, open_device(test));
+	tracking = dut->dev->tracking;
+	line = "queue 0, ring 0: tail 16 written, at descriptor 5 (IOVA 0x11050) of 16: ";
+	expect_untracked(test, RX + TAIL, 4, 16, -ERANGE, line);
+	line = "queue 1, ring 1: register 0x2108 written while enabled, at descriptor 6 (IOVA 0x2";
+	expect_untracked(test, TX + STRIDE + HEAD, 4, 16, -EBUSY, line);
+	line = "queue 0, ring 1: 2 bytes written to register 0x2014, at descriptor 0 (IOVA 0x1";
+	expect_untracked(test, TX + TAIL, 2, 6, -EOPNOTSUPP, line);
+	/* Only the first error is said. */
+	dut->read_error = -EFAULT;
+	said_begin();
+	set_up();
+	KUNIT_EXPECT_EQ(test, -EFAULT, tracking->start(dut->dev));
+	line = "queue 0, ring 0: begun with head 1, tail 5, at descriptor 1 (IOVA 0x11010) of 16: ";
+	expect_said(test, line);
+	KUNIT_EXPECT_EQ(test, 1, times_said("cannot track"));
+	dut->read_error = 0;
+
+	KUNIT_EXPECT_EQ(test, 0, tracking->start(dut->dev));
+	said_begin();
+	*reg(TX + HEAD) = 16;
+	KUNIT_EXPECT_EQ(test, -EINVAL, tracking->scan(dut->dev));
+	line = "queue 0, ring 1: scanned up to head 16, at descriptor 1 (IOVA 0x12010) of 16: ";
+	expect_said(test, line);
+	tracking->stop(dut->dev);
+
+	/* The device is gone. */
+	set_up();
+	KUNIT_EXPECT_EQ(test, 0, tracking->start(dut->dev));
+	said_begin();
+	*reg(TX + STRIDE + ON) = U32_MAX;
+	KUNIT_EXPECT_EQ(test, -ENODEV, tracking->scan(dut->dev));
+	expect_said(test, "cannot track queue 1, ring 1: ENABLE cannot be read");
+	/* Nothing is said when the VMM exits. */
+	set_up();
+	tracking->stop(dut->dev);
+	dut->read_error = -ESRCH;
+	said_begin();
+	KUNIT_EXPECT_EQ(test, -ESRCH, tracking->start(dut->dev));
+	KUNIT_EXPECT_EQ(test, 0, times_said("cannot track"));
 }
 
 static void test_run_fails(struct kunit *test)
@@ -554,6 +632,7 @@ static struct kunit_case describe_cases[] = {
 	KUNIT_CASE(test_refused),
 	KUNIT_CASE(test_counters),
 	KUNIT_CASE(test_tracked),
+	KUNIT_CASE(test_untracked),
 	KUNIT_CASE(test_run_fails),
 	KUNIT_CASE(test_traps),
 	KUNIT_CASE(test_rules),

@@ -61,6 +61,7 @@ struct basic {
  * @log:	A letter for each step, see note(). Equal ones in a row are one.
  * @steps:	Length of @log.
  * @errors:	What check, put, run and kick return, by their letters.
+ * @read_error:	What a read of guest memory returns.
  * @lose_at:	The device is reset when a letter is noted, or 0.
  * @dev:	The device as the vendor has it.
  * @session:	Likewise of the registry, or NULL.
@@ -74,6 +75,7 @@ static struct described {
 	char log[64];
 	unsigned int steps;
 	int errors[128];
+	int read_error;
 	char lose_at;
 	struct vfio_mediate_device *dev;
 	struct vfio_mediate_session *session;
@@ -136,7 +138,7 @@ static int host_read(void *data, u64 iova, void *buf, size_t size)
 {
 	memset(buf, 0, size);
 
-	return 0;
+	return dut->read_error;
 }
 
 static void host_mark(void *data, u64 iova, u64 size)
