@@ -2,6 +2,7 @@
 /* Save and load the state of a described device. */
 
 #include <linux/export.h>
+#include <linux/pci.h>
 #include <linux/slab.h>
 
 #include "described.h"
@@ -146,10 +147,13 @@ static int get_record(struct vfio_mediate_device *dev, unsigned int i)
 
 	memset(now, 0, record->size);
 	ret = describe_read_regs(dev, record);
-	if (ret || !record->part || !record->part->get)
-		return ret;
+	if (!ret && record->part && record->part->get)
+		ret = min(record->part->get(dev, now), 0);
+	if (ret && ret != -EAGAIN && ret != -ERESTARTSYS)
+		pci_notice_ratelimited(dev->pdev, "cannot save the record of type %u: %pe\n",
+				       record->type, ERR_PTR(ret));
 
-	return min(record->part->get(dev, now), 0);
+	return ret;
 }
 
 /*
@@ -266,6 +270,27 @@ static int find_record(const struct vfio_mediate_described *d, u16 type)
 	return -EOPNOTSUPP;
 }
 
+/*
+ * Take the content of a record. The source may let an older destination skip one that it does not
+ * know: that is not an error.
+ */
+static int take_record(struct vfio_mediate_device *dev, const struct vfio_mediate_record *from,
+		       const struct describe_record *record, void *data)
+{
+	int ret = vfio_mediate_take_record(from, data, record->size, record->min_size);
+
+	if (ret == -EOPNOTSUPP && !from->optional)
+		ret = -EMSGSIZE;
+	if (ret == -EMSGSIZE)
+		pci_notice_ratelimited(dev->pdev, "record of type %u: %u bytes, %u are known and the rest is not 0\n",
+				       from->type, from->length, record->size);
+	else if (ret == -EINVAL)
+		pci_notice_ratelimited(dev->pdev, "record of type %u: %u bytes, %u are needed\n",
+				       from->type, from->length, record->min_size);
+
+	return ret;
+}
+
 static int load(struct vfio_mediate_device *dev, const struct vfio_mediate_record *from)
 {
 	struct vfio_mediate_described *d = dev->described;
@@ -277,12 +302,14 @@ static int load(struct vfio_mediate_device *dev, const struct vfio_mediate_recor
 	if (i < 0)
 		return i;
 	/* After pre-copy, a record that has changed is sent again. */
-	if (d->loading->present & BIT_ULL(i) && !d->resend)
+	if (d->loading->present & BIT_ULL(i) && !d->resend) {
+		pci_notice_ratelimited(dev->pdev, "record of type %u: came twice\n", from->type);
 		return -EINVAL;
+	}
 
 	record = &d->records[i];
 	data = d->loading->data + record->offset;
-	ret = vfio_mediate_take_record(from, data, record->size, record->min_size);
+	ret = take_record(dev, from, record, data);
 	if (ret)
 		return ret;
 	d->loading->present |= BIT_ULL(i);
@@ -307,15 +334,19 @@ static int put_record(struct vfio_mediate_device *dev, unsigned int i)
 	struct vfio_mediate_described *d = dev->described;
 	const struct describe_record *record = &d->records[i];
 	const void *data = d->loading->data + record->offset;
+	int ret = 0;
 
 	if (!(d->loading->present & BIT_ULL(i)))
 		return 0;
 	if (record->kind == DESCRIBE_COUNTERS)
 		put_counters(dev, data);
 	if (record->part && record->part->put)
-		return record->part->put(dev, data);
+		ret = min(record->part->put(dev, data), 0);
+	if (ret)
+		pci_notice_ratelimited(dev->pdev, "cannot apply the record of type %u: %pe\n",
+				       record->type, ERR_PTR(ret));
 
-	return 0;
+	return ret;
 }
 
 static int apply(struct vfio_mediate_device *dev)
@@ -326,7 +357,12 @@ static int apply(struct vfio_mediate_device *dev)
 
 	for (i = 0; i < d->num_records; i++)
 		if (!d->records[i].optional && !(d->loading->present & BIT_ULL(i)))
-			return -EINVAL;
+			break;
+	if (i < d->num_records) {
+		pci_notice_ratelimited(dev->pdev, "record of type %u: is missing\n",
+				       d->records[i].type);
+		return -EINVAL;
+	}
 
 	for (i = 0; i < d->num_records && !ret; i++)
 		ret = put_record(dev, i);

@@ -209,7 +209,9 @@ struct vfio_mediate_part {
  *
  * A saved state has the record of the rings, then @parts, then the counters.
  *
- * When a state is loaded, each record is checked as it comes. When the state is applied,
+ * When a state is loaded, each record is checked as it comes. A record that is too short is
+ * -EINVAL, one that is too long -EMSGSIZE, unless the destination may skip it, and one of an
+ * unknown type -EOPNOTSUPP. A log line names the type and the length. When the state is applied,
  * the records of @parts are put in their order. Then rings are disabled, and registers of
  * rings and of @parts are written. Registers that start something are written by the first
  * run: those of the roles ENABLE, then TAIL, then RUN. If tracking starts before, it has

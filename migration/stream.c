@@ -195,6 +195,7 @@ static int parse_record(struct vpm_parser *parser)
 	parser->type = le16_to_cpu(record->type);
 	parser->length = le32_to_cpu(record->length);
 	parser->optional = record->flags & cpu_to_le16(VPM_FORMAT_OPTIONAL);
+	parser->in_record = true;
 	parser->data = vpm_stream_payload(parser->buf);
 
 	if (parser->length > parser->id->record_max)
@@ -212,6 +213,7 @@ int vpm_parser_next(struct vpm_parser *parser)
 {
 	int ret;
 
+	parser->in_record = false;
 	if (parser->ended && parser->have)
 		return reject(parser, -EINVAL, "data after the end record");
 	if (parser->have < parser->want)

@@ -120,6 +120,7 @@ enum vpm_parser_event {
  * @ended:	The end record was parsed. No byte may follow.
  * @sequence:	Number of records so far.
  * @reason:	Error text for the log.
+ * @in_record:	An error is one of the record whose @type and @length follow.
  * @version:	Header: version of the state.
  * @features:	Header: features that the state uses.
  * @source:	Header: the source device.
@@ -139,6 +140,7 @@ struct vpm_parser {
 	bool ended;
 	u32 sequence;
 	const char *reason;
+	bool in_record;
 
 	u32 version;
 	u64 features;

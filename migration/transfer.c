@@ -17,29 +17,43 @@
 
 #define REASON_LOST	"device state was lost in a reset"
 
-/* Called at most once per transfer, since the error is sticky. */
-static void log_failure(struct vpm_transfer *transfer, int err, const char *reason)
+/*
+ * Called at most once per transfer, since the error is sticky. @record: the one that has failed, if
+ * it is a record that has.
+ */
+static void log_failure(struct vpm_transfer *transfer, int err, const char *reason,
+			const struct vfio_mediate_record *record)
 {
 	const char *verb = transfer->loading ? "load" : "save";
 	struct pci_dev *pdev = transfer->mig->pdev;
+	char which[48] = "";
 
 	trace_refused(pdev, verb, reason ?: "vendor driver failed", err);
+	if (record)
+		scnprintf(which, sizeof(which), " (record of type %u, %u bytes)", record->type,
+			  record->length);
 	if (reason)
-		pci_notice_ratelimited(pdev, "failed to %s the device state: %s: %pe\n",
-				       verb, reason, ERR_PTR(err));
+		pci_notice_ratelimited(pdev, "failed to %s the device state: %s%s: %pe\n",
+				       verb, reason, which, ERR_PTR(err));
 	else
-		pci_notice_ratelimited(pdev, "vendor driver failed to %s the device state: %pe\n",
-				       verb, ERR_PTR(err));
+		pci_notice_ratelimited(pdev, "vendor driver failed to %s the device state%s: %pe\n",
+				       verb, which, ERR_PTR(err));
+}
+
+static int fail_record(struct vpm_transfer *transfer, int err, const char *reason,
+		       const struct vfio_mediate_record *record)
+{
+	if (err != -EAGAIN && err != -ERESTARTSYS) {
+		transfer->error = err;
+		log_failure(transfer, err, reason, record);
+	}
+
+	return err;
 }
 
 static int fail_transfer(struct vpm_transfer *transfer, int err, const char *reason)
 {
-	if (err != -EAGAIN && err != -ERESTARTSYS) {
-		transfer->error = err;
-		log_failure(transfer, err, reason);
-	}
-
-	return err;
+	return fail_record(transfer, err, reason, NULL);
 }
 
 /* Call this after each exchange with the device. If it returns true, the data is invalid. */
@@ -111,7 +125,8 @@ static int next_record(struct vpm_transfer *transfer)
 		transfer->complete = true;
 	} else if (record.type >= VFIO_MEDIATE_RECORD_TYPES ||
 		   record.length > transfer->mig->id.record_max) {
-		return fail_transfer(transfer, -EIO, "invalid record from the vendor driver");
+		return fail_record(transfer, -EIO, "invalid record from the vendor driver",
+				   &record);
 	}
 
 	transfer->start = 0;
@@ -230,6 +245,7 @@ static int load_begin(struct vpm_transfer *transfer, bool known)
 	if (parser->differs)
 		ret = ops->match ? load_result(ops->match(call.dev, &parser->source)) : -EINVAL;
 	if (ret) {
+		parser->in_record = false;
 		parser->reason = "saved from an incompatible device";
 		return ret;
 	}
@@ -238,6 +254,7 @@ static int load_begin(struct vpm_transfer *transfer, bool known)
 
 	ret = load_result(ops->load_begin(call.dev, parser->version, parser->features));
 	transfer->begun = !ret;
+	parser->in_record &= !ret;
 
 	return ret;
 }
@@ -263,7 +280,7 @@ static int load_record(struct vpm_transfer *transfer)
 		return ret;
 	if (parser->optional)
 		return 0;
-	parser->reason = "unknown record type";
+	parser->reason = "unknown record type or fields";
 
 	return ret;
 }
@@ -277,6 +294,7 @@ static int apply(struct vpm_transfer *transfer)
 	CLASS(vpm_call, call)(transfer->mig->session);
 
 	transfer->complete = true;
+	transfer->parser.in_record = false;
 
 	return call.ops ? load_result(call.dev->migration->apply(call.dev)) : -ENODEV;
 }
@@ -306,6 +324,8 @@ static int load_next(struct vpm_transfer *transfer)
 /* state_lock is held for one step of the parser. The transfer may end between two steps. */
 static int parse(struct vpm_transfer *transfer)
 {
+	struct vpm_parser *parser = &transfer->parser;
+	struct vfio_mediate_record record;
 	bool complete;
 	int ret;
 
@@ -320,11 +340,15 @@ static int parse(struct vpm_transfer *transfer)
 		 */
 		if (!complete && is_lost(transfer)) {
 			ret = -EIO;
-			transfer->parser.reason = REASON_LOST;
+			parser->reason = REASON_LOST;
+			parser->in_record = false;
 		}
 		if (ret) {
+			record.type = parser->type;
+			record.length = parser->length;
 			transfer->error = ret;
-			log_failure(transfer, ret, transfer->parser.reason);
+			log_failure(transfer, ret, parser->reason,
+				    parser->in_record ? &record : NULL);
 		}
 	}
 	vpm_mig_unlock(transfer->mig);
@@ -472,7 +496,7 @@ static int put_header(struct vpm_transfer *transfer)
 	if (chosen && chosen != id.version) {
 		if (!ops->save_as || chosen > id.version || chosen < id.min_version) {
 			log_failure(transfer, -EOPNOTSUPP,
-				    "the vendor driver has no such migration_version");
+				    "the vendor driver has no such migration_version", NULL);
 			return -EOPNOTSUPP;
 		}
 		id.version = chosen;

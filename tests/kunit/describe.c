@@ -229,9 +229,15 @@ static void expect_refused(struct kunit *test, u16 type, unsigned int length, u8
 	struct vfio_mediate_record record = { .type = type, .length = length, .data = data };
 
 	memset(data, fill, sizeof(data));
+	char line[64];
+
+	snprintf(line, sizeof(line), "kunit: record of type %u: %u bytes, ", type, length);
 	load_without(test, 0, type);
+	said_begin();
 	KUNIT_EXPECT_EQ_MSG(test, error, ops->load(dut->dev, &record), "type %u, %u bytes of %u",
 			    type, length, fill);
+	/* The framework says it of a type that is not known. */
+	KUNIT_EXPECT_EQ(test, times_said(line), error && error != -EOPNOTSUPP);
 	ops->load_end(dut->dev, error ?: -ECANCELED);
 }
 
@@ -239,6 +245,9 @@ static void expect_refused(struct kunit *test, u16 type, unsigned int length, u8
 static void test_refused(struct kunit *test)
 {
 	const unsigned int rings_size = QUEUES * 2 * ARRAY_SIZE(rx_regs) * sizeof(u32);
+	struct vfio_mediate_record extra = {
+		.type = RECORD_EXTRA, .length = 17, .optional = true,
+	};
 	const struct vfio_mediate_migration_ops *ops;
 
 	KUNIT_ASSERT_EQ(test, 0, open_device(test));
@@ -250,15 +259,25 @@ static void test_refused(struct kunit *test)
 	expect_refused(test, 9, 4, 0, -EOPNOTSUPP);
 	expect_refused(test, RECORD_RINGS, rings_size - 1, 0, -EINVAL);
 	expect_refused(test, RECORD_RINGS, rings_size, 0xff, 0);
-	expect_refused(test, RECORD_RINGS, rings_size + 1, 0xff, -EOPNOTSUPP);
+	expect_refused(test, RECORD_RINGS, rings_size + 1, 0xff, -EMSGSIZE);
 	expect_refused(test, RECORD_RINGS, rings_size + 1, 0, 0);
 	expect_refused(test, RECORD_BASIC, sizeof(struct basic) - 1, 0, -EINVAL);
 	expect_refused(test, RECORD_EXTRA, 7, 0, -EINVAL);
 	expect_refused(test, RECORD_EXTRA, 8, 0xff, 0);
-	expect_refused(test, RECORD_EXTRA, 17, 0xff, -EOPNOTSUPP);
+	expect_refused(test, RECORD_EXTRA, 17, 0xff, -EMSGSIZE);
 	expect_refused(test, RECORD_COUNTERS, 11, 0, -EINVAL);
-	expect_refused(test, RECORD_COUNTERS, 13, 1, -EOPNOTSUPP);
+	expect_refused(test, RECORD_COUNTERS, 13, 1, -EMSGSIZE);
 	expect_log(test, "cLcLcLcLcLcLcLcLcLcLcL");
+
+	/* The source allows that it is skipped. */
+	extra.data = dut->payload[6];
+	memset(extra.data, 0xff, extra.length);
+	load_without(test, 0, RECORD_EXTRA);
+	said_begin();
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, ops->load(dut->dev, &extra));
+	KUNIT_EXPECT_EQ(test, 0, times_said("record of type"));
+	ops->load_end(dut->dev, -ECANCELED);
+	expect_log(test, "cL");
 
 	/* By the vendor; twice, if the state does not say so */
 	KUNIT_ASSERT_EQ(test, 0, ops->load_begin(dut->dev, 1, 0));
@@ -267,7 +286,9 @@ static void test_refused(struct kunit *test)
 	dut->errors['c'] = 0;
 	ops->load_end(dut->dev, -EPERM);
 	load_without(test, 0, 0);
+	said_begin();
 	KUNIT_EXPECT_EQ(test, -EINVAL, ops->load(dut->dev, &dut->saved[0]));
+	expect_said(test, "kunit: record of type 1: came twice");
 	ops->load_end(dut->dev, -EINVAL);
 	load_without(test, RESEND, 0);
 	KUNIT_EXPECT_EQ(test, 0, ops->load(dut->dev, &dut->saved[0]));
@@ -279,14 +300,18 @@ static void test_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EINVAL, ops->apply(dut->dev));
 	ops->load_end(dut->dev, -EINVAL);
 	load_without(test, 0, RECORD_BASIC);
+	said_begin();
 	KUNIT_EXPECT_EQ(test, -EINVAL, ops->apply(dut->dev));
+	expect_said(test, "kunit: record of type 2: is missing");
 	ops->load_end(dut->dev, -EINVAL);
 	expect_log(test, "cLcL");
 
 	/* Put fails: no register is written, then or by run. */
 	load_without(test, 0, RECORD_EXTRA);
 	dut->errors['p'] = -EADDRINUSE;
+	said_begin();
 	KUNIT_EXPECT_EQ(test, -EADDRINUSE, ops->apply(dut->dev));
+	expect_said(test, "kunit: cannot apply the record of type 2: ");
 	dut->errors['p'] = 0;
 	ops->load_end(dut->dev, -EADDRINUSE);
 	KUNIT_EXPECT_EQ(test, 0, ops->run(dut->dev));

@@ -6,9 +6,11 @@
 
 #include <kunit/test.h>
 #include <linux/completion.h>
+#include <linux/delay.h>
 #include <linux/kthread.h>
 
 #include "migration.h"
+#include "said.h"
 #include "transfer.h"
 #include "vfio_mediate.h"
 
@@ -174,6 +176,68 @@ static void test_vendor_refuses(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EINTR, load(test, device, size));
 	fake.load_error = 0;
 	KUNIT_EXPECT_EQ(test, 0, load(test, device, size));
+	fake_close_device(device);
+}
+
+/* Write another record of three bytes in place of the third one. */
+static void put_record(u8 *to, u16 type, const char *payload)
+{
+	u8 record[20] __aligned(8);
+
+	memcpy(vpm_stream_payload(record), payload, 3);
+	memcpy(to, record, vpm_stream_put_record(record, 3, type, 0, 3));
+}
+
+/* Load a stream in which one record is changed, and expect a line that names it. */
+static void expect_named(struct kunit *test, struct fake_device *device, size_t size,
+			 const char *line)
+{
+	said_begin();
+	KUNIT_EXPECT_LT(test, load(test, device, size), 0);
+	expect_said(test, line);
+	KUNIT_EXPECT_EQ(test, 1, times_said("the device state"));
+}
+
+/* The record that is refused is named by its type and its length, and nothing else is. */
+static void test_named(struct kunit *test)
+{
+	struct fake_device *device = fake_open_device(test, true);
+	size_t size = fake_save(test, device);
+	u8 *third = device->stream + START + 17 + 18;
+
+	/* Lines of other cases have used up the ratelimit. */
+	msleep(5100);
+	put_record(third, 9, "ccc");
+	expect_named(test, device, size,
+		     "failed to load the device state: unknown record type or fields (record of type 9, 3 bytes): ");
+	put_record(third, 2, "xxx");
+	expect_named(test, device, size,
+		     "vendor driver failed to load the device state (record of type 2, 3 bytes): ");
+	put_record(third, 2, "ccc");
+	fake.load_error = -EINVAL;
+	expect_named(test, device, size, "vendor driver failed to load the device state: ");
+	fake.load_error = 0;
+	fake.apply_error = -EBUSY;
+	expect_named(test, device, size, "vendor driver failed to load the device state: ");
+	fake.apply_error = 0;
+	third[16] ^= 1;
+	expect_named(test, device, size,
+		     "failed to load the device state: corrupt record (record of type 2, 3 bytes): ");
+	third[16] ^= 1;
+	third[7] = 1;
+	expect_named(test, device, size,
+		     "failed to load the device state: record is too long (record of type 2, 16777219 bytes): ");
+	third[7] = 0;
+	device->stream[START - 56 - 1] ^= 1;
+	expect_named(test, device, size,
+		     "failed to load the device state: corrupt record (record of type 32769, 56 bytes): ");
+	device->stream[START - 56 - 1] ^= 1;
+	device->stream[0] ^= 1;
+	expect_named(test, device, size,
+		     "failed to load the device state: bad magic: not a vfio-mediate stream: ");
+	device->stream[0] ^= 1;
+	expect_named(test, device, size - 1,
+		     "failed to load the device state: incomplete stream: ");
 	fake_close_device(device);
 }
 
@@ -960,6 +1024,7 @@ static struct kunit_case transfer_cases[] = {
 	KUNIT_CASE(test_truncated),
 	KUNIT_CASE(test_bit_flips),
 	KUNIT_CASE(test_vendor_refuses),
+	KUNIT_CASE_SLOW(test_named),
 	KUNIT_CASE(test_load_end),
 	KUNIT_CASE(test_pre_copy),
 	KUNIT_CASE(test_reinit),
