@@ -220,10 +220,31 @@ static int set_level(struct vpm_mig *mig, enum vpm_level level)
 	return ret;
 }
 
+/*
+ * A PF is saved without its VFs: the destination has none of them. They can be enabled while the
+ * PF is saved, too.
+ */
+static int check_vfs(struct vpm_mig *mig)
+{
+	int num_vfs = pci_num_vf(mig->pdev);
+
+	if (!num_vfs)
+		return 0;
+
+	pci_notice_ratelimited(mig->pdev, "cannot be migrated: it has VFs (%d), whose state would be lost; disable SR-IOV first\n",
+			       num_vfs);
+
+	return -EOPNOTSUPP;
+}
+
 static int start_transfer(struct vpm_mig *mig, bool loading)
 {
 	struct vpm_transfer *transfer;
 	int ret;
+
+	ret = loading ? 0 : check_vfs(mig);
+	if (ret)
+		return ret;
 
 	transfer = vpm_transfer_create(mig, loading);
 	if (IS_ERR(transfer))
@@ -267,7 +288,9 @@ static int do_arc(struct vpm_mig *mig, enum vfio_device_mig_state new)
 	int ret;
 
 	if (states[new].level != states[mig->state].level) {
-		ret = set_level(mig, states[new].level);
+		ret = kind == SAVING && new == VFIO_DEVICE_STATE_STOP_COPY ? check_vfs(mig) : 0;
+		if (!ret)
+			ret = set_level(mig, states[new].level);
 		if (ret == -ENOTRECOVERABLE)
 			enter_error_level_unknown(mig);
 		if (ret)

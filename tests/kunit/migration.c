@@ -8,6 +8,7 @@
 #include <linux/string.h>
 
 #include "migration.h"
+#include "said.h"
 #include "transfer.h"
 
 #define STATES	VFIO_DEVICE_STATE_NR
@@ -545,6 +546,37 @@ static void test_detach(struct kunit *test)
 	}
 }
 
+/* A device that has VFs is not saved, whether these come before or meanwhile; it can be loaded. */
+static void test_vfs(struct kunit *test)
+{
+	struct fake_device *device = fake_open_device(test, true);
+
+	fake.num_vfs = 2;
+	said_begin();
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, fake_set(device, VFIO_DEVICE_STATE_PRE_COPY));
+	KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_RUNNING, fake_state(device));
+	KUNIT_EXPECT_STREQ(test, fake.log, "");
+	expect_said(test, "kunit: cannot be migrated: it has VFs (2), whose state would be lost");
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_STOP));
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, fake_set(device, VFIO_DEVICE_STATE_STOP_COPY));
+	KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_STOP, fake_state(device));
+	KUNIT_EXPECT_EQ(test, fake.saving, 0);
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_RESUMING));
+	vpm_mig_note_reset(device->mig);
+
+	/* The device still runs. */
+	fake.num_vfs = 0;
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_PRE_COPY_P2P));
+	fake.num_vfs = 1;
+	fake_forget();
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, fake_set(device, VFIO_DEVICE_STATE_STOP_COPY));
+	KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_PRE_COPY_P2P, fake_state(device));
+	KUNIT_EXPECT_STREQ(test, fake.log, "");
+	KUNIT_EXPECT_EQ(test, 0, fake_set(device, VFIO_DEVICE_STATE_RUNNING));
+	KUNIT_EXPECT_EQ(test, fake.saving, 0);
+	fake_close_device(device);
+}
+
 static void test_vendor_fails(struct kunit *test)
 {
 	struct fake_device *device = fake_open_device(test, true);
@@ -652,6 +684,7 @@ static struct kunit_case state_cases[] = {
 	KUNIT_CASE(test_reset_after_failure),
 	KUNIT_CASE(test_lost_saving),
 	KUNIT_CASE(test_detach),
+	KUNIT_CASE(test_vfs),
 	KUNIT_CASE(test_vendor_fails),
 	KUNIT_CASE(test_protocols),
 	{ }

@@ -30,6 +30,7 @@ struct kunit;
  * @calls:	Number of them.
  * @saving:	save_begin less save_end.
  * @errors:	What they return, by &enum vpm_level.
+ * @num_vfs:	Number of VFs of the device.
  * @begin_error: What save_begin returns.
  * @save_error:	What save returns for record @save_index.
  * @save_index:	Which.
@@ -56,6 +57,7 @@ struct fake_vendor {
 	unsigned int calls;
 	int saving;
 	int errors[3];
+	int num_vfs;
 	int begin_error;
 	int save_error;
 	unsigned int save_index;

@@ -13,6 +13,11 @@
 #include <linux/uio.h>
 #include <linux/vmalloc.h>
 
+#include "migration.h"
+
+/* A VF of a fake PF costs nothing. */
+#define pci_num_vf(pdev)	((void)(pdev), fake.num_vfs)
+
 #include "../../vfio-pci/names.c"
 #include "../../migration/stats.c"
 #include "../../migration/mig.c"
@@ -20,8 +25,6 @@
 #include "../../migration/file.c"
 #include "../../migration/engine.c"
 #include "../../migration/v1.c"
-
-#include "migration.h"
 
 /* Without a device there is nothing to be flushed, and nothing to have a region. */
 void vpm_reset_flush(struct vpm_device *vpm)
