@@ -53,7 +53,7 @@ enum vfio_mediate_role {
 
 /**
  * struct vfio_mediate_state_reg - Register of 32 bits that is part of the state
- * @offset:	Offset in bytes in &vfio_mediate_description.region.
+ * @offset:	Offset in bytes in &vfio_mediate_description.region, a multiple of 4.
  * @role:	One of &enum vfio_mediate_role.
  * @value:	See the role.
  */
@@ -218,6 +218,9 @@ struct vfio_mediate_part {
  * those of rings written, while the device is stopped. If the device is reset or closed
  * before it runs, or has lost its state, they are not written.
  *
+ * A device that was tracked already when its state was loaded is not tracked any more once it
+ * runs: scans fail with -ESTALE until tracking starts anew.
+ *
  * A device in D3 has no registers: it cannot be saved or loaded then, and a scan fails.
  */
 struct vfio_mediate_description {
@@ -302,7 +305,7 @@ struct vfio_mediate_description {
  * Return:
  * * 0: success. What was allocated is freed after &vfio_pci_mediate_ops.release, and when
  *   @open fails.
- * * -EINVAL: the description breaks a rule.
+ * * -EINVAL: the description breaks a rule, which a log line names.
  * * -ENOMEM: out of memory.
  */
 int vfio_mediate_describe(struct vfio_mediate_device *dev,

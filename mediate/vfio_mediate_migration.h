@@ -90,6 +90,8 @@ struct vfio_mediate_source {
  *   VFIO_DEVICE_STATE_ERROR. Return -EINVAL for malformed data, -EMSGSIZE for data that is
  *   too large, and -EOPNOTSUPP for data of an unknown type.
  *
+ * A PF is not saved while it has VFs: user space gets -EOPNOTSUPP before @save_begin or @stop.
+ *
  * &vfio_pci_mediate_ops.release may be called in any state: of a stopped device, or, after
  * the ops were unregistered or detached, without @save_end or @load_end. The device is reset
  * before the next open, if it can be reset, and must run then.
