@@ -64,6 +64,23 @@ def test_built(tap, module):
               "the module depends on the registry alone")
 
 
+def test_examples(tap):
+    """What is installed with the pages is built in the same way."""
+    examples = WORK / "examples"
+    shutil.copytree(WORK / "to/usr/share/doc/vfio-mediate-dev/examples", examples)
+    kern = kernels.kernel(DEFAULT)
+    log = WORK / "examples.log"
+    kern.shell(f"make -C {examples} KDIR={kernels.kdir(kern)} VFIO_MEDIATE={WORK}/to/usr; "
+               f"modinfo -F depends {examples}/example.ko {examples}/described.ko",
+               log, "the examples", writable=[WORK])
+    tap.ok("warning:" not in log.read_text() and
+           log.read_text().splitlines()[-2:] == ["vfio_mediate"] * 2,
+           "the examples are built out of tree, without warnings", log.read_text())
+    for page in (WORK / "to/usr/share/doc/vfio-mediate-dev").glob("*.rst"):
+        tap.ok("literalinclude" not in page.read_text(encoding="utf-8"),
+               f"{page.name} has its excerpts")
+
+
 def test_claims(tap, module):
     """On a lab host."""
     outcome = session.run_one(Machine(DEFAULT), Job("new_vendor", f"./claims.py {NAME}", last=True),
@@ -79,6 +96,7 @@ def main():
     module = WORK / NAME
     tap.case("refused", test_refused, tap)
     tap.case("built", test_built, tap, module)
+    tap.case("examples", test_examples, tap)
     tap.case("claims", test_claims, tap, module)
     return tap.done()
 

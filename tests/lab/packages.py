@@ -38,6 +38,7 @@ WORK = BUILD / "deb"
 VERSION = (REPO / "VERSION").read_text(encoding="utf-8").strip()
 PACKAGES = ("dkms", "dev", "tools", "sample")
 INSTALL = "apt-get install --yes --no-install-recommends"
+DOC = "/usr/share/doc/vfio-mediate-dev"
 MODULES = "/usr/lib/modules/{}/updates/dkms"
 RPMBUILD = 'rpmbuild --nodeps --define "_topdir {}" --define "_tmppath /tmp"'
 # The developers have no address yet.
@@ -115,7 +116,10 @@ def test_deb(tap):
         "dev": {"/usr/include/vfio-mediate/vfio_mediate.h",
                 "/usr/include/vfio-mediate/linux/vfio_mediate.h",
                 "/usr/share/pkgconfig/vfio-mediate.pc", "/usr/share/vfio-mediate/symvers",
-                "/usr/share/vfio-mediate/new-vendor/vendor.c.in"},
+                "/usr/share/vfio-mediate/new-vendor/vendor.c.in",
+                *(f"{DOC}/{name}" for name in (
+                    "vendor.rst", "vmm.rst", "examples/Kbuild", "examples/Makefile",
+                    "examples/described.c", "examples/example.c"))},
         "tools": {"/usr/bin/lsvfio", "/usr/sbin/vfio-mediate",
                   "/usr/lib/vfio-mediate/vfio-mediate-stream",
                   "/usr/share/man/man8/lsvfio.8.gz", "/usr/share/man/man8/vfio-mediate.8.gz",
@@ -125,6 +129,10 @@ def test_deb(tap):
     for name, files in wanted.items():
         missing = files - contents(deb(name))
         tap.ok(not missing, f"vfio-mediate-{name} has its files", sorted(missing))
+    page = subprocess.run(f"dpkg-deb --fsys-tarfile {deb('dev')} | tar -xO .{DOC}/vendor.rst",
+                          shell=True, capture_output=True, text=True, check=True).stdout
+    tap.ok("literalinclude" not in page and "\n    static int vf_stop(" in page,
+           "vendor.rst has its excerpts", last_lines(page, 9))
     tap.ok(not any("sample" in path for path in contents(deb("dkms"))),
            "vfio-mediate-dkms has no sample")
     done = subprocess.run(
@@ -304,7 +312,7 @@ def vendor(tap, system, kernel, keep=None):
     check(tap, system, f"""
         cp -r /usr/share/doc/vfio-mediate-dev/examples /root/vendor && cd /root/vendor &&
         make KDIR=/lib/modules/{kernel}/build &&
-        modinfo -F depends example.ko""",
+        modinfo -F name described.ko && modinfo -F depends example.ko""",
           f"a vendor's module is built with vfio-mediate-dev for Linux {kernel}",
           r"^vfio_mediate$|\nvfio_mediate\n")
     if keep:
