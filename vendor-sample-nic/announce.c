@@ -54,9 +54,9 @@ static void nic_announce_vf(struct nic *nic, unsigned int n)
  * @work:	&nic.announce_work.
  *
  * A VF that must not send itself is left out. While the PF has no carrier, what is due waits:
- * nic_check_link() queues this work item when the link comes up. vf_lock is held while frames are queued: once
- * nic_vf_stop() has returned, no announcement follows which could contradict that of the
- * host to which the guest was migrated.
+ * nic_check_link() queues this work item when the link comes up. vf_lock is held while frames are
+ * queued: once nic_vf_stop() has returned, no announcement follows which could contradict that of
+ * the host to which the guest was migrated.
  *
  * Context: Work item. Takes vf_lock.
  */
