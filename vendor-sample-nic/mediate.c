@@ -142,12 +142,27 @@ static int nic_migrate_hold(struct vfio_mediate_device *dev, bool on)
 	return nic_vf_hold_rx(vf->nic, nic_vf_id(vf), on);
 }
 
-static void nic_migrate_load_end(struct vfio_mediate_device *dev, int error)
+/* The addresses of a VF that may send, in its port VLAN or untagged, and in its other VLANs. */
+static void nic_migrate_addresses(struct vfio_mediate_device *dev,
+				  struct vfio_mediate_announce *announce)
 {
+	struct nic_rec_filters filters = {};
 	struct nic_vf *vf = dev->handle;
+	struct nic *nic = vf->nic;
+	unsigned int i, v;
 
-	if (!error)
-		nic_announce(vf->nic, nic_vf_id(vf));
+	guard(mutex)(&nic->vf_lock);
+	if (!nic_vf_is_on(vf))
+		return;
+
+	nic_filters_save(nic, nic_vf_id(vf), &filters);
+	for (i = 0; i < NIC_POOL_MACS; i++) {
+		vfio_mediate_announce_address(announce, nic->netdev, filters.mac[i],
+					      le16_to_cpu(filters.port_vlan));
+		for (v = 0; v < le16_to_cpu(filters.num_vlans); v++)
+			vfio_mediate_announce_address(announce, nic->netdev, filters.mac[i],
+						      le16_to_cpu(filters.vlan[v]));
+	}
 }
 
 static int nic_migrate_save_as(struct vfio_mediate_device *dev, u32 *version, u64 *features)
@@ -379,9 +394,9 @@ static const struct vfio_mediate_description description = {
 	.quiesce = nic_migrate_quiesce,
 	.stop = nic_migrate_stop,
 	.kick = nic_migrate_kick,
-	.load_end = nic_migrate_load_end,
 	.hold = nic_migrate_hold,
 	.save_as = nic_migrate_save_as,
+	.addresses = nic_migrate_addresses,
 };
 
 /* Driver of the PFs, from nic_mediate_register() */

@@ -137,6 +137,5 @@ void nic_vf_close(struct nic *nic, unsigned int n)
 	nic_mbx_reset(nic, n);
 	vf->reset_unseen = false;
 	vf->notices = 0;
-	vf->announcements = 0;
 	mutex_unlock(&nic->vf_lock);
 }
