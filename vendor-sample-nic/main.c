@@ -408,12 +408,9 @@ static int __init nic_module_init(void)
 	if (ret)
 		return ret;
 
-	nic_debugfs_init();
 	ret = pci_register_driver(&nic_driver);
-	if (ret) {
-		nic_debugfs_exit();
+	if (ret)
 		nic_mediate_unregister();
-	}
 
 	return ret;
 }
@@ -422,7 +419,6 @@ module_init(nic_module_init);
 static void __exit nic_module_exit(void)
 {
 	pci_unregister_driver(&nic_driver);
-	nic_debugfs_exit();
 	nic_mediate_unregister();
 }
 module_exit(nic_module_exit);

@@ -78,9 +78,8 @@ static int nic_v2p_latch(struct vfio_mediate_device *dev)
 		return ret;
 
 	/* The read has cleared them in the device. */
-	mutex_lock(&vf->nic->vf_lock);
+	guard(mutex)(&vf->nic->vf_lock);
 	nic_v2p_show(vf, val);
-	mutex_unlock(&vf->nic->vf_lock);
 
 	return 0;
 }
@@ -192,9 +191,8 @@ static int nic_put_guest(struct vfio_mediate_device *dev, const void *record)
 	uuid_t guest;
 
 	import_uuid(&guest, rec->id);
-	mutex_lock(&vf->nic->vf_lock);
+	guard(mutex)(&vf->nic->vf_lock);
 	nic_pool_set_guest(vf->nic, nic_vf_id(vf), &guest);
-	mutex_unlock(&vf->nic->vf_lock);
 
 	return 0;
 }
@@ -208,10 +206,9 @@ static int nic_get_filters(struct vfio_mediate_device *dev, void *record)
 	if (nic_gone(vf->nic))
 		return -ENODEV;
 
-	mutex_lock(&vf->nic->vf_lock);
+	guard(mutex)(&vf->nic->vf_lock);
 	rec->flags = cpu_to_le32(FIELD_PREP(NIC_FILTER_ACTIVE, vf->active));
 	nic_filters_save(vf->nic, nic_vf_id(vf), rec);
-	mutex_unlock(&vf->nic->vf_lock);
 
 	return 0;
 }
@@ -245,9 +242,8 @@ static int nic_check_filters(struct vfio_mediate_device *dev, const void *record
 
 	if (known)
 		import_uuid(&guest, known->id);
-	mutex_lock(&vf->nic->vf_lock);
+	guard(mutex)(&vf->nic->vf_lock);
 	ret = nic_replay_allowed(vf->nic, nic_vf_id(vf), record, known ? &guest : NULL, &what);
-	mutex_unlock(&vf->nic->vf_lock);
 
 	return nic_report_conflict(vf, what, ret);
 }
@@ -259,9 +255,8 @@ static int nic_put_filters(struct vfio_mediate_device *dev, const void *record)
 	const char *what;
 	int ret;
 
-	mutex_lock(&vf->nic->vf_lock);
+	guard(mutex)(&vf->nic->vf_lock);
 	ret = nic_replay(vf->nic, nic_vf_id(vf), record, &what);
-	mutex_unlock(&vf->nic->vf_lock);
 
 	return nic_report_conflict(vf, what, ret);
 }
@@ -424,10 +419,7 @@ static int nic_mediate_open(struct pci_dev *pdev, struct vfio_mediate_device *de
 	if (!READ_ONCE(tracking))
 		dev->tracking = NULL;
 
-	nic_vf_open(nic, n);
-	mutex_lock(&nic->vf_lock);
-	nic->vf[n].dev = dev;
-	mutex_unlock(&nic->vf_lock);
+	nic_vf_open(nic, n, dev);
 
 	return 0;
 }
@@ -450,13 +442,12 @@ static void nic_mediate_reset_done(struct vfio_mediate_device *dev, bool unexpec
 	struct nic_vf *vf = dev->handle;
 	unsigned int n = nic_vf_id(vf);
 
-	mutex_lock(&vf->nic->vf_lock);
+	guard(mutex)(&vf->nic->vf_lock);
 	nic_vf_send_reset_reply(vf->nic, n);
 	if (unexpected) {
 		nic_vf_handle_events(vf->nic, n);
 		nic_vf_schedule_notices(vf->nic, n);
 	}
-	mutex_unlock(&vf->nic->vf_lock);
 }
 
 static const struct pci_device_id nic_vf_ids[] = {

@@ -380,7 +380,7 @@ static inline unsigned int nic_vf_id(const struct nic_vf *vf)
 void nic_vf_update_dma(struct nic *nic, unsigned int n);
 void nic_vf_reset(struct nic *nic, unsigned int n, bool active);
 void nic_vf_mask_irqs(struct nic *nic, unsigned int n);
-void nic_vf_open(struct nic *nic, unsigned int n);
+void nic_vf_open(struct nic *nic, unsigned int n, struct vfio_mediate_device *dev);
 void nic_vf_close(struct nic *nic, unsigned int n);
 
 /* vf_stop.c */
@@ -452,7 +452,5 @@ void nic_mediate_unregister(void);
 /* debugfs.c */
 void nic_debugfs_add(struct nic *nic);
 void nic_debugfs_remove(struct nic *nic);
-void nic_debugfs_init(void);
-void nic_debugfs_exit(void);
 
 #endif /* SAMPLE_NIC_NIC_H */
