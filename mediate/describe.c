@@ -468,6 +468,7 @@ int vfio_mediate_describe(struct vfio_mediate_device *dev,
 		return -ENOMEM;
 
 	mutex_init(&d->lock);
+	vfio_mediate_announce_init(&d->announce, dev, desc->addresses);
 	d->desc = desc;
 	dev->described = d;
 	ret = build(dev);
@@ -488,6 +489,18 @@ int vfio_mediate_describe(struct vfio_mediate_device *dev,
 	return 0;
 }
 EXPORT_SYMBOL_GPL(vfio_mediate_describe);
+
+/**
+ * vfio_mediate_describe_closing() - End what may call the vendor on its own
+ * @dev:	The device, of which release is about to be called.
+ *
+ * Context: Process context, sleeps.
+ */
+void vfio_mediate_describe_closing(struct vfio_mediate_device *dev)
+{
+	if (dev->described)
+		vfio_mediate_announce_stop(&dev->described->announce);
+}
 
 /**
  * vfio_mediate_undescribe() - Free what vfio_mediate_describe() has allocated

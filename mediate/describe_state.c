@@ -38,6 +38,7 @@ static int call_stop(struct vfio_mediate_device *dev, bool quiesce)
 	int ret = quiesce ? d->desc->quiesce(dev) : d->desc->stop(dev);
 
 	if (ret >= 0) {
+		vfio_mediate_announce_stop(&d->announce);
 		d->quiesced = quiesce;
 		WRITE_ONCE(d->stopped, true);
 	}
@@ -377,6 +378,8 @@ static void load_end(struct vfio_mediate_device *dev, int error)
 	end_loading(d);
 	if (d->desc->load_end)
 		d->desc->load_end(dev, error);
+	if (!error && d->desc->addresses)
+		vfio_mediate_announce_start(&d->announce);
 }
 
 const void *vfio_mediate_loaded(struct vfio_mediate_device *dev, u16 type)

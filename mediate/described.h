@@ -123,6 +123,7 @@ struct describe_tracking {
  * @pending:		Registers of @loading that are not written yet: a mask of roles.
  * @untracked:		Rings were enabled since tracking has started, and not by the guest.
  * @tracking:		Tracking, or NULL. Callbacks that use it are serialized.
+ * @announce:		Announcement of the guest.
  */
 struct vfio_mediate_described {
 	const struct vfio_mediate_description *desc;
@@ -148,6 +149,7 @@ struct vfio_mediate_described {
 	unsigned int pending;
 	bool untracked;
 	struct describe_tracking *tracking;
+	struct vfio_mediate_announce announce;
 };
 
 /* describe_regs.c */
@@ -169,6 +171,7 @@ int describe_track_write(struct vfio_mediate_device *dev, struct vfio_mediate_ac
 void describe_free_tracking(struct vfio_mediate_described *d);
 
 /* describe.c */
+void vfio_mediate_describe_closing(struct vfio_mediate_device *dev);
 void vfio_mediate_undescribe(struct vfio_mediate_device *dev);
 
 #endif /* VFIO_MEDIATE_DESCRIBED_H */

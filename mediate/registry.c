@@ -205,6 +205,7 @@ static void put_session_node(struct klist_node *node)
 
 static void release(struct vfio_mediate_session *session, const struct vfio_pci_mediate_ops *ops)
 {
+	vfio_mediate_describe_closing(&session->dev);
 	ops->release(&session->dev);
 	vfio_mediate_undescribe(&session->dev);
 }

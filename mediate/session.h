@@ -73,7 +73,8 @@ struct vfio_mediate_host_ops {
  * @host_data:	First argument of the functions of @host, and of @detached.
  * @detached:	See vfio_mediate_open().
  * @detach_work: Detaches the device from the ops.
- * @resets:	Number of calls of vfio_mediate_was_reset() and vfio_mediate_state_lost().
+ * @resets:	Number of resets by the PCI core that have begun, and of calls of
+ *		vfio_mediate_was_reset() and vfio_mediate_state_lost().
  */
 struct vfio_mediate_session {
 	struct klist_node node;

@@ -10,6 +10,7 @@
 #include <linux/types.h>
 
 #include "vfio_mediate.h"
+#include "vfio_mediate_announce.h"
 
 /**
  * enum vfio_mediate_role - What a register is for
@@ -289,6 +290,15 @@ struct vfio_mediate_description {
 	/** @save_as: See &vfio_mediate_migration_ops.save_as. Optional. @pre_copy is set. */
 	int (*save_as)(struct vfio_mediate_device *dev, u32 *version,
 		       u64 *features);
+
+	/**
+	 * @addresses: List the addresses of the guest, to be announced.
+	 *
+	 * Optional, for network devices. First called when the device runs with a loaded state,
+	 * see &vfio_mediate_addresses_fn. After @stop, @quiesce, and before
+	 * &vfio_pci_mediate_ops.release, the framework waits for a call that runs. None follows.
+	 */
+	vfio_mediate_addresses_fn *addresses;
 };
 
 /**

@@ -298,8 +298,8 @@ struct vfio_mediate_migration_ops {
 	 *
 	 * * 0: the device runs with the loaded state: @run has returned 0 for the first time
 	 *   since @apply. The guest is here now, not at the source: announce its addresses,
-	 *   for example. vCPUs do not run yet: leave what takes long to a work item. The
-	 *   loaded state may have been lost, see vfio_mediate_state_lost().
+	 *   by vfio_mediate_announce_start(). vCPUs do not run yet: leave what takes long to a
+	 *   work item. The loaded state may have been lost, see vfio_mediate_state_lost().
 	 * * -ECANCELED: the device will not run with the loaded state. It was reset or closed
 	 *   before, or user space enters VFIO_DEVICE_STATE_RESUMING again. Registers that
 	 *   @run was to write must not be written any more. After a reset, the call comes

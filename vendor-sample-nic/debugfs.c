@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * debugfs: write 1 to sample_nic/PF/vfN_stop to stop the DMA of a VF, whatever its driver
+ * debugfs: write 1 to sample_nic-PF/vfN_stop to stop the DMA of a VF, whatever its driver
  * does, and 0 to start it.
  */
 
 #include <linux/debugfs.h>
 
 #include "nic.h"
-
-static struct dentry *root;
 
 static int nic_stop_get(void *data, u64 *val)
 {
@@ -43,9 +41,10 @@ DEFINE_DEBUGFS_ATTRIBUTE(nic_stop_fops, nic_stop_get, nic_stop_set, "%llu\n");
 void nic_debugfs_add(struct nic *nic)
 {
 	unsigned int n;
-	char name[16];
+	char name[32];
 
-	nic->debugfs = debugfs_create_dir(pci_name(nic->pdev), root);
+	snprintf(name, sizeof(name), NIC_NAME "-%s", pci_name(nic->pdev));
+	nic->debugfs = debugfs_create_dir(name, NULL);
 	for (n = 0; n < NIC_MAX_VFS; n++) {
 		snprintf(name, sizeof(name), "vf%u_stop", n);
 		debugfs_create_file_unsafe(name, 0600, nic->debugfs, &nic->vf[n], &nic_stop_fops);
@@ -61,24 +60,4 @@ void nic_debugfs_add(struct nic *nic)
 void nic_debugfs_remove(struct nic *nic)
 {
 	debugfs_remove(nic->debugfs);
-}
-
-/**
- * nic_debugfs_init() - Create the directory of the driver
- *
- * Context: Process context, may sleep.
- */
-void nic_debugfs_init(void)
-{
-	root = debugfs_create_dir(NIC_NAME, NULL);
-}
-
-/**
- * nic_debugfs_exit() - Remove the directory of the driver
- *
- * Context: Process context, may sleep.
- */
-void nic_debugfs_exit(void)
-{
-	debugfs_remove(root);
 }

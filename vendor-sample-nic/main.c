@@ -28,7 +28,6 @@ static void nic_check_link(struct nic *nic)
 		netdev_info(nic->netdev, "link up, %d Mb/s, %s duplex\n", speed,
 			    duplex == DUPLEX_FULL ? "full" : "half");
 		netif_carrier_on(nic->netdev);
-		queue_delayed_work(nic->wq, &nic->announce_work, 0);
 	} else {
 		netdev_info(nic->netdev, "link down\n");
 		netif_carrier_off(nic->netdev);
@@ -95,7 +94,6 @@ static void nic_halt(struct nic *nic)
 	mutex_unlock(&nic->vf_lock);
 	cancel_work_sync(&nic->mailbox_work);
 	cancel_delayed_work_sync(&nic->service);
-	cancel_delayed_work_sync(&nic->announce_work);
 }
 
 static int nic_restart(struct nic *nic)
@@ -195,7 +193,6 @@ static void nic_init(struct nic *nic, struct pci_dev *pdev, struct net_device *n
 	INIT_DELAYED_WORK(&nic->service, nic_service);
 	INIT_WORK(&nic->mailbox_work, nic_mailbox_work);
 	INIT_WORK(&nic->reset_work, nic_reset_work);
-	INIT_DELAYED_WORK(&nic->announce_work, nic_announce_work);
 	for (n = 0; n < NIC_MAX_VFS; n++)
 		nic->vf[n].nic = nic;
 	nic_filters_init(nic);
@@ -297,7 +294,6 @@ static void nic_remove(struct pci_dev *pdev)
 	nic_disable_sriov(nic);
 
 	disable_delayed_work_sync(&nic->service);
-	cancel_delayed_work_sync(&nic->announce_work);
 	unregister_netdev(nic->netdev);
 
 	nic_hw_reset(nic);
@@ -412,12 +408,9 @@ static int __init nic_module_init(void)
 	if (ret)
 		return ret;
 
-	nic_debugfs_init();
 	ret = pci_register_driver(&nic_driver);
-	if (ret) {
-		nic_debugfs_exit();
+	if (ret)
 		nic_mediate_unregister();
-	}
 
 	return ret;
 }
@@ -426,7 +419,6 @@ module_init(nic_module_init);
 static void __exit nic_module_exit(void)
 {
 	pci_unregister_driver(&nic_driver);
-	nic_debugfs_exit();
 	nic_mediate_unregister();
 }
 module_exit(nic_module_exit);

@@ -78,9 +78,8 @@ static int nic_v2p_latch(struct vfio_mediate_device *dev)
 		return ret;
 
 	/* The read has cleared them in the device. */
-	mutex_lock(&vf->nic->vf_lock);
+	guard(mutex)(&vf->nic->vf_lock);
 	nic_v2p_show(vf, val);
-	mutex_unlock(&vf->nic->vf_lock);
 
 	return 0;
 }
@@ -142,12 +141,27 @@ static int nic_migrate_hold(struct vfio_mediate_device *dev, bool on)
 	return nic_vf_hold_rx(vf->nic, nic_vf_id(vf), on);
 }
 
-static void nic_migrate_load_end(struct vfio_mediate_device *dev, int error)
+/* The addresses of a VF that may send, in its port VLAN or untagged, and in its other VLANs. */
+static void nic_migrate_addresses(struct vfio_mediate_device *dev,
+				  struct vfio_mediate_announce *announce)
 {
+	struct nic_rec_filters filters = {};
 	struct nic_vf *vf = dev->handle;
+	struct nic *nic = vf->nic;
+	unsigned int i, v;
 
-	if (!error)
-		nic_announce(vf->nic, nic_vf_id(vf));
+	guard(mutex)(&nic->vf_lock);
+	if (!nic_vf_is_on(vf))
+		return;
+
+	nic_filters_save(nic, nic_vf_id(vf), &filters);
+	for (i = 0; i < NIC_POOL_MACS; i++) {
+		vfio_mediate_announce_address(announce, nic->netdev, filters.mac[i],
+					      le16_to_cpu(filters.port_vlan));
+		for (v = 0; v < le16_to_cpu(filters.num_vlans); v++)
+			vfio_mediate_announce_address(announce, nic->netdev, filters.mac[i],
+						      le16_to_cpu(filters.vlan[v]));
+	}
 }
 
 static int nic_migrate_save_as(struct vfio_mediate_device *dev, u32 *version, u64 *features)
@@ -177,9 +191,8 @@ static int nic_put_guest(struct vfio_mediate_device *dev, const void *record)
 	uuid_t guest;
 
 	import_uuid(&guest, rec->id);
-	mutex_lock(&vf->nic->vf_lock);
+	guard(mutex)(&vf->nic->vf_lock);
 	nic_pool_set_guest(vf->nic, nic_vf_id(vf), &guest);
-	mutex_unlock(&vf->nic->vf_lock);
 
 	return 0;
 }
@@ -193,10 +206,9 @@ static int nic_get_filters(struct vfio_mediate_device *dev, void *record)
 	if (nic_gone(vf->nic))
 		return -ENODEV;
 
-	mutex_lock(&vf->nic->vf_lock);
+	guard(mutex)(&vf->nic->vf_lock);
 	rec->flags = cpu_to_le32(FIELD_PREP(NIC_FILTER_ACTIVE, vf->active));
 	nic_filters_save(vf->nic, nic_vf_id(vf), rec);
-	mutex_unlock(&vf->nic->vf_lock);
 
 	return 0;
 }
@@ -230,9 +242,8 @@ static int nic_check_filters(struct vfio_mediate_device *dev, const void *record
 
 	if (known)
 		import_uuid(&guest, known->id);
-	mutex_lock(&vf->nic->vf_lock);
+	guard(mutex)(&vf->nic->vf_lock);
 	ret = nic_replay_allowed(vf->nic, nic_vf_id(vf), record, known ? &guest : NULL, &what);
-	mutex_unlock(&vf->nic->vf_lock);
 
 	return nic_report_conflict(vf, what, ret);
 }
@@ -244,9 +255,8 @@ static int nic_put_filters(struct vfio_mediate_device *dev, const void *record)
 	const char *what;
 	int ret;
 
-	mutex_lock(&vf->nic->vf_lock);
+	guard(mutex)(&vf->nic->vf_lock);
 	ret = nic_replay(vf->nic, nic_vf_id(vf), record, &what);
-	mutex_unlock(&vf->nic->vf_lock);
 
 	return nic_report_conflict(vf, what, ret);
 }
@@ -379,9 +389,9 @@ static const struct vfio_mediate_description description = {
 	.quiesce = nic_migrate_quiesce,
 	.stop = nic_migrate_stop,
 	.kick = nic_migrate_kick,
-	.load_end = nic_migrate_load_end,
 	.hold = nic_migrate_hold,
 	.save_as = nic_migrate_save_as,
+	.addresses = nic_migrate_addresses,
 };
 
 /* Driver of the PFs, from nic_mediate_register() */
@@ -409,10 +419,7 @@ static int nic_mediate_open(struct pci_dev *pdev, struct vfio_mediate_device *de
 	if (!READ_ONCE(tracking))
 		dev->tracking = NULL;
 
-	nic_vf_open(nic, n);
-	mutex_lock(&nic->vf_lock);
-	nic->vf[n].dev = dev;
-	mutex_unlock(&nic->vf_lock);
+	nic_vf_open(nic, n, dev);
 
 	return 0;
 }
@@ -435,13 +442,12 @@ static void nic_mediate_reset_done(struct vfio_mediate_device *dev, bool unexpec
 	struct nic_vf *vf = dev->handle;
 	unsigned int n = nic_vf_id(vf);
 
-	mutex_lock(&vf->nic->vf_lock);
+	guard(mutex)(&vf->nic->vf_lock);
 	nic_vf_send_reset_reply(vf->nic, n);
 	if (unexpected) {
 		nic_vf_handle_events(vf->nic, n);
 		nic_vf_schedule_notices(vf->nic, n);
 	}
-	mutex_unlock(&vf->nic->vf_lock);
 }
 
 static const struct pci_device_id nic_vf_ids[] = {

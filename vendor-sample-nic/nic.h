@@ -190,7 +190,6 @@ struct nic_vf_stats {
  * @reset_unseen:	The VF was reset after its driver's last reset handshake.
  * @notices:		Number of notices of a reset still to be sent, unless the driver
  *			completes a reset handshake.
- * @announcements:	Number of times that its addresses are still to be announced.
  * @pci_state:		PCI configuration of the VF while the PF is reset, or NULL.
  */
 struct nic_vf {
@@ -216,7 +215,6 @@ struct nic_vf {
 	bool reset_reply;
 	bool reset_unseen;
 	unsigned int notices;
-	unsigned int announcements;
 	struct pci_saved_state *pci_state;
 };
 
@@ -238,7 +236,6 @@ struct nic_vf {
  * @wq:			Workqueue of the work items below.
  * @service:		Watches the link, collects statistics, and sends notices of resets.
  * @reset_work:		Resets the device after a transmit timeout.
- * @announce_work:	Announces guests that have arrived.
  * @stats_lock:		Protects @hw_stats and the statistics of VFs.
  * @hw_stats:		Counters of the device, in the order of ethtool's strings.
  * @speed:		Speed of the link in Mb/s, or SPEED_UNKNOWN.
@@ -272,7 +269,6 @@ struct nic {
 	struct workqueue_struct *wq;
 	struct delayed_work service;
 	struct work_struct reset_work;
-	struct delayed_work announce_work;
 
 	spinlock_t stats_lock;		/* hw_stats, statistics of VFs */
 	u64 *hw_stats;
@@ -384,7 +380,7 @@ static inline unsigned int nic_vf_id(const struct nic_vf *vf)
 void nic_vf_update_dma(struct nic *nic, unsigned int n);
 void nic_vf_reset(struct nic *nic, unsigned int n, bool active);
 void nic_vf_mask_irqs(struct nic *nic, unsigned int n);
-void nic_vf_open(struct nic *nic, unsigned int n);
+void nic_vf_open(struct nic *nic, unsigned int n, struct vfio_mediate_device *dev);
 void nic_vf_close(struct nic *nic, unsigned int n);
 
 /* vf_stop.c */
@@ -439,10 +435,6 @@ void nic_vf_schedule_notices(struct nic *nic, unsigned int n);
 void nic_vfs_notify(struct nic *nic);
 void nic_vfs_send_notices(struct nic *nic);
 
-/* announce.c */
-void nic_announce_work(struct work_struct *work);
-void nic_announce(struct nic *nic, unsigned int n);
-
 /* mailbox.c */
 void nic_mbx_reset(struct nic *nic, unsigned int n);
 void nic_vf_notify(struct nic *nic, unsigned int n);
@@ -460,7 +452,5 @@ void nic_mediate_unregister(void);
 /* debugfs.c */
 void nic_debugfs_add(struct nic *nic);
 void nic_debugfs_remove(struct nic *nic);
-void nic_debugfs_init(void);
-void nic_debugfs_exit(void);
 
 #endif /* SAMPLE_NIC_NIC_H */

@@ -85,12 +85,13 @@ void nic_vf_mask_irqs(struct nic *nic, unsigned int n)
  * nic_vf_open() - Prepare a VF for a new guest
  * @nic:	The PF.
  * @n:		Number of the VF.
+ * @dev:	Its handle in vfio-mediate.
  *
  * Called when a VMM opens the VF.
  *
  * Context: Process context, may sleep. Takes vf_lock.
  */
-void nic_vf_open(struct nic *nic, unsigned int n)
+void nic_vf_open(struct nic *nic, unsigned int n, struct vfio_mediate_device *dev)
 {
 	struct nic_vf *vf = nic_lock_vf(nic, n);
 
@@ -98,6 +99,7 @@ void nic_vf_open(struct nic *nic, unsigned int n)
 		return;
 
 	vf->open = true;
+	vf->dev = dev;
 	nic_pool_set_guest(nic, n, NULL);
 	mutex_unlock(&nic->vf_lock);
 }
@@ -137,6 +139,5 @@ void nic_vf_close(struct nic *nic, unsigned int n)
 	nic_mbx_reset(nic, n);
 	vf->reset_unseen = false;
 	vf->notices = 0;
-	vf->announcements = 0;
 	mutex_unlock(&nic->vf_lock);
 }

@@ -94,7 +94,11 @@ void vpm_vendor_reset_prepare(struct vpm_device *vpm)
 {
 	CLASS(vpm_call, call)(vpm->session);
 
-	if (call.ops && call.ops->reset_prepare)
+	if (!call.ops)
+		return;
+
+	atomic_inc(&vpm->session->resets);
+	if (call.ops->reset_prepare)
 		call.ops->reset_prepare(call.dev);
 }
 

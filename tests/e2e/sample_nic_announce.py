@@ -36,7 +36,7 @@ from labhost.shell import sh, until
 from labhost.sriov import NETDEV, PFS, VFS, set_vf
 from labhost.tap import program
 
-ANNOUNCE = pathlib.Path("/sys/module/sample_nic/parameters/announce")
+ANNOUNCE = pathlib.Path("/sys/module/vfio_mediate/parameters/announce")
 SOL_PACKET, PACKET_AUXDATA = 263, 8
 AUXDATA = struct.Struct("=IIIHHHH")     # struct tpacket_auxdata
 VLAN_VALID = 1 << 4
@@ -253,7 +253,7 @@ def test_silenced(tap, witness):
     finally:
         sh("ip", "link", "set", NETDEV, "up")
         sh("sh", "-c", wait_for_link(NETDEV))
-    said = log.new(f"VF 1: cannot announce its guest, {NETDEV} is down")
+    said = log.new(f"{VFS[1]}: cannot announce its guest, {NETDEV} is down")
     tap.equal(len(said), 1, "which one line in the log says")
 
 

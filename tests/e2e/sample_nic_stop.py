@@ -29,7 +29,7 @@ import time
 from labhost.hold import Hold
 from labhost.klog import WARNING, Log
 from labhost.net import PF_IN_WORLD, WORLD, set_address
-from labhost.nic import DEBUGFS, counters, enabled, registers, rings, stands_still, stop
+from labhost.nic import counters, enabled, registers, rings, stands_still, stop, stop_file
 from labhost.ports import Port, up
 from labhost.shell import fails, sh, until
 from labhost.sriov import DRIVER, PCI, PF, VFS, set_vf
@@ -125,8 +125,8 @@ def test_resets(tap, pf, vf):
     stop(pf.device, 0, False)
     tap.ok(until(lambda: vf.reaches(pf, seconds=0.5)) and pf.reaches(vf),
            "started: frames both ways")
-    tap.ok(fails("sh", "-c", f"echo 1 > {DEBUGFS}/{pf.device}/vf6_stop") and
-           fails("sh", "-c", f"echo 2 > {DEBUGFS}/{pf.device}/vf0_stop"),
+    tap.ok(fails("sh", "-c", f"echo 1 > {stop_file(pf.device, 6)}") and
+           fails("sh", "-c", f"echo 2 > {stop_file(pf.device, 0)}"),
            "one that does not exist cannot be stopped, nor can one be twice")
 
 

@@ -25,7 +25,7 @@ import signal
 import struct
 
 from labhost.net import PF_IN_WORLD, WORLD, set_address
-from labhost.nic import DEBUGFS, enabled, pool_state, registers
+from labhost.nic import enabled, pool_state, registers, stop_file
 from labhost.nicstate import (
     FILE, FILTERS, FLAGS, GUEST, HASHES, HEADER, MAC, MAX_FRAME, NUM_VLANS, OTHER,
     OTHERS_MAC, PFSTS, PORT_VLAN, SECOND_MAC, V2PMAILBOX, VF, VFU, VLANS, VMBMEM, Device,
@@ -386,7 +386,7 @@ def test_next(tap, pf, data):
 
 def test_not_quiesced(tap, pf):
     """The head of a ring never stands still, because the VF's driver writes to it."""
-    flag = DEBUGFS / pf.device / "vf0_stop"
+    flag = stop_file(pf.device, 0)
     with Device(VFS[0]) as device:
         device.fill()
         level = flag.read_text().strip()

@@ -22,7 +22,6 @@ TABLES = [("CTRL", 1), ("STATUS", 1), ("CTRL_EXT", 1), ("RCTL", 1), ("TCTL", 1),
           ("TDH", 16), ("TDT", 16), ("TXDCTL", 16)]
 PF_POOL = 7
 
-DEBUGFS = pathlib.Path("/sys/kernel/debug/sample_nic")
 RINGS = ("RDH", "RDT", "TDH", "TDT")
 
 
@@ -52,8 +51,13 @@ def pool_state(netdev, pool):
             "VMOLR": regs["VMOLR"][pool], "VMVIR": regs["VMVIR"][pool]}
 
 
+def stop_file(pf, number):
+    """1 while the DMA of a VF is stopped."""
+    return pathlib.Path(f"/sys/kernel/debug/sample_nic-{pf}/vf{number}_stop")
+
+
 def stop(pf, number, on=True):
-    (DEBUGFS / pf / f"vf{number}_stop").write_text(str(int(on)))
+    stop_file(pf, number).write_text(str(int(on)))
 
 
 def rings(netdev, number):

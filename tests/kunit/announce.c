@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* KUnit suite of announcements: when the addresses of a guest are listed. No frame is sent. */
+
+#include <kunit/test.h>
+#include <linux/delay.h>
+#include <linux/etherdevice.h>
+#include <linux/module.h>
+#include <linux/netdevice.h>
+
+#include "registry.h"
+#include "said.h"
+#include "vfio_mediate_describe.h"
+
+/**
+ * struct arrival - A device that has nothing but a guest, and its vendor
+ * @rounds:	Number of times that the addresses were listed.
+ * @port:	Sends for the one address, or NULL: none is listed.
+ * @dev:	The device as the vendor has it.
+ * @session:	Likewise of the registry, or NULL.
+ */
+static struct arrival {
+	unsigned int rounds;
+	struct net_device *port;
+	struct vfio_mediate_device *dev;
+	struct vfio_mediate_session *session;
+} *world;
+
+static int succeed(struct vfio_mediate_device *dev)
+{
+	return 0;
+}
+
+static void list_addresses(struct vfio_mediate_device *dev,
+			   struct vfio_mediate_announce *announce)
+{
+	static const u8 mac[ETH_ALEN] = { 2, 0, 0, 0, 0, 1 };
+	struct net_device *port = READ_ONCE(world->port);
+
+	WRITE_ONCE(world->rounds, world->rounds + 1);
+	if (port)
+		vfio_mediate_announce_address(announce, port, mac, 0);
+}
+
+static const struct vfio_mediate_description description = {
+	.run = succeed,
+	.quiesce = succeed,
+	.stop = succeed,
+	.addresses = list_addresses,
+};
+
+static int host_reset(void *data)
+{
+	return 0;
+}
+
+static const struct vfio_mediate_host_ops host_ops = {
+	.was_reset = host_reset,
+};
+
+static int device_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)
+{
+	world->dev = dev;
+
+	return vfio_mediate_describe(dev, &description);
+}
+
+/* No callback runs any more. */
+static void device_release(struct vfio_mediate_device *dev)
+{
+	world->dev = NULL;
+}
+
+static const struct vfio_pci_mediate_ops arrival_ops = {
+	.name = "arrival",
+	.owner = THIS_MODULE,
+	.open = device_open,
+	.release = device_release,
+};
+
+static void close_device(void)
+{
+	vfio_mediate_close(world->session);
+	world->session = NULL;
+}
+
+/* A state is loaded, and does not run. */
+static void load(struct kunit *test)
+{
+	const struct vfio_mediate_migration_ops *ops = world->dev->migration;
+
+	world->rounds = 0;
+	KUNIT_ASSERT_EQ(test, 0, ops->stop(world->dev));
+	KUNIT_ASSERT_EQ(test, 0, ops->load_begin(world->dev, 0, 0));
+	KUNIT_ASSERT_EQ(test, 0, ops->apply(world->dev));
+}
+
+/* A guest arrives, and has been announced at least once. */
+static void arrive(struct kunit *test)
+{
+	load(test);
+	KUNIT_ASSERT_EQ(test, 0, world->dev->migration->run(world->dev));
+	world->dev->migration->load_end(world->dev, 0);
+	msleep(50);
+	KUNIT_EXPECT_GE(test, READ_ONCE(world->rounds), 1);
+}
+
+/* How often addresses are listed from now on */
+static unsigned int rounds_in(unsigned int ms)
+{
+	unsigned int before = READ_ONCE(world->rounds);
+
+	msleep(ms);
+
+	return READ_ONCE(world->rounds) - before;
+}
+
+static void test_rounds(struct kunit *test)
+{
+	const struct vfio_mediate_migration_ops *ops = world->dev->migration;
+
+	load(test);
+	ops->load_end(world->dev, -ECANCELED);
+	KUNIT_EXPECT_EQ(test, 0, rounds_in(300));
+	arrive(test);
+	msleep(1500);
+	KUNIT_EXPECT_EQ(test, world->rounds, 5);
+	/* This is no arrival. */
+	KUNIT_EXPECT_EQ(test, 0, ops->stop(world->dev));
+	KUNIT_EXPECT_EQ(test, 0, ops->run(world->dev));
+	KUNIT_EXPECT_EQ(test, 0, rounds_in(300));
+}
+
+static void test_stopped(struct kunit *test)
+{
+	const struct vfio_mediate_migration_ops *ops = world->dev->migration;
+
+	arrive(test);
+	KUNIT_EXPECT_EQ(test, 0, ops->stop(world->dev));
+	KUNIT_EXPECT_EQ(test, 0, rounds_in(500));
+	arrive(test);
+	KUNIT_EXPECT_EQ(test, 0, ops->quiesce(world->dev));
+	KUNIT_EXPECT_EQ(test, 0, rounds_in(500));
+	arrive(test);
+	vfio_mediate_was_reset(world->dev);
+	KUNIT_EXPECT_EQ(test, 0, rounds_in(500));
+	arrive(test);
+	close_device();
+	KUNIT_EXPECT_EQ(test, 0, rounds_in(500));
+}
+
+/* There is at most one round in a period, however often a guest arrives. */
+static void test_often(struct kunit *test)
+{
+	unsigned int i;
+
+	arrive(test);
+	for (i = 0; i < 2; i++) {
+		load(test);
+		KUNIT_ASSERT_EQ(test, 0, world->dev->migration->run(world->dev));
+		world->dev->migration->load_end(world->dev, 0);
+		KUNIT_EXPECT_EQ(test, 0, rounds_in(5));
+	}
+	KUNIT_EXPECT_GE(test, rounds_in(1500), 5);
+}
+
+static void test_port(struct kunit *test)
+{
+	struct net_device *port = kunit_kzalloc(test, sizeof(*port), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, port);
+	set_bit(__LINK_STATE_START, &port->state);
+	set_bit(__LINK_STATE_NOCARRIER, &port->state);
+	world->port = port;
+	arrive(test);
+	KUNIT_EXPECT_GE(test, rounds_in(1800), 7);
+	/* When nothing waits, all rounds are still due. */
+	WRITE_ONCE(world->port, NULL);
+	KUNIT_EXPECT_GE(test, rounds_in(1800), 5);
+
+	said_begin();
+	clear_bit(__LINK_STATE_START, &port->state);
+	world->port = port;
+	arrive(test);
+	KUNIT_EXPECT_EQ(test, 0, rounds_in(500));
+	expect_said(test, "cannot announce its guest, ");
+	close_device();
+}
+
+static int announce_init(struct kunit *test)
+{
+	struct vfio_mediate_session *session;
+
+	world = kunit_kzalloc(test, sizeof(*world), GFP_KERNEL);
+	if (!world)
+		return -ENOMEM;
+	if (vfio_pci_register_mediate_ops(&arrival_ops))
+		return -EEXIST;
+
+	session = vfio_mediate_open(fake_device(test), &host_ops, fake_detached, &test->priv);
+	if (IS_ERR_OR_NULL(session))
+		return -ENODEV;
+	world->session = session;
+
+	return 0;
+}
+
+static void announce_exit(struct kunit *test)
+{
+	if (world && world->session)
+		close_device();
+	vfio_pci_unregister_mediate_ops(&arrival_ops);
+}
+
+static struct kunit_case announce_cases[] = {
+	KUNIT_CASE(test_rounds),
+	KUNIT_CASE(test_stopped),
+	KUNIT_CASE(test_often),
+	KUNIT_CASE(test_port),
+	{ }
+};
+
+static struct kunit_suite announce_suite = {
+	.name = "vfio_mediate_announce",
+	.init = announce_init,
+	.exit = announce_exit,
+	.test_cases = announce_cases,
+};
+
+kunit_test_suite(announce_suite);
