@@ -121,7 +121,7 @@ help:
 	@echo 'make bench SUITE=migration [QEMU=7.2,10,11] [N=3] [MEMORY=256M,1G] [KERNEL=...]'
 	@echo '                                        how long guests are away, with virtio-net, with'
 	@echo '                                        net_failover and with a VF'
-	@echo 'make run SCRIPT=path [FILES=dir] [KERNEL=...] [VFS=n] [PF=igb|sample_nic] [PFS=1|2] [TIMEOUT=s]'
+	@echo 'make run SCRIPT=path [FILES=dir] [KERNEL=...] [VFS=n] [PF=igb|sample_nic|nvme] [PFS=1|2] [TIMEOUT=s]'
 	@echo '         [QEMUS="7.2 11"] [USERLAND=libvirt|libvirt-9]'
 	@echo '                                        run a script on the lab host, return its exit status'
 	@echo 'make shell [FILES=dir] [KERNEL=...] [VFS=n] [PF=...] [PFS=...] [QEMUS=...] [USERLAND=...]'

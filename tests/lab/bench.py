@@ -65,7 +65,7 @@ def measure(name, kernel, times=1, memory=0, **settings):
     missed."""
     suite = SUITES[name]
     qemu = settings.get("qemu", qemus.OWN)
-    machine = host.Machine(kernel, suite.threads, suite.pfs)
+    machine = host.Machine(kernel, suite.threads, suite.pfs, host.card_of(suite.pf))
     machine = dataclasses.replace(machine, memory=max(machine.memory,
                                                       HOST_MEMORY + 2 * memory))
     job = host.Job(f"bench-{name}", suite.job.format(times=times, memory=memory, **settings),

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A guest that has a VF of an NVMe controller: what it writes and reads, what the witness has
+seen of that, and how it migrates meanwhile."""
+
+import contextlib
+import re
+import time
+
+from .guest import GuestError
+from .migration import Migration
+from .shell import sh
+from .sriov import DRIVER, VFS, mediated_by
+from .trip import Trip, guest_on
+from .witness import Account, Witness
+
+MEDIATOR = "sample_nvme"
+PROGRAMS = ["/lab/job/fio", "/lab/job/numbered"]
+MEMORY = "256M"
+CPUS = ["-smp", "2"]        # so that there are two queues
+NAMESPACE = "/dev/nvme0n1"  # of the guest, and of the lab host
+CONTROLLER = "/sys/class/nvme/nvme0"
+MIB = 1 << 20
+FIO = 16 * MIB              # bytes of the namespace that fio has, for each of two jobs
+NUMBERED = 32 * MIB         # where numbered begins
+BLOCKS = 2048               # that it has
+QUIET = 1                   # s of I/O before and after a migration
+TIMEOUT = 120
+# Where to look
+QUEUES = "commands that are lost, or done twice: vendor-sample-nvme/queues.c, replay.c"
+MEMORY_LOOK = "what the VF writes and nobody marks as dirty: vendor-sample-nvme/track.c"
+# One pass after the other over some blocks, each with data of its own, which is verified
+# soon after it was written, and once more at the end of the pass
+FIO_LOOP = """
+rm -f /tmp/stop
+(seed=$(cut -d. -f1 /proc/uptime)00
+while [ ! -e /tmp/stop ]; do
+        seed=$((seed + 1))
+        /fio --name=io --filename={namespace} --thread --numjobs=2 --size={size} \
+                --offset_increment={increment} --direct=1 --ioengine=libaio --rw=randwrite \
+                --bs=4k --iodepth={depth} --verify=crc32c --verify_backlog=64 \
+                --verify_fatal=1 --randseed=$seed --group_reporting --minimal \
+                >> /tmp/fio.out 2>> /tmp/fio.err || {{ echo failed >> /tmp/fio.err; break; }}
+        echo >> /tmp/fio.passes
+done
+touch /tmp/stopped) < /dev/null > /dev/null 2>&1 &
+"""
+
+
+def storage_guest(vf, qemu="10", **settings):
+    """A guest on such a VF; what the VF writes is tracked."""
+    return guest_on(vf, qemu=qemu, migratable=qemu == "7.2", memory=MEMORY,
+                    programs=PROGRAMS, **{"options": CPUS, **settings})
+
+
+class Storage(Trip):
+    """A guest with its I/O, and what became of each migration of it."""
+
+    at = 0          # which VF it has
+    size = 2 * MIB  # bytes that each of fio's jobs writes in a pass
+
+    def start(self):
+        seconds = self.guest.boot()
+        self.guest.run("modprobe nvme && for i in $(seq 100); do "
+                       f"[ -b {NAMESPACE} ] && exit 0; sleep 0.1; done; exit 1")
+        self.tap.note(f"{self.name}: guest up in {seconds:.1f} s")
+
+    def transfer(self):
+        """Nothing: all I/O is looked at by itself."""
+
+    def start_io(self, depth):
+        """fio with as many commands in flight, of each of two jobs, and numbered blocks."""
+        self.guest.run(f"rm -f /tmp/fio.* /tmp/numbered.* /tmp/stopped; "
+                       f"/numbered {NAMESPACE} {NUMBERED >> 12} {BLOCKS} {depth} < /dev/null "
+                       "> /tmp/numbered.out 2> /tmp/numbered.err & echo $! > /tmp/numbered.pid")
+        self.guest.run(FIO_LOOP.format(namespace=NAMESPACE, size=self.size, increment=FIO,
+                                       depth=depth))
+
+    def stop_io(self):
+        """Returns how many numbered blocks there are, and how many rounds of them; how many
+        passes fio has made; and what has gone wrong."""
+        said = self.guest.run(
+            "touch /tmp/stop; kill -TERM $(cat /tmp/numbered.pid); "
+            "until [ -e /tmp/stopped ] && [ ! -d /proc/$(cat /tmp/numbered.pid) ]; "
+            "do sleep 0.1; done; cat /tmp/numbered.out", TIMEOUT)
+        errors = self.guest.run("cat /tmp/fio.err /tmp/numbered.err; "
+                                "dmesg | grep -E 'nvme|I/O error' | "
+                                "grep -E 'timeout|abort|error|reset' || true")
+        passes = int(self.guest.run("wc -l < /tmp/fio.passes"))
+        match = re.match(r"(\d+) writes, (\d+) rounds", said)
+        if not match:
+            raise GuestError(f"{self.name}: numbered says: {said} {errors}")
+        return int(match[1]), int(match[2]), passes, errors
+
+    @contextlib.contextmanager
+    def io(self, depth, what, allow=""):
+        """What the body does goes on under I/O; then all of that is looked at. Messages that
+        match allow are no errors."""
+        witness = Witness()
+        self.start_io(depth)
+        time.sleep(QUIET)
+        yield
+        time.sleep(QUIET)
+        writes, rounds, passes, errors = self.stop_io()
+        if allow:
+            errors = "\n".join(line for line in errors.splitlines()
+                               if not re.search(allow, line))
+        what = f"{what}, depth {depth}"
+        self.check(not errors and passes, f"{what}: fio has no error in {passes} passes with "
+                   "crc32c, nor has the driver", errors, "no error, and one pass at least", QUEUES)
+        account = Account(witness.entries())
+        self.judge(what, account, writes, rounds)
+
+    def judge(self, what, account, writes, rounds):
+        """An account of what the controller has done."""
+        missing, twice = account.missing(writes), account.twice()
+        self.check(writes and not missing and not twice,
+                   f"{what}: each of {writes} numbered blocks and of {len(account.other)} of "
+                   "fio was written once", f"missing: {missing[:20]}, twice: {twice[:20]}",
+                   "each once", QUEUES)
+        self.check(len(account.numbers) == writes, f"{what}: no other block is numbered",
+                   f"{len(account.numbers)}", f"{writes}", QUEUES)
+        self.check(rounds and account.flushes >= rounds and not account.misplaced,
+                   f"{what}: of {rounds} rounds none begins before the flush of the one before",
+                   f"{account.flushes} flushes, misplaced: {account.misplaced[:20]}",
+                   "a flush between any two", QUEUES)
+        differs = account.differs(NAMESPACE)
+        self.check(not differs, f"{what}: {len(account.image)} blocks of the namespace are what "
+                   "was written last", f"{differs[:20]}", "no difference")
+        # The guest reads the same, by its VF.
+        end = NUMBERED + BLOCKS * 4096
+        command = f"dd if={NAMESPACE} bs=1M count={end // MIB} iflag=direct 2>/dev/null | sha256sum"
+        self.tap.equal(self.guest.run(command, TIMEOUT), sh("sh", "-c", command, timeout=TIMEOUT),
+                       f"{self.name}: {what}: the guest reads what the lab host reads")
+
+    def migration(self, **options):
+        return Migration(self.guest, VFS[1 - self.at], **options)
+
+    def cross(self, **options):
+        """A migration; its figures."""
+        migration = self.migration(**options)
+        try:
+            migration.start()
+            figures = migration.finish(TIMEOUT, compare=bool(self.guest.settings["shared"]))
+        except BaseException:
+            migration.abandon()
+            raise
+        self.guest, self.at = migration.destination, 1 - self.at
+        self.figures.append(figures)
+        if self.guest.settings["shared"]:
+            differ = figures["pages_that_differ"]
+            self.check(not differ, f"{figures['pages_compared']} pages of memory are the same",
+                       "\n".join(differ[:20]), "no difference", MEMORY_LOOK)
+        return figures
+
+    def crossed(self, what, figures):
+        self.check(True, "{what}: {total_ms} ms, {downtime_ms} ms of downtime, {passes} passes, "
+                   "{ram_bytes} bytes of memory, {vfio_bytes} of the VF's state".format(
+                       what=what, **figures))
+
+    def cancelled(self):
+        """A migration that is cancelled while memory is being sent."""
+        migration = self.migration(bandwidth=8 * MIB)
+        migration.start()
+        time.sleep(2)
+        migration.cancel()
+        state = migration.wait()
+        self.check(state["status"] == "cancelled", f"cancelled: QEMU says {state['status']}",
+                   allowed="cancelled")
+        migration.abandon()
+        self.guest.wait_for_status("running")
+
+
+def mediated(tap):
+    """Whether the VFs can be migrated: the mediator is there, and has them."""
+    for vf in VFS:
+        sh("vfctl", "bind", vf, DRIVER)
+    found = {vf: mediated_by(vf) for vf in VFS}
+    return tap.ok(set(found.values()) == {MEDIATOR}, f"{len(VFS)} VFs are mediated by {MEDIATOR}",
+                  str(found))
