@@ -189,7 +189,7 @@ static void snv_enable_work(struct snv_vf *vf)
 		vf->releasing = false;
 		ret = snv_enable(vf);
 		if (ret)
-			pci_err_ratelimited(vf->dev->pdev, "controller cannot be enabled: %pe\n",
+			dev_err_ratelimited(&vf->dev->pdev->dev, "controller cannot be enabled: %pe\n",
 					    ERR_PTR(ret));
 	}
 	snv_unlock(vf);
@@ -255,7 +255,7 @@ static int snv_disable(struct snv_vf *vf)
 		if (!ret && vf->enabled &&
 		    read_poll_timeout(snv_read_reg, err, err || !(csts & NVME_CSTS_RDY), 100,
 				      timeout, false, vf, NVME_REG_CSTS, &csts))
-			pci_warn_ratelimited(vf->dev->pdev, "controller stays ready\n");
+			dev_warn_ratelimited(&vf->dev->pdev->dev, "controller stays ready\n");
 	}
 	snv_forget(vf);
 	vf->enabled = false;

@@ -8,6 +8,7 @@
  */
 
 #include <linux/mm.h>
+#include <linux/pci.h>
 #include <linux/slab.h>
 
 #include "nvme.h"
@@ -382,7 +383,7 @@ static struct snv_cmd *find_cmd(struct snv_sq *sq, u16 cid, enum snv_slot slot)
 	return NULL;
 }
 
-static void complete(struct snv_vf *vf, unsigned int cqid, const struct nvme_completion *cqe)
+static void completed(struct snv_vf *vf, unsigned int cqid, const struct nvme_completion *cqe)
 {
 	unsigned int qid = le16_to_cpu(cqe->sq_id);
 	u32 head = le16_to_cpu(cqe->sq_head);
@@ -416,7 +417,7 @@ static void complete(struct snv_vf *vf, unsigned int cqid, const struct nvme_com
 	}
 	if (!found && !vf->track_error) {
 		vf->track_error = -ESTALE;
-		pci_warn_ratelimited(vf->dev->pdev, "queue %u: command %#x has completed, but was never seen: writes are unknown\n",
+		dev_warn_ratelimited(&vf->dev->pdev->dev, "queue %u: command %#x has completed, but was never seen: writes are unknown\n",
 				     qid, le16_to_cpu((__force __le16)cqe->command_id));
 	}
 }
@@ -445,7 +446,7 @@ int snv_walk(struct snv_vf *vf, unsigned int qid)
 		if (ret)
 			return ret;
 		for (i = 0; i < n && snv_phase(&cqe[i]) == phase_at(cq->pos, cq->depth); i++) {
-			complete(vf, qid, &cqe[i]);
+			completed(vf, qid, &cqe[i]);
 			cq->pos = (cq->pos + 1) % (2 * cq->depth);
 		}
 		count += i;

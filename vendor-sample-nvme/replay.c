@@ -242,7 +242,7 @@ static int own_command(struct snv_vf *vf, struct nvme_command *sqe)
 
 	if (!ret)
 		return 0;
-	pci_err_ratelimited(vf->dev->pdev, "migration: admin command %#x (%#x, %#x) failed: %pe, status %#x\n",
+	dev_err_ratelimited(&vf->dev->pdev->dev, "migration: admin command %#x (%#x, %#x) failed: %pe, status %#x\n",
 			    sqe->common.opcode, le32_to_cpu(sqe->common.cdw10),
 			    le32_to_cpu(sqe->common.cdw11), ERR_PTR(min(ret, 0)), max(ret, 0));
 
@@ -349,7 +349,7 @@ static void report_busy(const struct snv_vf *vf, const struct snv_sq *sq)
 			cid = sq->cmd[i].sqe.common.command_id;
 			break;
 		}
-	pci_warn_ratelimited(vf->dev->pdev, "queue %u: command %#x with opcode %#x does not complete, device cannot be stopped\n",
+	dev_warn_ratelimited(&vf->dev->pdev->dev, "queue %u: command %#x with opcode %#x does not complete, device cannot be stopped\n",
 			     sq->qid, cid, opcode);
 }
 
@@ -542,7 +542,7 @@ int snv_quiesce(struct snv_vf *vf)
 	if (!ret && !err)
 		return 0;
 
-	pci_err_ratelimited(vf->dev->pdev, "device cannot be stopped: %pe\n", ERR_PTR(ret ?: err));
+	dev_err_ratelimited(&vf->dev->pdev->dev, "device cannot be stopped: %pe\n", ERR_PTR(ret ?: err));
 	if (err || snv_run(vf))
 		return -ENOTRECOVERABLE;
 
@@ -887,7 +887,7 @@ int snv_run(struct snv_vf *vf)
 	if (vf->enabled && !vf->parked) {
 		ret = restore(vf);
 		if (ret) {
-			pci_err_ratelimited(vf->dev->pdev, "device cannot be run: %pe\n",
+			dev_err_ratelimited(&vf->dev->pdev->dev, "device cannot be run: %pe\n",
 					    ERR_PTR(ret));
 			disable(vf);
 			return ret;

@@ -160,7 +160,7 @@ static int check_reason(struct snv_vf *vf)
 {
 	if (!vf->reason[0])
 		return 0;
-	pci_warn_ratelimited(vf->dev->pdev, "device cannot be migrated until its driver resets it: %s\n",
+	dev_warn_ratelimited(&vf->dev->pdev->dev, "device cannot be migrated until its driver resets it: %s\n",
 			     vf->reason);
 
 	return -EOPNOTSUPP;
@@ -505,13 +505,13 @@ static int apply(struct snv_vf *vf, struct snv_state *state)
 	if (ret)
 		return ret;
 	if (csts & NVME_CSTS_CFS) {
-		pci_warn_ratelimited(vf->dev->pdev, "device is offline: have its PF bring it online\n");
+		dev_warn_ratelimited(&vf->dev->pdev->dev, "device is offline: have its PF bring it online\n");
 		return -EIO;
 	}
 	vf->cap = cap[0] | (u64)cap[1] << 32;
 	ret = snv_state_check(state, vf->cap, max(vectors, 1));
 	if (ret) {
-		pci_warn_ratelimited(vf->dev->pdev, "loaded state does not suit the device\n");
+		dev_warn_ratelimited(&vf->dev->pdev->dev, "loaded state does not suit the device\n");
 		return ret;
 	}
 

@@ -240,7 +240,7 @@ void snv_mark_cmd(struct snv_vf *vf, struct snv_cmd *cmd)
 		vfio_mediate_mark(vf->dev, range[i].iova, range[i].size);
 	if (cmd->error && !vf->track_error) {
 		vf->track_error = cmd->error;
-		pci_warn_ratelimited(vf->dev->pdev, "command with opcode %#x of namespace %u writes unknown memory: %pe\n",
+		dev_warn_ratelimited(&vf->dev->pdev->dev, "command with opcode %#x of namespace %u writes unknown memory: %pe\n",
 				     cmd->sqe.common.opcode, le32_to_cpu(cmd->sqe.common.nsid),
 				     ERR_PTR(cmd->error));
 	}
