@@ -6,10 +6,10 @@ import contextlib
 import re
 import time
 
-from .guest import GuestError
+from .guest import OWN, GuestError
 from .migration import Migration
 from .shell import sh
-from .sriov import DRIVER, VFS, mediated_by
+from .sriov import VFS, mediated_by
 from .trip import Trip, guest_on
 from .witness import Account, Witness
 
@@ -49,10 +49,10 @@ touch /tmp/stopped) < /dev/null > /dev/null 2>&1 &
 """
 
 
-def storage_guest(vf, qemu="10", **settings):
+def storage_guest(vf, qemu=OWN, **settings):
     """A guest on such a VF; what the VF writes is tracked."""
-    return guest_on(vf, qemu=qemu, migratable=qemu == "7.2", memory=MEMORY,
-                    programs=PROGRAMS, **{"options": CPUS, **settings})
+    return guest_on(vf, qemu=qemu, memory=MEMORY, programs=PROGRAMS,
+                    **{"options": CPUS, **settings})
 
 
 class Io:
@@ -66,6 +66,10 @@ class Io:
                   "> /tmp/numbered.out 2> /tmp/numbered.err & echo $! > /tmp/numbered.pid")
         guest.run(FIO_LOOP.format(namespace=NAMESPACE, size=SIZE, increment=FIO, depth=depth))
 
+    @staticmethod
+    def kill(guest):
+        guest.try_run("touch /tmp/stop; killall -KILL fio numbered")
+
     def stop(self, guest, resets=False):
         """What has become of it, as Trip.check() wants it: whether it is as it must be, what
         was found, details, what is allowed, where to look. With resets, the driver has reset
@@ -78,7 +82,7 @@ class Io:
                            "grep -E 'timeout|abort|error|reset' || true")
         if resets:
             errors = "\n".join(line for line in errors.splitlines() if RESET not in line)
-        passes = int(guest.run("wc -l < /tmp/fio.passes"))
+        passes = int(guest.run("cat /tmp/fio.passes 2> /dev/null | wc -l"))
         match = re.match(r"(\d+) writes, (\d+) rounds", said)
         if not match:
             raise GuestError(f"{guest.name}: numbered says: {said} {errors}")
@@ -115,12 +119,15 @@ class Storage(Trip):
     """A guest with its I/O, and what became of each migration of it."""
 
     at = 0          # which VF it has
+    mediator = MEDIATOR
 
     def start(self):
         seconds = self.guest.boot()
         self.guest.run("modprobe nvme && for i in $(seq 100); do "
                        f"[ -b {NAMESPACE} ] && exit 0; sleep 0.1; done; exit 1")
-        self.tap.note(f"{self.name}: guest up in {seconds:.1f} s")
+        by = mediated_by(VFS[self.at])
+        self.check(by == self.mediator, f"guest up in {seconds:.1f} s, its VF is mediated by "
+                   f"{by or 'nobody'}", allowed=self.mediator)
 
     def transfer(self):
         """Nothing: all I/O is looked at by itself."""
@@ -130,7 +137,11 @@ class Storage(Trip):
         """What the body does goes on under I/O; then all of that is looked at."""
         io = Io(self.guest, depth)
         time.sleep(QUIET)
-        yield
+        try:
+            yield
+        except BaseException:
+            io.kill(self.guest)
+            raise
         time.sleep(QUIET)
         for passed, found, *more in io.stop(self.guest, resets):
             self.check(passed, f"{what}, depth {depth}: {found}", *more)
@@ -181,12 +192,3 @@ class Storage(Trip):
                    allowed="cancelled")
         migration.abandon()
         self.guest.wait_for_status("running")
-
-
-def mediated(tap):
-    """Whether the VFs can be migrated: the mediator is there, and has them."""
-    for vf in VFS:
-        sh("vfctl", "bind", vf, DRIVER)
-    found = {vf: mediated_by(vf) for vf in VFS}
-    return tap.ok(set(found.values()) == {MEDIATOR}, f"{len(VFS)} VFs are mediated by {MEDIATOR}",
-                  str(found))
