@@ -48,7 +48,7 @@ touch /tmp/stopped) < /dev/null > /dev/null 2>&1 &
 
 def storage_guest(vf, qemu="10", **settings):
     """A guest on such a VF; what the VF writes is tracked."""
-    return guest_on(vf, qemu=qemu, migratable=qemu == "7.2", memory=MEMORY,
+    return guest_on(vf, qemu=qemu, memory=MEMORY,
                     programs=PROGRAMS, **{"options": CPUS, **settings})
 
 
