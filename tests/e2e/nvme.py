@@ -34,8 +34,6 @@ from labhost.storage import CONTROLLER, Storage, mediated, storage_guest
 from labhost.tap import leave, program
 
 DEPTH = 8
-# What the driver says of a reset that was asked for
-RESET = r"resetting controller"
 WORKS = "for i in $(seq 100); do [ $(cat {0}/state) = live ] && exit 0; sleep 0.1; done; exit 1"
 RESETS = {"controller reset": "echo 1 > {0}/reset_controller",
           "rescan": "echo 1 > {0}/rescan_controller",
@@ -45,7 +43,7 @@ RESETS = {"controller reset": "echo 1 > {0}/reset_controller",
 def test_resets(trip):
     """The driver resets the controller, looks for namespaces, and has the function reset."""
     for name, command in RESETS.items():
-        with trip.io(DEPTH, name, allow=RESET):
+        with trip.io(DEPTH, name, resets=True):
             trip.guest.run(f"{command.format(CONTROLLER)} && {WORKS.format(CONTROLLER)}")
 
 

@@ -14,7 +14,7 @@ from .trip import Trip, guest_on
 from .witness import Account, Witness
 
 MEDIATOR = "sample_nvme"
-PROGRAMS = ["/lab/job/fio", "/lab/job/numbered"]
+PROGRAMS = ["/lab/job/fio", "/lab/job/numbered", "/lab/job/nvmeadmin"]
 MEMORY = "256M"
 CPUS = ["-smp", "2"]        # so that there are two queues
 NAMESPACE = "/dev/nvme0n1"  # of the guest, and of the lab host
@@ -23,8 +23,11 @@ MIB = 1 << 20
 FIO = 16 * MIB              # bytes of the namespace that fio has, for each of two jobs
 NUMBERED = 32 * MIB         # where numbered begins
 BLOCKS = 2048               # that it has
+SIZE = 2 * MIB              # bytes that each of fio's jobs writes in a pass
 QUIET = 1                   # s of I/O before and after a migration
 TIMEOUT = 120
+# What the driver says of a reset that was asked for
+RESET = "resetting controller"
 # Where to look
 QUEUES = "commands that are lost, or done twice: vendor-sample-nvme/queues.c, replay.c"
 MEMORY_LOOK = "what the VF writes and nobody marks as dirty: vendor-sample-nvme/track.c"
@@ -52,11 +55,66 @@ def storage_guest(vf, qemu="10", **settings):
                     programs=PROGRAMS, **{"options": CPUS, **settings})
 
 
+class Io:
+    """What a guest writes and reads: by fio, with as many commands in flight of each of two
+    jobs, and numbered blocks."""
+
+    def __init__(self, guest, depth):
+        self.witness, self.depth = Witness(), depth
+        guest.run(f"rm -f /tmp/fio.* /tmp/numbered.* /tmp/stopped; "
+                  f"/numbered {NAMESPACE} {NUMBERED >> 12} {BLOCKS} {depth} < /dev/null "
+                  "> /tmp/numbered.out 2> /tmp/numbered.err & echo $! > /tmp/numbered.pid")
+        guest.run(FIO_LOOP.format(namespace=NAMESPACE, size=SIZE, increment=FIO, depth=depth))
+
+    def stop(self, guest, resets=False):
+        """What has become of it, as Trip.check() wants it: whether it is as it must be, what
+        was found, details, what is allowed, where to look. With resets, the driver has reset
+        the controller, and does again what it had not got an answer to."""
+        said = guest.run(
+            "touch /tmp/stop; kill -TERM $(cat /tmp/numbered.pid); "
+            "until [ -e /tmp/stopped ] && [ ! -d /proc/$(cat /tmp/numbered.pid) ]; "
+            "do sleep 0.1; done; cat /tmp/numbered.out", TIMEOUT)
+        errors = guest.run("cat /tmp/fio.err /tmp/numbered.err; dmesg -c | grep -E 'nvme|I/O error' | "
+                           "grep -E 'timeout|abort|error|reset' || true")
+        if resets:
+            errors = "\n".join(line for line in errors.splitlines() if RESET not in line)
+        passes = int(guest.run("wc -l < /tmp/fio.passes"))
+        match = re.match(r"(\d+) writes, (\d+) rounds", said)
+        if not match:
+            raise GuestError(f"{guest.name}: numbered says: {said} {errors}")
+        yield (not errors and passes, f"fio has no error in {passes} passes with crc32c, nor has "
+               "the driver", errors, "no error, and one pass at least", QUEUES)
+        yield from self.judge(Account(self.witness.entries()), int(match[1]), int(match[2]),
+                              3 * self.depth if resets else 0)
+        # The guest reads the same, by its VF.
+        end = NUMBERED + BLOCKS * 4096
+        command = f"dd if={NAMESPACE} bs=1M count={end // MIB} iflag=direct 2>/dev/null | sha256sum"
+        here, there = sh("sh", "-c", command, timeout=TIMEOUT), guest.run(command, TIMEOUT)
+        yield here == there, "the guest reads what the lab host reads", f"{there} {here}"
+
+    @staticmethod
+    def judge(account, writes, rounds, again):
+        """An account of what the controller has done; so many writes may be there twice."""
+        missing, twice = account.missing(writes), account.twice()
+        yield (writes and not missing and len(twice) <= again,
+               f"each of {writes} numbered blocks and of {len(account.other)} of fio was written "
+               f"once, but for {len(twice)}", f"missing: {missing[:20]}, twice: {twice[:20]}",
+               f"each once, but for {again}", QUEUES)
+        yield (len(account.numbers) == writes, "no other block is numbered",
+               f"{len(account.numbers)}", f"{writes}", QUEUES)
+        yield (rounds and account.flushes >= rounds and not account.misplaced,
+               f"of {rounds} rounds none begins before the flush of the one before",
+               f"{account.flushes} flushes, misplaced: {account.misplaced[:20]}",
+               "a flush between any two", QUEUES)
+        differs = account.differs(NAMESPACE)
+        yield (not differs, f"{len(account.image)} blocks of the namespace are what was written "
+               "last", f"{differs[:20]}", "no difference")
+
+
 class Storage(Trip):
     """A guest with its I/O, and what became of each migration of it."""
 
     at = 0          # which VF it has
-    size = 2 * MIB  # bytes that each of fio's jobs writes in a pass
 
     def start(self):
         seconds = self.guest.boot()
@@ -67,70 +125,15 @@ class Storage(Trip):
     def transfer(self):
         """Nothing: all I/O is looked at by itself."""
 
-    def start_io(self, depth):
-        """fio with as many commands in flight, of each of two jobs, and numbered blocks."""
-        self.guest.run(f"rm -f /tmp/fio.* /tmp/numbered.* /tmp/stopped; "
-                       f"/numbered {NAMESPACE} {NUMBERED >> 12} {BLOCKS} {depth} < /dev/null "
-                       "> /tmp/numbered.out 2> /tmp/numbered.err & echo $! > /tmp/numbered.pid")
-        self.guest.run(FIO_LOOP.format(namespace=NAMESPACE, size=self.size, increment=FIO,
-                                       depth=depth))
-
-    def stop_io(self):
-        """Returns how many numbered blocks there are, and how many rounds of them; how many
-        passes fio has made; and what has gone wrong."""
-        said = self.guest.run(
-            "touch /tmp/stop; kill -TERM $(cat /tmp/numbered.pid); "
-            "until [ -e /tmp/stopped ] && [ ! -d /proc/$(cat /tmp/numbered.pid) ]; "
-            "do sleep 0.1; done; cat /tmp/numbered.out", TIMEOUT)
-        errors = self.guest.run("cat /tmp/fio.err /tmp/numbered.err; "
-                                "dmesg | grep -E 'nvme|I/O error' | "
-                                "grep -E 'timeout|abort|error|reset' || true")
-        passes = int(self.guest.run("wc -l < /tmp/fio.passes"))
-        match = re.match(r"(\d+) writes, (\d+) rounds", said)
-        if not match:
-            raise GuestError(f"{self.name}: numbered says: {said} {errors}")
-        return int(match[1]), int(match[2]), passes, errors
-
     @contextlib.contextmanager
-    def io(self, depth, what, allow=""):
-        """What the body does goes on under I/O; then all of that is looked at. Messages that
-        match allow are no errors."""
-        witness = Witness()
-        self.start_io(depth)
+    def io(self, depth, what, resets=False):
+        """What the body does goes on under I/O; then all of that is looked at."""
+        io = Io(self.guest, depth)
         time.sleep(QUIET)
         yield
         time.sleep(QUIET)
-        writes, rounds, passes, errors = self.stop_io()
-        if allow:
-            errors = "\n".join(line for line in errors.splitlines()
-                               if not re.search(allow, line))
-        what = f"{what}, depth {depth}"
-        self.check(not errors and passes, f"{what}: fio has no error in {passes} passes with "
-                   "crc32c, nor has the driver", errors, "no error, and one pass at least", QUEUES)
-        account = Account(witness.entries())
-        self.judge(what, account, writes, rounds)
-
-    def judge(self, what, account, writes, rounds):
-        """An account of what the controller has done."""
-        missing, twice = account.missing(writes), account.twice()
-        self.check(writes and not missing and not twice,
-                   f"{what}: each of {writes} numbered blocks and of {len(account.other)} of "
-                   "fio was written once", f"missing: {missing[:20]}, twice: {twice[:20]}",
-                   "each once", QUEUES)
-        self.check(len(account.numbers) == writes, f"{what}: no other block is numbered",
-                   f"{len(account.numbers)}", f"{writes}", QUEUES)
-        self.check(rounds and account.flushes >= rounds and not account.misplaced,
-                   f"{what}: of {rounds} rounds none begins before the flush of the one before",
-                   f"{account.flushes} flushes, misplaced: {account.misplaced[:20]}",
-                   "a flush between any two", QUEUES)
-        differs = account.differs(NAMESPACE)
-        self.check(not differs, f"{what}: {len(account.image)} blocks of the namespace are what "
-                   "was written last", f"{differs[:20]}", "no difference")
-        # The guest reads the same, by its VF.
-        end = NUMBERED + BLOCKS * 4096
-        command = f"dd if={NAMESPACE} bs=1M count={end // MIB} iflag=direct 2>/dev/null | sha256sum"
-        self.tap.equal(self.guest.run(command, TIMEOUT), sh("sh", "-c", command, timeout=TIMEOUT),
-                       f"{self.name}: {what}: the guest reads what the lab host reads")
+        for passed, found, *more in io.stop(self.guest, resets):
+            self.check(passed, f"{what}, depth {depth}: {found}", *more)
 
     def migration(self, **options):
         return Migration(self.guest, VFS[1 - self.at], **options)
@@ -151,6 +154,16 @@ class Storage(Trip):
             self.check(not differ, f"{figures['pages_compared']} pages of memory are the same",
                        "\n".join(differ[:20]), "no difference", MEMORY_LOOK)
         return figures
+
+    def admin(self, opcode, cdw10, cdw11=0, data=None):
+        """Status, result and the first bytes of the data of an admin command."""
+        if data is None:
+            command = f"/nvmeadmin /dev/nvme0 {opcode} {cdw10} {cdw11} < /dev/null"
+        else:
+            octal = "".join(f"\\{byte:03o}" for byte in data)
+            command = f"printf '{octal}' | /nvmeadmin /dev/nvme0 {opcode} {cdw10} {cdw11} " \
+                f"{len(data)}"
+        return [int(word, 0) for word in self.guest.run(command).split()]
 
     def crossed(self, what, figures):
         self.check(True, "{what}: {total_ms} ms, {downtime_ms} ms of downtime, {passes} passes, "
