@@ -208,6 +208,7 @@ enum snv_note {
  * @aqa, @asq, @acq: Registers as they were when the device was enabled.
  * @busy_since:	Jiffies at which a command was last seen in the admin queue.
  * @reason:	Why the device cannot be migrated, or an empty string.
+ * @passing:	@reason is only what the queues were like when the device was stopped.
  * @sq, @cq:	Queues by ID.
  * @dead_sq, @dead_cq: Queues that are gone. What they have written is yet to be marked.
  * @features:	Features in the order in which they were set.
@@ -240,6 +241,7 @@ struct snv_vf {
 	u64 acq;
 	unsigned long busy_since;
 	char reason[80];
+	bool passing;
 	struct snv_sq *sq[SNV_QUEUES];
 	struct snv_cq *cq[SNV_QUEUES];
 	struct snv_sq *dead_sq;
