@@ -187,6 +187,7 @@ static void create_sq(struct snv_vf *vf, const struct nvme_create_sq *c)
 	if (!(sq->flags & NVME_QUEUE_PHYS_CONTIG))
 		snv_refuse(vf, "queue that is not contiguous", qid);
 	sq->exact = READ_ONCE(vf->own_trap) || vf->tracked;
+	sq->rung = !sq->exact;
 	snv_drop_sq(vf, qid);
 	vf->sq[qid] = sq;
 }

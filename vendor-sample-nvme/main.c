@@ -44,12 +44,10 @@ static const struct vfio_mediate_trap trap = {
  *
  * Resets and the end of a trap were noted without the lock. They take effect here.
  *
- * Context: Process context, sleeps, and accesses guest memory.
+ * Context: Process context, sleeps.
  */
 void snv_lock(struct snv_vf *vf)
 {
-	u32 tail;
-
 	mutex_lock(&vf->lock);
 	if (test_and_clear_bit(SNV_NOTE_RESET, &vf->notes)) {
 		snv_forget(vf);
@@ -58,14 +56,9 @@ void snv_lock(struct snv_vf *vf)
 		vf->stopped = false;
 		vf->parked = false;
 		vf->cc = 0;
-		WRITE_ONCE(vf->late_tail, SNV_UNUSED);
 	}
 	if (test_and_clear_bit(SNV_NOTE_UNTRAPPED, &vf->notes))
 		snv_forget_positions(vf);
-
-	tail = xchg(&vf->late_tail, SNV_UNUSED);
-	if (tail != SNV_UNUSED && vf->sq[0] && tail < vf->sq[0]->depth)
-		snv_submitted(vf, vf->sq[0], tail, false);
 }
 
 /**
@@ -328,15 +321,13 @@ static int snv_write_doorbell(struct snv_vf *vf, struct vfio_mediate_access *acc
 	if (access->width != 4 || qid >= SNV_QUEUES)
 		return VFIO_MEDIATE_PASS_THROUGH;
 
-	/* The trap ends, and mmap_lock may be held: neither lock nor guest memory can be used. */
+	/*
+	 * The trap ends, and mmap_lock may be held: neither lock nor guest memory can be used.
+	 * Positions are not known afterwards anyway.
+	 */
 	if (access->from_shadow &&
-	    vfio_mediate_read(vf->dev, READ_ONCE(vf->asq), &probe, sizeof(probe)) == -ENODEV) {
-		if (READ_ONCE(vf->stopped))
-			return 0;
-		if (!qid && !cq)
-			WRITE_ONCE(vf->late_tail, access->value);
-		return vfio_mediate_default_rw(vf->dev, access);
-	}
+	    vfio_mediate_read(vf->dev, READ_ONCE(vf->asq), &probe, sizeof(probe)) == -ENODEV)
+		return READ_ONCE(vf->stopped) ? 0 : vfio_mediate_default_rw(vf->dev, access);
 
 	snv_lock(vf);
 	if (vf->stopped) {
@@ -432,7 +423,6 @@ static int snv_open(struct pci_dev *pdev, struct vfio_mediate_device *dev)
 	mutex_init(&vf->lock);
 	INIT_DELAYED_WORK(&vf->work, snv_work);
 	vf->dev = dev;
-	vf->late_tail = SNV_UNUSED;
 	dev->handle = vf;
 	dev->regions = &region;
 	dev->num_regions = 1;

@@ -81,6 +81,8 @@ struct snv_cmd {
  * @head:	Head of the device, as of the last completion that was seen.
  * @tail:	Next slot that the driver will use.
  * @exact:	@tail is known. Otherwise only @head is.
+ * @rung:	The doorbell was rung. Before, the driver may not have cleared the memory of the
+ *		completion queue yet: Linux does that once the queue was created.
  * @inflight:	Number of slots that are SNV_INFLIGHT.
  * @held:	Tail that was rung while the device was stopped, or SNV_UNUSED.
  * @next:	Next queue that is to be marked and freed.
@@ -95,6 +97,7 @@ struct snv_sq {
 	u32 head;
 	u32 tail;
 	bool exact;
+	bool rung;
 	u32 inflight;
 	u32 held;
 	struct snv_sq *next;
@@ -186,12 +189,11 @@ enum snv_note {
 /**
  * struct snv_vf - Open VF
  * @dev:	The device.
- * @lock:	Protects all but @notes, @late_tail, @own_trap and @stopped, which is also read
- *		without. Held around accesses to guest memory, and around accesses to BARs. Not
- *		taken while a shadow page is filled or emptied, nor in reset_prepare and
- *		reset_finish: such events leave a note, which the next holder of the lock reads.
+ * @lock:	Protects all but @notes and @own_trap. @stopped and @asq are also read without. 
+ *		Held around accesses to guest memory, and around accesses to BARs. Not taken while
+ *		a shadow page is filled or emptied, nor in reset_prepare and reset_finish: resets
+ *		leave a note, which the next holder of the lock reads.
  * @notes:	Bits of &enum snv_note.
- * @late_tail:	Tail of the admin queue that was rung when the trap ended, or SNV_UNUSED.
  * @work:	Enables the controller, follows the admin queue, and ends the trap.
  * @own_trap:	The trap is held by us.
  * @releasing:	It is about to end.
@@ -206,6 +208,7 @@ enum snv_note {
  * @aqa, @asq, @acq: Registers as they were when the device was enabled.
  * @busy_since:	Jiffies at which a command was last seen in the admin queue.
  * @reason:	Why the device cannot be migrated, or an empty string.
+ * @passing:	@reason is only what the queues were like when the device was stopped.
  * @sq, @cq:	Queues by ID.
  * @dead_sq, @dead_cq: Queues that are gone. What they have written is yet to be marked.
  * @features:	Features in the order in which they were set.
@@ -222,7 +225,6 @@ struct snv_vf {
 	struct vfio_mediate_device *dev;
 	struct mutex lock;
 	unsigned long notes;
-	u32 late_tail;
 	struct delayed_work work;
 	bool own_trap;
 	bool releasing;
@@ -239,6 +241,7 @@ struct snv_vf {
 	u64 acq;
 	unsigned long busy_since;
 	char reason[80];
+	bool passing;
 	struct snv_sq *sq[SNV_QUEUES];
 	struct snv_cq *cq[SNV_QUEUES];
 	struct snv_sq *dead_sq;

@@ -196,6 +196,7 @@ void snv_forget_positions(struct snv_vf *vf)
 				snv_clear_cmd(&sq->cmd[i]);
 			sq->inflight = 0;
 			sq->exact = false;
+			sq->rung = true;
 		}
 		if (vf->cq[qid]) {
 			vf->cq[qid]->known = false;
@@ -334,6 +335,7 @@ int snv_submitted(struct snv_vf *vf, struct snv_sq *sq, u32 tail, bool refuse)
 	int ret = 0;
 	u32 i, n;
 
+	sq->rung = true;
 	if (!sq->exact) {
 		ret = snv_snapshot(vf, sq);
 		sq->exact = true;
@@ -422,6 +424,18 @@ static void completed(struct snv_vf *vf, unsigned int cqid, const struct nvme_co
 	}
 }
 
+/* Whether the driver has used a queue, and so has cleared its memory before */
+static bool in_use(const struct snv_vf *vf, unsigned int cqid)
+{
+	unsigned int qid;
+
+	for (qid = 0; qid < SNV_QUEUES; qid++)
+		if (vf->sq[qid] && vf->sq[qid]->cqid == cqid && vf->sq[qid]->rung)
+			return true;
+
+	return false;
+}
+
 /**
  * snv_walk() - Look at what the device has completed
  * @vf:		The VF, locked.
@@ -436,7 +450,7 @@ int snv_walk(struct snv_vf *vf, unsigned int qid)
 	unsigned int i, n, count = 0;
 	int ret;
 
-	if (!cq || !cq->known)
+	if (!cq || !cq->known || !in_use(vf, qid))
 		return 0;
 	do {
 		n = min_t(u32, cq->depth - cq->pos % cq->depth, ARRAY_SIZE(cqe));
@@ -536,6 +550,8 @@ int snv_follow(struct snv_vf *vf)
 	struct nvme_completion *now;
 	int ret;
 
+	if (!in_use(vf, 0))
+		return 0;
 	ret = snv_walk(vf, 0);
 	if (ret < 0)
 		return ret;

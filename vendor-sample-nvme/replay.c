@@ -472,8 +472,10 @@ static void check_positions(struct snv_vf *vf)
 	unsigned int i, qid;
 	u32 total;
 
+	/* Data of features is in the last slots of the admin queue, commands are in the first. */
 	for (i = 0; i < vf->num_features; i++)
-		if (vf->features[i].size && sq->depth < 2 * SNV_FEATURES)
+		if (vf->features[i].size &&
+		    sq->depth <= vf->num_features + 2 * SNV_DATA_MAX / SNV_SQE_SIZE)
 			snv_refuse(vf, "small admin queue", sq->depth);
 	if (!snv_admin_laps(sq->depth, sq->tail, vf->cq[0]->depth, vf->cq[0]->pos,
 			    snv_count_aers(sq), 0, &total))
@@ -518,6 +520,7 @@ int snv_quiesce(struct snv_vf *vf)
 	ret = drain(vf);
 	if (ret)
 		return ret;
+	vf->passing = !vf->reason[0];
 	check_positions(vf);
 	if (vf->reason[0]) {
 		vf->parked = true;
@@ -895,6 +898,8 @@ int snv_run(struct snv_vf *vf)
 	}
 	if (vf->enabled)
 		ret = forward_held(vf);
+	if (vf->parked && vf->passing)
+		vf->reason[0] = 0;
 	vf->parked = false;
 	WRITE_ONCE(vf->stopped, false);
 	if (!vf->enabled && !vf->pending)

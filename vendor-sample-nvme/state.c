@@ -413,6 +413,7 @@ static int take_admin(struct snv_vf *vf, const struct snv_rec_ctrl *rec)
 	cq->marked = cq->pos;
 	cq->head = le32_to_cpu(rec->cq_head);
 	sq->inflight = le32_to_cpu(rec->num_aers);
+	sq->rung = sq->tail || cq->pos;
 	for (i = 0; i < sq->inflight; i++) {
 		struct snv_cmd *cmd =
 			&sq->cmd[(sq->tail + sq->depth - sq->inflight + i) % sq->depth];
@@ -453,6 +454,7 @@ static int take_queues(struct snv_vf *vf, const struct snv_state *state)
 		sq->head = le32_to_cpu(rec_sq->head);
 		sq->tail = sq->head;
 		sq->held = le32_to_cpu(rec_sq->held);
+		sq->rung = true;
 	}
 
 	return 0;
