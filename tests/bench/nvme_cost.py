@@ -86,7 +86,7 @@ def main():
     try:
         for vf, who, driver in zip(VFS, (IN_TREE, OURS), ("vfio-pci", DRIVER)):
             sh("vfctl", "bind", vf, driver)
-            guests[who] = storage_guest(vf, name=who)
+            guests[who] = storage_guest(vf, name=who, migratable=who == OURS)
             Storage(Notes, who, guests[who]).start()
         time.sleep(SETTLED)
         rates = interleaved(guests)

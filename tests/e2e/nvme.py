@@ -67,7 +67,8 @@ def main(tap, in_tree=None):
     tests = [test_resets, test_migrates, test_resets_later]
     if in_tree:
         sh("vfctl", "bind", VFS[0], in_tree)
-    trip = Storage(tap, in_tree or "QEMU 10", storage_guest(VFS[0], shared=True))
+    trip = Storage(tap, in_tree or "QEMU 10", storage_guest(VFS[0], shared=True,
+                                                            migratable=not in_tree))
     if in_tree:
         trip.mediator, tests = "", tests[:1]
     trip.live(lambda: tap.run(*tests, trip=trip))
