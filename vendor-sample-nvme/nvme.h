@@ -217,6 +217,7 @@ enum snv_note {
  * @num_ns:	Number of @ns.
  * @own:	The admin queue while it is ours.
  * @acq_copy:	Memory of the admin completion queue when it was last looked at.
+ * @acq_pos:	Position of the device then.
  * @loading:	Records of load, or NULL.
  * @pages:	Buffer for the ranges of a command.
  * @batch:	Buffer for entries of a queue.
@@ -252,6 +253,7 @@ struct snv_vf {
 	unsigned int num_ns;
 	struct snv_own own;
 	void *acq_copy;
+	u32 acq_pos;
 	struct snv_state *loading;
 	struct vfio_mediate_iova_range pages[SNV_MAX_PAGES];
 	union {

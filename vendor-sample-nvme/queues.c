@@ -546,7 +546,7 @@ int snv_follow(struct snv_vf *vf)
 {
 	struct snv_cq *cq = vf->cq[0];
 	size_t size = cq->depth * SNV_CQE_SIZE;
-	u32 before = cq->pos, i, k, left;
+	u32 i, k, left;
 	struct nvme_completion *now;
 	int ret;
 
@@ -568,7 +568,7 @@ int snv_follow(struct snv_vf *vf)
 	 * Entries that the device has not got to since must be those of the last look. It may have
 	 * written some more just now.
 	 */
-	left = cq->depth - min(distance(before, cq->pos, 2 * cq->depth), cq->depth);
+	left = cq->depth - min(distance(vf->acq_pos, cq->pos, 2 * cq->depth), cq->depth);
 	for (i = 0; vf->acq_copy && i < left; i++) {
 		k = (cq->pos + i) % cq->depth;
 		if (snv_phase(&now[k]) == phase_at(cq->pos + i, cq->depth))
@@ -580,6 +580,7 @@ int snv_follow(struct snv_vf *vf)
 	}
 	kfree(vf->acq_copy);
 	vf->acq_copy = now;
+	vf->acq_pos = cq->pos;
 
 	return 0;
 }
