@@ -341,6 +341,9 @@ int snv_submitted(struct snv_vf *vf, struct snv_sq *sq, u32 tail, bool refuse)
 		sq->exact = true;
 		sq->tail = tail;
 	}
+	/* Nobody looks at completions meanwhile, unless the VF is tracked. */
+	if (refuse && sq->inflight + distance(sq->tail, tail, sq->depth) >= sq->depth)
+		ret = min(snv_walk(vf, sq->cqid), 0);
 	while (!ret && sq->tail != tail) {
 		n = min_t(u32, tail > sq->tail ? tail - sq->tail : sq->depth - sq->tail,
 			  SNV_BATCH);
