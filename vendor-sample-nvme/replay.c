@@ -517,11 +517,16 @@ int snv_quiesce(struct snv_vf *vf)
 		return 0;
 	}
 
-	ret = drain(vf);
-	if (ret)
-		return ret;
 	vf->passing = !vf->reason[0];
-	check_positions(vf);
+	if (vf->cc & NVME_CC_SHN_MASK) {
+		/* The guest's driver may have disabled DMA. */
+		snv_refuse(vf, "shutdown of the controller", vf->cc);
+	} else {
+		ret = drain(vf);
+		if (ret)
+			return ret;
+		check_positions(vf);
+	}
 	if (vf->reason[0]) {
 		vf->parked = true;
 		WRITE_ONCE(vf->stopped, true);

@@ -183,7 +183,7 @@ class Storage(Trip):
 
     def cancelled(self):
         """A migration that is cancelled while memory is being sent."""
-        migration = self.migration(bandwidth=8 * MIB)
+        migration = self.migration(bandwidth=8 * MIB, downtime_limit=0)
         migration.start()
         time.sleep(2)
         migration.cancel()
