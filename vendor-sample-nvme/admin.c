@@ -139,11 +139,10 @@ static void set_feature(struct snv_vf *vf, const struct snv_cmd *cmd)
 	feature->sqe = *sqe;
 	feature->size = size;
 	feature->when = ktime_get_boottime_ns();
-	if (size && !cmd->data) {
-		snv_refuse(vf, "data of feature", fid);
-		return;
-	}
-	memcpy(feature->data, cmd->data, size);
+	/* While doorbells are not trapped, the driver may use the memory for something else by now. */
+	feature->lacking = size && !cmd->data;
+	if (cmd->data)
+		memcpy(feature->data, cmd->data, size);
 	vf->num_features++;
 }
 

@@ -136,12 +136,14 @@ struct snv_cq {
  * @sqe:	The command.
  * @data:	Its data.
  * @size:	Size of @data in bytes.
+ * @lacking:	@data is yet to be read from the device.
  * @when:	Time at which it was set, in ns.
  */
 struct snv_feature {
 	struct nvme_command sqe;
 	u8 data[SNV_DATA_MAX];
 	u16 size;
+	bool lacking;
 	u64 when;
 };
 

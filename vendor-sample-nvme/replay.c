@@ -446,6 +446,41 @@ static int verify_namespaces(struct snv_vf *vf)
 	return ret ?: err;
 }
 
+/* Ask the device for data of features that was not seen when they were set. */
+static int fetch_features(struct snv_vf *vf)
+{
+	struct snv_sq *sq = first_sq(vf);
+	struct snv_feature *feature = vf->features;
+	struct nvme_command sqe = { };
+	void *mem;
+	int ret = 0, err;
+
+	if (!sq)
+		return 0;
+	mem = read_ring(vf, sq->base, SNV_DATA_MAX);
+	if (IS_ERR(mem))
+		return PTR_ERR(mem);
+	for (; !ret && feature < vf->features + vf->num_features; feature++) {
+		if (!feature->lacking)
+			continue;
+		sqe.common.opcode = nvme_admin_get_features;
+		sqe.common.nsid = feature->sqe.common.nsid;
+		sqe.common.cdw10 = feature->sqe.common.cdw10 & cpu_to_le32(0xff);
+		sqe.common.dptr.prp1 = cpu_to_le64(sq->base);
+		ret = own_command(vf, &sqe);
+		if (!ret)
+			ret = vfio_mediate_read(vf->dev, sq->base, feature->data, feature->size);
+		if (ret)
+			break;
+		feature->when = ktime_get_boottime_ns();
+		feature->lacking = false;
+	}
+	err = vfio_mediate_write(vf->dev, sq->base, mem, SNV_DATA_MAX);
+	kvfree(mem);
+
+	return ret ?: err;
+}
+
 /* Delete the submission queues: the device completes or aborts what it has fetched. */
 static int delete_sqs(struct snv_vf *vf)
 {
@@ -472,6 +507,10 @@ static void check_positions(struct snv_vf *vf)
 	unsigned int i, qid;
 	u32 total;
 
+	for (i = 0; i < vf->num_features; i++)
+		if (vf->features[i].lacking && !first_sq(vf))
+			snv_refuse(vf, "data of feature without queues",
+				   le32_to_cpu(vf->features[i].sqe.common.cdw10));
 	/* Data of features is in the last slots of the admin queue, commands are in the first. */
 	for (i = 0; i < vf->num_features; i++)
 		if (vf->features[i].size &&
@@ -541,6 +580,8 @@ int snv_quiesce(struct snv_vf *vf)
 		ret = delete_sqs(vf);
 	if (!ret)
 		ret = verify_namespaces(vf);
+	if (!ret)
+		ret = fetch_features(vf);
 	err = disable(vf);
 	/* Nothing that was completed may be lost. */
 	err = own_end(vf) ?: err;

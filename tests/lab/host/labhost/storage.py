@@ -10,6 +10,7 @@ from .guest import OWN, GuestError
 from .migration import Migration
 from .shell import sh
 from .sriov import VFS, mediated_by
+from .tracking import BANDWIDTH, DOWNTIME
 from .trip import Trip, guest_on
 from .witness import Account, Witness
 
@@ -25,6 +26,7 @@ NUMBERED = 32 * MIB         # where numbered begins
 BLOCKS = 2048               # that it has
 SIZE = 2 * MIB              # bytes that each of fio's jobs writes in a pass
 QUIET = 1                   # s of I/O before and after a migration
+PASSES = 30                 # of a migration over memory, before it may take any time
 TIMEOUT = 120
 # What the driver says of a reset that was asked for
 RESET = "resetting controller"
@@ -147,7 +149,9 @@ class Storage(Trip):
             self.check(passed, f"{what}, depth {depth}: {found}", *more)
 
     def migration(self, **options):
-        return Migration(self.guest, VFS[1 - self.at], **options)
+        """One that keeps to a downtime, as what is written is tracked."""
+        return Migration(self.guest, VFS[1 - self.at], **{
+            "bandwidth": BANDWIDTH, "downtime_limit": DOWNTIME, "passes": PASSES, **options})
 
     def cross(self, **options):
         """A migration; its figures."""
@@ -183,7 +187,7 @@ class Storage(Trip):
 
     def cancelled(self):
         """A migration that is cancelled while memory is being sent."""
-        migration = self.migration(bandwidth=8 * MIB, downtime_limit=0)
+        migration = self.migration(bandwidth=8 * MIB, downtime_limit=0, passes=None)
         migration.start()
         time.sleep(2)
         migration.cancel()
