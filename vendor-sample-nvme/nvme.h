@@ -264,13 +264,15 @@ struct snv_vf {
 	} batch;
 };
 
-/* main.c */
+/* bar.c */
 void snv_lock(struct snv_vf *vf);
 void snv_unlock(struct snv_vf *vf);
 int snv_read_reg(struct snv_vf *vf, u32 offset, u32 *value);
 int snv_write_reg(struct snv_vf *vf, u32 offset, u32 value);
 int snv_ring(struct snv_vf *vf, unsigned int qid, bool cq, u32 value);
 void snv_follow_soon(struct snv_vf *vf, unsigned long delay);
+void snv_work(struct work_struct *work);
+int snv_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access);
 
 /* admin.c */
 bool snv_admin_refused(const struct nvme_command *sqe);

@@ -250,17 +250,19 @@ int snv_snapshot(struct snv_vf *vf, struct snv_sq *sq)
 /* Make a slot usable whose command has been fetched, and may still be in flight. */
 static int vacate(struct snv_vf *vf, struct snv_sq *sq, struct snv_cmd *cmd)
 {
-	u32 i;
+	struct snv_cmd *other, *free = NULL;
 
 	if (cmd->slot == SNV_DONE)
 		snv_mark_cmd(vf, cmd);
 	if (cmd->slot == SNV_INFLIGHT) {
-		for (i = 0; i < sq->depth; i++)
-			if (sq->cmd[i].slot == SNV_FREE)
-				break;
-		if (i == sq->depth)
+		/* A command that was only looked at is the one to lose: it has hardly been in flight. */
+		for (other = sq->cmd; other < sq->cmd + sq->depth; other++)
+			if (other->slot == SNV_FREE || (!free && other->slot == SNV_OLD))
+				free = other;
+		if (!free)
 			return -ENOSPC;
-		sq->cmd[i] = *cmd;
+		snv_clear_cmd(free);
+		*free = *cmd;
 		cmd->many = NULL;
 		cmd->data = NULL;
 	}
@@ -341,7 +343,7 @@ int snv_submitted(struct snv_vf *vf, struct snv_sq *sq, u32 tail, bool refuse)
 		sq->exact = true;
 		sq->tail = tail;
 	}
-	/* Nobody looks at completions meanwhile, unless the VF is tracked. */
+	/* The driver may use slots again of commands that have completed unseen. */
 	if (refuse && sq->inflight + distance(sq->tail, tail, sq->depth) >= sq->depth)
 		ret = min(snv_walk(vf, sq->cqid), 0);
 	while (!ret && sq->tail != tail) {

@@ -624,7 +624,7 @@ static int nops(struct snv_vf *vf, const struct snv_sq *sq, const struct snv_cq 
 	return 0;
 }
 
-static int create_sq(struct snv_vf *vf, const struct snv_sq *sq)
+static int make_sq(struct snv_vf *vf, const struct snv_sq *sq)
 {
 	struct nvme_command sqe = {
 		.create_sq.opcode = nvme_admin_create_sq,
@@ -661,7 +661,7 @@ static int lap(struct snv_vf *vf, const struct snv_sq *sq, const struct snv_cq *
 
 	ret = vfio_mediate_write(vf->dev, sq->base, filled, size);
 	if (!ret)
-		ret = create_sq(vf, sq);
+		ret = make_sq(vf, sq);
 	if (!ret)
 		ret = nops(vf, sq, cq, count, pos, limit);
 	err = vfio_mediate_write(vf->dev, sq->base, mem, size);
