@@ -25,8 +25,7 @@
 #define DRAIN_MS	10000	/* for the guest's commands */
 #define STABLE_MS	50	/* nothing has completed, if tails are not known */
 #define UNEVEN_MS	2000	/* likewise, if the positions look as if something was in flight */
-#define PROBES		8
-#define MAX_LAPS	(1 << 17)
+#define MAX_LAPS	(1 << 14)
 
 /**
  * snv_admin_laps() - Find how many commands bring the admin queue to a position
@@ -52,6 +51,21 @@ bool snv_admin_laps(u32 depth, u32 tail, u32 cq_depth, u32 pos, u32 aers, u32 le
 	}
 
 	return false;
+}
+
+/**
+ * snv_admin_fits() - Check whether an admin queue is large enough
+ * @depth:	Slots of its submission queue.
+ * @features:	Number of features.
+ *
+ * Commands of ours are in the first slots, the data of features is in the last ones.
+ *
+ * Return: true if it is.
+ */
+bool snv_admin_fits(u32 depth, u32 features)
+{
+	return depth >= 2 * SNV_PROBES &&
+	       (!features || depth > features + 2 * SNV_DATA_MAX / SNV_SQE_SIZE);
 }
 
 static int wait_ready(struct snv_vf *vf, bool ready)
@@ -167,14 +181,14 @@ static int own_end(struct snv_vf *vf)
 static u16 own_cid(struct snv_vf *vf)
 {
 	struct snv_sq *sq = vf->sq[0];
-	u16 cid = U16_MAX - PROBES;
+	u16 cid = U16_MAX - SNV_PROBES;
 	u32 i;
 
 	/* A driver has no more than depth IDs in use. */
 	for (i = 0; i < sq->depth; i++)
 		if (sq->cmd[i].slot == SNV_INFLIGHT &&
-		    (u16)(sq->cmd[i].sqe.common.command_id - cid) < PROBES) {
-			cid -= PROBES;
+		    (u16)(sq->cmd[i].sqe.common.command_id - cid) < SNV_PROBES) {
+			cid -= SNV_PROBES;
 			i = -1;
 		}
 
@@ -249,6 +263,26 @@ static int own_command(struct snv_vf *vf, struct nvme_command *sqe)
 	return ret < 0 ? ret : -EIO;
 }
 
+/* Wait for the completion of a command of the guest's, unless it has come. */
+static int own_wait_for(struct snv_vf *vf, u16 cid)
+{
+	struct snv_own *own = &vf->own;
+	struct nvme_completion cqe;
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < own->num_extra; i++)
+		if (own->extra[i].command_id == cid)
+			return 0;
+	ret = own_wait(vf, cid, 1, &cqe);
+	if (!ret && own->num_extra == SNV_EXTRA)
+		ret = -EIO;
+	if (!ret)
+		own->extra[own->num_extra++] = cqe;
+
+	return ret;
+}
+
 static void harmless(struct nvme_command *sqe)
 {
 	memset(sqe, 0, sizeof(*sqe));
@@ -264,7 +298,7 @@ static int own_probe(struct snv_vf *vf)
 {
 	u16 cid = own_cid(vf), first;
 	struct snv_sq *sq = vf->sq[0];
-	u32 i, n = min_t(u32, PROBES, sq->depth / 2), hidden;
+	u32 i, n = min_t(u32, SNV_PROBES, sq->depth / 2), hidden;
 	struct nvme_completion cqe;
 	struct nvme_command sqe;
 	int ret = 0;
@@ -285,15 +319,11 @@ static int own_probe(struct snv_vf *vf)
 		ret = own_wait(vf, cid, n, &cqe);
 	for (i = 0; !ret && i < hidden; i++) {
 		const struct nvme_command *asq = vf->own.asq;
-		struct snv_cmd *cmd = &sq->cmd[sq->tail];
 
-		if (cmd->slot == SNV_INFLIGHT)
-			return -EBUSY;
-		snv_clear_cmd(cmd);
-		cmd->sqe = asq[sq->tail];
-		cmd->slot = SNV_INFLIGHT;
-		sq->inflight++;
-		sq->tail = (sq->tail + 1) % sq->depth;
+		sqe = asq[sq->tail];
+		ret = snv_adopt(vf, sq, &sqe);
+		if (!ret && sqe.common.opcode != nvme_admin_async_event)
+			ret = own_wait_for(vf, sqe.common.command_id);
 	}
 
 	return ret;
@@ -392,12 +422,13 @@ static int drain(struct snv_vf *vf)
 	}
 }
 
-static struct snv_sq *first_sq(const struct snv_vf *vf)
+/* An I/O submission queue whose memory has so many bytes */
+static struct snv_sq *big_sq(const struct snv_vf *vf, size_t size)
 {
 	unsigned int qid;
 
 	for (qid = 1; qid < SNV_QUEUES; qid++)
-		if (vf->sq[qid])
+		if (vf->sq[qid] && vf->sq[qid]->depth * SNV_SQE_SIZE >= size)
 			return vf->sq[qid];
 
 	return NULL;
@@ -406,13 +437,16 @@ static struct snv_sq *first_sq(const struct snv_vf *vf)
 /* Ask the device for the size of blocks, with the memory of a queue that it does not use. */
 static int verify_namespaces(struct snv_vf *vf)
 {
-	struct snv_sq *sq = first_sq(vf);
+	struct snv_sq *sq = big_sq(vf, NVME_IDENTIFY_DATA_SIZE);
 	struct nvme_command sqe;
 	unsigned int i, shift;
 	int ret = 0, err;
 	void *mem;
 	u8 *id;
 
+	for (i = 0; !sq && i < vf->num_ns; i++)
+		if (!vf->ns[i].sure && vf->tracked && !vf->track_error)
+			vf->track_error = -ENOSPC;
 	if (!sq || !vf->num_ns)
 		return 0;
 	mem = read_ring(vf, sq->base, NVME_IDENTIFY_DATA_SIZE);
@@ -449,7 +483,7 @@ static int verify_namespaces(struct snv_vf *vf)
 /* Ask the device for data of features that was not seen when they were set. */
 static int fetch_features(struct snv_vf *vf)
 {
-	struct snv_sq *sq = first_sq(vf);
+	struct snv_sq *sq = big_sq(vf, SNV_DATA_MAX);
 	struct snv_feature *feature = vf->features;
 	struct nvme_command sqe = { };
 	void *mem;
@@ -508,14 +542,11 @@ static void check_positions(struct snv_vf *vf)
 	u32 total;
 
 	for (i = 0; i < vf->num_features; i++)
-		if (vf->features[i].lacking && !first_sq(vf))
+		if (vf->features[i].lacking && !big_sq(vf, SNV_DATA_MAX))
 			snv_refuse(vf, "data of feature without queues",
 				   le32_to_cpu(vf->features[i].sqe.common.cdw10));
-	/* Data of features is in the last slots of the admin queue, commands are in the first. */
-	for (i = 0; i < vf->num_features; i++)
-		if (vf->features[i].size &&
-		    sq->depth <= vf->num_features + 2 * SNV_DATA_MAX / SNV_SQE_SIZE)
-			snv_refuse(vf, "small admin queue", sq->depth);
+	if (!snv_admin_fits(sq->depth, vf->num_features))
+		snv_refuse(vf, "small admin queue", sq->depth);
 	if (!snv_admin_laps(sq->depth, sq->tail, vf->cq[0]->depth, vf->cq[0]->pos,
 			    snv_count_aers(sq), 0, &total))
 		snv_refuse(vf, "position of the admin queue", sq->tail);
@@ -526,6 +557,8 @@ static void check_positions(struct snv_vf *vf)
 			used &= !vf->sq[i] || vf->sq[i]->cqid != qid;
 		if (used)
 			snv_refuse(vf, "completion queue without submission queue", qid);
+		if (vf->sq[qid] && !vf->sq[qid]->placed)
+			snv_refuse(vf, "position of queue", qid);
 		if (vf->sq[qid] && !has_cq(vf, vf->sq[qid]))
 			snv_refuse(vf, "submission queue without completion queue", qid);
 	}
@@ -548,23 +581,35 @@ int snv_quiesce(struct snv_vf *vf)
 {
 	unsigned int qid;
 	int ret, err;
+	u32 csts;
 
 	if (vf->stopped)
 		return 0;
 	if (!vf->enabled) {
-		WRITE_ONCE(vf->stopped, true);
-		return 0;
+		ret = snv_read_admin_regs(vf);
+		if (!ret)
+			WRITE_ONCE(vf->stopped, true);
+		return ret;
 	}
 
+	ret = snv_read_reg(vf, NVME_REG_CSTS, &csts);
+	if (ret)
+		return ret;
 	vf->passing = !vf->reason[0];
 	if (vf->cc & NVME_CC_SHN_MASK) {
 		/* The guest's driver may have disabled DMA. */
 		snv_refuse(vf, "shutdown of the controller", vf->cc);
+	} else if ((csts & (NVME_CSTS_RDY | NVME_CSTS_CFS)) != NVME_CSTS_RDY) {
+		snv_refuse(vf, "controller that is not ready", csts);
 	} else {
 		ret = drain(vf);
-		if (ret)
+		if (ret == -ETIMEDOUT || ret == -EINTR || ret == -ENOMEM)
 			return ret;
-		check_positions(vf);
+		vf->passing = !vf->reason[0];
+		if (ret)
+			snv_refuse(vf, "unreadable queue", -ret);
+		else
+			check_positions(vf);
 	}
 	if (vf->reason[0]) {
 		vf->parked = true;
@@ -790,9 +835,8 @@ static int restore_features(struct snv_vf *vf)
 	return ret;
 }
 
-static int enable(struct snv_vf *vf)
+static int write_regs(struct snv_vf *vf, u32 cc)
 {
-	u32 cc = (vf->cc & ~NVME_CC_SHN_MASK) | NVME_CC_ENABLE;
 	const u32 regs[][2] = {
 		{ NVME_REG_AQA, vf->aqa },
 		{ NVME_REG_ASQ, lower_32_bits(vf->asq) },
@@ -807,6 +851,13 @@ static int enable(struct snv_vf *vf)
 	ret = wait_ready(vf, false);
 	for (i = 0; !ret && i < ARRAY_SIZE(regs); i++)
 		ret = snv_write_reg(vf, regs[i][0], regs[i][1]);
+
+	return ret;
+}
+
+static int enable(struct snv_vf *vf)
+{
+	int ret = write_regs(vf, (vf->cc & ~NVME_CC_SHN_MASK) | NVME_CC_ENABLE);
 
 	return ret ?: wait_ready(vf, true);
 }
@@ -832,7 +883,8 @@ static int restore_aers(struct snv_vf *vf)
 	u32 i, slot = (sq->tail + sq->depth - n) % sq->depth;
 
 	for (i = 0; i < sq->depth; i++) {
-		if (sq->cmd[i].slot != SNV_INFLIGHT)
+		if (sq->cmd[i].slot != SNV_INFLIGHT ||
+		    sq->cmd[i].sqe.common.opcode != nvme_admin_async_event)
 			continue;
 		asq[slot] = sq->cmd[i].sqe;
 		slot = (slot + 1) % sq->depth;
@@ -911,11 +963,12 @@ static int forward_held(struct snv_vf *vf)
 		if (ret || !sq || sq->held == SNV_UNUSED)
 			continue;
 		tail = sq->held;
-		sq->held = SNV_UNUSED;
 		if (tail < sq->depth)
 			ret = snv_submitted(vf, sq, tail, true);
 		if (!ret)
 			ret = snv_ring(vf, qid, false, tail);
+		if (!ret)
+			sq->held = SNV_UNUSED;
 	}
 
 	return ret;
@@ -942,17 +995,20 @@ int snv_run(struct snv_vf *vf)
 			return ret;
 		}
 	}
-	if (vf->enabled)
-		ret = forward_held(vf);
+	/* The device runs: there is no way back. */
+	if (vf->enabled && forward_held(vf))
+		return -ENOTRECOVERABLE;
+	if (!vf->enabled)
+		ret = write_regs(vf, vf->cc & ~(vf->pending ? NVME_CC_ENABLE : 0));
+	if (ret)
+		return ret;
 	if (vf->parked && vf->passing)
 		vf->reason[0] = 0;
 	vf->parked = false;
 	WRITE_ONCE(vf->stopped, false);
-	if (!vf->enabled && !vf->pending)
-		ret = snv_write_reg(vf, NVME_REG_CC, vf->cc);
 	if (!READ_ONCE(vf->own_trap) && !vf->tracked)
 		snv_forget_positions(vf);
 	snv_follow_soon(vf, 0);
 
-	return ret;
+	return 0;
 }

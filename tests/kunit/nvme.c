@@ -477,8 +477,8 @@ static void test_laps(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < 2000; i++) {
-		depth = 2 + chance(w, 100);
-		cq_depth = 2 + chance(w, 100);
+		depth = 2 + chance(w, 60);
+		cq_depth = 2 + chance(w, 60);
 		aers = chance(w, min(depth, 4u));
 		n = aers + chance(w, 3000);
 		least = chance(w, 500);
