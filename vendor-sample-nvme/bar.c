@@ -228,7 +228,7 @@ void snv_work(struct work_struct *work)
 }
 
 /* The guest's driver clears CC.EN. The device has stopped DMA when CSTS.RDY is clear. */
-static int snv_disable(struct snv_vf *vf)
+static int snv_reset(struct snv_vf *vf)
 {
 	int ret = 0, err;
 	u32 csts;
@@ -259,7 +259,7 @@ static int snv_write_cc(struct snv_vf *vf, u32 value)
 	snv_lock(vf);
 	vf->cc = value;
 	if (!(value & NVME_CC_ENABLE) && (vf->enabled || vf->pending)) {
-		ret = snv_disable(vf);
+		ret = snv_reset(vf);
 	} else if (value & NVME_CC_ENABLE && !vf->enabled) {
 		vf->pending = true;
 		snv_follow_soon(vf, 0);

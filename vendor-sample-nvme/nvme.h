@@ -315,8 +315,23 @@ u32 snv_locate_in(const struct nvme_completion *cqe, u32 depth);
 bool snv_phase(const struct nvme_completion *cqe);
 unsigned int snv_count_aers(const struct snv_sq *sq);
 
-/* replay.c */
+/* own.c */
+int snv_wait_ready(struct snv_vf *vf, bool ready);
+int snv_wait_entry(struct snv_vf *vf, const struct snv_cq *cq, u32 pos,
+		struct nvme_completion *cqe);
+void *snv_read_ring(struct snv_vf *vf, u64 base, size_t size);
+int snv_own_begin(struct snv_vf *vf);
+int snv_own_end(struct snv_vf *vf);
+int snv_own_execute(struct snv_vf *vf, struct nvme_command *sqe);
+int snv_own_command(struct snv_vf *vf, struct nvme_command *sqe);
+void snv_harmless(struct nvme_command *sqe);
+int snv_own_probe(struct snv_vf *vf);
+
+/* stop.c */
+int snv_disable(struct snv_vf *vf);
 int snv_quiesce(struct snv_vf *vf);
+
+/* replay.c */
 int snv_run(struct snv_vf *vf);
 bool snv_admin_fits(u32 depth, u32 features);
 bool snv_admin_laps(u32 depth, u32 tail, u32 cq_depth, u32 pos, u32 aers, u32 least, u32 *total);

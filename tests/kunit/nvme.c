@@ -11,6 +11,8 @@
 #include "../../vendor-sample-nvme/bar.c"
 #include "../../vendor-sample-nvme/admin.c"
 #include "../../vendor-sample-nvme/queues.c"
+#include "../../vendor-sample-nvme/own.c"
+#include "../../vendor-sample-nvme/stop.c"
 #include "../../vendor-sample-nvme/replay.c"
 #include "../../vendor-sample-nvme/state.c"
 #include "../../vendor-sample-nvme/track.c"
