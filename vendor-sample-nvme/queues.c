@@ -554,14 +554,14 @@ int snv_locate(struct snv_vf *vf, unsigned int qid)
 		if (vf->sq[i] && vf->sq[i]->cqid == qid)
 			vf->sq[i]->placed = true;
 
-	/* The newest completion of each submission queue is the last one that is seen. */
+	/*
+	 * The newest completion of each submission queue is the last one that is seen. Entries that
+	 * were never written are zero: the admin queue has other completions.
+	 */
 	for (i = 0, k = cq->pos % cq->depth; i < cq->depth; i++, k++) {
 		unsigned int sqid = le16_to_cpu(cqe[k % cq->depth].sq_id);
 		u32 head = le16_to_cpu(cqe[k % cq->depth].sq_head);
 
-		/* Entries from here on were never written. */
-		if (cq->pos < cq->depth && k < cq->depth)
-			continue;
 		sq = sqid < SNV_QUEUES ? vf->sq[sqid] : NULL;
 		if (sq && sq->cqid == qid && head < sq->depth) {
 			sq->head = head;
