@@ -20,7 +20,7 @@ from labhost.sriov import DRIVER, VFS
 from labhost.storage import MIB, NAMESPACE, Storage, storage_guest
 
 RUNS = 5
-SECONDS = 3
+SECONDS = 2
 SETTLED = 4         # s until the doorbells of a driver that is new are not trapped any more
 KINDS = {f"{name}, depth {depth}": (name, depth) for depth in (1, 32)
          for name in ("randread", "randwrite")}

@@ -17,7 +17,6 @@ from .witness import Account, Witness
 MEDIATOR = "sample_nvme"
 PROGRAMS = ["/lab/job/fio", "/lab/job/numbered", "/lab/job/nvmeadmin"]
 MEMORY = "256M"
-CPUS = ["-smp", "2"]        # so that there are two queues
 NAMESPACE = "/dev/nvme0n1"  # of the guest, and of the lab host
 CONTROLLER = "/sys/class/nvme/nvme0"
 MIB = 1 << 20
@@ -53,8 +52,7 @@ touch /tmp/stopped) < /dev/null > /dev/null 2>&1 &
 
 def storage_guest(vf, qemu=OWN, **settings):
     """A guest on such a VF; what the VF writes is tracked."""
-    return guest_on(vf, qemu=qemu, memory=MEMORY, programs=PROGRAMS,
-                    **{"options": CPUS, **settings})
+    return guest_on(vf, qemu=qemu, memory=MEMORY, programs=PROGRAMS, **settings)
 
 
 class Io:
@@ -125,7 +123,9 @@ class Storage(Trip):
 
     def start(self):
         seconds = self.guest.boot()
-        self.guest.run("modprobe nvme && for i in $(seq 100); do "
+        # A queue for writes, and one for reads. Guests with two CPUs stand still now and then
+        # under TCG, with their host.
+        self.guest.run("modprobe nvme write_queues=1 && for i in $(seq 100); do "
                        f"[ -b {NAMESPACE} ] && exit 0; sleep 0.1; done; exit 1")
         by = mediated_by(VFS[self.at])
         self.check(by == self.mediator, f"guest up in {seconds:.1f} s, its VF is mediated by "
