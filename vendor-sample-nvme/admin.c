@@ -149,7 +149,7 @@ static void set_feature(struct snv_vf *vf, const struct snv_cmd *cmd)
 	feature->sqe = *sqe;
 	feature->size = size;
 	feature->when = ktime_get_boottime_ns();
-	/* While doorbells are not trapped, the driver may use the memory for something else by now. */
+	/* While doorbells are not trapped, the driver may have other data there by now. */
 	feature->lacking = size && !cmd->data;
 	if (cmd->data)
 		memcpy(feature->data, cmd->data, size);

@@ -26,7 +26,7 @@
 #define SNV_QUEUES		32	/* queue IDs, the admin queue included */
 #define SNV_FEATURES		24
 #define SNV_NAMESPACES		16
-#define SNV_EXTRA		8	/* completions of the guest's while the admin queue is ours */
+#define SNV_EXTRA		8	/* completions of the guest's in the meantime */
 #define SNV_DATA_MAX		512	/* data of a Set Features command */
 #define SNV_BATCH		32	/* entries of a queue that are read at once */
 #define SNV_FEW			3
@@ -197,7 +197,7 @@ enum snv_note {
 /**
  * struct snv_vf - Open VF
  * @dev:	The device.
- * @lock:	Protects all but @notes and @own_trap. @stopped and @asq are also read without. 
+ * @lock:	Protects all but @notes and @own_trap. @stopped and @asq are also read without.
  *		Held around accesses to guest memory, and around accesses to BARs. Not taken while
  *		a shadow page is filled or emptied, nor in reset_prepare and reset_finish: resets
  *		leave a note, which the next holder of the lock reads.
@@ -214,14 +214,18 @@ enum snv_note {
  * @enabled:	The device is enabled, or was when it was stopped.
  * @stopped:	Doorbells and CC do not reach the device.
  * @parked:	The device is stopped, but still enabled: what it does cannot be repeated.
- * @aqa, @asq, @acq: Registers as they were when the device was enabled.
+ * @aqa:		Registers as they were when the device was enabled.
+ * @asq:		Registers as they were when the device was enabled.
+ * @acq:		Registers as they were when the device was enabled.
  * @busy_since:	Jiffies at which a command was last seen in the admin queue.
  * @reason:	Why the device cannot be migrated, or an empty string.
  * @passing:	@reason is only what the queues were like when the device was stopped.
- * @sq, @cq:	Queues by ID.
+ * @sq:		Queues by ID.
+ * @cq:		Queues by ID.
  * @num_dead:	Number of queues that are gone.
  * @num_ranges:	Number of ranges in memory of their own.
- * @dead_sq, @dead_cq: Queues that are gone. What they have written is yet to be marked.
+ * @dead_sq:	Queues that are gone. What they have written is yet to be marked.
+ * @dead_cq:	Queues that are gone. What they have written is yet to be marked.
  * @features:	Features in the order in which they were set.
  * @num_features: Number of @features.
  * @ns:		Namespaces that are known.
@@ -235,7 +239,7 @@ enum snv_note {
  */
 struct snv_vf {
 	struct vfio_mediate_device *dev;
-	struct mutex lock;
+	struct mutex lock;	/* see above */
 	unsigned long notes;
 	struct delayed_work work;
 	bool own_trap;
@@ -318,7 +322,7 @@ unsigned int snv_count_aers(const struct snv_sq *sq);
 /* own.c */
 int snv_wait_ready(struct snv_vf *vf, bool ready);
 int snv_wait_entry(struct snv_vf *vf, const struct snv_cq *cq, u32 pos,
-		struct nvme_completion *cqe);
+		   struct nvme_completion *cqe);
 void *snv_read_ring(struct snv_vf *vf, u64 base, size_t size);
 int snv_own_begin(struct snv_vf *vf);
 int snv_own_end(struct snv_vf *vf);

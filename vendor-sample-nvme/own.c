@@ -57,7 +57,7 @@ int snv_wait_ready(struct snv_vf *vf, bool ready)
  * Return: 0 or a negative errno.
  */
 int snv_wait_entry(struct snv_vf *vf, const struct snv_cq *cq, u32 pos,
-		struct nvme_completion *cqe)
+		   struct nvme_completion *cqe)
 {
 	u64 iova = cq->base + pos % cq->depth * SNV_CQE_SIZE;
 	unsigned long end = jiffies + msecs_to_jiffies(WAIT_MS);

@@ -282,7 +282,7 @@ static int vacate(struct snv_vf *vf, struct snv_sq *sq, struct snv_cmd *cmd, boo
 	if (cmd->slot == SNV_DONE && may_mark)
 		snv_mark_cmd(vf, cmd);
 	if (cmd->slot == SNV_INFLIGHT || cmd->slot == SNV_DONE) {
-		/* A command that was only looked at is the one to lose: it has hardly been in flight. */
+		/* A command that was only looked at is the one to lose: it hardly is in flight. */
 		for (other = sq->cmd; other < sq->cmd + sq->depth; other++)
 			if (other->slot == SNV_FREE || (!free && other->slot == SNV_OLD))
 				free = other;
@@ -471,7 +471,7 @@ static void completed(struct snv_vf *vf, unsigned int cqid, const struct nvme_co
 	cond_resched();
 	if (!found && !vf->track_error) {
 		vf->track_error = -ESTALE;
-		dev_warn_ratelimited(&vf->dev->pdev->dev, "queue %u: command %#x has completed, but was never seen: writes are unknown\n",
+		dev_warn_ratelimited(&vf->dev->pdev->dev, "queue %u: command %#x was never seen, what it has written is unknown\n",
 				     qid, le16_to_cpu((__force __le16)cqe->command_id));
 	}
 }

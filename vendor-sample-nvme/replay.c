@@ -13,7 +13,7 @@
 #include "nvme.h"
 
 #define OPCODE_NOP	0x70	/* of an I/O command: reserved, no data */
-#define MAX_LAPS	(1 << 14)
+#define MAX_LAPS	BIT(14)
 
 /**
  * snv_admin_laps() - Find how many commands bring the admin queue to a position

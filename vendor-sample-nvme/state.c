@@ -16,8 +16,15 @@
 /**
  * struct snv_state - Records that were loaded
  * @has_ctrl:	@ctrl has come.
- * @ctrl, @cq, @sq, @feature, @ns: The records.
- * @num_cq, @num_sq, @num_feature, @num_ns: Their number.
+ * @ctrl:		The records.
+ * @cq:		The records.
+ * @sq:		The records.
+ * @feature:	The records.
+ * @ns:		The records.
+ * @num_cq:	Their number.
+ * @num_sq:	Their number.
+ * @num_feature:	Their number.
+ * @num_ns:	Their number.
  * @applied:	The model of the VF was made of them.
  */
 struct snv_state {

@@ -25,7 +25,10 @@ enum snv_rec {
 
 /**
  * struct snv_rec_ctrl - Controller and admin queue
- * @cc, @aqa, @asq, @acq: Registers.
+ * @cc:		Registers.
+ * @aqa:		Registers.
+ * @asq:		Registers.
+ * @acq:		Registers.
  * @flags:	SNV_REC_ENABLED or SNV_REC_PENDING, or 0.
  * @head:	Head of the submission queue as of the last completion.
  * @tail:	Tail of the submission queue.
@@ -33,6 +36,7 @@ enum snv_rec {
  * @cq_pos:	Position in the completion queue.
  * @cq_head:	Head that the driver has written, or SNV_UNUSED.
  * @num_aers:	Number of requests for asynchronous events.
+ * @reserved:	0.
  * @aer:	Their command IDs, oldest first.
  */
 struct snv_rec_ctrl {
@@ -57,7 +61,10 @@ struct snv_rec_ctrl {
  * @depth:	Number of entries.
  * @pos:	Position.
  * @head:	Head that the driver has written, or SNV_UNUSED.
- * @qid, @flags, @vector: As in the command that has created it.
+ * @qid:		As in the command that has created it.
+ * @flags:	As in the command that has created it.
+ * @vector:	As in the command that has created it.
+ * @reserved:	0.
  */
 struct snv_rec_cq {
 	__le64 base;
@@ -76,7 +83,10 @@ struct snv_rec_cq {
  * @depth:	Number of entries.
  * @head:	Position.
  * @held:	Tail that was rung since the device was stopped, or SNV_UNUSED.
- * @qid, @cqid, @flags: As in the command that has created it.
+ * @qid:		As in the command that has created it.
+ * @cqid:		As in the command that has created it.
+ * @flags:	As in the command that has created it.
+ * @reserved:	0.
  */
 struct snv_rec_sq {
 	__le64 base;
@@ -91,7 +101,8 @@ struct snv_rec_sq {
 
 /**
  * struct snv_rec_feature - Feature that was set
- * @nsid, @cdw: As in the command.
+ * @nsid:		As in the command.
+ * @cdw:		As in the command.
  * @size:	Size of @data in bytes.
  * @age_ms:	Time since it was set.
  * @data:	Its data.

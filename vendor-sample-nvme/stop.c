@@ -327,7 +327,8 @@ int snv_quiesce(struct snv_vf *vf)
 	if (!ret && !err)
 		return 0;
 
-	dev_err_ratelimited(&vf->dev->pdev->dev, "device cannot be stopped: %pe\n", ERR_PTR(ret ?: err));
+	dev_err_ratelimited(&vf->dev->pdev->dev, "device cannot be stopped: %pe\n",
+			    ERR_PTR(ret ?: err));
 	if (err || snv_run(vf))
 		return -ENOTRECOVERABLE;
 

@@ -519,7 +519,8 @@ static void test_records(struct kunit *test)
 			k = chance(w, record.length / 4);
 			word = record.data;
 			if (n == which)
-				word[k] = chance(w, 2) ? chance(w, 70) : prandom_u32_state(&w->random);
+				word[k] = chance(w, 2) ? chance(w, 70) :
+							 prandom_u32_state(&w->random);
 			snv_migration_ops.load(dev, &record);
 		}
 		if (!snv_migration_ops.apply(dev))
