@@ -8,6 +8,7 @@
 
 #include <linux/ktime.h>
 #include <linux/pci.h>
+#include <linux/unaligned.h>
 
 #include "nvme.h"
 
@@ -32,14 +33,23 @@ void snv_refuse(struct snv_vf *vf, const char *what, unsigned int which)
  * snv_admin_refused() - Check whether the device must not execute a command
  * @sqe:	The command.
  *
- * Doorbells in guest memory would not be seen. Directives have streams, which have state.
+ * Doorbells in guest memory would not be seen. Directives have streams, which have state. Doorbells
+ * of queues from SNV_QUEUES on are not in the shadow page.
  *
  * Return: true if the driver is to get Invalid Opcode.
  */
 bool snv_admin_refused(const struct nvme_command *sqe)
 {
-	return sqe->common.opcode == nvme_admin_dbbuf ||
-	       sqe->common.opcode == nvme_admin_directive_send;
+	switch (sqe->common.opcode) {
+	case nvme_admin_create_cq:
+	case nvme_admin_create_sq:
+		return le16_to_cpu(sqe->create_cq.cqid) >= SNV_QUEUES;
+	case nvme_admin_dbbuf:
+	case nvme_admin_directive_send:
+		return true;
+	default:
+		return false;
+	}
 }
 
 /**
@@ -146,15 +156,23 @@ static void set_feature(struct snv_vf *vf, const struct snv_cmd *cmd)
 	vf->num_features++;
 }
 
+/* A guest may make up completions: trust nothing that the device must have checked. */
+static bool queue_is_valid(struct snv_vf *vf, unsigned int qid, u32 depth)
+{
+	if (qid && qid < SNV_QUEUES && depth >= 2 && depth <= NVME_CAP_MQES(vf->cap) + 1)
+		return true;
+	snv_refuse(vf, "queue", qid);
+
+	return false;
+}
+
 static void create_cq(struct snv_vf *vf, const struct nvme_create_cq *c)
 {
 	unsigned int qid = le16_to_cpu(c->cqid);
 	struct snv_cq *cq;
 
-	if (qid >= SNV_QUEUES) {
-		snv_refuse(vf, "queue", qid);
+	if (!queue_is_valid(vf, qid, le16_to_cpu(c->qsize) + 1))
 		return;
-	}
 	cq = snv_new_cq(le16_to_cpu(c->qsize) + 1, le64_to_cpu(c->prp1), le16_to_cpu(c->cq_flags),
 			le16_to_cpu(c->irq_vector));
 	if (!cq) {
@@ -170,11 +188,13 @@ static void create_cq(struct snv_vf *vf, const struct nvme_create_cq *c)
 
 static void create_sq(struct snv_vf *vf, const struct nvme_create_sq *c)
 {
-	unsigned int qid = le16_to_cpu(c->sqid);
+	unsigned int qid = le16_to_cpu(c->sqid), cqid = le16_to_cpu(c->cqid);
 	struct snv_sq *sq;
 
-	if (qid >= SNV_QUEUES) {
-		snv_refuse(vf, "queue", qid);
+	if (!queue_is_valid(vf, qid, le16_to_cpu(c->qsize) + 1))
+		return;
+	if (!cqid || cqid >= SNV_QUEUES || !vf->cq[cqid]) {
+		snv_refuse(vf, "completion queue", cqid);
 		return;
 	}
 	sq = snv_new_sq(qid, le16_to_cpu(c->cqid), le16_to_cpu(c->qsize) + 1,
@@ -187,6 +207,9 @@ static void create_sq(struct snv_vf *vf, const struct nvme_create_sq *c)
 		snv_refuse(vf, "queue that is not contiguous", qid);
 	sq->exact = READ_ONCE(vf->own_trap) || vf->tracked;
 	sq->rung = !sq->exact;
+	/* Completions of the queue that had the ID before look like those of this one. */
+	if (!sq->exact && vf->cq[cqid]->reused)
+		snv_refuse(vf, "queue that was made anew", qid);
 	snv_drop_sq(vf, qid);
 	vf->sq[qid] = sq;
 }
@@ -195,6 +218,8 @@ static void delete_queue(struct snv_vf *vf, unsigned int qid, bool cq)
 {
 	if (!qid || qid >= SNV_QUEUES)
 		return;
+	if (!cq && vf->sq[qid] && vf->cq[vf->sq[qid]->cqid])
+		vf->cq[vf->sq[qid]->cqid]->reused = true;
 	if (cq)
 		snv_drop_cq(vf, qid);
 	else
@@ -230,6 +255,8 @@ struct snv_ns *snv_find_ns(struct snv_vf *vf, u32 nsid, bool add)
  * snv_take_lba() - Get the size of blocks from the data structure of a namespace
  * @id:	The data.
  *
+ * Metadata at the end of each block counts as much as the block, at most.
+ *
  * Return: the binary logarithm, or 0 if the data is no such structure.
  */
 unsigned int snv_take_lba(const u8 *id)
@@ -239,8 +266,13 @@ unsigned int snv_take_lba(const u8 *id)
 
 	format |= (id[ID_NS_FLBAS] & 0x60) >> 1;
 	shift = id[ID_NS_LBAF + 4 * format + 2];
+	if (shift < 9 || shift > 16)
+		return 0;
+	if (id[ID_NS_FLBAS] & BIT(4) && get_unaligned_le16(id + ID_NS_LBAF + 4 * format))
+		shift = get_unaligned_le16(id + ID_NS_LBAF + 4 * format) <= BIT(shift) ?
+			shift + 1 : 17;
 
-	return shift >= 9 && shift <= 16 ? shift : 0;
+	return shift;
 }
 
 /*

@@ -108,8 +108,13 @@ static int snv_read_reg64(struct snv_vf *vf, u32 offset, u64 *value)
 	return ret;
 }
 
-/* Enable the controller for the guest's driver. The lock is held, doorbells are trapped. */
-static int snv_enable(struct snv_vf *vf)
+/**
+ * snv_read_admin_regs() - Read where the admin queue is
+ * @vf:	The VF, locked.
+ *
+ * Return: 0 or a negative errno of snv_read_reg().
+ */
+int snv_read_admin_regs(struct snv_vf *vf)
 {
 	int ret;
 
@@ -118,11 +123,17 @@ static int snv_enable(struct snv_vf *vf)
 		ret = snv_read_reg(vf, NVME_REG_AQA, &vf->aqa);
 	if (!ret)
 		ret = snv_read_reg64(vf, NVME_REG_ASQ, &vf->asq);
-	if (!ret)
-		ret = snv_read_reg64(vf, NVME_REG_ACQ, &vf->acq);
+
+	return ret ?: snv_read_reg64(vf, NVME_REG_ACQ, &vf->acq);
+}
+
+/* Enable the controller for the guest's driver. The lock is held, doorbells are trapped. */
+static int snv_enable(struct snv_vf *vf)
+{
+	int ret = snv_read_admin_regs(vf);
+
 	if (ret)
 		return ret;
-
 	if (NVME_CAP_STRIDE(vf->cap))
 		snv_refuse(vf, "doorbell stride", NVME_CAP_STRIDE(vf->cap));
 	vf->sq[0] = snv_new_sq(0, 0, (vf->aqa & 0xfff) + 1, vf->asq, 0);
@@ -140,7 +151,7 @@ static int snv_enable(struct snv_vf *vf)
 
 static void snv_enable_work(struct snv_vf *vf)
 {
-	int ret = 0;
+	int lost = atomic_read(&vf->lost_traps), ret = 0;
 
 	if (!READ_ONCE(vf->own_trap)) {
 		ret = vfio_mediate_trap(vf->dev, true);
@@ -148,7 +159,11 @@ static void snv_enable_work(struct snv_vf *vf)
 	}
 
 	snv_lock(vf);
-	if (vf->pending && !vf->stopped && !test_bit(SNV_NOTE_RESETTING, &vf->notes)) {
+	if (atomic_read(&vf->lost_traps) != lost) {
+		/* A reset meanwhile has ended the trap. */
+		WRITE_ONCE(vf->own_trap, false);
+		snv_follow_soon(vf, 0);
+	} else if (vf->pending && !vf->stopped && !test_bit(SNV_NOTE_RESETTING, &vf->notes)) {
 		if (ret)
 			snv_refuse(vf, "doorbells that cannot be trapped", -ret);
 		vf->releasing = false;
@@ -213,9 +228,8 @@ void snv_work(struct work_struct *work)
 }
 
 /* The guest's driver clears CC.EN. The device has stopped DMA when CSTS.RDY is clear. */
-static int snv_disable(struct snv_vf *vf)
+static int snv_reset(struct snv_vf *vf)
 {
-	u64 timeout = (NVME_CAP_TIMEOUT(vf->cap) + 1) * 500 * USEC_PER_MSEC;
 	int ret = 0, err;
 	u32 csts;
 
@@ -223,7 +237,7 @@ static int snv_disable(struct snv_vf *vf)
 		ret = snv_write_reg(vf, NVME_REG_CC, vf->cc);
 		if (!ret && vf->enabled &&
 		    read_poll_timeout(snv_read_reg, err, err || !(csts & NVME_CSTS_RDY), 100,
-				      timeout, false, vf, NVME_REG_CSTS, &csts))
+				      USEC_PER_SEC, false, vf, NVME_REG_CSTS, &csts))
 			dev_warn_ratelimited(&vf->dev->pdev->dev, "controller stays ready\n");
 	}
 	snv_forget(vf);
@@ -245,7 +259,7 @@ static int snv_write_cc(struct snv_vf *vf, u32 value)
 	snv_lock(vf);
 	vf->cc = value;
 	if (!(value & NVME_CC_ENABLE) && (vf->enabled || vf->pending)) {
-		ret = snv_disable(vf);
+		ret = snv_reset(vf);
 	} else if (value & NVME_CC_ENABLE && !vf->enabled) {
 		vf->pending = true;
 		snv_follow_soon(vf, 0);
@@ -294,8 +308,10 @@ static int snv_write_doorbell(struct snv_vf *vf, struct vfio_mediate_access *acc
 	int ret = 0;
 	u32 probe;
 
-	if (access->width != 4 || qid >= SNV_QUEUES)
+	if (qid >= SNV_QUEUES)
 		return VFIO_MEDIATE_PASS_THROUGH;
+	if (access->width != 4)
+		return -EINVAL;
 
 	/*
 	 * The trap ends, and mmap_lock may be held: neither lock nor guest memory can be used.
@@ -307,16 +323,16 @@ static int snv_write_doorbell(struct snv_vf *vf, struct vfio_mediate_access *acc
 
 	snv_lock(vf);
 	if (vf->stopped) {
-		if (cq && vf->cq[qid]) {
+		if (cq && vf->cq[qid] && access->value < vf->cq[qid]->depth) {
 			vf->cq[qid]->head = access->value;
 			vf->cq[qid]->held = true;
-		} else if (!cq && vf->sq[qid]) {
+		} else if (!cq && vf->sq[qid] && access->value < vf->sq[qid]->depth) {
 			vf->sq[qid]->held = access->value;
 		}
 	} else {
 		if (!cq) {
 			ret = snv_rung(vf, qid, access->value);
-		} else if (vf->cq[qid]) {
+		} else if (vf->cq[qid] && access->value < vf->cq[qid]->depth) {
 			/* Entries before that head may be written again. */
 			snv_walk(vf, qid);
 			vf->cq[qid]->head = access->value;
@@ -325,6 +341,25 @@ static int snv_write_doorbell(struct snv_vf *vf, struct vfio_mediate_access *acc
 			ret = vfio_mediate_default_rw(vf->dev, access);
 	}
 	snv_unlock(vf);
+
+	return ret;
+}
+
+/* A tail and a head at once */
+static int snv_write_two(struct snv_vf *vf, const struct vfio_mediate_access *access)
+{
+	struct vfio_mediate_access half = *access;
+	unsigned int i;
+	int ret = 0;
+
+	half.width = 4;
+	for (i = 0; !ret && i < 2; i++) {
+		half.value = (u32)(access->value >> 32 * i);
+		half.offset = access->offset + 4 * i;
+		ret = snv_write_doorbell(vf, &half);
+		if (ret == VFIO_MEDIATE_PASS_THROUGH)
+			ret = vfio_mediate_default_rw(vf->dev, &half);
+	}
 
 	return ret;
 }
@@ -343,6 +378,8 @@ int snv_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access)
 	int ret;
 
 	if (reg >= SNV_DOORBELLS) {
+		if (access->write && access->width == 8)
+			return snv_write_two(vf, access);
 		if (access->write)
 			return snv_write_doorbell(vf, access);
 		/* Doorbells are not read. No driver writes this value, so each write is seen. */

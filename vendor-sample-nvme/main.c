@@ -59,8 +59,10 @@ static void snv_trap_changed(struct vfio_mediate_device *dev, bool on, bool rele
 {
 	struct snv_vf *vf = dev->handle;
 
-	if (released)
+	if (released) {
+		atomic_inc(&vf->lost_traps);
 		WRITE_ONCE(vf->own_trap, false);
+	}
 	if (!on)
 		set_bit(SNV_NOTE_UNTRAPPED, &vf->notes);
 }

@@ -30,7 +30,11 @@
 #define SNV_DATA_MAX		512	/* data of a Set Features command */
 #define SNV_BATCH		32	/* entries of a queue that are read at once */
 #define SNV_FEW			3
-#define SNV_MAX_PAGES		2049	/* addresses of a command */
+#define SNV_MAX_PAGES		1025	/* addresses of a command */
+#define SNV_MAX_DATA		0x400000	/* bytes that a command may transfer */
+#define SNV_MAX_RANGES		0x40000	/* of all commands */
+#define SNV_MAX_DEAD		64	/* queues that are gone */
+#define SNV_PROBES		8	/* commands that find the device's place */
 #define SNV_LBA_SHIFT		12	/* of a namespace that has not been identified */
 #define SNV_DOORBELLS		0x1000
 #define SNV_UNUSED		U32_MAX	/* what the shadow of a doorbell is before it is rung */
@@ -83,6 +87,7 @@ struct snv_cmd {
  * @exact:	@tail is known. Otherwise only @head is.
  * @rung:	The doorbell was rung. Before, the driver may not have cleared the memory of the
  *		completion queue yet: Linux does that once the queue was created.
+ * @placed:	@head is known.
  * @inflight:	Number of slots that are SNV_INFLIGHT.
  * @held:	Tail that was rung while the device was stopped, or SNV_UNUSED.
  * @next:	Next queue that is to be marked and freed.
@@ -98,6 +103,7 @@ struct snv_sq {
 	u32 tail;
 	bool exact;
 	bool rung;
+	bool placed;
 	u32 inflight;
 	u32 held;
 	struct snv_sq *next;
@@ -116,6 +122,7 @@ struct snv_sq {
  * @marked:	Value of @pos up to which entries were marked dirty.
  * @head:	Head that the driver has written to the doorbell, or SNV_UNUSED.
  * @held:	@head was written while the device was stopped.
+ * @reused:	A submission queue of it was deleted.
  * @next:	Next queue that is to be marked and freed.
  */
 struct snv_cq {
@@ -128,6 +135,7 @@ struct snv_cq {
 	u32 marked;
 	u32 head;
 	bool held;
+	bool reused;
 	struct snv_cq *next;
 };
 
@@ -161,7 +169,6 @@ struct snv_ns {
 
 /**
  * struct snv_own - The admin queue while it is ours
- * @active:	It is.
  * @asq:	Copy of the memory of the submission queue.
  * @acq:	Copy of the memory of the completion queue.
  * @tail:	Next slot of the submission queue.
@@ -171,7 +178,6 @@ struct snv_ns {
  * @num_extra:	Number of @extra.
  */
 struct snv_own {
-	bool active;
 	void *asq;
 	void *acq;
 	u32 tail;
@@ -198,6 +204,7 @@ enum snv_note {
  * @notes:	Bits of &enum snv_note.
  * @work:	Enables the controller, follows the admin queue, and ends the trap.
  * @own_trap:	The trap is held by us.
+ * @lost_traps:	How often a reset has ended that hold.
  * @releasing:	It is about to end.
  * @tracked:	Between start and stop of tracking.
  * @track_error: Why it is not known what the device has written, or 0.
@@ -212,6 +219,8 @@ enum snv_note {
  * @reason:	Why the device cannot be migrated, or an empty string.
  * @passing:	@reason is only what the queues were like when the device was stopped.
  * @sq, @cq:	Queues by ID.
+ * @num_dead:	Number of queues that are gone.
+ * @num_ranges:	Number of ranges in memory of their own.
  * @dead_sq, @dead_cq: Queues that are gone. What they have written is yet to be marked.
  * @features:	Features in the order in which they were set.
  * @num_features: Number of @features.
@@ -230,6 +239,7 @@ struct snv_vf {
 	unsigned long notes;
 	struct delayed_work work;
 	bool own_trap;
+	atomic_t lost_traps;
 	bool releasing;
 	bool tracked;
 	int track_error;
@@ -247,6 +257,8 @@ struct snv_vf {
 	bool passing;
 	struct snv_sq *sq[SNV_QUEUES];
 	struct snv_cq *cq[SNV_QUEUES];
+	unsigned int num_dead;
+	u32 num_ranges;
 	struct snv_sq *dead_sq;
 	struct snv_cq *dead_cq;
 	struct snv_feature features[SNV_FEATURES];
@@ -270,6 +282,7 @@ void snv_unlock(struct snv_vf *vf);
 int snv_read_reg(struct snv_vf *vf, u32 offset, u32 *value);
 int snv_write_reg(struct snv_vf *vf, u32 offset, u32 value);
 int snv_ring(struct snv_vf *vf, unsigned int qid, bool cq, u32 value);
+int snv_read_admin_regs(struct snv_vf *vf);
 void snv_follow_soon(struct snv_vf *vf, unsigned long delay);
 void snv_work(struct work_struct *work);
 int snv_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access);
@@ -287,12 +300,13 @@ bool snv_feature_known(u8 fid);
 /* queues.c */
 struct snv_sq *snv_new_sq(u16 qid, u16 cqid, u32 depth, u64 base, u16 flags);
 struct snv_cq *snv_new_cq(u32 depth, u64 base, u16 flags, u16 vector);
-void snv_free_sq(struct snv_sq *sq);
+void snv_free_sq(struct snv_vf *vf, struct snv_sq *sq);
 void snv_drop_sq(struct snv_vf *vf, unsigned int qid);
 void snv_drop_cq(struct snv_vf *vf, unsigned int qid);
 void snv_forget(struct snv_vf *vf);
 void snv_forget_positions(struct snv_vf *vf);
 int snv_snapshot(struct snv_vf *vf, struct snv_sq *sq);
+int snv_adopt(struct snv_vf *vf, struct snv_sq *sq, const struct nvme_command *sqe);
 int snv_submitted(struct snv_vf *vf, struct snv_sq *sq, u32 tail, bool refuse);
 int snv_walk(struct snv_vf *vf, unsigned int qid);
 int snv_follow(struct snv_vf *vf);
@@ -301,9 +315,25 @@ u32 snv_locate_in(const struct nvme_completion *cqe, u32 depth);
 bool snv_phase(const struct nvme_completion *cqe);
 unsigned int snv_count_aers(const struct snv_sq *sq);
 
-/* replay.c */
+/* own.c */
+int snv_wait_ready(struct snv_vf *vf, bool ready);
+int snv_wait_entry(struct snv_vf *vf, const struct snv_cq *cq, u32 pos,
+		struct nvme_completion *cqe);
+void *snv_read_ring(struct snv_vf *vf, u64 base, size_t size);
+int snv_own_begin(struct snv_vf *vf);
+int snv_own_end(struct snv_vf *vf);
+int snv_own_execute(struct snv_vf *vf, struct nvme_command *sqe);
+int snv_own_command(struct snv_vf *vf, struct nvme_command *sqe);
+void snv_harmless(struct nvme_command *sqe);
+int snv_own_probe(struct snv_vf *vf);
+
+/* stop.c */
+int snv_disable(struct snv_vf *vf);
 int snv_quiesce(struct snv_vf *vf);
+
+/* replay.c */
 int snv_run(struct snv_vf *vf);
+bool snv_admin_fits(u32 depth, u32 features);
 bool snv_admin_laps(u32 depth, u32 tail, u32 cq_depth, u32 pos, u32 aers, u32 least, u32 *total);
 
 /* state.c */
@@ -314,7 +344,7 @@ void snv_state_free(struct snv_vf *vf);
 extern const struct vfio_mediate_tracking_ops snv_tracking_ops;
 void snv_decode(struct snv_vf *vf, unsigned int qid, struct snv_cmd *cmd);
 void snv_mark_cmd(struct snv_vf *vf, struct snv_cmd *cmd);
-void snv_clear_cmd(struct snv_cmd *cmd);
+void snv_clear_cmd(struct snv_vf *vf, struct snv_cmd *cmd);
 void snv_free_dead(struct snv_vf *vf);
 
 #endif /* SAMPLE_NVME_H */

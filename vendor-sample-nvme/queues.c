@@ -79,6 +79,7 @@ struct snv_sq *snv_new_sq(u16 qid, u16 cqid, u32 depth, u64 base, u16 flags)
 	sq->base = base;
 	sq->flags = flags;
 	sq->exact = true;
+	sq->placed = true;
 	sq->held = SNV_UNUSED;
 
 	return sq;
@@ -111,18 +112,33 @@ struct snv_cq *snv_new_cq(u32 depth, u64 base, u16 flags, u16 vector)
 
 /**
  * snv_free_sq() - Free a submission queue
+ * @vf:	The VF, locked or not in use.
  * @sq:	The queue, or NULL.
  */
-void snv_free_sq(struct snv_sq *sq)
+void snv_free_sq(struct snv_vf *vf, struct snv_sq *sq)
 {
 	u32 i;
 
 	if (!sq)
 		return;
 	for (i = 0; i < sq->depth; i++)
-		snv_clear_cmd(&sq->cmd[i]);
+		snv_clear_cmd(vf, &sq->cmd[i]);
 	kvfree(sq->cmd);
 	kfree(sq);
+}
+
+/* Keep a queue that is gone until it was marked, but not any number of them. */
+static bool is_kept(struct snv_vf *vf)
+{
+	if (!vf->tracked)
+		return false;
+	if (vf->num_dead < SNV_MAX_DEAD) {
+		vf->num_dead++;
+		return true;
+	}
+	vf->track_error = vf->track_error ?: -ENOSPC;
+
+	return false;
 }
 
 /**
@@ -135,11 +151,11 @@ void snv_drop_sq(struct snv_vf *vf, unsigned int qid)
 	struct snv_sq *sq = vf->sq[qid];
 
 	vf->sq[qid] = NULL;
-	if (sq && vf->tracked) {
+	if (sq && is_kept(vf)) {
 		sq->next = vf->dead_sq;
 		vf->dead_sq = sq;
 	} else {
-		snv_free_sq(sq);
+		snv_free_sq(vf, sq);
 	}
 }
 
@@ -153,7 +169,7 @@ void snv_drop_cq(struct snv_vf *vf, unsigned int qid)
 	struct snv_cq *cq = vf->cq[qid];
 
 	vf->cq[qid] = NULL;
-	if (cq && vf->tracked) {
+	if (cq && is_kept(vf)) {
 		cq->next = vf->dead_cq;
 		vf->dead_cq = cq;
 	} else {
@@ -193,9 +209,10 @@ void snv_forget_positions(struct snv_vf *vf)
 		sq = vf->sq[qid];
 		if (sq) {
 			for (i = 0; i < sq->depth; i++)
-				snv_clear_cmd(&sq->cmd[i]);
+				snv_clear_cmd(vf, &sq->cmd[i]);
 			sq->inflight = 0;
 			sq->exact = false;
+			sq->placed = false;
 			sq->rung = true;
 		}
 		if (vf->cq[qid]) {
@@ -236,7 +253,7 @@ int snv_snapshot(struct snv_vf *vf, struct snv_sq *sq)
 			if (cmd->slot == SNV_INFLIGHT || cmd->slot == SNV_DONE ||
 			    (cmd->slot == SNV_OLD && !memcmp(&cmd->sqe, &sqe[k], sizeof(*sqe))))
 				continue;
-			snv_clear_cmd(cmd);
+			snv_clear_cmd(vf, cmd);
 			cmd->sqe = sqe[k];
 			cmd->slot = SNV_OLD;
 			if (vf->tracked)
@@ -247,26 +264,38 @@ int snv_snapshot(struct snv_vf *vf, struct snv_sq *sq)
 	return 0;
 }
 
+/* Its completion is that of an unknown command from now on. */
+static void drop_old(struct snv_vf *vf, struct snv_sq *sq, u16 cid)
+{
+	u32 i;
+
+	for (i = 0; i < sq->depth; i++)
+		if (sq->cmd[i].slot == SNV_OLD && sq->cmd[i].sqe.common.command_id == cid)
+			snv_clear_cmd(vf, &sq->cmd[i]);
+}
+
 /* Make a slot usable whose command has been fetched, and may still be in flight. */
-static int vacate(struct snv_vf *vf, struct snv_sq *sq, struct snv_cmd *cmd)
+static int vacate(struct snv_vf *vf, struct snv_sq *sq, struct snv_cmd *cmd, bool may_mark)
 {
 	struct snv_cmd *other, *free = NULL;
 
-	if (cmd->slot == SNV_DONE)
+	if (cmd->slot == SNV_DONE && may_mark)
 		snv_mark_cmd(vf, cmd);
-	if (cmd->slot == SNV_INFLIGHT) {
+	if (cmd->slot == SNV_INFLIGHT || cmd->slot == SNV_DONE) {
 		/* A command that was only looked at is the one to lose: it has hardly been in flight. */
 		for (other = sq->cmd; other < sq->cmd + sq->depth; other++)
 			if (other->slot == SNV_FREE || (!free && other->slot == SNV_OLD))
 				free = other;
 		if (!free)
 			return -ENOSPC;
-		snv_clear_cmd(free);
+		if (free->slot == SNV_OLD)
+			drop_old(vf, sq, free->sqe.common.command_id);
+		snv_clear_cmd(vf, free);
 		*free = *cmd;
 		cmd->many = NULL;
 		cmd->data = NULL;
 	}
-	snv_clear_cmd(cmd);
+	snv_clear_cmd(vf, cmd);
 
 	return 0;
 }
@@ -293,33 +322,45 @@ static int submit(struct snv_vf *vf, struct snv_sq *sq, const struct nvme_comman
 {
 	struct snv_cmd *cmd = &sq->cmd[sq->tail];
 	u8 opcode = OPCODE_REFUSED;
+	bool denied;
 	int ret;
 
-	ret = vacate(vf, sq, cmd);
+	/* What cannot be refused is not told to the device. */
+	denied = !sq->qid && refuse && snv_admin_refused(sqe);
+	if (denied && vfio_mediate_write(vf->dev, sq->base + sq->tail * SNV_SQE_SIZE,
+					 &opcode, sizeof(opcode)))
+		return -EPERM;
+	ret = vacate(vf, sq, cmd, refuse);
 	if (ret)
 		return ret;
 
 	cmd->sqe = *sqe;
+	if (denied)
+		cmd->sqe.common.opcode = opcode;
 	cmd->slot = SNV_INFLIGHT;
-	if (!sq->qid) {
-		if (sqe->common.opcode != nvme_admin_async_event)
-			vf->busy_since = jiffies;
-		if (refuse && snv_admin_refused(sqe)) {
-			cmd->sqe.common.opcode = opcode;
-			ret = vfio_mediate_write(vf->dev, sq->base + sq->tail * SNV_SQE_SIZE,
-						 &opcode, sizeof(opcode));
-			if (ret)
-				return ret;
-		}
-		if (refuse)
-			read_data(vf, cmd);
-	}
+	if (!sq->qid && sqe->common.opcode != nvme_admin_async_event)
+		vf->busy_since = jiffies;
+	if (!sq->qid && refuse)
+		read_data(vf, cmd);
 	if (vf->tracked)
 		snv_decode(vf, sq->qid, cmd);
 	sq->inflight++;
 	sq->tail = sq->tail + 1 == sq->depth ? 0 : sq->tail + 1;
 
 	return 0;
+}
+
+/**
+ * snv_adopt() - Note a command that the device has, and that was not seen
+ * @vf:		The VF, locked.
+ * @sq:		The queue.
+ * @sqe:	The command in the next slot.
+ *
+ * Return: 0 or a negative errno.
+ */
+int snv_adopt(struct snv_vf *vf, struct snv_sq *sq, const struct nvme_command *sqe)
+{
+	return submit(vf, sq, sqe, false);
 }
 
 /**
@@ -340,6 +381,8 @@ int snv_submitted(struct snv_vf *vf, struct snv_sq *sq, u32 tail, bool refuse)
 	sq->rung = true;
 	if (!sq->exact) {
 		ret = snv_snapshot(vf, sq);
+		if (!ret)
+			ret = snv_locate(vf, sq->cqid);
 		sq->exact = true;
 		sq->tail = tail;
 	}
@@ -354,8 +397,8 @@ int snv_submitted(struct snv_vf *vf, struct snv_sq *sq, u32 tail, bool refuse)
 		for (i = 0; !ret && i < n; i++)
 			ret = submit(vf, sq, &sqe[i], refuse);
 	}
-	if (!ret)
-		return 0;
+	if (!ret || ret == -EPERM)
+		return ret;
 
 	/* The device may read what we cannot. */
 	vf->track_error = vf->track_error ?: ret;
@@ -375,7 +418,7 @@ static void fetched(struct snv_vf *vf, struct snv_sq *sq, u32 head)
 }
 
 /* The newest commands are the likeliest. */
-static struct snv_cmd *find_cmd(struct snv_sq *sq, u16 cid, enum snv_slot slot)
+static struct snv_cmd *find_cmd(struct snv_sq *sq, u16 cid)
 {
 	struct snv_cmd *cmd;
 	u32 i, k = sq->tail;
@@ -383,7 +426,7 @@ static struct snv_cmd *find_cmd(struct snv_sq *sq, u16 cid, enum snv_slot slot)
 	for (i = 0; i < sq->depth; i++) {
 		k = k ? k - 1 : sq->depth - 1;
 		cmd = &sq->cmd[k];
-		if (cmd->slot == slot && cmd->sqe.common.command_id == cid)
+		if (cmd->slot == SNV_INFLIGHT && cmd->sqe.common.command_id == cid)
 			return cmd;
 	}
 
@@ -405,8 +448,9 @@ static void completed(struct snv_vf *vf, unsigned int cqid, const struct nvme_co
 	if (!qid)
 		fetched(vf, sq, head);
 	sq->head = head;
+	sq->placed = true;
 
-	cmd = find_cmd(sq, cqe->command_id, SNV_INFLIGHT);
+	cmd = find_cmd(sq, cqe->command_id);
 	if (cmd) {
 		sq->inflight--;
 		cmd->slot = vf->tracked ? SNV_DONE : SNV_FREE;
@@ -418,10 +462,13 @@ static void completed(struct snv_vf *vf, unsigned int cqid, const struct nvme_co
 		return;
 
 	/* Which of the commands with that ID it was is not known. */
-	while ((cmd = find_cmd(sq, cqe->command_id, SNV_OLD))) {
+	for (cmd = sq->cmd; cmd < sq->cmd + sq->depth; cmd++) {
+		if (cmd->slot != SNV_OLD || cmd->sqe.common.command_id != cqe->command_id)
+			continue;
 		cmd->slot = SNV_DONE;
 		found = true;
 	}
+	cond_resched();
 	if (!found && !vf->track_error) {
 		vf->track_error = -ESTALE;
 		dev_warn_ratelimited(&vf->dev->pdev->dev, "queue %u: command %#x has completed, but was never seen: writes are unknown\n",
@@ -450,8 +497,8 @@ static bool in_use(const struct snv_vf *vf, unsigned int cqid)
  */
 int snv_walk(struct snv_vf *vf, unsigned int qid)
 {
+	struct snv_cq *cq = qid < SNV_QUEUES ? vf->cq[qid] : NULL;
 	struct nvme_completion cqe[8];
-	struct snv_cq *cq = vf->cq[qid];
 	unsigned int i, n, count = 0;
 	int ret;
 
@@ -483,9 +530,10 @@ int snv_walk(struct snv_vf *vf, unsigned int qid)
  */
 int snv_locate(struct snv_vf *vf, unsigned int qid)
 {
-	struct snv_cq *cq = vf->cq[qid];
+	struct snv_cq *cq = qid < SNV_QUEUES ? vf->cq[qid] : NULL;
 	struct nvme_completion *cqe;
 	struct snv_sq *sq;
+	bool unused;
 	u32 i, k;
 	int ret;
 
@@ -501,18 +549,24 @@ int snv_locate(struct snv_vf *vf, unsigned int qid)
 	cq->pos = snv_locate_in(cqe, cq->depth);
 	cq->marked = cq->pos;
 	cq->known = true;
+	unused = !cq->pos && !memchr_inv(cqe, 0, cq->depth * SNV_CQE_SIZE);
+	for (i = 1; unused && i < SNV_QUEUES; i++)
+		if (vf->sq[i] && vf->sq[i]->cqid == qid)
+			vf->sq[i]->placed = true;
 
-	/* The newest completion of each submission queue is the last one that is seen. */
+	/*
+	 * The newest completion of each submission queue is the last one that is seen. Entries that
+	 * were never written are zero: the admin queue has other completions.
+	 */
 	for (i = 0, k = cq->pos % cq->depth; i < cq->depth; i++, k++) {
 		unsigned int sqid = le16_to_cpu(cqe[k % cq->depth].sq_id);
 		u32 head = le16_to_cpu(cqe[k % cq->depth].sq_head);
 
-		/* Entries from here on were never written. */
-		if (cq->pos < cq->depth && k < cq->depth)
-			continue;
 		sq = sqid < SNV_QUEUES ? vf->sq[sqid] : NULL;
-		if (sq && sq->cqid == qid && head < sq->depth)
+		if (sq && sq->cqid == qid && head < sq->depth) {
 			sq->head = head;
+			sq->placed = true;
+		}
 	}
 out:
 	kvfree(cqe);

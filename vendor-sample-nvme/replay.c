@@ -1,32 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Stop and run the device.
- *
- * Both need admin commands of our own. They go through the guest's admin queue, whose memory is
- * put back afterwards. The guest's vCPUs do not run meanwhile, or spoil their own state.
- *
- * A queue that was just created is at position 0. The guest's driver goes on where it was, so
- * commands that do nothing are executed until the queue has got there.
+ * Run the device again. A queue that was just created is at position 0. The guest's driver goes on
+ * where it was, so commands that do nothing are executed until the queue has got there.
  */
 
-#include <linux/delay.h>
-#include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/pci.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/unaligned.h>
 
 #include "nvme.h"
 
 #define OPCODE_NOP	0x70	/* of an I/O command: reserved, no data */
-#define WAIT_MS		5000	/* for one command of ours */
-#define DRAIN_MS	10000	/* for the guest's commands */
-#define STABLE_MS	50	/* nothing has completed, if tails are not known */
-#define UNEVEN_MS	2000	/* likewise, if the positions look as if something was in flight */
-#define PROBES		8
-#define MAX_LAPS	(1 << 17)
+#define MAX_LAPS	(1 << 14)
 
 /**
  * snv_admin_laps() - Find how many commands bring the admin queue to a position
@@ -54,548 +41,19 @@ bool snv_admin_laps(u32 depth, u32 tail, u32 cq_depth, u32 pos, u32 aers, u32 le
 	return false;
 }
 
-static int wait_ready(struct snv_vf *vf, bool ready)
-{
-	unsigned long end = jiffies +
-		msecs_to_jiffies((NVME_CAP_TIMEOUT(vf->cap) + 1) * 500);
-	u32 csts;
-	int ret;
-
-	for (;;) {
-		ret = snv_read_reg(vf, NVME_REG_CSTS, &csts);
-		if (ret)
-			return ret;
-		if (csts == U32_MAX)
-			return -ENODEV;
-		if (!!(csts & NVME_CSTS_RDY) == ready)
-			return 0;
-		if (csts & NVME_CSTS_CFS)
-			return -EIO;
-		if (time_after(jiffies, end))
-			return -ETIMEDOUT;
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		usleep_range(20, 100);
-	}
-}
-
-/* Wait until the device has written entry @pos of a completion queue. */
-static int wait_entry(struct snv_vf *vf, const struct snv_cq *cq, u32 pos,
-		      struct nvme_completion *cqe)
-{
-	u64 iova = cq->base + pos % cq->depth * SNV_CQE_SIZE;
-	unsigned long end = jiffies + msecs_to_jiffies(WAIT_MS);
-	int ret;
-
-	for (;;) {
-		ret = vfio_mediate_read(vf->dev, iova, cqe, sizeof(*cqe));
-		if (ret)
-			return ret;
-		if (snv_phase(cqe) == (pos % (2 * cq->depth) < cq->depth))
-			return 0;
-		if (time_after(jiffies, end))
-			return -ETIMEDOUT;
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		usleep_range(10, 30);
-	}
-}
-
-/* Read the memory of a queue into a new buffer. */
-static void *read_ring(struct snv_vf *vf, u64 base, size_t size)
-{
-	void *mem = kvmalloc(size, GFP_KERNEL_ACCOUNT);
-	int ret;
-
-	if (!mem)
-		return ERR_PTR(-ENOMEM);
-	ret = vfio_mediate_read(vf->dev, base, mem, size);
-	if (!ret)
-		return mem;
-	kvfree(mem);
-
-	return ERR_PTR(ret);
-}
-
-static int own_begin(struct snv_vf *vf)
-{
-	struct snv_own *own = &vf->own;
-
-	own->asq = read_ring(vf, vf->sq[0]->base, vf->sq[0]->depth * SNV_SQE_SIZE);
-	if (IS_ERR(own->asq))
-		return PTR_ERR(own->asq);
-	own->acq = read_ring(vf, vf->cq[0]->base, vf->cq[0]->depth * SNV_CQE_SIZE);
-	if (IS_ERR(own->acq)) {
-		kvfree(own->asq);
-		return PTR_ERR(own->acq);
-	}
-	own->tail = vf->sq[0]->tail;
-	own->pos = vf->cq[0]->pos;
-	own->limit = U32_MAX;
-	own->num_extra = 0;
-
-	return 0;
-}
-
-/* Put the memory of the admin queue back, with completions that the guest is to see. */
-static int own_end(struct snv_vf *vf)
-{
-	struct snv_cq *cq = vf->cq[0];
-	struct snv_own *own = &vf->own;
-	struct nvme_completion *acq = own->acq;
-	unsigned int i;
-	u32 pos;
-	int ret;
-
-	for (i = 0, pos = cq->pos; i < own->num_extra; i++, pos++) {
-		own->extra[i].status &= ~cpu_to_le16(1);
-		own->extra[i].status |= cpu_to_le16(pos % (2 * cq->depth) < cq->depth);
-		acq[pos % cq->depth] = own->extra[i];
-	}
-	ret = vfio_mediate_write(vf->dev, vf->sq[0]->base, own->asq,
-				 vf->sq[0]->depth * SNV_SQE_SIZE);
-	if (!ret)
-		ret = vfio_mediate_write(vf->dev, cq->base, acq, cq->depth * SNV_CQE_SIZE);
-	kvfree(own->asq);
-	kvfree(own->acq);
-	if (!ret && own->num_extra)
-		ret = snv_walk(vf, 0);
-
-	return min(ret, 0);
-}
-
-static u16 own_cid(struct snv_vf *vf)
-{
-	struct snv_sq *sq = vf->sq[0];
-	u16 cid = U16_MAX - PROBES;
-	u32 i;
-
-	/* A driver has no more than depth IDs in use. */
-	for (i = 0; i < sq->depth; i++)
-		if (sq->cmd[i].slot == SNV_INFLIGHT &&
-		    (u16)(sq->cmd[i].sqe.common.command_id - cid) < PROBES) {
-			cid -= PROBES;
-			i = -1;
-		}
-
-	return cid;
-}
-
-/* Put a command of ours into the admin queue. */
-static int own_put(struct snv_vf *vf, struct nvme_command *sqe, u16 cid)
-{
-	struct snv_sq *sq = vf->sq[0];
-	int ret;
-
-	sqe->common.command_id = cid;
-	ret = vfio_mediate_write(vf->dev, sq->base + vf->own.tail % sq->depth * SNV_SQE_SIZE,
-				 sqe, sizeof(*sqe));
-	if (!ret)
-		vf->own.tail++;
-
-	return ret;
-}
-
-/* Wait for the completion of a command with an ID of ours. Keep those of the guest's. */
-static int own_wait(struct snv_vf *vf, u16 cid, unsigned int cids, struct nvme_completion *cqe)
-{
-	struct snv_own *own = &vf->own;
-	struct snv_cq *cq = vf->cq[0];
-	int ret;
-
-	for (;;) {
-		ret = wait_entry(vf, cq, own->pos, cqe);
-		if (ret)
-			return ret;
-		own->pos++;
-		if (own->pos <= own->limit)
-			ret = snv_ring(vf, 0, true, own->pos % cq->depth);
-		if (ret)
-			return ret;
-		if ((u16)(cqe->command_id - cid) < cids)
-			return 0;
-		if (own->num_extra == SNV_EXTRA)
-			return -EIO;
-		own->extra[own->num_extra++] = *cqe;
-	}
-}
-
-/* Execute a command of ours. Return its status, or a negative errno. */
-static int own_execute(struct snv_vf *vf, struct nvme_command *sqe)
-{
-	u16 cid = own_cid(vf);
-	struct nvme_completion cqe;
-	int ret;
-
-	ret = own_put(vf, sqe, cid);
-	if (!ret)
-		ret = snv_ring(vf, 0, false, vf->own.tail % vf->sq[0]->depth);
-	if (!ret)
-		ret = own_wait(vf, cid, 1, &cqe);
-
-	return ret ?: le16_to_cpu(cqe.status) >> 1;
-}
-
-static int own_command(struct snv_vf *vf, struct nvme_command *sqe)
-{
-	int ret = own_execute(vf, sqe);
-
-	if (!ret)
-		return 0;
-	dev_err_ratelimited(&vf->dev->pdev->dev, "migration: admin command %#x (%#x, %#x) failed: %pe, status %#x\n",
-			    sqe->common.opcode, le32_to_cpu(sqe->common.cdw10),
-			    le32_to_cpu(sqe->common.cdw11), ERR_PTR(min(ret, 0)), max(ret, 0));
-
-	return ret < 0 ? ret : -EIO;
-}
-
-static void harmless(struct nvme_command *sqe)
-{
-	memset(sqe, 0, sizeof(*sqe));
-	sqe->common.opcode = nvme_admin_get_features;
-	sqe->common.cdw10 = cpu_to_le32(NVME_FEAT_NUM_QUEUES);
-}
-
-/*
- * The device may have fetched requests for events that we have not seen, as these do not complete.
- * Of several commands it executes those that are in slots it has not got to yet.
- */
-static int own_probe(struct snv_vf *vf)
-{
-	u16 cid = own_cid(vf), first;
-	struct snv_sq *sq = vf->sq[0];
-	u32 i, n = min_t(u32, PROBES, sq->depth / 2), hidden;
-	struct nvme_completion cqe;
-	struct nvme_command sqe;
-	int ret = 0;
-
-	harmless(&sqe);
-	for (i = 0; !ret && i < n; i++)
-		ret = own_put(vf, &sqe, cid + i);
-	if (!ret)
-		ret = snv_ring(vf, 0, false, vf->own.tail % sq->depth);
-	if (!ret)
-		ret = own_wait(vf, cid, n, &cqe);
-	if (ret)
-		return ret;
-
-	first = cqe.command_id - cid;
-	hidden = first;
-	for (i = first + 1; !ret && i < n; i++)
-		ret = own_wait(vf, cid, n, &cqe);
-	for (i = 0; !ret && i < hidden; i++) {
-		const struct nvme_command *asq = vf->own.asq;
-		struct snv_cmd *cmd = &sq->cmd[sq->tail];
-
-		if (cmd->slot == SNV_INFLIGHT)
-			return -EBUSY;
-		snv_clear_cmd(cmd);
-		cmd->sqe = asq[sq->tail];
-		cmd->slot = SNV_INFLIGHT;
-		sq->inflight++;
-		sq->tail = (sq->tail + 1) % sq->depth;
-	}
-
-	return ret;
-}
-
-static bool has_cq(const struct snv_vf *vf, const struct snv_sq *sq)
-{
-	return sq && sq->qid && sq->cqid < SNV_QUEUES && vf->cq[sq->cqid];
-}
-
-/* What keeps a queue busy: 1: it is; 2: it may be; 0: nothing. */
-static int is_busy(const struct snv_vf *vf, const struct snv_sq *sq)
-{
-	const struct snv_cq *cq;
-
-	if (!sq->qid)
-		return sq->inflight != snv_count_aers(sq);
-	if (sq->inflight || (sq->exact && sq->head != sq->tail))
-		return 1;
-	cq = has_cq(vf, sq) ? vf->cq[sq->cqid] : NULL;
-	if (!sq->exact && cq && cq->depth == sq->depth)
-		return cq->pos % cq->depth == sq->head ? 0 : 2;
-
-	return 0;
-}
-
-/* Look at all queues. Return the number of completions, or a negative errno. */
-static int look(struct snv_vf *vf)
-{
-	unsigned int qid;
-	int ret, count = 0;
-
-	ret = snv_follow(vf);
-	for (qid = 0; ret >= 0 && qid < SNV_QUEUES; qid++) {
-		ret = snv_locate(vf, qid);
-		if (!ret)
-			ret = snv_walk(vf, qid);
-		count += max(ret, 0);
-	}
-
-	return ret < 0 ? ret : count;
-}
-
-static void report_busy(const struct snv_vf *vf, const struct snv_sq *sq)
-{
-	unsigned int opcode = 0, cid = 0;
-	u32 i;
-
-	for (i = 0; i < sq->depth; i++)
-		if (sq->cmd[i].slot == SNV_INFLIGHT &&
-		    (sq->qid || sq->cmd[i].sqe.common.opcode != nvme_admin_async_event)) {
-			opcode = sq->cmd[i].sqe.common.opcode;
-			cid = sq->cmd[i].sqe.common.command_id;
-			break;
-		}
-	dev_warn_ratelimited(&vf->dev->pdev->dev, "queue %u: command %#x with opcode %#x does not complete, device cannot be stopped\n",
-			     sq->qid, cid, opcode);
-}
-
-/* Wait until all commands of the guest have completed. */
-static int drain(struct snv_vf *vf)
-{
-	unsigned long now, end = jiffies + msecs_to_jiffies(DRAIN_MS), since = jiffies;
-	struct snv_sq *busy;
-	unsigned int qid;
-	bool exact, uneven;
-	int ret;
-
-	for (;;) {
-		ret = look(vf);
-		if (ret < 0)
-			return ret;
-		now = jiffies;
-		if (ret)
-			since = now;
-		for (qid = 0, busy = NULL, exact = true, uneven = false; qid < SNV_QUEUES; qid++) {
-			if (!vf->sq[qid])
-				continue;
-			ret = is_busy(vf, vf->sq[qid]);
-			if (ret == 1)
-				busy = vf->sq[qid];
-			uneven |= ret == 2;
-			exact &= vf->sq[qid]->exact;
-		}
-		if (!busy && (exact || time_after(now, since +
-			      msecs_to_jiffies(uneven ? UNEVEN_MS : STABLE_MS))))
-			return 0;
-		if (time_after(now, end)) {
-			if (busy)
-				report_busy(vf, busy);
-			return -ETIMEDOUT;
-		}
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		usleep_range(100, 300);
-	}
-}
-
-static struct snv_sq *first_sq(const struct snv_vf *vf)
-{
-	unsigned int qid;
-
-	for (qid = 1; qid < SNV_QUEUES; qid++)
-		if (vf->sq[qid])
-			return vf->sq[qid];
-
-	return NULL;
-}
-
-/* Ask the device for the size of blocks, with the memory of a queue that it does not use. */
-static int verify_namespaces(struct snv_vf *vf)
-{
-	struct snv_sq *sq = first_sq(vf);
-	struct nvme_command sqe;
-	unsigned int i, shift;
-	int ret = 0, err;
-	void *mem;
-	u8 *id;
-
-	if (!sq || !vf->num_ns)
-		return 0;
-	mem = read_ring(vf, sq->base, NVME_IDENTIFY_DATA_SIZE);
-	if (IS_ERR(mem))
-		return PTR_ERR(mem);
-	id = kmalloc(NVME_IDENTIFY_DATA_SIZE, GFP_KERNEL_ACCOUNT);
-	if (!id)
-		ret = -ENOMEM;
-
-	for (i = 0; !ret && i < vf->num_ns; i++) {
-		memset(&sqe, 0, sizeof(sqe));
-		sqe.identify.opcode = nvme_admin_identify;
-		sqe.identify.nsid = cpu_to_le32(vf->ns[i].nsid);
-		sqe.identify.dptr.prp1 = cpu_to_le64(sq->base);
-		ret = own_execute(vf, &sqe);
-		if (!ret)
-			ret = vfio_mediate_read(vf->dev, sq->base, id, NVME_IDENTIFY_DATA_SIZE);
-		shift = ret ? 0 : snv_take_lba(id);
-		/* It may be gone. */
-		ret = min(ret, 0);
-		if (shift > vf->ns[i].shift && !vf->track_error)
-			vf->track_error = -ESTALE;
-		if (shift)
-			vf->ns[i].shift = shift;
-		vf->ns[i].sure = shift;
-	}
-	err = vfio_mediate_write(vf->dev, sq->base, mem, NVME_IDENTIFY_DATA_SIZE);
-	kvfree(mem);
-	kfree(id);
-
-	return ret ?: err;
-}
-
-/* Ask the device for data of features that was not seen when they were set. */
-static int fetch_features(struct snv_vf *vf)
-{
-	struct snv_sq *sq = first_sq(vf);
-	struct snv_feature *feature = vf->features;
-	struct nvme_command sqe = { };
-	void *mem;
-	int ret = 0, err;
-
-	if (!sq)
-		return 0;
-	mem = read_ring(vf, sq->base, SNV_DATA_MAX);
-	if (IS_ERR(mem))
-		return PTR_ERR(mem);
-	for (; !ret && feature < vf->features + vf->num_features; feature++) {
-		if (!feature->lacking)
-			continue;
-		sqe.common.opcode = nvme_admin_get_features;
-		sqe.common.nsid = feature->sqe.common.nsid;
-		sqe.common.cdw10 = feature->sqe.common.cdw10 & cpu_to_le32(0xff);
-		sqe.common.dptr.prp1 = cpu_to_le64(sq->base);
-		ret = own_command(vf, &sqe);
-		if (!ret)
-			ret = vfio_mediate_read(vf->dev, sq->base, feature->data, feature->size);
-		if (ret)
-			break;
-		feature->when = ktime_get_boottime_ns();
-		feature->lacking = false;
-	}
-	err = vfio_mediate_write(vf->dev, sq->base, mem, SNV_DATA_MAX);
-	kvfree(mem);
-
-	return ret ?: err;
-}
-
-/* Delete the submission queues: the device completes or aborts what it has fetched. */
-static int delete_sqs(struct snv_vf *vf)
-{
-	struct nvme_command sqe;
-	unsigned int qid;
-	int ret = 0;
-
-	for (qid = 1; !ret && qid < SNV_QUEUES; qid++) {
-		if (!vf->sq[qid])
-			continue;
-		memset(&sqe, 0, sizeof(sqe));
-		sqe.delete_queue.opcode = nvme_admin_delete_sq;
-		sqe.delete_queue.qid = cpu_to_le16(qid);
-		ret = own_command(vf, &sqe);
-	}
-
-	return ret;
-}
-
-/* Why the device cannot be run again elsewhere */
-static void check_positions(struct snv_vf *vf)
-{
-	struct snv_sq *sq = vf->sq[0];
-	unsigned int i, qid;
-	u32 total;
-
-	for (i = 0; i < vf->num_features; i++)
-		if (vf->features[i].lacking && !first_sq(vf))
-			snv_refuse(vf, "data of feature without queues",
-				   le32_to_cpu(vf->features[i].sqe.common.cdw10));
-	/* Data of features is in the last slots of the admin queue, commands are in the first. */
-	for (i = 0; i < vf->num_features; i++)
-		if (vf->features[i].size &&
-		    sq->depth <= vf->num_features + 2 * SNV_DATA_MAX / SNV_SQE_SIZE)
-			snv_refuse(vf, "small admin queue", sq->depth);
-	if (!snv_admin_laps(sq->depth, sq->tail, vf->cq[0]->depth, vf->cq[0]->pos,
-			    snv_count_aers(sq), 0, &total))
-		snv_refuse(vf, "position of the admin queue", sq->tail);
-	for (qid = 1; qid < SNV_QUEUES; qid++) {
-		bool used = vf->cq[qid] && vf->cq[qid]->pos;
-
-		for (i = 1; i < SNV_QUEUES; i++)
-			used &= !vf->sq[i] || vf->sq[i]->cqid != qid;
-		if (used)
-			snv_refuse(vf, "completion queue without submission queue", qid);
-		if (vf->sq[qid] && !has_cq(vf, vf->sq[qid]))
-			snv_refuse(vf, "submission queue without completion queue", qid);
-	}
-}
-
-static int disable(struct snv_vf *vf)
-{
-	int ret = snv_write_reg(vf, NVME_REG_CC, vf->cc & ~NVME_CC_ENABLE);
-
-	return ret ?: wait_ready(vf, false);
-}
-
 /**
- * snv_quiesce() - Stop the device
- * @vf:	The VF, locked.
+ * snv_admin_fits() - Check whether an admin queue is large enough
+ * @depth:	Slots of its submission queue.
+ * @features:	Number of features.
  *
- * Return: 0 or a negative errno. After -ENOTRECOVERABLE the device is in an unknown state.
+ * Commands of ours are in the first slots, the data of features is in the last ones.
+ *
+ * Return: true if it is.
  */
-int snv_quiesce(struct snv_vf *vf)
+bool snv_admin_fits(u32 depth, u32 features)
 {
-	unsigned int qid;
-	int ret, err;
-
-	if (vf->stopped)
-		return 0;
-	if (!vf->enabled) {
-		WRITE_ONCE(vf->stopped, true);
-		return 0;
-	}
-
-	vf->passing = !vf->reason[0];
-	if (vf->cc & NVME_CC_SHN_MASK) {
-		/* The guest's driver may have disabled DMA. */
-		snv_refuse(vf, "shutdown of the controller", vf->cc);
-	} else {
-		ret = drain(vf);
-		if (ret)
-			return ret;
-		check_positions(vf);
-	}
-	if (vf->reason[0]) {
-		vf->parked = true;
-		WRITE_ONCE(vf->stopped, true);
-		return 0;
-	}
-
-	ret = own_begin(vf);
-	if (ret)
-		return ret;
-	ret = own_probe(vf);
-	if (!ret)
-		ret = delete_sqs(vf);
-	if (!ret)
-		ret = verify_namespaces(vf);
-	if (!ret)
-		ret = fetch_features(vf);
-	err = disable(vf);
-	/* Nothing that was completed may be lost. */
-	err = own_end(vf) ?: err;
-	for (qid = 1; !err && qid < SNV_QUEUES; qid++)
-		err = min(snv_walk(vf, qid), 0);
-	WRITE_ONCE(vf->stopped, true);
-	if (!ret && !err)
-		return 0;
-
-	dev_err_ratelimited(&vf->dev->pdev->dev, "device cannot be stopped: %pe\n", ERR_PTR(ret ?: err));
-	if (err || snv_run(vf))
-		return -ENOTRECOVERABLE;
-
-	return ret;
+	return depth >= 2 * SNV_PROBES &&
+	       (!features || depth > features + 2 * SNV_DATA_MAX / SNV_SQE_SIZE);
 }
 
 /* Execute commands that do nothing. The slots of @sq hold such commands. */
@@ -611,7 +69,7 @@ static int nops(struct snv_vf *vf, const struct snv_sq *sq, const struct snv_cq 
 		tail = (tail + n) % sq->depth;
 		ret = snv_ring(vf, sq->qid, false, tail);
 		if (!ret)
-			ret = wait_entry(vf, cq, *pos + n - 1, &cqe);
+			ret = snv_wait_entry(vf, cq, *pos + n - 1, &cqe);
 		if (ret)
 			return ret;
 		*pos += n;
@@ -635,7 +93,7 @@ static int make_sq(struct snv_vf *vf, const struct snv_sq *sq)
 		.create_sq.cqid = cpu_to_le16(sq->cqid),
 	};
 
-	return own_command(vf, &sqe);
+	return snv_own_command(vf, &sqe);
 }
 
 /* Create a submission queue, and have it execute @count commands that do nothing. */
@@ -648,7 +106,7 @@ static int lap(struct snv_vf *vf, const struct snv_sq *sq, const struct snv_cq *
 	void *mem;
 	u32 i;
 
-	mem = read_ring(vf, sq->base, size);
+	mem = snv_read_ring(vf, sq->base, size);
 	if (IS_ERR(mem))
 		return PTR_ERR(mem);
 	filled = kvcalloc(sq->depth, SNV_SQE_SIZE, GFP_KERNEL_ACCOUNT);
@@ -698,7 +156,7 @@ static int restore_cq(struct snv_vf *vf, unsigned int cqid)
 		first = first ?: vf->sq[qid];
 		sum += vf->sq[qid]->head;
 	}
-	mem = read_ring(vf, cq->base, size);
+	mem = snv_read_ring(vf, cq->base, size);
 	if (IS_ERR(mem))
 		return PTR_ERR(mem);
 	zero = kvzalloc(size, GFP_KERNEL_ACCOUNT);
@@ -722,7 +180,7 @@ static int restore_cq(struct snv_vf *vf, unsigned int cqid)
 	sqe.create_cq.cq_flags = cpu_to_le16(cq->flags);
 	sqe.create_cq.irq_vector = cpu_to_le16(cq->vector);
 	if (!ret)
-		ret = own_command(vf, &sqe);
+		ret = snv_own_command(vf, &sqe);
 
 	if (!ret && first && more) {
 		ret = lap(vf, first, cq, more, &pos, limit);
@@ -730,7 +188,7 @@ static int restore_cq(struct snv_vf *vf, unsigned int cqid)
 		sqe.delete_queue.opcode = nvme_admin_delete_sq;
 		sqe.delete_queue.qid = cpu_to_le16(first->qid);
 		if (!ret)
-			ret = own_command(vf, &sqe);
+			ret = snv_own_command(vf, &sqe);
 	}
 	for (qid = 1; !ret && qid < SNV_QUEUES; qid++)
 		if (vf->sq[qid] && vf->sq[qid]->cqid == cqid)
@@ -769,7 +227,7 @@ static int restore_feature(struct snv_vf *vf, struct snv_feature *feature)
 			return ret;
 	}
 
-	return own_command(vf, &sqe);
+	return snv_own_command(vf, &sqe);
 }
 
 static int restore_features(struct snv_vf *vf)
@@ -790,9 +248,8 @@ static int restore_features(struct snv_vf *vf)
 	return ret;
 }
 
-static int enable(struct snv_vf *vf)
+static int write_regs(struct snv_vf *vf, u32 cc)
 {
-	u32 cc = (vf->cc & ~NVME_CC_SHN_MASK) | NVME_CC_ENABLE;
 	const u32 regs[][2] = {
 		{ NVME_REG_AQA, vf->aqa },
 		{ NVME_REG_ASQ, lower_32_bits(vf->asq) },
@@ -804,11 +261,18 @@ static int enable(struct snv_vf *vf)
 	unsigned int i;
 	int ret;
 
-	ret = wait_ready(vf, false);
+	ret = snv_wait_ready(vf, false);
 	for (i = 0; !ret && i < ARRAY_SIZE(regs); i++)
 		ret = snv_write_reg(vf, regs[i][0], regs[i][1]);
 
-	return ret ?: wait_ready(vf, true);
+	return ret;
+}
+
+static int enable(struct snv_vf *vf)
+{
+	int ret = write_regs(vf, (vf->cc & ~NVME_CC_SHN_MASK) | NVME_CC_ENABLE);
+
+	return ret ?: snv_wait_ready(vf, true);
 }
 
 /* Number of admin commands that make the queues and set the features, at most */
@@ -832,7 +296,8 @@ static int restore_aers(struct snv_vf *vf)
 	u32 i, slot = (sq->tail + sq->depth - n) % sq->depth;
 
 	for (i = 0; i < sq->depth; i++) {
-		if (sq->cmd[i].slot != SNV_INFLIGHT)
+		if (sq->cmd[i].slot != SNV_INFLIGHT ||
+		    sq->cmd[i].sqe.common.opcode != nvme_admin_async_event)
 			continue;
 		asq[slot] = sq->cmd[i].sqe;
 		slot = (slot + 1) % sq->depth;
@@ -860,7 +325,7 @@ static int restore(struct snv_vf *vf)
 	zero = kvcalloc(cq->depth, SNV_CQE_SIZE, GFP_KERNEL_ACCOUNT);
 	if (!zero)
 		return -ENOMEM;
-	ret = own_begin(vf);
+	ret = snv_own_begin(vf);
 	if (ret) {
 		kvfree(zero);
 		return ret;
@@ -877,14 +342,14 @@ static int restore(struct snv_vf *vf)
 	for (qid = 1; !ret && qid < SNV_QUEUES; qid++)
 		if (vf->cq[qid])
 			ret = restore_cq(vf, qid);
-	harmless(&sqe);
+	snv_harmless(&sqe);
 	while (!ret && vf->own.tail < total - aers)
-		ret = own_command(vf, &sqe);
+		ret = snv_own_command(vf, &sqe);
 	if (!ret && vf->own.num_extra)
 		ret = -EIO;
 
 	aers = restore_aers(vf);
-	err = own_end(vf);
+	err = snv_own_end(vf);
 	if (!ret && !err && aers)
 		ret = snv_ring(vf, 0, false, sq->tail);
 	if (!ret && !err && vf->cc & NVME_CC_SHN_MASK)
@@ -911,11 +376,12 @@ static int forward_held(struct snv_vf *vf)
 		if (ret || !sq || sq->held == SNV_UNUSED)
 			continue;
 		tail = sq->held;
-		sq->held = SNV_UNUSED;
 		if (tail < sq->depth)
 			ret = snv_submitted(vf, sq, tail, true);
 		if (!ret)
 			ret = snv_ring(vf, qid, false, tail);
+		if (!ret)
+			sq->held = SNV_UNUSED;
 	}
 
 	return ret;
@@ -938,21 +404,24 @@ int snv_run(struct snv_vf *vf)
 		if (ret) {
 			dev_err_ratelimited(&vf->dev->pdev->dev, "device cannot be run: %pe\n",
 					    ERR_PTR(ret));
-			disable(vf);
+			snv_disable(vf);
 			return ret;
 		}
 	}
-	if (vf->enabled)
-		ret = forward_held(vf);
+	/* The device runs: there is no way back. */
+	if (vf->enabled && forward_held(vf))
+		return -ENOTRECOVERABLE;
+	if (!vf->enabled)
+		ret = write_regs(vf, vf->cc & ~(vf->pending ? NVME_CC_ENABLE : 0));
+	if (ret)
+		return ret;
 	if (vf->parked && vf->passing)
 		vf->reason[0] = 0;
 	vf->parked = false;
 	WRITE_ONCE(vf->stopped, false);
-	if (!vf->enabled && !vf->pending)
-		ret = snv_write_reg(vf, NVME_REG_CC, vf->cc);
 	if (!READ_ONCE(vf->own_trap) && !vf->tracked)
 		snv_forget_positions(vf);
 	snv_follow_soon(vf, 0);
 
-	return ret;
+	return 0;
 }

@@ -65,7 +65,8 @@ static void put_ctrl(struct snv_vf *vf, struct snv_rec_ctrl *rec)
 	rec->cq_pos = cpu_to_le32(vf->cq[0]->pos);
 	rec->cq_head = cpu_to_le32(vf->cq[0]->head);
 	for (i = 0, k = sq->tail; i < sq->depth; i++, k = (k + 1) % sq->depth)
-		if (sq->cmd[k].slot == SNV_INFLIGHT && n < SNV_MAX_AERS)
+		if (sq->cmd[k].slot == SNV_INFLIGHT &&
+		    sq->cmd[k].sqe.common.opcode == nvme_admin_async_event && n < SNV_MAX_AERS)
 			rec->aer[n++] = (__force __le16)sq->cmd[k].sqe.common.command_id;
 	rec->num_aers = cpu_to_le32(n);
 }
@@ -316,11 +317,14 @@ static int check_queues(const struct snv_state *state, u64 cap, u32 vectors)
 	u32 page = 4096 << (cc >> NVME_CC_MPS_SHIFT & 0xf);
 	DECLARE_BITMAP(cqs, SNV_QUEUES) = { };
 	DECLARE_BITMAP(sqs, SNV_QUEUES) = { };
+	DECLARE_BITMAP(served, SNV_QUEUES) = { };
 	unsigned int i, qid;
 	u32 depth;
 
 	if (!(le32_to_cpu(state->ctrl.flags) & SNV_REC_ENABLED))
 		return state->num_cq || state->num_sq || state->num_feature ? -EINVAL : 0;
+	if (!snv_admin_fits((le32_to_cpu(state->ctrl.aqa) & 0xfff) + 1, state->num_feature))
+		return -EINVAL;
 	if (state->num_cq && (cc >> NVME_CC_IOSQES_SHIFT & 0xff) !=
 			     (NVME_NVM_IOSQES | NVME_NVM_IOCQES << 4))
 		return -EINVAL;
@@ -349,7 +353,12 @@ static int check_queues(const struct snv_state *state, u64 cap, u32 vectors)
 		    le32_to_cpu(rec->head) >= depth || !head_is_valid(rec->held, depth) ||
 		    (le16_to_cpu(rec->flags) & ~NVME_SQ_PRIO_LOW) != NVME_QUEUE_PHYS_CONTIG)
 			return -EINVAL;
+		__set_bit(le16_to_cpu(rec->cqid), served);
 	}
+	/* A position is reached by commands. */
+	for (i = 0; i < state->num_cq; i++)
+		if (state->cq[i].pos && !test_bit(le16_to_cpu(state->cq[i].qid), served))
+			return -EINVAL;
 
 	return 0;
 }
@@ -367,7 +376,7 @@ static int check_features(const struct snv_state *state)
 			return -EINVAL;
 	}
 	for (i = 0; i < state->num_ns; i++)
-		if (le32_to_cpu(state->ns[i].shift) < 9 || le32_to_cpu(state->ns[i].shift) > 16)
+		if (le32_to_cpu(state->ns[i].shift) < 9 || le32_to_cpu(state->ns[i].shift) > 17)
 			return -EINVAL;
 
 	return 0;
@@ -546,7 +555,11 @@ static int snv_apply(struct vfio_mediate_device *dev)
 	int ret;
 
 	snv_lock(vf);
-	ret = vf->loading && vf->stopped ? apply(vf, vf->loading) : -EINVAL;
+	/* A device that could not be stopped wholly has to be reset before. */
+	if (vf->parked)
+		ret = -EBUSY;
+	else
+		ret = vf->loading && vf->stopped ? apply(vf, vf->loading) : -EINVAL;
 	snv_unlock(vf);
 
 	return ret;

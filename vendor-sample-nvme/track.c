@@ -12,6 +12,7 @@
 #include "nvme.h"
 
 #define SCAN_CMDS	64	/* commands marked in one part of a scan */
+#define SCAN_PAGES	512	/* pages, likewise */
 #define TO_MEMORY	2	/* bit of opcodes */
 #define PSDT(flags)	((flags) >> 6)
 #define SGL_BIT_BUCKET	0x1
@@ -49,7 +50,8 @@ static int collect_prp(struct collect *c, const struct nvme_command *sqe, u32 pa
 	u64 prp1 = le64_to_cpu(sqe->common.dptr.prp1);
 	u64 list = le64_to_cpu(sqe->common.dptr.prp2);
 	__le64 entry[SNV_BATCH];
-	u32 i, n, used = 0;
+	bool hop = false;
+	u32 i, n;
 	int ret;
 
 	ret = add(c, prp1, page - (prp1 & (page - 1)));
@@ -60,13 +62,16 @@ static int collect_prp(struct collect *c, const struct nvme_command *sqe, u32 pa
 		/* The last entry of a page of the list may lead to the next one. */
 		n = min_t(u64, SNV_BATCH, (page - (list & (page - 1))) / sizeof(*entry));
 		n = min_t(u64, n, DIV_ROUND_UP_ULL(c->left, page));
-		if (list & 7 || ++used > SNV_MAX_PAGES)
+		/* A page of the list that another one leads to is used from its start. */
+		if (list & (hop ? page - 1 : 7))
 			return -EINVAL;
+		hop = false;
 		ret = vfio_mediate_read(c->vf->dev, list, entry, n * sizeof(*entry));
 		for (i = 0; !ret && i < n && c->left; i++) {
 			list += sizeof(*entry);
 			if (!(list & (page - 1)) && c->left > page) {
 				list = le64_to_cpu(entry[i]);
+				hop = true;
 				break;
 			}
 			ret = add(c, le64_to_cpu(entry[i]), page);
@@ -160,8 +165,9 @@ static int io_length(struct snv_vf *vf, const struct nvme_command *sqe, u64 *len
 		if (sqe->rw.metadata)
 			return -EOPNOTSUPP;
 		ns = snv_find_ns(vf, le32_to_cpu(sqe->rw.nsid), true);
-		*length = (le16_to_cpu(sqe->rw.length) + 1ULL) <<
-			  (ns ? ns->shift : SNV_LBA_SHIFT);
+		if (!ns)
+			return -ENOSPC;
+		*length = (le16_to_cpu(sqe->rw.length) + 1ULL) << ns->shift;
 		return 0;
 	case nvme_cmd_resv_report:
 		*length = (le32_to_cpu(sqe->common.cdw10) + 1ULL) * 4;
@@ -177,18 +183,26 @@ static int io_length(struct snv_vf *vf, const struct nvme_command *sqe, u64 *len
 	}
 }
 
-/**
- * snv_clear_cmd() - Make a slot free
- * @cmd:	The slot.
- */
-void snv_clear_cmd(struct snv_cmd *cmd)
+static void free_ranges(struct snv_vf *vf, struct snv_cmd *cmd)
 {
+	if (cmd->many)
+		vf->num_ranges -= cmd->count;
 	kvfree(cmd->many);
-	kfree(cmd->data);
 	cmd->many = NULL;
-	cmd->data = NULL;
 	cmd->count = 0;
 	cmd->error = 0;
+}
+
+/**
+ * snv_clear_cmd() - Make a slot free
+ * @vf:		The VF, locked or not in use.
+ * @cmd:	The slot.
+ */
+void snv_clear_cmd(struct snv_vf *vf, struct snv_cmd *cmd)
+{
+	free_ranges(vf, cmd);
+	kfree(cmd->data);
+	cmd->data = NULL;
 	cmd->slot = SNV_FREE;
 }
 
@@ -206,18 +220,23 @@ void snv_decode(struct snv_vf *vf, unsigned int qid, struct snv_cmd *cmd)
 	struct collect c = { .vf = vf };
 	int ret;
 
-	cmd->count = 0;
-	cmd->error = 0;
+	free_ranges(vf, cmd);
 	if (!(sqe->common.opcode & TO_MEMORY))
 		return;
 	ret = qid ? io_length(vf, sqe, &c.left) : admin_length(sqe, &c.left);
+	if (!ret && c.left > SNV_MAX_DATA)
+		ret = -EFBIG;
 	if (!ret && PSDT(sqe->common.flags))
 		ret = collect_sgl(&c, sqe);
 	else if (!ret)
 		ret = collect_prp(&c, sqe, 4096 << (vf->cc >> NVME_CC_MPS_SHIFT & 0xf));
+	if (!ret && c.count > SNV_FEW && vf->num_ranges + c.count > SNV_MAX_RANGES)
+		ret = -ENOSPC;
 	if (!ret && c.count > SNV_FEW) {
 		cmd->many = kvmemdup(vf->pages, c.count * sizeof(*vf->pages), GFP_KERNEL_ACCOUNT);
-		if (!cmd->many)
+		if (cmd->many)
+			vf->num_ranges += c.count;
+		else
 			ret = -ENOMEM;
 	} else if (!ret) {
 		memcpy(cmd->few, vf->pages, c.count * sizeof(*vf->pages));
@@ -244,7 +263,7 @@ void snv_mark_cmd(struct snv_vf *vf, struct snv_cmd *cmd)
 				     cmd->sqe.common.opcode, le32_to_cpu(cmd->sqe.common.nsid),
 				     ERR_PTR(cmd->error));
 	}
-	snv_clear_cmd(cmd);
+	snv_clear_cmd(vf, cmd);
 }
 
 /* Mark completions from the last marked one on. */
@@ -261,23 +280,36 @@ static void mark_cq(struct snv_vf *vf, struct snv_cq *cq)
 	}
 }
 
+static u32 count_pages(const struct snv_cmd *cmd)
+{
+	const struct vfio_mediate_iova_range *range = cmd->many ?: cmd->few;
+	u32 i, pages = 0;
+
+	for (i = 0; i < cmd->count; i++)
+		pages += DIV_ROUND_UP_ULL(range[i].size, PAGE_SIZE);
+
+	return pages;
+}
+
 /* Mark what commands of a queue have written. @all: also of those that may have been in flight. */
 static bool mark_sq(struct snv_vf *vf, struct snv_sq *sq, bool all)
 {
-	unsigned int n = 0;
+	unsigned int n = 0, pages = 0;
 	u32 i;
 
-	for (i = 0; i < sq->depth && n < SCAN_CMDS; i++) {
+	for (i = 0; i < sq->depth && n < SCAN_CMDS && pages < SCAN_PAGES; i++) {
 		if (sq->cmd[i].slot != SNV_DONE && (!all || sq->cmd[i].slot == SNV_FREE))
 			continue;
-		/* A slot that was only looked at may hold anything. */
-		if (sq->cmd[i].slot == SNV_OLD)
+		/* A list that was looked at later may be gone. It hardly was in flight. */
+		if (sq->cmd[i].slot == SNV_OLD &&
+		    (sq->cmd[i].error == -EINVAL || sq->cmd[i].error == -EFAULT))
 			sq->cmd[i].error = 0;
+		pages += count_pages(&sq->cmd[i]);
 		snv_mark_cmd(vf, &sq->cmd[i]);
 		n++;
 	}
 
-	return n == SCAN_CMDS;
+	return i < sq->depth;
 }
 
 /* Mark what queues have written that are gone. Return: true if there is more. */
@@ -290,12 +322,14 @@ static bool mark_dead(struct snv_vf *vf)
 		if (mark_sq(vf, sq, true))
 			return true;
 		vf->dead_sq = sq->next;
-		snv_free_sq(sq);
+		vf->num_dead--;
+		snv_free_sq(vf, sq);
 		return true;
 	}
 	if (cq) {
 		vfio_mediate_mark(vf->dev, cq->base, cq->depth * SNV_CQE_SIZE);
 		vf->dead_cq = cq->next;
+		vf->num_dead--;
 		kfree(cq);
 		return true;
 	}
@@ -314,12 +348,13 @@ void snv_free_dead(struct snv_vf *vf)
 
 	while ((sq = vf->dead_sq)) {
 		vf->dead_sq = sq->next;
-		snv_free_sq(sq);
+		snv_free_sq(vf, sq);
 	}
 	while ((cq = vf->dead_cq)) {
 		vf->dead_cq = cq->next;
 		kfree(cq);
 	}
+	vf->num_dead = 0;
 }
 
 static int start_queue(struct snv_vf *vf, unsigned int qid)
@@ -332,11 +367,8 @@ static int start_queue(struct snv_vf *vf, unsigned int qid)
 	if (sq && !sq->exact)
 		ret = snv_snapshot(vf, sq);
 	for (i = 0; sq && i < sq->depth; i++)
-		if (sq->cmd[i].slot == SNV_INFLIGHT) {
-			kvfree(sq->cmd[i].many);
-			sq->cmd[i].many = NULL;
+		if (sq->cmd[i].slot == SNV_INFLIGHT || sq->cmd[i].slot == SNV_OLD)
 			snv_decode(vf, qid, &sq->cmd[i]);
-		}
 	if (!ret)
 		ret = snv_locate(vf, qid);
 	if (!ret)
@@ -356,6 +388,9 @@ static int snv_track_start(struct vfio_mediate_device *dev)
 	snv_lock(vf);
 	while (mark_dead(vf))
 		;
+	/* Our own trap has just ended, or is about to: what was rung in between is not known. */
+	if (vf->releasing)
+		snv_forget_positions(vf);
 	vf->releasing = false;
 	vf->tracked = true;
 	vf->track_error = 0;
@@ -384,7 +419,7 @@ static void snv_track_stop(struct vfio_mediate_device *dev)
 	for (qid = 0; qid < SNV_QUEUES; qid++)
 		for (i = 0; vf->sq[qid] && i < vf->sq[qid]->depth; i++)
 			if (vf->sq[qid]->cmd[i].slot == SNV_DONE)
-				snv_clear_cmd(&vf->sq[qid]->cmd[i]);
+				snv_clear_cmd(vf, &vf->sq[qid]->cmd[i]);
 	snv_unlock(vf);
 }
 
