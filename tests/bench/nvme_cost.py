@@ -17,9 +17,9 @@ from labhost.cost import conclude
 from labhost.migration import Migration
 from labhost.shell import sh
 from labhost.sriov import DRIVER, VFS
-from labhost.storage import MIB, NAMESPACE, Storage, storage_guest
+from labhost.storage import MEDIATOR, MIB, NAMESPACE, Storage, storage_guest
 
-RUNS = 5
+RUNS = 3
 SECONDS = 2
 SETTLED = 4         # s until the doorbells of a driver that is new are not trapped any more
 KINDS = {f"{name}, depth {depth}": (name, depth) for depth in (1, 32)
@@ -37,6 +37,12 @@ class Notes:
     @staticmethod
     def note(text):
         print(f"# {text}", flush=True)
+
+    @staticmethod
+    def ok(passed, what, _detail):
+        if not passed:
+            raise SystemExit(what)
+        Notes.note(what)
 
 
 def rate(guest, kind):
@@ -64,7 +70,7 @@ def tracked(guest):
 
     def measure(when):
         for kind in KINDS:
-            found[kind][when] = round(statistics.median(rate(guest, kind) for _ in range(3)), 1)
+            found[kind][when] = round(statistics.median(rate(guest, kind) for _ in range(2)), 1)
 
     measure("before")
     migration = Migration(guest, VFS[0], bandwidth=SLOWLY, downtime_limit=0)
@@ -87,7 +93,9 @@ def main():
         for vf, who, driver in zip(VFS, (IN_TREE, OURS), ("vfio-pci", DRIVER)):
             sh("vfctl", "bind", vf, driver)
             guests[who] = storage_guest(vf, name=who, migratable=who == OURS)
-            Storage(Notes, who, guests[who]).start()
+            trip = Storage(Notes, who, guests[who])
+            trip.at, trip.mediator = VFS.index(vf), MEDIATOR if who == OURS else ""
+            trip.start()
         time.sleep(SETTLED)
         rates = interleaved(guests)
         # Where the other one goes

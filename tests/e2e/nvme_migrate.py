@@ -29,7 +29,7 @@ from labhost.klog import complaints
 from labhost.relay import phases
 from labhost.shell import sh
 from labhost.sriov import VFS
-from labhost.storage import Io, Storage, storage_guest
+from labhost.storage import CONTROLLER, Io, Storage, storage_guest
 from labhost.tap import leave, program
 
 DEPTHS = (1, 32)
@@ -107,6 +107,8 @@ def features(trip):
     now = trip.admin(GET_FEATURES, TIMESTAMP, data=bytes(8))[2] & (1 << 48) - 1
     trip.check(0 < now - SINCE < 60_000, f"the controller's clock has gone on for {now - SINCE} "
                "ms", allowed="some seconds")
+    # As long as the driver has not made itself at home, the device does not see such a command.
+    trip.guest.run(f"echo 1 > {CONTROLLER}/reset_controller")
     status = trip.admin(DIRECTIVE_SEND, 0)[0]
     trip.check(status & 0x7ff == INVALID_OPCODE, f"Directive Send has status {status:#x}",
                allowed="Invalid Command Opcode")
@@ -130,7 +132,7 @@ def refused(trip):
                "one line in the log says why", "\n".join(new), f"feature ({PROFILE:#x})")
     trip.known += new
     with trip.io(DEPTHS[1], "refused, and then migrated", resets=True):
-        trip.guest.run("echo 1 > /sys/class/nvme/nvme0/reset_controller")
+        trip.guest.run(f"echo 1 > {CONTROLLER}/reset_controller")
         trip.cross()
 
 

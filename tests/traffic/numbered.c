@@ -28,14 +28,13 @@
 
 static int file;
 static uint64_t first, blocks, depth, rounds;
-static bool over, failed;
-static volatile sig_atomic_t stop;
+static bool over, failed, stop;
 static pthread_barrier_t barrier;
 
 static void on_signal(int number)
 {
 	(void)number;
-	stop = 1;
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
 }
 
 static void fill(uint64_t *block, uint64_t number)
@@ -98,7 +97,8 @@ int main(int argc, char **argv)
 {
 	pthread_t thread;
 
-	if (argc != 5 || (file = open(argv[1], O_RDWR | O_DIRECT)) < 0) {
+	file = argc == 5 ? open(argv[1], O_RDWR | O_DIRECT) : -1;
+	if (file < 0) {
 		fprintf(stderr, "numbered DEVICE FIRST BLOCKS DEPTH: %s\n", strerror(errno));
 		return 2;
 	}
@@ -117,7 +117,7 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
-	while (!stop && !failed) {
+	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED) && !failed) {
 		pthread_barrier_wait(&barrier);
 		pthread_barrier_wait(&barrier);
 		if (fdatasync(file)) {

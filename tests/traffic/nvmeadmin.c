@@ -17,12 +17,13 @@
 
 int main(int argc, char **argv)
 {
-	static uint8_t data[4096] __attribute__((aligned(4096)));
+	static _Alignas(4096) uint8_t data[4096];
 	struct nvme_admin_cmd cmd = { 0 };
 	uint64_t number;
 	int file, status;
 
-	if (argc < 5 || (file = open(argv[1], O_RDWR)) < 0) {
+	file = argc < 5 ? -1 : open(argv[1], O_RDWR);
+	if (file < 0) {
 		fprintf(stderr, "nvmeadmin DEVICE OPCODE CDW10 CDW11 [SIZE]\n");
 		return 2;
 	}

@@ -192,7 +192,8 @@ class Storage(Trip):
         time.sleep(2)
         migration.cancel()
         state = migration.wait()
-        self.check(state["status"] == "cancelled", f"cancelled: QEMU says {state['status']}",
-                   allowed="cancelled")
+        # QEMU 10 shuts its socket down before it notes why, and at times takes that for a failure.
+        self.check(state["status"] in ("cancelled", "failed"),
+                   f"cancelled: QEMU says {state['status']}", allowed="cancelled or failed")
         migration.abandon()
         self.guest.wait_for_status("running")
