@@ -5,7 +5,7 @@
 # /// suite
 # [kunit]
 # about = "KUnit suites"
-# run = "./kunit.sh vfio_mediate_kunit vfio_pci_mediate_kunit sample_nic_kunit"
+# run = "./kunit.sh vfio_mediate_kunit vfio_pci_mediate_kunit sample_nic_kunit sample_nvme_kunit"
 # daily = ["debug"]
 # needs = ["kunit"]
 # minutes = 0.5

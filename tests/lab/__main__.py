@@ -133,7 +133,7 @@ def cmd_run(args):
 def on_host(args, command, files, **options):
     """The outcome of a command on a lab host as args want it."""
     machine = host.Machine(args.kernel or supported.DEFAULT, "multi", args.pfs,
-                           userland=args.userland)
+                           host.card_of(args.pf), userland=args.userland)
     job = host.Job("run", command, args.pf, args.pfs, args.vfs,
                    getattr(args, "timeout", 0), last=True)
     return session.run_one(machine, job, files, users_files=args.files,
@@ -206,7 +206,7 @@ def arguments():
             sub.add_argument("--vfs", type=int, default=2, choices=range(9),
                              metavar="0..8")
             sub.add_argument("--pf", default="igb",
-                             choices=("igb", "sample_nic"))
+                             choices=("igb", "sample_nic", "nvme"))
             sub.add_argument("--pfs", type=int, default=1, choices=(1, 2))
             sub.add_argument("--userland", default="host", choices=USERLANDS)
         if name == "run":

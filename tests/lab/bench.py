@@ -41,6 +41,10 @@ def migration_files():
     return {**job_files(), "migration.py": REPO / "tests" / "bench" / "migration.py"}
 
 
+def nvme_files():
+    return {**job_files(("fio",)), "nvme_cost.py": REPO / "tests" / "bench" / "nvme_cost.py"}
+
+
 @dataclasses.dataclass
 class Suite:
     """A job on the lab host, which leaves NAME.json in /out. What it is told by make bench
@@ -56,6 +60,7 @@ class Suite:
 SUITES = {"access": Suite("./access.py ./access", access_files),
           "dirty": Suite("./dirty_cost.py ./dirty_cost", dirty_files, "sample_nic"),
           "stop": Suite("./stop_cost.py ./stop_cost", stop_files, "sample_nic"),
+          "nvme": Suite("./nvme_cost.py", nvme_files, "nvme", "multi"),
           "migration": Suite("./migration.py {qemu} {times} {memory}M", migration_files,
                              "sample_nic", "multi", 2)}
 
@@ -65,7 +70,7 @@ def measure(name, kernel, times=1, memory=0, **settings):
     missed."""
     suite = SUITES[name]
     qemu = settings.get("qemu", qemus.OWN)
-    machine = host.Machine(kernel, suite.threads, suite.pfs)
+    machine = host.Machine(kernel, suite.threads, suite.pfs, host.card_of(suite.pf))
     machine = dataclasses.replace(machine, memory=max(machine.memory,
                                                       HOST_MEMORY + 2 * memory))
     job = host.Job(f"bench-{name}", suite.job.format(times=times, memory=memory, **settings),

@@ -63,8 +63,8 @@ class Chunk:
     def machine(self):
         first = self.suites[0]
         return Machine(self.kernel, "multi" if first.guests else "single",
-                       max(suite.pfs for suite in self.suites), first.hosts,
-                       first.checks, userland=first.userland)
+                       max(suite.pfs for suite in self.suites), hosts=first.hosts,
+                       card=first.card(), checks=first.checks, userland=first.userland)
 
 
 def plan(pairs, times):
@@ -74,7 +74,7 @@ def plan(pairs, times):
     for suite, kernel in ordered:
         # What has to be the same for suites to share a boot
         key = (kernel, suite.guests, suite.hosts, suite.checks, suite.extra,
-               suite.userland) if suite.host else (suite.name,)
+               suite.userland, suite.card()) if suite.host else (suite.name,)
         seconds = seconds_of(suite, kernel, times)
         chunk = next((each for each in chunks if each.key == key and
                       each.takes(suite, seconds)), None)

@@ -21,6 +21,7 @@ MAY_USE = {
     "migration": {"migration", "vfio-pci", "mediate"},
     "vfio-pci/main": {"migration", "vfio-pci", "mediate"},
     "vendor-sample-nic": {"vendor-sample-nic", "mediate"},
+    "vendor-sample-nvme": {"vendor-sample-nvme", "mediate"},
 }
 INCLUDE = re.compile(r'^#include "(.*)"', re.MULTILINE)
 

@@ -30,6 +30,11 @@ REPORTS = re.compile(
     r"DMAR: .*fault|blocked for more than")
 
 
+# Bytes of the NVMe namespace, and of the log of what is written to it
+NAMESPACE = 256 << 20
+WITNESS = 16 << 30
+
+
 @dataclasses.dataclass
 class Wire:
     """What leads from one of two lab hosts to the other."""
@@ -85,6 +90,7 @@ class Machine:
     kernel: str
     threads: str = "single"
     pfs: int = 1            # how many cards there are, on the same network
+    card: str = "igb"       # what they are: or nvme, of which there is one
     hosts: int = 1          # or 2, with a network of their own, see pair.py
     checks: bool = False    # whether cards check who sends, see qemu_build.py
     memory: int = 4096      # MiB
@@ -92,12 +98,17 @@ class Machine:
     root: pathlib.Path = None       # an image that is, in place of a tree's
 
 
+def card_of(pf):
+    """What a PF is that this driver drives."""
+    return "nvme" if pf == "nvme" else "igb"
+
+
 @dataclasses.dataclass(frozen=True)
 class Job:
     """What is run on a lab host, and what it wants there."""
     name: str
     run: str                # shell command
-    pf: str = "igb"         # who drives the PFs
+    pf: str = "igb"         # who drives the PFs: igb, sample_nic, or nvme
     pfs: int = 1
     vfs: int = 2            # of each PF
     timeout: int = 600      # s
@@ -158,6 +169,25 @@ def cards(pfs, wire):
     return options
 
 
+def controller(log):
+    """An NVMe controller with SR-IOV, and one namespace that it and its VFs share. Whatever
+    is written to that is also in a log, which the lab host can read, see labhost/witness.py.
+    """
+    options = ["-blockdev", f"driver=file,node-name=log,filename={log},locking=off",
+               "-blockdev", "driver=file,node-name=data,filename=/run/nvme.img",
+               "-blockdev", "driver=blklogwrites,node-name=namespace,file=data,log=log",
+               "-blockdev", "driver=file,node-name=witness,read-only=on,locking=off,"
+               f"filename={log}",
+               # After all other disks, whose names the lab host knows
+               "-device", "virtio-blk-pci,drive=witness,serial=witness,addr=0x1d",
+               "-device", "pcie-root-port,id=rp1,chassis=1,slot=1,x-speed=2_5",
+               "-device", "nvme-subsys,id=subsystem,nqn=lab"]
+    # 12 of its queues and vectors go to VFs, which are given 3 each.
+    options += ["-device", "nvme,id=pf1,serial=lab,bus=rp1,subsys=subsystem,sriov_max_vfs=4,"
+                "sriov_vq_flexible=12,sriov_vi_flexible=12,max_ioqpairs=16,msix_qsize=16"]
+    return [*options, "-device", "nvme-ns,drive=namespace,bus=pf1,nsid=1,shared=on"]
+
+
 def wires(wire):
     """The cards' segment, and a network card for all else, both of which lead to
     the other host."""
@@ -171,8 +201,18 @@ def wires(wire):
     return options
 
 
+def make_namespace(work):
+    """The files of the NVMe controller. The log grows as it must; how large its disk is on
+    the lab host does not change."""
+    for name, size in (("nvme.img", NAMESPACE), ("nvme-log.img", WITNESS)):
+        with open(work / name, "wb") as file:
+            file.truncate(size)
+
+
 def qemu_command(machine, kern, work, interactive=False, wire=None):
     """Its disks are in work; files.img, if it is there, is what users see as /files."""
+    if machine.card == "nvme":
+        make_namespace(work)
     cmd = ["env", "TMPDIR=/run",    # for the root disk's snapshot
            "qemu-system-x86_64",
            "-machine", MACHINE, *cpu_options(machine.threads),
@@ -187,13 +227,15 @@ def qemu_command(machine, kern, work, interactive=False, wire=None):
            "-chardev", "socket,id=wire,path=/run/monitor",
            "-serial", "chardev:wire",
            "-device", IOMMU,
-           *cards(machine.pfs, wire)]
+           *([] if machine.card == "nvme" else cards(machine.pfs, wire))]
     disks = [("/root.img", "snapshot=on"), ("/run/lab.img", "readonly=on"),
              ("/run/out.tar", "cache=unsafe")]
     if (work / "files.img").exists():
         disks.append(("/run/files.img", "readonly=on"))
     for path, options in disks:
         cmd += ["-drive", f"file={path},format=raw,if=virtio,{options}"]
+    if machine.card == "nvme":
+        cmd += controller("/run/nvme-log.img")
     append = ["console=ttyS0", "ignore_loglevel", "intel_iommu=on",
               "iommu=pt", "panic=-1", "no_timer_check", "nowatchdog", "mitigations=off",
               "kunit.enable=1", "root=/dev/vda", "rw", "rootfstype=ext4",

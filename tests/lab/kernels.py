@@ -13,7 +13,7 @@ from supported import DEFAULT, NAMES, KERNELS
 from trees import download, inside, tree
 
 MODULE_SOURCES = ("Kbuild", "VERSION", "mediate", "vfio-pci", "migration", "drop-in",
-                  "vendor-sample-nic", "uapi", "tests/mediators",
+                  "vendor-sample-nic", "vendor-sample-nvme", "uapi", "tests/mediators",
                   "tests/kunit")
 
 # What a plain make leaves out

@@ -8,11 +8,11 @@ import ynl
 from cache import BUILD, REPO, locked, once, run
 from kernels import module_with_ids
 from ksources import selftest_headers
-from trees import inside, testpmd, tree
+from trees import fio, inside, testpmd, tree
 
 E2E = REPO / "tests" / "e2e"
 # What not every job finds beside it, as it is large.
-EXTRA = {"testpmd": testpmd, "vfio-selftests": vfio_selftests.programs, "ynl": ynl.program,
+EXTRA = {"fio": fio, "testpmd": testpmd, "vfio-selftests": vfio_selftests.programs, "ynl": ynl.program,
          "vfio_pci_mediate-ids.ko": module_with_ids}
 
 

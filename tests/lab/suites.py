@@ -17,9 +17,9 @@ import fnmatch
 import re
 import tomllib
 
+import host
 import supported
 from cache import REPO, LabError, say
-from host import Job
 
 PLACES = ("tests/e2e", "tests/kunit", "tests/selftests", "tests/vfio-selftests", "tests/lab",
           "tests/quick", "tools/series")
@@ -40,7 +40,7 @@ class Suite:
     but: dict = dataclasses.field(default_factory=dict)     # kernels it does not run on: why
     minutes: float = 1          # on two CPUs under TCG, without the boot
     timeout: int = 0            # s; 0: ten minutes, or five times as long as it takes
-    pf: str = "igb"             # who drives the PF: igb or sample_nic
+    pf: str = "igb"             # who drives the PF: igb, sample_nic or nvme
     pfs: int = 1                # how many cards there are
     vfs: int = 2                # of each
     guests: bool = False        # it has guests, for which TCG needs both CPUs
@@ -63,11 +63,14 @@ class Suite:
         """Its name on a kernel, by which results and jobs are called."""
         return f"{self.name}-{kernel}" if kernel else self.name
 
+    def card(self):
+        return host.card_of(self.pf)
+
     def seconds(self):
         return self.timeout or max(600, round(self.minutes * 300))
 
     def job(self, kernel, only=""):
-        return Job(self.where(kernel), self.run, self.pf, self.pfs, self.vfs,
+        return host.Job(self.where(kernel), self.run, self.pf, self.pfs, self.vfs,
                    self.seconds(), self.spoils, only)
 
 
@@ -170,7 +173,7 @@ SKELETON = '''\
 # about = "one line for make check SUITE=list"
 # run = "./{name}.py"
 # daily = []            # kernels on which make check runs it, as ["6.12"]
-# pf = "igb"            # who drives the PF: igb or sample_nic
+# pf = "igb"            # who drives the PF: igb, sample_nic or nvme
 # vfs = 2
 # minutes = 0.1
 # ///

@@ -30,6 +30,8 @@ PACKAGES = {
     "dpdk": ("trixie", """
         dpdk-dev librte-net-e1000-25 librte-mempool-ring25
         """),
+    # fio's source and what builds it, see fio().
+    "fio-source": ("bookworm", "gcc make libc6-dev libaio-dev"),
     # Reads Documentation/ for make lint: 300 MB.
     "sphinx": ("trixie", "python3-sphinx groff-base"),
     # Looks at the page of make demo: 800 MB.
@@ -70,9 +72,10 @@ for kernel in KERNELS.values():
 MEGABYTES = {"host": 700, "build-trixie": 2200, "dpdk": 1000,
              "chromium": 1700, "coccinelle": 900, "sphinx": 400, "packager": 800,
              "libvirt": 1000, "libvirt-9": 1000,
-             "qemu-7.2": 800, "qemu-11": 800, "qemu-source": 1300}
+             "qemu-7.2": 800, "qemu-11": 800, "qemu-source": 1300,
+             "fio-source": 600}
 # Source packages that a tree has in /usr/src.
-SOURCES = {"qemu-source": "qemu"}
+SOURCES = {"qemu-source": "qemu", "fio-source": "fio"}
 
 
 def sources(suite, kinds=("deb",)):
@@ -233,6 +236,25 @@ def testpmd():
     return cached("testpmd", [script, root.name], lambda path, log: run(
         inside(root, ["sh", "-e", "-c", script], writable=[(path, "/to")]), log,
         what="testpmd"))
+
+
+def fio():
+    """fio as a static program: Debian's needs libraries of Ceph and others that are many times
+    as large as a guest."""
+    root = tree("fio-source")
+    script = """
+        cd /to
+        mkdir work
+        tar -C work --strip-components=1 -xf /usr/src/fio_*.orig.tar.?z
+        cd work
+        ./configure --build-static --disable-native
+        make -j"$(nproc)" fio
+        strip -o ../fio fio
+        rm -r ../work
+        """
+    return cached("fio", [script, root.name], lambda path, log: run(
+        inside(root, ["sh", "-e", "-c", script], writable=[(path, "/to")]), log,
+        what="fio")) / "fio"
 
 
 def inside(root, cmd, writable=(), readable=(), cwd=None):

@@ -22,7 +22,7 @@ import time
 
 PCI = pathlib.Path("/sys/bus/pci")
 OUT = pathlib.Path("/out")
-OURS = ("vfio_mediate", "vfio_pci_mediate", "sample_nic", "igb", "igbvf")
+OURS = ("vfio_mediate", "vfio_pci_mediate", "sample_nic", "sample_nvme", "igb", "igbvf")
 # Modules that only tests load, and have to unload.
 TEST_MODULES = re.compile(r"mediator_\w+|slow_unpin|\w+_kunit|kunit|lkdtm")
 FOLDERS = ("/tmp", "/dev/shm", "/dev/hugepages", "/run")

@@ -158,6 +158,10 @@ class Test:
         if self.guest.try_run("pidof echo")[0]:
             self.guest.run("/echo 7 < /dev/null > /dev/null 2>&1 &")
 
+    def traffic(self):
+        """What goes on meanwhile, and must not lose anything."""
+        return Stream(GUEST_ADDRESS)
+
     def works(self):
         answered = (ping(self.guest.run, PF_ADDRESS, PINGS),
                     ping(host_run, GUEST_ADDRESS, PINGS))
@@ -173,7 +177,7 @@ class Test:
                 self.boot()
             self.guest.qmp.events.clear()
             if kind.transparent:
-                stream = Stream(GUEST_ADDRESS)
+                stream = self.traffic()
             moved = kind(self, *args).run()
             self.works()
             target = self.host.other()
@@ -184,7 +188,7 @@ class Test:
                 count, same = stream.stop()
                 stream = None
                 if not same:
-                    raise Failed("the TCP connection has lost something")
+                    raise Failed(f"what went on meanwhile has lost something: {count}")
             new = [line for line in complaints(known) if not (
                    kind.expected and kind.expected in line)]
             if new:

@@ -18,6 +18,7 @@ CHATTER = re.compile(
     r"clocksource: timekeeping watchdog on CPU\d+: |"
     r"clocksource: +(Watchdog|Clocksource) +\w+ interval: |"
     r"TSC found unstable after boot|"
+    r"kvm: SMP vm created on host with unstable TSC|"
     r"vfio-pci(-mediate)? .*: reset(ting| done)$")    # since 6.13
 
 

@@ -36,11 +36,12 @@ def private_network():
     world_away()
 
 
-def guest_on(*vfs, migratable=True, options=(), memory=MEMORY, **settings):
+def guest_on(*vfs, migratable=True, options=(), memory=MEMORY,
+             programs=PROGRAMS, **settings):
     if settings.get("qemu") == "7.2":
         options = [*options, "-trace", STATE_TRACE]
     return Guest(*vfs, memory=memory, migratable=migratable, options=options,
-                 programs=PROGRAMS, **settings)
+                 programs=programs, **settings)
 
 
 class Trip:

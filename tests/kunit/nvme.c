@@ -1,0 +1,621 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit suite of sample_nvme: two controllers, a guest's memory, and the guest's driver, which
+ * goes from one to the other and counts what becomes of its commands.
+ */
+
+#include <kunit/test.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include "../../vendor-sample-nvme/bar.c"
+#include "../../vendor-sample-nvme/admin.c"
+#include "../../vendor-sample-nvme/queues.c"
+#include "../../vendor-sample-nvme/own.c"
+#include "../../vendor-sample-nvme/stop.c"
+#include "../../vendor-sample-nvme/replay.c"
+#include "../../vendor-sample-nvme/state.c"
+#include "../../vendor-sample-nvme/track.c"
+
+#include "nvme_world.h"
+
+#define CC_VALUE	(NVME_CC_ENABLE | NVME_CC_IOSQES | NVME_CC_IOCQES)
+
+static struct vfio_mediate_device *device(struct world *w)
+{
+	return &w->on->session.dev;
+}
+
+/* A register or, if doorbells are trapped, a doorbell is written by the driver. */
+static void driver_write(struct world *w, u32 reg, u32 value)
+{
+	struct vfio_mediate_access access = { .offset = reg, .width = 4, .write = true,
+					      .value = value };
+
+	if (snv_rw(device(w), &access))
+		ctrl_write(w->on, reg, value);
+}
+
+static void driver_submit(struct world *w, unsigned int qid, struct nvme_command *sqe, u16 cid)
+{
+	struct driver_queue *q = &w->queue[qid];
+
+	sqe->common.command_id = cid;
+	memcpy(w->memory + q->sq + q->tail * sizeof(*sqe), sqe, sizeof(*sqe));
+	q->tail = (q->tail + 1) % q->depth;
+}
+
+static void driver_ring(struct world *w, unsigned int qid, bool mapped)
+{
+	u32 reg = SNV_DOORBELLS + 8 * qid;
+
+	if (mapped)
+		ctrl_write(w->on, reg, w->queue[qid].tail);
+	else
+		driver_write(w, reg, w->queue[qid].tail);
+}
+
+/* Take completions. Return their number. */
+static unsigned int driver_reap(struct world *w, unsigned int qid, bool mapped)
+{
+	struct driver_queue *q = &w->queue[qid];
+	struct nvme_completion *cqe;
+	unsigned int count = 0;
+
+	for (;;) {
+		cqe = (void *)(w->memory + q->cq + q->head * sizeof(*cqe));
+		if ((le16_to_cpu(cqe->status) & 1) != q->phase)
+			break;
+		q->completed[cqe->command_id % CIDS]++;
+		q->status[cqe->command_id % CIDS] = le16_to_cpu(cqe->status) >> 1;
+		q->head = (q->head + 1) % q->depth;
+		q->phase ^= !q->head;
+		count++;
+	}
+	if (count && mapped)
+		ctrl_write(w->on, SNV_DOORBELLS + 8 * qid + 4, q->head);
+	else if (count)
+		driver_write(w, SNV_DOORBELLS + 8 * qid + 4, q->head);
+
+	return count;
+}
+
+/* Execute an admin command. Return its status. */
+static u16 driver_admin(struct world *w, struct nvme_command *sqe)
+{
+	static u16 cid;
+
+	cid = (cid + 1) % 512;
+	w->queue[0].status[cid] = U16_MAX;
+	driver_submit(w, 0, sqe, cid);
+	driver_ring(w, 0, false);
+	driver_reap(w, 0, false);
+
+	return w->queue[0].status[cid];
+}
+
+static void driver_aer(struct world *w, u16 cid)
+{
+	struct nvme_command sqe = { .common.opcode = nvme_admin_async_event };
+
+	driver_submit(w, 0, &sqe, cid);
+	driver_ring(w, 0, false);
+}
+
+static u16 driver_set_feature(struct world *w, u8 fid, u32 value, u64 data)
+{
+	struct nvme_command sqe = {
+		.features.opcode = nvme_admin_set_features,
+		.features.dptr.prp1 = cpu_to_le64(data),
+		.features.fid = cpu_to_le32(fid),
+		.features.dword11 = cpu_to_le32(value),
+	};
+
+	return driver_admin(w, &sqe);
+}
+
+static void driver_queue_pair(struct kunit *test, unsigned int qid, u32 depth)
+{
+	struct world *w = test->priv;
+	struct driver_queue *q = &w->queue[qid];
+	struct nvme_command sqe = { };
+
+	memset(q, 0, sizeof(*q));
+	q->sq = RINGS + qid * 0x20000;
+	q->cq = q->sq + 0x10000;
+	q->depth = depth;
+	q->phase = true;
+	memset(w->memory + q->cq, 0, depth * SNV_CQE_SIZE);
+
+	sqe.create_cq.opcode = nvme_admin_create_cq;
+	sqe.create_cq.prp1 = cpu_to_le64(q->cq);
+	sqe.create_cq.cqid = cpu_to_le16(qid);
+	sqe.create_cq.qsize = cpu_to_le16(depth - 1);
+	sqe.create_cq.cq_flags = cpu_to_le16(NVME_QUEUE_PHYS_CONTIG | NVME_CQ_IRQ_ENABLED);
+	KUNIT_ASSERT_EQ(test, driver_admin(w, &sqe), 0);
+
+	memset(&sqe, 0, sizeof(sqe));
+	sqe.create_sq.opcode = nvme_admin_create_sq;
+	sqe.create_sq.prp1 = cpu_to_le64(q->sq);
+	sqe.create_sq.sqid = cpu_to_le16(qid);
+	sqe.create_sq.qsize = cpu_to_le16(depth - 1);
+	sqe.create_sq.sq_flags = cpu_to_le16(NVME_QUEUE_PHYS_CONTIG);
+	sqe.create_sq.cqid = cpu_to_le16(qid);
+	KUNIT_ASSERT_EQ(test, driver_admin(w, &sqe), 0);
+}
+
+/* The driver enables the controller, with stale completions in memory as Linux leaves them. */
+static void driver_start(struct kunit *test, u32 depth)
+{
+	struct world *w = test->priv;
+	struct driver_queue *q = &w->queue[0];
+	unsigned int i;
+
+	w->on = &w->ctrl[0];
+	memset(q, 0, sizeof(*q));
+	q->sq = ASQ;
+	q->cq = ACQ;
+	q->depth = ADMIN;
+	q->phase = true;
+	memset(w->memory + ACQ, 1, ADMIN * SNV_CQE_SIZE);
+	ctrl_write(w->on, NVME_REG_AQA, (ADMIN - 1) << 16 | (ADMIN - 1));
+	ctrl_write(w->on, NVME_REG_ASQ, ASQ);
+	ctrl_write(w->on, NVME_REG_ACQ, ACQ);
+	driver_write(w, NVME_REG_CC, CC_VALUE);
+	flush_delayed_work(&w->on->vf->work);
+	KUNIT_ASSERT_TRUE(test, w->on->vf->enabled);
+	memset(w->memory + ACQ, 0, ADMIN * SNV_CQE_SIZE);
+
+	for (i = 0; i < 512; i++)
+		w->memory[BUFFERS + i] = i;
+	KUNIT_ASSERT_EQ(test, driver_set_feature(w, NVME_FEAT_NUM_QUEUES, 0x10001, 0), 0);
+	KUNIT_ASSERT_EQ(test, driver_set_feature(w, NVME_FEAT_HOST_BEHAVIOR, 0, BUFFERS), 0);
+	memset(w->memory + BUFFERS, 0, 512);
+	driver_aer(w, 600);
+	for (i = 1; i <= PAIRS; i++)
+		driver_queue_pair(test, i, depth);
+	KUNIT_ASSERT_EQ(test, driver_set_feature(w, NVME_FEAT_ASYNC_EVENT, 0x100, 0), 0);
+}
+
+/* Where a read of so many pages goes: the list at the end of what is its own */
+static u64 buffer_of(u16 cid)
+{
+	return BUFFERS + cid % 16 * 0x10000;
+}
+
+static void driver_read(struct world *w, unsigned int qid, u16 cid, unsigned int pages)
+{
+	struct nvme_command sqe = { .rw.opcode = nvme_cmd_read, .rw.nsid = cpu_to_le32(1) };
+	u64 buffer = buffer_of(cid), list = buffer + 0xf000;
+	__le64 *entry = (void *)(w->memory + list);
+	unsigned int i;
+
+	sqe.rw.dptr.prp1 = cpu_to_le64(buffer);
+	sqe.rw.length = cpu_to_le16(pages * (4096 >> SHIFT) - 1);
+	sqe.common.cdw14 = cpu_to_le32(cid);
+	if (pages == 2)
+		sqe.rw.dptr.prp2 = cpu_to_le64(buffer + 4096);
+	else if (pages > 2)
+		sqe.rw.dptr.prp2 = cpu_to_le64(list);
+	/* Not in order, so that they are not one range */
+	for (i = 1; pages > 2 && i < pages; i++)
+		entry[i - 1] = cpu_to_le64(buffer + (pages - i) * 4096);
+	driver_submit(w, qid, &sqe, cid);
+}
+
+static void expect_all_once(struct kunit *test, unsigned int qid, unsigned int first,
+			    unsigned int count, u16 status)
+{
+	struct world *w = test->priv;
+	unsigned int i;
+
+	for (i = first; i < first + count; i++) {
+		KUNIT_EXPECT_EQ_MSG(test, w->queue[qid].completed[i], 1, "queue %u, %u", qid, i);
+		KUNIT_EXPECT_EQ_MSG(test, w->queue[qid].status[i], status, "queue %u, %u", qid, i);
+		w->queue[qid].completed[i] = 0;
+	}
+}
+
+/* Have the device stopped, and its state loaded by the other one, or not. */
+static void move(struct kunit *test, bool away)
+{
+	struct world *w = test->priv;
+	struct vfio_mediate_record record = { };
+	struct ctrl *to = &w->ctrl[w->on == &w->ctrl[0]];
+	struct vfio_mediate_device *dev = &to->session.dev;
+	u8 *before = kunit_kmalloc(test, BUFFERS, GFP_KERNEL);
+	unsigned int overruns = w->on->overruns + to->overruns;
+
+	KUNIT_ASSERT_NOT_NULL(test, before);
+	KUNIT_ASSERT_EQ(test, snv_migration_ops.save_begin(device(w)), 0);
+	KUNIT_ASSERT_EQ(test, snv_migration_ops.quiesce(device(w)), 0);
+	KUNIT_ASSERT_EQ(test, snv_migration_ops.stop(device(w)), 0);
+	KUNIT_ASSERT_STREQ(test, w->on->vf->reason, "");
+	KUNIT_EXPECT_EQ(test, w->on->csts & NVME_CSTS_RDY, 0);
+	memcpy(before, w->memory, BUFFERS);
+
+	if (away) {
+		record.data = kunit_kmalloc(test, VFIO_MEDIATE_RECORD_MAX, GFP_KERNEL);
+		KUNIT_ASSERT_EQ(test, snv_migration_ops.stop(dev), 0);
+		KUNIT_ASSERT_EQ(test, snv_migration_ops.load_begin(dev, 1, 0), 0);
+		while (snv_migration_ops.save(device(w), &record) > 0) {
+			KUNIT_ASSERT_EQ(test, snv_migration_ops.load(dev, &record), 0);
+			record.index++;
+		}
+		KUNIT_ASSERT_EQ(test, snv_migration_ops.apply(dev), 0);
+		/* The source is closed. */
+		snv_forget(w->on->vf);
+		w->on->vf->enabled = false;
+		w->on->vf->stopped = false;
+		w->on = to;
+	}
+	KUNIT_ASSERT_EQ(test, snv_migration_ops.run(device(w)), 0);
+	if (away)
+		snv_migration_ops.load_end(dev, 0);
+	/* But for requests for events, which are written again */
+	KUNIT_EXPECT_EQ(test, memcmp(before + ACQ, w->memory + ACQ, BUFFERS - ACQ), 0);
+	KUNIT_EXPECT_EQ(test, w->on->overruns + to->overruns, overruns);
+	KUNIT_EXPECT_EQ(test, w->on->num_aers, 1);
+	KUNIT_EXPECT_EQ(test, w->on->aer[0], 600);
+	KUNIT_EXPECT_EQ(test, w->on->features[NVME_FEAT_ASYNC_EVENT], 0x100);
+	KUNIT_EXPECT_EQ(test, w->on->data[511], 255);
+	kunit_kfree(test, before);
+}
+
+/* Execute reads on both queues, some at a time. */
+static void work(struct kunit *test, unsigned int count, bool mapped)
+{
+	struct world *w = test->priv;
+	unsigned int qid, done, n, i;
+
+	for (qid = 1; qid <= PAIRS; qid++)
+		for (done = 0; done < count; done += n) {
+			n = min(count - done, 1 + chance(w, min(w->queue[qid].depth - 1, 16u)));
+			for (i = 0; i < n; i++)
+				driver_read(w, qid, i, 1 + chance(w, 2));
+			driver_ring(w, qid, mapped);
+			driver_reap(w, qid, mapped);
+			expect_all_once(test, qid, 0, n, 0);
+		}
+}
+
+/* There and back, with any number of commands in between */
+static void test_moves(struct kunit *test)
+{
+	static const u32 depths[] = { 2, 3, 32, 64, 256 };
+	struct world *w = test->priv;
+	unsigned int d, i;
+
+	for (d = 0; d < ARRAY_SIZE(depths); d++) {
+		driver_start(test, depths[d]);
+		for (i = 0; i < 12; i++) {
+			bool mapped = i % 3 == 2;
+
+			if (mapped)
+				snv_forget_positions(w->on->vf);
+			else if (i)
+				snv_track_start(device(w));
+			work(test, chance(w, 3 * depths[d]) + (i > 8 ? depths[d] : 0), mapped);
+			if (i % 4 == 1)
+				driver_set_feature(w, NVME_FEAT_ASYNC_EVENT, 0x100, 0);
+			move(test, i & 1);
+			if (!mapped && i)
+				snv_track_stop(device(w));
+		}
+		work(test, 5, true);
+		driver_write(w, NVME_REG_CC, 0);
+	}
+}
+
+/* What was rung while the device was stopped is executed once. */
+static void test_held(struct kunit *test)
+{
+	struct world *w = test->priv;
+
+	driver_start(test, 32);
+	work(test, 40, false);
+	KUNIT_ASSERT_EQ(test, snv_migration_ops.stop(device(w)), 0);
+	driver_read(w, 1, 5, 1);
+	driver_ring(w, 1, false);
+	KUNIT_EXPECT_EQ(test, driver_reap(w, 1, false), 0);
+	KUNIT_ASSERT_EQ(test, snv_migration_ops.run(device(w)), 0);
+	driver_reap(w, 1, false);
+	expect_all_once(test, 1, 5, 1, 0);
+}
+
+/* Completions that the driver has not taken yet are still there. */
+static void test_not_taken(struct kunit *test)
+{
+	struct world *w = test->priv;
+	unsigned int i;
+
+	driver_start(test, 32);
+	work(test, 45, false);
+	for (i = 0; i < 20; i++)
+		driver_read(w, 2, i, 1);
+	driver_ring(w, 2, false);
+	move(test, true);
+	KUNIT_EXPECT_EQ(test, driver_reap(w, 2, true), 20);
+	expect_all_once(test, 2, 0, 20, 0);
+	work(test, 70, true);
+}
+
+/* A command that was not seen, and does not complete, is aborted: the driver repeats it. */
+static void test_aborted(struct kunit *test)
+{
+	struct world *w = test->priv;
+	unsigned int i;
+
+	driver_start(test, 32);
+	work(test, 37, false);
+	snv_forget_positions(w->on->vf);
+	w->on->slow = true;
+	for (i = 0; i < 3; i++)
+		driver_read(w, 1, i, 1);
+	driver_ring(w, 1, true);
+	move(test, false);
+	driver_reap(w, 1, true);
+	expect_all_once(test, 1, 0, 3, NVME_SC_ABORT_QUEUE);
+}
+
+/* A command that was seen and does not complete: the device goes on. */
+static void test_timeout(struct kunit *test)
+{
+	struct world *w = test->priv;
+
+	driver_start(test, 32);
+	work(test, 37, false);
+	w->on->slow = true;
+	driver_read(w, 1, 7, 1);
+	driver_ring(w, 1, false);
+	KUNIT_EXPECT_EQ(test, snv_migration_ops.quiesce(device(w)), -ETIMEDOUT);
+	ctrl_complete(w->on, 0);
+	driver_reap(w, 1, false);
+	expect_all_once(test, 1, 7, 1, 0);
+	move(test, true);
+}
+
+/* A request for events that the driver has sent unseen is found, and sent again. */
+static void test_hidden_aer(struct kunit *test)
+{
+	struct nvme_command sqe = { .common.opcode = nvme_admin_async_event };
+	struct world *w = test->priv;
+
+	driver_start(test, 32);
+	snv_forget_positions(w->on->vf);
+	driver_submit(w, 0, &sqe, 601);
+	driver_ring(w, 0, true);
+	KUNIT_ASSERT_EQ(test, snv_migration_ops.stop(device(w)), 0);
+	KUNIT_ASSERT_EQ(test, snv_migration_ops.run(device(w)), 0);
+	KUNIT_EXPECT_EQ(test, w->on->num_aers, 2);
+	KUNIT_EXPECT_EQ(test, w->on->aer[0], 600);
+	KUNIT_EXPECT_EQ(test, w->on->aer[1], 601);
+	KUNIT_EXPECT_EQ(test, driver_set_feature(w, NVME_FEAT_ASYNC_EVENT, 0x100, 0), 0);
+}
+
+static void test_refused(struct kunit *test)
+{
+	struct nvme_command sqe = { .common.opcode = nvme_admin_dbbuf };
+	struct world *w = test->priv;
+
+	driver_start(test, 32);
+	KUNIT_EXPECT_EQ(test, driver_admin(w, &sqe), NVME_SC_INVALID_OPCODE);
+	KUNIT_EXPECT_EQ(test, w->on->dbbuf, 0);
+
+	/* Unseen, it is executed, and the device cannot be migrated. */
+	driver_submit(w, 0, &sqe, 700);
+	driver_ring(w, 0, true);
+	driver_reap(w, 0, true);
+	KUNIT_EXPECT_EQ(test, w->on->dbbuf, 1);
+	KUNIT_EXPECT_EQ(test, snv_migration_ops.save_begin(device(w)), -EOPNOTSUPP);
+	driver_write(w, NVME_REG_CC, 0);
+	KUNIT_EXPECT_EQ(test, snv_migration_ops.save_begin(device(w)), 0);
+}
+
+/* Each page that was written is marked, and no other but those of queues. */
+static void test_tracking(struct kunit *test)
+{
+	struct world *w = test->priv;
+	unsigned int round, i, n, page;
+	struct nvme_command sqe = { .identify.opcode = nvme_admin_identify,
+				    .identify.nsid = cpu_to_le32(1),
+				    .identify.dptr.prp1 = cpu_to_le64(BUFFERS) };
+
+	driver_start(test, 32);
+	driver_admin(w, &sqe);
+	work(test, 35, false);
+	snv_forget_positions(w->on->vf);
+	w->on->slow = true;
+	/* In flight when tracking starts */
+	for (i = 0; i < 3; i++)
+		driver_read(w, 1, i, 3);
+	driver_ring(w, 1, true);
+	bitmap_zero(w->written, PAGES);
+	bitmap_zero(w->marked, PAGES);
+	KUNIT_ASSERT_EQ(test, snv_tracking_ops.start(device(w)), 0);
+	for (round = 0; round < 40; round++) {
+		while (w->on->num_pending)
+			ctrl_complete(w->on, chance(w, w->on->num_pending));
+		while (snv_tracking_ops.scan(device(w)) > 0)
+			;
+		KUNIT_EXPECT_EQ(test, snv_tracking_ops.scan(device(w)), 0);
+		for_each_set_bit(page, w->written, PAGES)
+			KUNIT_EXPECT_TRUE_MSG(test, test_bit(page, w->marked),
+					      "round %u: page %#x", round, page);
+		for_each_set_bit(page, w->marked, PAGES)
+			/* First, commands of which only the ID is known are marked together. */
+			KUNIT_EXPECT_TRUE_MSG(test, test_bit(page, w->written) || round < 10,
+					      "round %u: page %#x too much", round, page);
+		driver_reap(w, 1, false);
+		bitmap_zero(w->written, PAGES);
+		bitmap_zero(w->marked, PAGES);
+		n = 1 + chance(w, 15);
+		for (i = 0; i < n; i++)
+			driver_read(w, 1, i, 1 + chance(w, 14));
+		driver_ring(w, 1, false);
+	}
+	snv_tracking_ops.stop(device(w));
+}
+
+static void test_locate(struct kunit *test)
+{
+	static const u32 depths[] = { 2, 3, 7, 64 };
+	struct nvme_completion *cqe = kunit_kcalloc(test, 64, sizeof(*cqe), GFP_KERNEL);
+	unsigned int d, i;
+	u32 pos;
+
+	for (d = 0; d < ARRAY_SIZE(depths); d++) {
+		memset(cqe, 0, 64 * sizeof(*cqe));
+		for (pos = 0, i = 0; i < 5 * depths[d]; i++, pos++) {
+			KUNIT_EXPECT_EQ(test, snv_locate_in(cqe, depths[d]),
+					pos % (2 * depths[d]));
+			cqe[i % depths[d]].status = cpu_to_le16(i / depths[d] % 2 ? 0 : 1);
+		}
+	}
+}
+
+static void test_laps(struct kunit *test)
+{
+	struct world *w = test->priv;
+	u32 depth, cq_depth, aers, n, total, least;
+	unsigned int i;
+
+	for (i = 0; i < 2000; i++) {
+		depth = 2 + chance(w, 60);
+		cq_depth = 2 + chance(w, 60);
+		aers = chance(w, min(depth, 4u));
+		n = aers + chance(w, 3000);
+		least = chance(w, 500);
+		KUNIT_ASSERT_TRUE(test, snv_admin_laps(depth, n % depth, cq_depth,
+						       (n - aers) % (2 * cq_depth), aers, least,
+						       &total));
+		KUNIT_EXPECT_GE(test, total, least);
+		KUNIT_EXPECT_EQ(test, total % depth, n % depth);
+		KUNIT_EXPECT_EQ(test, (total - aers) % (2 * cq_depth),
+				(n - aers) % (2 * cq_depth));
+	}
+	/* Parities that no history has */
+	KUNIT_EXPECT_FALSE(test, snv_admin_laps(32, 1, 32, 0, 0, 0, &total));
+}
+
+/* A stream with any field changed is refused, or only hurts its own guest. */
+static void test_records(struct kunit *test)
+{
+	struct world *w = test->priv;
+	struct vfio_mediate_device *dev = &w->ctrl[1].session.dev;
+	struct vfio_mediate_record record = { };
+	unsigned int i, k, n, which, accepted = 0;
+	u32 *word;
+
+	driver_start(test, 32);
+	work(test, 40, false);
+	record.data = kunit_kmalloc(test, VFIO_MEDIATE_RECORD_MAX, GFP_KERNEL);
+	KUNIT_ASSERT_EQ(test, snv_migration_ops.stop(device(w)), 0);
+	KUNIT_ASSERT_EQ(test, snv_migration_ops.stop(dev), 0);
+	for (i = 0; i < 3000; i++) {
+		which = chance(w, 6);
+		KUNIT_ASSERT_EQ(test, snv_migration_ops.load_begin(dev, 1, 0), 0);
+		for (n = 0; record.index = n, snv_migration_ops.save(device(w), &record) > 0; n++) {
+			k = chance(w, record.length / 4);
+			word = record.data;
+			if (n == which)
+				word[k] = chance(w, 2) ? chance(w, 70) :
+							 prandom_u32_state(&w->random);
+			snv_migration_ops.load(dev, &record);
+		}
+		if (!snv_migration_ops.apply(dev))
+			accepted++;
+		snv_migration_ops.load_end(dev, -ECANCELED);
+	}
+	KUNIT_EXPECT_GT(test, accepted, 0);
+	KUNIT_EXPECT_LT(test, accepted, 2500);
+
+	/* Nothing, and a queue without a controller */
+	KUNIT_ASSERT_EQ(test, snv_migration_ops.load_begin(dev, 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, snv_migration_ops.apply(dev), -EINVAL);
+	snv_migration_ops.load_end(dev, -EINVAL);
+}
+
+static void nvme_exit(struct kunit *test)
+{
+	struct world *w = test->priv;
+	unsigned int i;
+
+	if (!w)
+		return;
+	for (i = 0; i < 2; i++) {
+		if (!w->ctrl[i].vf)
+			continue;
+		cancel_delayed_work_sync(&w->ctrl[i].vf->work);
+		w->ctrl[i].vf->tracked = false;
+		snv_forget(w->ctrl[i].vf);
+		snv_free_dead(w->ctrl[i].vf);
+		snv_state_free(w->ctrl[i].vf);
+		kvfree(w->ctrl[i].vf);
+	}
+	vfree(w->memory);
+	kvfree(w);
+}
+
+static int nvme_init(struct kunit *test)
+{
+	struct world *w = kvzalloc(sizeof(*w), GFP_KERNEL);
+	struct pci_dev *pdev;
+	unsigned int i;
+
+	if (!w)
+		return -ENOMEM;
+	test->priv = w;
+	w->memory = vzalloc(MEMORY);
+	if (!w->memory)
+		return -ENOMEM;
+	prandom_seed_state(&w->random, 1);
+	for (i = 0; i < 2; i++) {
+		struct ctrl *ctrl = &w->ctrl[i];
+		struct snv_vf *vf = kvzalloc(sizeof(*vf), GFP_KERNEL);
+
+		pdev = kunit_kzalloc(test, sizeof(*pdev), GFP_KERNEL);
+		if (!vf || !pdev)
+			return -ENOMEM;
+		pdev->dev.init_name = "nvme";
+		ctrl->world = w;
+		ctrl->vf = vf;
+		ctrl->session.host = &world_ops;
+		ctrl->session.host_data = ctrl;
+		ctrl->session.dev.pdev = pdev;
+		ctrl->session.dev.handle = vf;
+		vf->dev = &ctrl->session.dev;
+		mutex_init(&vf->lock);
+		INIT_DELAYED_WORK(&vf->work, snv_work);
+	}
+
+	return 0;
+}
+
+static struct kunit_case nvme_cases[] = {
+	KUNIT_CASE_SLOW(test_moves),
+	KUNIT_CASE(test_held),
+	KUNIT_CASE(test_not_taken),
+	KUNIT_CASE_SLOW(test_aborted),
+	KUNIT_CASE_SLOW(test_timeout),
+	KUNIT_CASE(test_hidden_aer),
+	KUNIT_CASE(test_refused),
+	KUNIT_CASE(test_tracking),
+	KUNIT_CASE(test_locate),
+	KUNIT_CASE(test_laps),
+	KUNIT_CASE(test_records),
+	{ }
+};
+
+static struct kunit_suite nvme_suite = {
+	.name = "sample_nvme",
+	.init = nvme_init,
+	.exit = nvme_exit,
+	.test_cases = nvme_cases,
+};
+
+kunit_test_suite(nvme_suite);
+
+MODULE_LICENSE("GPL");
+MODULE_AUTHOR("The vfio-mediate developers");
+MODULE_DESCRIPTION("KUnit suite of sample_nvme");

@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A guest's memory, an NVMe controller and its driver, for the suite of sample_nvme, whose files
+ * are included before. The controller executes a command when its doorbell is rung, or when the
+ * test says so. The driver counts how often each of its commands has completed.
+ */
+
+#ifndef NVME_WORLD_H
+#define NVME_WORLD_H
+
+#include <linux/bitmap.h>
+#include <linux/prandom.h>
+#include <linux/vmalloc.h>
+
+#include "session.h"
+
+#define MEMORY		0x200000u
+#define PAGES		(MEMORY / 4096)
+#define ASQ		0x1000u
+#define ACQ		0x2000u
+#define ADMIN		32u
+#define RINGS		0x10000u	/* of I/O queues, 128 KiB for each pair */
+#define BUFFERS		0x100000u
+#define PAIRS		2u
+#define CIDS		1024u
+#define SHIFT		9	/* of the namespace's blocks */
+#define PENDING		64u
+
+/* Queue of the controller */
+struct ctrl_queue {
+	bool exists;
+	u64 base;
+	u32 depth;
+	u32 head;
+	u32 tail;
+	u32 cqid;
+	bool phase;
+};
+
+/* Queue pair of the driver */
+struct driver_queue {
+	u64 sq;
+	u64 cq;
+	u32 depth;
+	u32 tail;
+	u32 head;
+	bool phase;
+	u8 completed[CIDS];
+	u16 status[CIDS];
+};
+
+/* A controller */
+struct ctrl {
+	struct world *world;
+	struct vfio_mediate_session session;
+	struct snv_vf *vf;
+	u32 cc;
+	u32 csts;
+	u32 aqa;
+	u64 asq;
+	u64 acq;
+	struct ctrl_queue sq[4];
+	struct ctrl_queue cq[4];
+	struct {
+		u16 qid;
+		struct nvme_command sqe;
+	} pending[PENDING];
+	unsigned int num_pending;
+	bool slow;		/* I/O commands wait for the test */
+	bool loses;		/* the next command */
+	u16 aer[8];
+	unsigned int num_aers;
+	u32 features[256];
+	u8 data[512];		/* of Host Behavior Support */
+	u64 timestamp;
+	unsigned int dbbuf;	/* commands that must not come */
+	unsigned int overruns;	/* completions that did not fit */
+};
+
+/**
+ * struct world - All there is
+ * @memory:	Of the guest.
+ * @written:	Pages that a controller has written.
+ * @marked:	Pages that were marked since.
+ * @ctrl:	Source and destination.
+ * @on:		The one that the driver has.
+ * @queue:	What the driver has, the admin queue first.
+ * @executed:	How often each I/O command was executed, by its cdw14.
+ * @random:	Where chance comes from.
+ */
+struct world {
+	u8 *memory;
+	DECLARE_BITMAP(written, PAGES);
+	DECLARE_BITMAP(marked, PAGES);
+	struct ctrl ctrl[2];
+	struct ctrl *on;
+	struct driver_queue queue[1 + PAIRS];
+	u8 executed[4096];
+	struct rnd_state random;
+};
+
+static u32 chance(struct world *w, u32 limit)
+{
+	return prandom_u32_state(&w->random) % limit;
+}
+
+static int world_read(void *data, u64 iova, void *buf, size_t size)
+{
+	struct ctrl *ctrl = data;
+
+	if (iova > MEMORY || size > MEMORY - iova)
+		return -EFAULT;
+	memcpy(buf, ctrl->world->memory + iova, size);
+
+	return 0;
+}
+
+static int world_write(void *data, u64 iova, const void *buf, size_t size)
+{
+	struct ctrl *ctrl = data;
+
+	if (iova > MEMORY || size > MEMORY - iova)
+		return -EFAULT;
+	memcpy(ctrl->world->memory + iova, buf, size);
+	if (size)
+		bitmap_set(ctrl->world->marked, iova / 4096,
+			   (iova + size - 1) / 4096 - iova / 4096 + 1);
+
+	return 0;
+}
+
+static void world_mark(void *data, u64 iova, u64 size)
+{
+	struct ctrl *ctrl = data;
+
+	if (size && iova < MEMORY && size <= MEMORY - iova)
+		bitmap_set(ctrl->world->marked, iova / 4096,
+			   (iova + size - 1) / 4096 - iova / 4096 + 1);
+}
+
+static void dma(struct ctrl *ctrl, u64 iova, const void *buf, size_t size)
+{
+	if (iova > MEMORY || size > MEMORY - iova)
+		return;
+	memcpy(ctrl->world->memory + iova, buf, size);
+	bitmap_set(ctrl->world->written, iova / 4096,
+		   (iova + size - 1) / 4096 - iova / 4096 + 1);
+}
+
+static void ctrl_post(struct ctrl *ctrl, u16 qid, const struct nvme_command *sqe, u16 status,
+		      u32 result)
+{
+	struct ctrl_queue *sq = &ctrl->sq[qid], *cq = &ctrl->cq[sq->cqid];
+	struct nvme_completion cqe = {
+		.result.u32 = cpu_to_le32(result),
+		.sq_head = cpu_to_le16(sq->head),
+		.sq_id = cpu_to_le16(qid),
+		.command_id = sqe->common.command_id,
+		.status = cpu_to_le16(status << 1 | cq->phase),
+	};
+
+	if ((cq->tail + 1) % cq->depth == cq->head)
+		ctrl->overruns++;
+	dma(ctrl, cq->base + cq->tail * sizeof(cqe), &cqe, sizeof(cqe));
+	cq->tail = (cq->tail + 1) % cq->depth;
+	if (!cq->tail)
+		cq->phase = !cq->phase;
+}
+
+/* The pages of a command of the driver's, see submit_read() */
+static void ctrl_io(struct ctrl *ctrl, u16 qid, const struct nvme_command *sqe)
+{
+	static const u8 block[4096] = { 0xda };
+	u32 left = (le16_to_cpu(sqe->rw.length) + 1) << SHIFT, i;
+	u64 prp2 = le64_to_cpu(sqe->rw.dptr.prp2);
+	const __le64 *list = (void *)(ctrl->world->memory + prp2 % MEMORY);
+
+	if (sqe->rw.opcode != nvme_cmd_read) {
+		ctrl_post(ctrl, qid, sqe, NVME_SC_INVALID_OPCODE, 0);
+		return;
+	}
+	ctrl->world->executed[le32_to_cpu(sqe->common.cdw14) % 4096]++;
+	dma(ctrl, le64_to_cpu(sqe->rw.dptr.prp1), block, min(left, 4096u));
+	if (left > 4096 && left <= 8192)
+		dma(ctrl, prp2, block, left - 4096);
+	for (i = 0; left > 8192 && i < left / 4096 - 1; i++)
+		dma(ctrl, le64_to_cpu(list[i]), block, 4096);
+	ctrl_post(ctrl, qid, sqe, 0, 0);
+}
+
+/* Execute command @i that is pending. */
+static void ctrl_complete(struct ctrl *ctrl, unsigned int i)
+{
+	struct nvme_command sqe = ctrl->pending[i].sqe;
+	u16 qid = ctrl->pending[i].qid;
+
+	ctrl->pending[i] = ctrl->pending[--ctrl->num_pending];
+	ctrl_io(ctrl, qid, &sqe);
+}
+
+static u16 ctrl_create(struct ctrl *ctrl, const struct nvme_command *sqe)
+{
+	bool is_cq = sqe->common.opcode == nvme_admin_create_cq;
+	u16 qid = le16_to_cpu(sqe->create_sq.sqid);
+	struct ctrl_queue *q = is_cq ? &ctrl->cq[qid % 4] : &ctrl->sq[qid % 4];
+	u16 cqid = le16_to_cpu(sqe->create_sq.cqid);
+
+	if (!qid || qid > 3 || q->exists || (!is_cq && (cqid > 3 || !ctrl->cq[cqid].exists)))
+		return NVME_SC_QID_INVALID;
+	*q = (struct ctrl_queue) {
+		.exists = true,
+		.base = le64_to_cpu(sqe->create_sq.prp1),
+		.depth = le16_to_cpu(sqe->create_sq.qsize) + 1,
+		.cqid = cqid,
+		.phase = true,
+	};
+
+	return 0;
+}
+
+static u16 ctrl_delete_sq(struct ctrl *ctrl, u16 qid)
+{
+	unsigned int i;
+
+	if (!qid || qid > 3 || !ctrl->sq[qid].exists)
+		return NVME_SC_QID_INVALID;
+	for (i = 0; i < ctrl->num_pending; i++)
+		if (ctrl->pending[i].qid == qid) {
+			ctrl_post(ctrl, qid, &ctrl->pending[i].sqe, NVME_SC_ABORT_QUEUE, 0);
+			ctrl->pending[i--] = ctrl->pending[--ctrl->num_pending];
+		}
+	ctrl->sq[qid].exists = false;
+
+	return 0;
+}
+
+static void ctrl_identify(struct ctrl *ctrl, const struct nvme_command *sqe)
+{
+	u8 id[4096] = { };
+
+	id[0] = 1;
+	id[128 + 2] = SHIFT;
+	dma(ctrl, le64_to_cpu(sqe->identify.dptr.prp1), id, sizeof(id));
+}
+
+static void ctrl_admin(struct ctrl *ctrl, const struct nvme_command *sqe)
+{
+	u8 fid = le32_to_cpu(sqe->common.cdw10);
+	u64 prp1 = le64_to_cpu(sqe->common.dptr.prp1) % MEMORY;
+	u16 status = 0;
+
+	switch (sqe->common.opcode) {
+	case nvme_admin_async_event:
+		ctrl->aer[ctrl->num_aers++ % 8] = sqe->common.command_id;
+		return;
+	case nvme_admin_create_cq:
+	case nvme_admin_create_sq:
+		status = ctrl_create(ctrl, sqe);
+		break;
+	case nvme_admin_delete_sq:
+		status = ctrl_delete_sq(ctrl, le16_to_cpu(sqe->delete_queue.qid));
+		break;
+	case nvme_admin_set_features:
+		ctrl->features[fid] = le32_to_cpu(sqe->common.cdw11);
+		if (fid == NVME_FEAT_HOST_BEHAVIOR)
+			memcpy(ctrl->data, ctrl->world->memory + prp1, sizeof(ctrl->data));
+		else if (fid == NVME_FEAT_TIMESTAMP)
+			memcpy(&ctrl->timestamp, ctrl->world->memory + prp1, 8);
+		break;
+	case nvme_admin_get_features:
+		break;
+	case nvme_admin_identify:
+		ctrl_identify(ctrl, sqe);
+		break;
+	case nvme_admin_dbbuf:
+		ctrl->dbbuf++;
+		break;
+	default:
+		status = NVME_SC_INVALID_OPCODE;
+	}
+	ctrl_post(ctrl, 0, sqe, status, 0);
+}
+
+static void ctrl_fetch(struct ctrl *ctrl, u16 qid)
+{
+	struct ctrl_queue *sq = &ctrl->sq[qid];
+	struct nvme_command sqe;
+
+	while (sq->exists && sq->head != sq->tail) {
+		memcpy(&sqe, ctrl->world->memory + sq->base + sq->head * sizeof(sqe), sizeof(sqe));
+		sq->head = (sq->head + 1) % sq->depth;
+		if (ctrl->loses) {
+			ctrl->loses = false;
+		} else if (!qid) {
+			ctrl_admin(ctrl, &sqe);
+		} else if (ctrl->slow && sqe.rw.opcode == nvme_cmd_read &&
+			   ctrl->num_pending < PENDING) {
+			ctrl->pending[ctrl->num_pending].qid = qid;
+			ctrl->pending[ctrl->num_pending++].sqe = sqe;
+		} else {
+			ctrl_io(ctrl, qid, &sqe);
+		}
+	}
+}
+
+static void ctrl_set_cc(struct ctrl *ctrl, u32 cc)
+{
+	bool enable = cc & ~ctrl->cc & NVME_CC_ENABLE;
+
+	ctrl->cc = cc;
+	if (cc & NVME_CC_ENABLE && !enable)
+		return;
+	memset(ctrl->sq, 0, sizeof(ctrl->sq));
+	memset(ctrl->cq, 0, sizeof(ctrl->cq));
+	memset(ctrl->features, 0, sizeof(ctrl->features));
+	memset(ctrl->data, 0, sizeof(ctrl->data));
+	ctrl->timestamp = 0;
+	ctrl->num_pending = 0;
+	ctrl->num_aers = 0;
+	ctrl->csts = enable ? NVME_CSTS_RDY : 0;
+	if (!enable)
+		return;
+	ctrl->sq[0] = (struct ctrl_queue){ true, ctrl->asq, (ctrl->aqa & 0xfff) + 1 };
+	ctrl->cq[0] = (struct ctrl_queue){ true, ctrl->acq, (ctrl->aqa >> 16) + 1,
+					   .phase = true };
+}
+
+static void ctrl_write(struct ctrl *ctrl, u32 reg, u32 value)
+{
+	u32 qid = (reg - SNV_DOORBELLS) / 8;
+
+	switch (reg) {
+	case NVME_REG_CC:
+		ctrl_set_cc(ctrl, value);
+		return;
+	case NVME_REG_AQA:
+		ctrl->aqa = value;
+		return;
+	case NVME_REG_ASQ:
+		ctrl->asq = value;
+		return;
+	case NVME_REG_ACQ:
+		ctrl->acq = value;
+		return;
+	}
+	if (reg < SNV_DOORBELLS || qid > 3)
+		return;
+	if (reg & 4) {
+		ctrl->cq[qid].head = value;
+	} else {
+		ctrl->sq[qid].tail = value;
+		ctrl_fetch(ctrl, qid);
+	}
+}
+
+static u32 ctrl_read(const struct ctrl *ctrl, u32 reg)
+{
+	switch (reg) {
+	case NVME_REG_CAP:
+		return 1023 | 1 << 24;
+	case NVME_REG_CAP + 4:
+		return 1 << 5;
+	case NVME_REG_CC:
+		return ctrl->cc;
+	case NVME_REG_CSTS:
+		return ctrl->csts;
+	case NVME_REG_AQA:
+		return ctrl->aqa;
+	case NVME_REG_ASQ:
+		return ctrl->asq;
+	case NVME_REG_ACQ:
+		return ctrl->acq;
+	default:
+		return 0;
+	}
+}
+
+static int world_rw(void *data, struct vfio_mediate_access *access)
+{
+	if (access->write)
+		ctrl_write(data, access->offset, access->value);
+	else
+		access->value = ctrl_read(data, access->offset);
+
+	return 0;
+}
+
+static int world_trap(void *data, bool on)
+{
+	return 0;
+}
+
+/* The reset is handled at once. */
+static int world_was_reset(void *data)
+{
+	return -ENODEV;
+}
+
+static const struct vfio_mediate_host_ops world_ops = {
+	.rw = world_rw,
+	.trap = world_trap,
+	.read = world_read,
+	.write = world_write,
+	.mark = world_mark,
+	.was_reset = world_was_reset,
+};
+
+#endif /* NVME_WORLD_H */
