@@ -18,18 +18,6 @@
 #define ID_NS_LBAF	128
 
 /**
- * snv_refuse() - The device cannot be migrated until the controller is reset
- * @vf:		The VF, locked.
- * @what:	What it has that cannot be migrated.
- * @which:	Number of that.
- */
-void snv_refuse(struct snv_vf *vf, const char *what, unsigned int which)
-{
-	if (!vf->reason[0])
-		snprintf(vf->reason, sizeof(vf->reason), "%s (%#x)", what, which);
-}
-
-/**
  * snv_admin_refused() - Check whether the device must not execute a command
  * @sqe:	The command.
  *
@@ -224,31 +212,6 @@ static void delete_queue(struct snv_vf *vf, unsigned int qid, bool cq)
 		snv_drop_cq(vf, qid);
 	else
 		snv_drop_sq(vf, qid);
-}
-
-/**
- * snv_find_ns() - Find a namespace
- * @vf:		The VF, locked.
- * @nsid:	Its ID.
- * @add:	Add it if it is not known.
- *
- * Return: the namespace, or NULL.
- */
-struct snv_ns *snv_find_ns(struct snv_vf *vf, u32 nsid, bool add)
-{
-	struct snv_ns *ns = vf->ns;
-
-	while (ns < vf->ns + vf->num_ns && ns->nsid != nsid)
-		ns++;
-	if (ns < vf->ns + vf->num_ns)
-		return ns;
-	if (!add || !nsid || nsid == U32_MAX || vf->num_ns == SNV_NAMESPACES)
-		return NULL;
-
-	vf->num_ns++;
-	*ns = (struct snv_ns){ .nsid = nsid, .shift = SNV_LBA_SHIFT };
-
-	return ns;
 }
 
 /**

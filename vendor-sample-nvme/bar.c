@@ -11,40 +11,6 @@
 #define SETTLE_MS	2000	/* the trap ends when the admin queue has been idle for that long */
 
 /**
- * snv_lock() - Take the lock of a VF
- * @vf:	The VF.
- *
- * Resets and the end of a trap were noted without the lock. They take effect here.
- *
- * Context: Process context, sleeps.
- */
-void snv_lock(struct snv_vf *vf)
-{
-	mutex_lock(&vf->lock);
-	if (test_and_clear_bit(SNV_NOTE_RESET, &vf->notes)) {
-		snv_forget(vf);
-		vf->enabled = false;
-		vf->pending = false;
-		vf->stopped = false;
-		vf->parked = false;
-		vf->cc = 0;
-	}
-	if (test_and_clear_bit(SNV_NOTE_UNTRAPPED, &vf->notes))
-		snv_forget_positions(vf);
-}
-
-/**
- * snv_unlock() - Release the lock of a VF
- * @vf:	The VF.
- *
- * Context: That of snv_lock().
- */
-void snv_unlock(struct snv_vf *vf)
-{
-	mutex_unlock(&vf->lock);
-}
-
-/**
  * snv_read_reg() - Read a register
  * @vf:		The VF.
  * @offset:	Offset in BAR 0.

@@ -280,9 +280,27 @@ struct snv_vf {
 	} batch;
 };
 
-/* bar.c */
+/* model.c */
+void snv_free_ranges(struct snv_vf *vf, struct snv_cmd *cmd);
+struct snv_sq *snv_new_sq(u16 qid, u16 cqid, u32 depth, u64 base, u16 flags);
+struct snv_cq *snv_new_cq(u32 depth, u64 base, u16 flags, u16 vector);
+void snv_free_sq(struct snv_vf *vf, struct snv_sq *sq);
+void snv_drop_sq(struct snv_vf *vf, unsigned int qid);
+void snv_drop_cq(struct snv_vf *vf, unsigned int qid);
+void snv_forget(struct snv_vf *vf);
+void snv_forget_positions(struct snv_vf *vf);
+void snv_free_dead(struct snv_vf *vf);
+void snv_clear_cmd(struct snv_vf *vf, struct snv_cmd *cmd);
+void snv_refuse(struct snv_vf *vf, const char *what, unsigned int which);
+struct snv_ns *snv_find_ns(struct snv_vf *vf, u32 nsid, bool add);
 void snv_lock(struct snv_vf *vf);
 void snv_unlock(struct snv_vf *vf);
+
+/* decode.c */
+void snv_decode(struct snv_vf *vf, unsigned int qid, struct snv_cmd *cmd);
+void snv_mark_cmd(struct snv_vf *vf, struct snv_cmd *cmd);
+
+/* bar.c */
 int snv_read_reg(struct snv_vf *vf, u32 offset, u32 *value);
 int snv_write_reg(struct snv_vf *vf, u32 offset, u32 value);
 int snv_ring(struct snv_vf *vf, unsigned int qid, bool cq, u32 value);
@@ -295,20 +313,11 @@ int snv_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access);
 bool snv_admin_refused(const struct nvme_command *sqe);
 void snv_admin_done(struct snv_vf *vf, const struct snv_cmd *cmd,
 		    const struct nvme_completion *cqe);
-void snv_refuse(struct snv_vf *vf, const char *what, unsigned int which);
-struct snv_ns *snv_find_ns(struct snv_vf *vf, u32 nsid, bool add);
 unsigned int snv_take_lba(const u8 *id);
 unsigned int snv_feature_size(u8 fid);
 bool snv_feature_known(u8 fid);
 
 /* queues.c */
-struct snv_sq *snv_new_sq(u16 qid, u16 cqid, u32 depth, u64 base, u16 flags);
-struct snv_cq *snv_new_cq(u32 depth, u64 base, u16 flags, u16 vector);
-void snv_free_sq(struct snv_vf *vf, struct snv_sq *sq);
-void snv_drop_sq(struct snv_vf *vf, unsigned int qid);
-void snv_drop_cq(struct snv_vf *vf, unsigned int qid);
-void snv_forget(struct snv_vf *vf);
-void snv_forget_positions(struct snv_vf *vf);
 int snv_snapshot(struct snv_vf *vf, struct snv_sq *sq);
 int snv_adopt(struct snv_vf *vf, struct snv_sq *sq, const struct nvme_command *sqe);
 int snv_submitted(struct snv_vf *vf, struct snv_sq *sq, u32 tail, bool refuse);
@@ -330,9 +339,9 @@ int snv_own_execute(struct snv_vf *vf, struct nvme_command *sqe);
 int snv_own_command(struct snv_vf *vf, struct nvme_command *sqe);
 void snv_harmless(struct nvme_command *sqe);
 int snv_own_probe(struct snv_vf *vf);
+int snv_disable(struct snv_vf *vf);
 
 /* stop.c */
-int snv_disable(struct snv_vf *vf);
 int snv_quiesce(struct snv_vf *vf);
 
 /* replay.c */
@@ -346,9 +355,5 @@ void snv_state_free(struct snv_vf *vf);
 
 /* track.c */
 extern const struct vfio_mediate_tracking_ops snv_tracking_ops;
-void snv_decode(struct snv_vf *vf, unsigned int qid, struct snv_cmd *cmd);
-void snv_mark_cmd(struct snv_vf *vf, struct snv_cmd *cmd);
-void snv_clear_cmd(struct snv_vf *vf, struct snv_cmd *cmd);
-void snv_free_dead(struct snv_vf *vf);
 
 #endif /* SAMPLE_NVME_H */

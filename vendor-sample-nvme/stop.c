@@ -250,19 +250,6 @@ static void check_positions(struct snv_vf *vf)
 }
 
 /**
- * snv_disable() - Disable the controller
- * @vf:		The VF, locked.
- *
- * Return: 0 or a negative errno.
- */
-int snv_disable(struct snv_vf *vf)
-{
-	int ret = snv_write_reg(vf, NVME_REG_CC, vf->cc & ~NVME_CC_ENABLE);
-
-	return ret ?: snv_wait_ready(vf, false);
-}
-
-/**
  * snv_quiesce() - Stop the device
  * @vf:	The VF, locked.
  *

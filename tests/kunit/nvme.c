@@ -9,6 +9,8 @@
 #include <linux/slab.h>
 
 #include "../../vendor-sample-nvme/bar.c"
+#include "../../vendor-sample-nvme/model.c"
+#include "../../vendor-sample-nvme/decode.c"
 #include "../../vendor-sample-nvme/admin.c"
 #include "../../vendor-sample-nvme/queues.c"
 #include "../../vendor-sample-nvme/own.c"

@@ -17,11 +17,14 @@
 
 int main(int argc, char **argv)
 {
-	static _Alignas(4096) uint8_t data[4096];
+	uint8_t *data = aligned_alloc(4096, 4096);
 	struct nvme_admin_cmd cmd = { 0 };
 	uint64_t number;
 	int file, status;
 
+	if (!data)
+		return 2;
+	memset(data, 0, 4096);
 	file = argc < 5 ? -1 : open(argv[1], O_RDWR);
 	if (file < 0) {
 		fprintf(stderr, "nvmeadmin DEVICE OPCODE CDW10 CDW11 [SIZE]\n");
@@ -32,7 +35,7 @@ int main(int argc, char **argv)
 	cmd.cdw11 = strtoul(argv[4], NULL, 0);
 	if (argc > 5) {
 		cmd.data_len = strtoul(argv[5], NULL, 0);
-		if (cmd.data_len > sizeof(data) || read(0, data, cmd.data_len) < 0) {
+		if (cmd.data_len > 4096 || read(0, data, cmd.data_len) < 0) {
 			fprintf(stderr, "nvmeadmin: no data\n");
 			return 2;
 		}

@@ -30,7 +30,7 @@ TIMEOUT = 120
 # What the driver says of a reset that was asked for
 RESET = "resetting controller"
 # Where to look
-QUEUES = "commands that are lost, or done twice: vendor-sample-nvme/queues.c, replay.c"
+QUEUES = "commands that are lost, or done twice: vendor-sample-nvme/queues.c, stop.c, replay.c"
 MEMORY_LOOK = "what the VF writes and nobody marks as dirty: vendor-sample-nvme/track.c"
 # One pass after the other over some blocks, each with data of its own, which is verified
 # soon after it was written, and once more at the end of the pass
