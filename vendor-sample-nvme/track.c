@@ -89,12 +89,15 @@ static int start_queue(struct snv_vf *vf, unsigned int qid)
 	int ret = 0;
 	u32 i;
 
-	/* What was submitted unseen is in the queue, as long as doorbells are trapped. */
-	if (sq && !sq->exact)
-		ret = snv_snapshot(vf, sq);
 	for (i = 0; sq && i < sq->depth; i++)
 		if (sq->cmd[i].slot == SNV_INFLIGHT || sq->cmd[i].slot == SNV_OLD)
 			snv_decode(vf, qid, &sq->cmd[i]);
+	/*
+	 * What was submitted unseen is in the queue, as long as doorbells are trapped. Slots that
+	 * are new are decoded.
+	 */
+	if (sq && !sq->exact)
+		ret = snv_snapshot(vf, sq);
 	if (!ret)
 		ret = snv_locate(vf, qid);
 	if (!ret)
