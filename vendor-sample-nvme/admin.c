@@ -13,7 +13,6 @@
 #include "nvme.h"
 
 #define CNS_NS		0x00	/* Identify: namespace */
-#define ID_NS_NSZE	0
 #define ID_NS_FLBAS	26
 #define ID_NS_LBAF	128
 
@@ -185,8 +184,8 @@ static void create_sq(struct snv_vf *vf, const struct nvme_create_sq *c)
 		snv_refuse(vf, "completion queue", cqid);
 		return;
 	}
-	sq = snv_new_sq(qid, le16_to_cpu(c->cqid), le16_to_cpu(c->qsize) + 1,
-			le64_to_cpu(c->prp1), le16_to_cpu(c->sq_flags));
+	sq = snv_new_sq(qid, cqid, le16_to_cpu(c->qsize) + 1, le64_to_cpu(c->prp1),
+			le16_to_cpu(c->sq_flags));
 	if (!sq) {
 		snv_refuse(vf, "memory for queue", qid);
 		return;

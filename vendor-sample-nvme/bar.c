@@ -60,7 +60,15 @@ void snv_follow_soon(struct snv_vf *vf, unsigned long delay)
 	mod_delayed_work(system_unbound_wq, &vf->work, delay);
 }
 
-static int snv_read_reg64(struct snv_vf *vf, u32 offset, u64 *value)
+/**
+ * snv_read_reg64() - Read a register of 64 bits
+ * @vf:		The VF.
+ * @offset:	Offset in BAR 0.
+ * @value:	Value read.
+ *
+ * Return: 0 or a negative errno of vfio_mediate_read32().
+ */
+int snv_read_reg64(struct snv_vf *vf, u32 offset, u64 *value)
 {
 	u32 low, high;
 	int ret;
@@ -91,6 +99,12 @@ int snv_read_admin_regs(struct snv_vf *vf)
 		ret = snv_read_reg64(vf, NVME_REG_ASQ, &vf->asq);
 
 	return ret ?: snv_read_reg64(vf, NVME_REG_ACQ, &vf->acq);
+}
+
+/* The driver waits for its controller to be enabled, and nothing is in the way. */
+static bool may_enable(const struct snv_vf *vf)
+{
+	return vf->pending && !vf->stopped && !test_bit(SNV_NOTE_RESETTING, &vf->notes);
 }
 
 /* Enable the controller for the guest's driver. The lock is held, doorbells are trapped. */
@@ -129,7 +143,7 @@ static void snv_enable_work(struct snv_vf *vf)
 		/* A reset meanwhile has ended the trap. */
 		WRITE_ONCE(vf->own_trap, false);
 		snv_follow_soon(vf, 0);
-	} else if (vf->pending && !vf->stopped && !test_bit(SNV_NOTE_RESETTING, &vf->notes)) {
+	} else if (may_enable(vf)) {
 		if (ret)
 			snv_refuse(vf, "doorbells that cannot be trapped", -ret);
 		vf->releasing = false;
@@ -166,7 +180,7 @@ void snv_work(struct work_struct *work)
 	bool again, pending, release = false;
 
 	snv_lock(vf);
-	pending = vf->pending && !vf->stopped && !test_bit(SNV_NOTE_RESETTING, &vf->notes);
+	pending = may_enable(vf);
 	snv_unlock(vf);
 	if (pending)
 		snv_enable_work(vf);

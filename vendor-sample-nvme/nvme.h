@@ -301,6 +301,7 @@ void snv_decode(struct snv_vf *vf, unsigned int qid, struct snv_cmd *cmd);
 void snv_mark_cmd(struct snv_vf *vf, struct snv_cmd *cmd);
 
 /* bar.c */
+int snv_read_reg64(struct snv_vf *vf, u32 offset, u64 *value);
 int snv_read_reg(struct snv_vf *vf, u32 offset, u32 *value);
 int snv_write_reg(struct snv_vf *vf, u32 offset, u32 value);
 int snv_ring(struct snv_vf *vf, unsigned int qid, bool cq, u32 value);
@@ -325,7 +326,9 @@ int snv_walk(struct snv_vf *vf, unsigned int qid);
 int snv_follow(struct snv_vf *vf);
 int snv_locate(struct snv_vf *vf, unsigned int qid);
 u32 snv_locate_in(const struct nvme_completion *cqe, u32 depth);
+bool snv_phase_at(u32 pos, u32 depth);
 bool snv_phase(const struct nvme_completion *cqe);
+bool snv_is_aer(const struct snv_cmd *cmd);
 unsigned int snv_count_aers(const struct snv_sq *sq);
 
 /* own.c */
@@ -336,6 +339,7 @@ void *snv_read_ring(struct snv_vf *vf, u64 base, size_t size);
 int snv_own_begin(struct snv_vf *vf);
 int snv_own_end(struct snv_vf *vf);
 int snv_own_execute(struct snv_vf *vf, struct nvme_command *sqe);
+int snv_own_delete_sq(struct snv_vf *vf, unsigned int qid);
 int snv_own_command(struct snv_vf *vf, struct nvme_command *sqe);
 void snv_harmless(struct nvme_command *sqe);
 int snv_own_probe(struct snv_vf *vf);

@@ -67,7 +67,7 @@ int snv_wait_entry(struct snv_vf *vf, const struct snv_cq *cq, u32 pos,
 		ret = vfio_mediate_read(vf->dev, iova, cqe, sizeof(*cqe));
 		if (ret)
 			return ret;
-		if (snv_phase(cqe) == (pos % (2 * cq->depth) < cq->depth))
+		if (snv_phase(cqe) == snv_phase_at(pos, cq->depth))
 			return 0;
 		if (time_after(jiffies, end))
 			return -ETIMEDOUT;
@@ -143,7 +143,7 @@ int snv_own_end(struct snv_vf *vf)
 
 	for (i = 0, pos = cq->pos; i < own->num_extra; i++, pos++) {
 		own->extra[i].status &= ~cpu_to_le16(1);
-		own->extra[i].status |= cpu_to_le16(pos % (2 * cq->depth) < cq->depth);
+		own->extra[i].status |= cpu_to_le16(snv_phase_at(pos, cq->depth));
 		acq[pos % cq->depth] = own->extra[i];
 	}
 	ret = vfio_mediate_write(vf->dev, vf->sq[0]->base, own->asq,
@@ -256,6 +256,25 @@ int snv_own_command(struct snv_vf *vf, struct nvme_command *sqe)
 	return ret < 0 ? ret : -EIO;
 }
 
+/**
+ * snv_own_delete_sq() - Delete a submission queue
+ * @vf:		The VF, locked.
+ * @qid:	Queue ID.
+ *
+ * The device completes or aborts what it has fetched.
+ *
+ * Return: 0 or a negative errno.
+ */
+int snv_own_delete_sq(struct snv_vf *vf, unsigned int qid)
+{
+	struct nvme_command sqe = {
+		.delete_queue.opcode = nvme_admin_delete_sq,
+		.delete_queue.qid = cpu_to_le16(qid),
+	};
+
+	return snv_own_command(vf, &sqe);
+}
+
 /* Wait for the completion of a command of the guest's, unless it has come. */
 static int own_wait_for(struct snv_vf *vf, u16 cid)
 {
@@ -287,10 +306,6 @@ void snv_harmless(struct nvme_command *sqe)
 	sqe->common.cdw10 = cpu_to_le32(NVME_FEAT_NUM_QUEUES);
 }
 
-/*
- * The device may have fetched requests for events that we have not seen, as these do not complete.
- * Of several commands it executes those that are in slots it has not got to yet.
- */
 /**
  * snv_own_probe() - Find the place of the device in the admin queue
  * @vf:		The VF, locked.

@@ -26,8 +26,14 @@ bool snv_phase(const struct nvme_completion *cqe)
 	return le16_to_cpu(cqe->status) & 1;
 }
 
-/* Entries from @pos on have this phase once they are written. */
-static bool phase_at(u32 pos, u32 depth)
+/**
+ * snv_phase_at() - Get the phase of an entry that is written
+ * @pos:	Its position, which need not be reduced.
+ * @depth:	Number of entries of the queue.
+ *
+ * Return: the phase tag.
+ */
+bool snv_phase_at(u32 pos, u32 depth)
 {
 	return pos % (2 * depth) < depth;
 }
@@ -341,7 +347,7 @@ int snv_walk(struct snv_vf *vf, unsigned int qid)
 					cqe, n * SNV_CQE_SIZE);
 		if (ret)
 			return ret;
-		for (i = 0; i < n && snv_phase(&cqe[i]) == phase_at(cq->pos, cq->depth); i++) {
+		for (i = 0; i < n && snv_phase(&cqe[i]) == snv_phase_at(cq->pos, cq->depth); i++) {
 			completed(vf, qid, &cqe[i]);
 			cq->pos = (cq->pos + 1) % (2 * cq->depth);
 		}
@@ -405,6 +411,17 @@ out:
 }
 
 /**
+ * snv_is_aer() - Check whether a slot has a request for an asynchronous event in flight
+ * @cmd:	Slot of the admin queue.
+ *
+ * Return: true if it has.
+ */
+bool snv_is_aer(const struct snv_cmd *cmd)
+{
+	return cmd->slot == SNV_INFLIGHT && cmd->sqe.common.opcode == nvme_admin_async_event;
+}
+
+/**
  * snv_count_aers() - Count requests for asynchronous events
  * @sq:	The admin queue.
  *
@@ -416,8 +433,7 @@ unsigned int snv_count_aers(const struct snv_sq *sq)
 	u32 i;
 
 	for (i = 0; i < sq->depth; i++)
-		count += sq->cmd[i].slot == SNV_INFLIGHT &&
-			 sq->cmd[i].sqe.common.opcode == nvme_admin_async_event;
+		count += snv_is_aer(&sq->cmd[i]);
 
 	return count;
 }
@@ -460,7 +476,7 @@ int snv_follow(struct snv_vf *vf)
 	left = cq->depth - min(distance(vf->acq_pos, cq->pos, 2 * cq->depth), cq->depth);
 	for (i = 0; vf->acq_copy && i < left; i++) {
 		k = (cq->pos + i) % cq->depth;
-		if (snv_phase(&now[k]) == phase_at(cq->pos + i, cq->depth))
+		if (snv_phase(&now[k]) == snv_phase_at(cq->pos + i, cq->depth))
 			continue;
 		if (memcmp(&now[k], vf->acq_copy + k * SNV_CQE_SIZE, SNV_CQE_SIZE)) {
 			snv_refuse(vf, "admin commands that were missed", 0);

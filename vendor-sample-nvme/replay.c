@@ -184,11 +184,8 @@ static int restore_cq(struct snv_vf *vf, unsigned int cqid)
 
 	if (!ret && first && more) {
 		ret = lap(vf, first, cq, more, &pos, limit);
-		memset(&sqe, 0, sizeof(sqe));
-		sqe.delete_queue.opcode = nvme_admin_delete_sq;
-		sqe.delete_queue.qid = cpu_to_le16(first->qid);
 		if (!ret)
-			ret = snv_own_command(vf, &sqe);
+			ret = snv_own_delete_sq(vf, first->qid);
 	}
 	for (qid = 1; !ret && qid < SNV_QUEUES; qid++)
 		if (vf->sq[qid] && vf->sq[qid]->cqid == cqid)
@@ -296,8 +293,7 @@ static int restore_aers(struct snv_vf *vf)
 	u32 i, slot = (sq->tail + sq->depth - n) % sq->depth;
 
 	for (i = 0; i < sq->depth; i++) {
-		if (sq->cmd[i].slot != SNV_INFLIGHT ||
-		    sq->cmd[i].sqe.common.opcode != nvme_admin_async_event)
+		if (!snv_is_aer(&sq->cmd[i]))
 			continue;
 		asq[slot] = sq->cmd[i].sqe;
 		slot = (slot + 1) % sq->depth;

@@ -72,8 +72,7 @@ static void put_ctrl(struct snv_vf *vf, struct snv_rec_ctrl *rec)
 	rec->cq_pos = cpu_to_le32(vf->cq[0]->pos);
 	rec->cq_head = cpu_to_le32(vf->cq[0]->head);
 	for (i = 0, k = sq->tail; i < sq->depth; i++, k = (k + 1) % sq->depth)
-		if (sq->cmd[k].slot == SNV_INFLIGHT &&
-		    sq->cmd[k].sqe.common.opcode == nvme_admin_async_event && n < SNV_MAX_AERS)
+		if (snv_is_aer(&sq->cmd[k]) && n < SNV_MAX_AERS)
 			rec->aer[n++] = (__force __le16)sq->cmd[k].sqe.common.command_id;
 	rec->num_aers = cpu_to_le32(n);
 }
@@ -513,11 +512,10 @@ static void drop_loaded(struct snv_vf *vf)
 static int apply(struct snv_vf *vf, struct snv_state *state)
 {
 	int vectors = pci_msix_vec_count(vf->dev->pdev), ret;
-	u32 csts, cap[2];
+	u32 csts;
+	u64 cap;
 
-	ret = snv_read_reg(vf, NVME_REG_CAP, &cap[0]);
-	if (!ret)
-		ret = snv_read_reg(vf, NVME_REG_CAP + 4, &cap[1]);
+	ret = snv_read_reg64(vf, NVME_REG_CAP, &cap);
 	if (!ret)
 		ret = snv_read_reg(vf, NVME_REG_CSTS, &csts);
 	if (ret)
@@ -526,7 +524,7 @@ static int apply(struct snv_vf *vf, struct snv_state *state)
 		dev_warn_ratelimited(&vf->dev->pdev->dev, "device is offline: have its PF bring it online\n");
 		return -EIO;
 	}
-	vf->cap = cap[0] | (u64)cap[1] << 32;
+	vf->cap = cap;
 	ret = snv_state_check(state, vf->cap, max(vectors, 1));
 	if (ret) {
 		dev_warn_ratelimited(&vf->dev->pdev->dev, "loaded state does not suit the device\n");

@@ -59,7 +59,7 @@ static void report_busy(const struct snv_vf *vf, const struct snv_sq *sq)
 
 	for (i = 0; i < sq->depth; i++)
 		if (sq->cmd[i].slot == SNV_INFLIGHT &&
-		    (sq->qid || sq->cmd[i].sqe.common.opcode != nvme_admin_async_event)) {
+		    (sq->qid || !snv_is_aer(&sq->cmd[i]))) {
 			opcode = sq->cmd[i].sqe.common.opcode;
 			cid = sq->cmd[i].sqe.common.command_id;
 			break;
@@ -200,21 +200,14 @@ static int fetch_features(struct snv_vf *vf)
 	return ret ?: err;
 }
 
-/* Delete the submission queues: the device completes or aborts what it has fetched. */
 static int delete_sqs(struct snv_vf *vf)
 {
-	struct nvme_command sqe;
 	unsigned int qid;
 	int ret = 0;
 
-	for (qid = 1; !ret && qid < SNV_QUEUES; qid++) {
-		if (!vf->sq[qid])
-			continue;
-		memset(&sqe, 0, sizeof(sqe));
-		sqe.delete_queue.opcode = nvme_admin_delete_sq;
-		sqe.delete_queue.qid = cpu_to_le16(qid);
-		ret = snv_own_command(vf, &sqe);
-	}
+	for (qid = 1; !ret && qid < SNV_QUEUES; qid++)
+		if (vf->sq[qid])
+			ret = snv_own_delete_sq(vf, qid);
 
 	return ret;
 }
