@@ -191,7 +191,10 @@ def side_by_side():
 
 
 def second_build():
+    # No other suite may have needed yet what the first one builds.
     case = Case("lab").wait()
+    if case.ended(0, "ready in "):
+        case = Case("lab").wait()
     return case, case.ended(0, "ready in ") and case.seconds < 10
 
 
