@@ -55,7 +55,8 @@ class Case:
             env={**os.environ, "TMPDIR": str(self.temp), "LAB_TEST": self.dir.name,
                  **(env or {})})
 
-    def wait(self, timeout=300):
+    def wait(self, timeout=450):
+        # By default, time for a host that never comes up and for a second one.
         try:
             self.output += self.proc.communicate(timeout=timeout)[0]
         except subprocess.TimeoutExpired:

@@ -18,7 +18,7 @@ from kernels import kernel
 from tap import RESULT
 
 START = "lab: host up"   # before it, the kernel talks of its CPU and firmware
-BOOT = 300      # s until then, which are 15 to 60
+BOOT = 150      # s until then, which are 15 to 60
 BETWEEN = 240   # s for all that is between two jobs
 GRACE = 60      # s after a job's time, in which the host is to end it by itself
 OUT_SIZE = 256 << 20
