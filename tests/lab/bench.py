@@ -37,6 +37,12 @@ def stop_files():
             "stop_cost": work / "stop_cost"}
 
 
+def record_files():
+    work = build_programs("tests/bench")
+    return {"record_cost.py": REPO / "tests" / "bench" / "record_cost.py",
+            "record_cost": work / "record_cost"}
+
+
 def migration_files():
     return {**job_files(), "migration.py": REPO / "tests" / "bench" / "migration.py"}
 
@@ -60,6 +66,7 @@ class Suite:
 SUITES = {"access": Suite("./access.py ./access", access_files),
           "dirty": Suite("./dirty_cost.py ./dirty_cost", dirty_files, "sample_nic"),
           "stop": Suite("./stop_cost.py ./stop_cost", stop_files, "sample_nic"),
+          "records": Suite("./record_cost.py ./record_cost", record_files),
           "nvme": Suite("./nvme_cost.py", nvme_files, "nvme", "multi"),
           "migration": Suite("./migration.py {qemu} {times} {memory}M", migration_files,
                              "sample_nic", "multi", 2)}
