@@ -118,7 +118,7 @@ help:
 	@echo 'make bench [SUITE=access|dirty|stop|records] [KERNEL=...]'
 	@echo '                                        count instructions: our driver against vfio-pci, and'
 	@echo '                                        a VF that is tracked against one that is not'
-	@echo 'make bench SUITE=nvme [KERNEL=...]       fio on an NVMe VF: ours against vfio-pci, and tracked'
+	@echo 'make bench SUITE=nvme [N=3] [KERNEL=...] fio on an NVMe VF: ours against vfio-pci, and tracked'
 	@echo 'make bench SUITE=migration [QEMU=7.2,10,11] [N=3] [MEMORY=256M,1G] [KERNEL=...]'
 	@echo '                                        how long guests are away, with virtio-net, with'
 	@echo '                                        net_failover and with a VF'
