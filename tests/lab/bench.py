@@ -67,7 +67,8 @@ SUITES = {"access": Suite("./access.py ./access", access_files),
           "dirty": Suite("./dirty_cost.py ./dirty_cost", dirty_files, "sample_nic"),
           "stop": Suite("./stop_cost.py ./stop_cost", stop_files, "sample_nic"),
           "records": Suite("./record_cost.py ./record_cost", record_files),
-          "nvme": Suite("./nvme_cost.py {times}", nvme_files, "nvme", "multi"),
+          "nvme": Suite("./nvme_cost.py {times}", nvme_files, "nvme", "multi",
+                        timeout=1200),
           "migration": Suite("./migration.py {qemu} {times} {memory}M", migration_files,
                              "sample_nic", "multi", 2)}
 
