@@ -44,7 +44,7 @@ KVM = pathlib.Path("/sys/kernel/debug/kvm")
 COUNTED = ("exits", "mmio_exits", "interrupts", "calls", "work", "submit")
 EACH = "{}: {:.0f}/s; of each {:.2f} exits of KVM, {:.2f} for a register, {:.2f} interrupts, " \
     "{:.3f} calls of our module, {:.1f} us of its work, {:.0f} us to submit it"
-# Of our module: accesses to registers, and what it does now and then
+# Of our module: accesses to registers, and what it does now and then, for the other guest as well
 PROBES = {"rw": "p snv_rw", "begins": "p snv_work", "ends": "r snv_work"}
 
 
