@@ -57,7 +57,7 @@ int snv_ring(struct snv_vf *vf, unsigned int qid, bool cq, u32 value)
  */
 void snv_follow_soon(struct snv_vf *vf, unsigned long delay)
 {
-	mod_delayed_work(system_unbound_wq, &vf->work, delay);
+	mod_delayed_work(snv_wq, &vf->work, delay);
 }
 
 /**

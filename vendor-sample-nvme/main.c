@@ -10,6 +10,9 @@
 
 #define SNV_DEVICE_ID	0x0010
 
+/* For &snv_vf.work. A work item may wait for a controller, and for guest memory. */
+struct workqueue_struct *snv_wq;
+
 /* Always mediated. User space cannot map page 0. */
 static const struct vfio_mediate_range ranges[] = {
 	{ NVME_REG_CC, 4 },
@@ -129,6 +132,7 @@ static const struct vfio_pci_mediate_ops snv_ops = {
 static int __init snv_init(void)
 {
 	unsigned int i;
+	int ret;
 
 	for (i = 0; i < ARRAY_SIZE(doorbells); i++)
 		doorbells[i] = (struct vfio_mediate_reg) {
@@ -137,13 +141,21 @@ static int __init snv_init(void)
 			.kind = VFIO_MEDIATE_DOORBELL,
 		};
 
-	return vfio_pci_register_mediate_ops(&snv_ops);
+	snv_wq = alloc_workqueue(SNV_NAME, WQ_UNBOUND, 0);
+	if (!snv_wq)
+		return -ENOMEM;
+	ret = vfio_pci_register_mediate_ops(&snv_ops);
+	if (ret)
+		destroy_workqueue(snv_wq);
+
+	return ret;
 }
 module_init(snv_init);
 
 static void __exit snv_exit(void)
 {
 	vfio_pci_unregister_mediate_ops(&snv_ops);
+	destroy_workqueue(snv_wq);
 }
 module_exit(snv_exit);
 

@@ -280,6 +280,9 @@ struct snv_vf {
 	} batch;
 };
 
+/* main.c */
+extern struct workqueue_struct *snv_wq;
+
 /* model.c */
 void snv_free_ranges(struct snv_vf *vf, struct snv_cmd *cmd);
 struct snv_sq *snv_new_sq(u16 qid, u16 cqid, u32 depth, u64 base, u16 flags);

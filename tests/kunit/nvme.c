@@ -23,6 +23,8 @@
 
 #define CC_VALUE	(NVME_CC_ENABLE | NVME_CC_IOSQES | NVME_CC_IOCQES)
 
+struct workqueue_struct *snv_wq;
+
 static struct vfio_mediate_device *device(struct world *w)
 {
 	return &w->on->session.dev;
@@ -594,6 +596,19 @@ static int nvme_init(struct kunit *test)
 	return 0;
 }
 
+static int nvme_suite_init(struct kunit_suite *suite)
+{
+	snv_wq = alloc_workqueue("nvme_kunit", WQ_UNBOUND, 0);
+
+	return snv_wq ? 0 : -ENOMEM;
+}
+
+static void nvme_suite_exit(struct kunit_suite *suite)
+{
+	if (snv_wq)
+		destroy_workqueue(snv_wq);
+}
+
 static struct kunit_case nvme_cases[] = {
 	KUNIT_CASE_SLOW(test_moves),
 	KUNIT_CASE(test_held),
@@ -611,6 +626,8 @@ static struct kunit_case nvme_cases[] = {
 
 static struct kunit_suite nvme_suite = {
 	.name = "sample_nvme",
+	.suite_init = nvme_suite_init,
+	.suite_exit = nvme_suite_exit,
 	.init = nvme_init,
 	.exit = nvme_exit,
 	.test_cases = nvme_cases,
