@@ -5,12 +5,14 @@
 #define _GNU_SOURCE
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/pci_regs.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "migrate.h"
@@ -56,6 +58,38 @@ static long set_memory(struct obedient *o, bool on, __u32 width)
 	else
 		command &= ~PCI_COMMAND_MEMORY;
 	ret = vfio_client_region_write(&o->m.dev, &o->config, &command, width, PCI_COMMAND);
+
+	return ret < 0 ? ret : 0;
+}
+
+/* The device may access a file as memory, from IOVA 0 on. */
+static long map_file(struct obedient *o, const char *path)
+{
+	__u32 command = 0;
+	struct stat st;
+	long ret;
+	void *mem;
+	int fd;
+
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0) {
+		ret = -errno;
+		close(fd);
+		return ret;
+	}
+	mem = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ret = mem == MAP_FAILED ? -errno : 0;
+	close(fd);
+	if (!ret)
+		ret = vfio_client_dma_map(&o->m.dev, mem, 0, st.st_size);
+	if (!ret)
+		ret = vfio_client_region_read(&o->m.dev, &o->config, &command, 2, PCI_COMMAND);
+	if (ret < 0)
+		return ret;
+	command |= PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
+	ret = vfio_client_region_write(&o->m.dev, &o->config, &command, 2, PCI_COMMAND);
 
 	return ret < 0 ? ret : 0;
 }
@@ -169,6 +203,8 @@ static long obey_line(struct obedient *o, const char *word, const char *arg,
 		return access_bar(o, reg, &number, true);
 	if (!strcmp(word, "memory"))
 		return set_memory(o, reg, number);
+	if (!strcmp(word, "dma"))
+		return map_file(o, arg);
 	if (!strcmp(word, "move"))
 		return move(o, reg);
 	if (!strcmp(word, "reset"))
@@ -252,6 +288,7 @@ static void print_help(FILE *file)
 	      "      read REG          register of BAR 0\n"
 	      "      write REG VALUE\n"
 	      "      memory 0|1        switch memory decoding in config space\n"
+	      "      dma FILE          memory of the device, from IOVA 0 on\n"
 	      "      move REG          write to it all the time; 0: no longer\n"
 	      "      reset\n"
 	      "      state             its number in the protocol\n"
