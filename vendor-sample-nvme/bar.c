@@ -104,7 +104,8 @@ int snv_read_admin_regs(struct snv_vf *vf)
 /* The driver waits for its controller to be enabled, and nothing is in the way. */
 static bool may_enable(const struct snv_vf *vf)
 {
-	return vf->pending && !vf->stopped && !test_bit(SNV_NOTE_RESETTING, &vf->notes);
+	return vf->pending && !vf->stopped && !vf->strange &&
+	       !test_bit(SNV_NOTE_RESETTING, &vf->notes);
 }
 
 /* Enable the controller for the guest's driver. The lock is held, doorbells are trapped. */
@@ -262,6 +263,8 @@ static int snv_read_cc(struct snv_vf *vf, u32 offset, u32 *value)
 		*value = vf->cc;
 	else if (offset == NVME_REG_CSTS && vf->stopped && vf->enabled)
 		*value |= NVME_CSTS_RDY;
+	if (offset == NVME_REG_CSTS && vf->strange)
+		*value |= NVME_CSTS_CFS;
 	snv_unlock(vf);
 
 	return ret;

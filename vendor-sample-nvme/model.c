@@ -237,6 +237,24 @@ void snv_refuse(struct snv_vf *vf, const char *what, unsigned int which)
 }
 
 /**
+ * snv_big_sq() - Find an I/O submission queue by the size of its memory
+ * @vf:		The VF, locked.
+ * @size:	Bytes that it has at least.
+ *
+ * Return: the queue, or NULL.
+ */
+struct snv_sq *snv_big_sq(const struct snv_vf *vf, size_t size)
+{
+	unsigned int qid;
+
+	for (qid = 1; qid < SNV_QUEUES; qid++)
+		if (vf->sq[qid] && vf->sq[qid]->depth * SNV_SQE_SIZE >= size)
+			return vf->sq[qid];
+
+	return NULL;
+}
+
+/**
  * snv_find_ns() - Find a namespace
  * @vf:		The VF, locked.
  * @nsid:	Its ID.

@@ -155,16 +155,59 @@ struct snv_feature {
 	u64 when;
 };
 
+#define SNV_IDENT_REGS	BIT(0)
+#define SNV_IDENT_CTRL	BIT(1)
+
+/**
+ * struct snv_ident - What the driver may rely on, as long as it has the controller
+ * @cap:	Register.
+ * @version:	Register.
+ * @flags:	SNV_IDENT_REGS, and SNV_IDENT_CTRL if fields from @nn on are known. 0: nothing is.
+ * @queues:	Number of queues, as Get Features returns it.
+ * @nn:		Field of Identify Controller, as those that follow.
+ * @sgls:	Support for SGLs.
+ * @oacs:	Optional admin commands.
+ * @oncs:	Optional commands.
+ * @mdts:	Longest transfer.
+ * @vwc:	Volatile write cache.
+ * @serial:	Of the subsystem.
+ * @model:	Of the subsystem.
+ * @reserved:	0.
+ * @subnqn:	Name of the subsystem.
+ */
+struct snv_ident {
+	__le64 cap;
+	__le32 version;
+	__le32 flags;
+	__le32 queues;
+	__le32 nn;
+	__le32 sgls;
+	__le16 oacs;
+	__le16 oncs;
+	u8 mdts;
+	u8 vwc;
+	u8 serial[20];
+	u8 model[40];
+	u8 reserved[2];
+	u8 subnqn[256];
+};
+
 /**
  * struct snv_ns - Namespace
  * @nsid:	Its ID.
  * @shift:	Binary logarithm of the size of its blocks, in bytes.
  * @sure:	The device itself has said so while the guest did not run.
+ * @blocks:	Number of its blocks, or 0: it is not known which one it is.
+ * @nguid:	Which one it is.
+ * @eui64:	Likewise.
  */
 struct snv_ns {
 	u32 nsid;
 	u8 shift;
 	bool sure;
+	u64 blocks;
+	u8 nguid[16];
+	u8 eui64[8];
 };
 
 /**
@@ -173,6 +216,7 @@ struct snv_ns {
  * @acq:	Copy of the memory of the completion queue.
  * @tail:	Next slot of the submission queue.
  * @pos:	Entries in the completion queue, as &snv_cq.pos, but not reduced.
+ * @result:	Of the last command.
  * @limit:	Value of @pos up to which the head doorbell may be written.
  * @extra:	Completions of the guest's commands that have come meanwhile.
  * @num_extra:	Number of @extra.
@@ -182,6 +226,7 @@ struct snv_own {
 	void *acq;
 	u32 tail;
 	u32 pos;
+	u32 result;
 	u32 limit;
 	struct nvme_completion extra[SNV_EXTRA];
 	unsigned int num_extra;
@@ -230,6 +275,10 @@ enum snv_note {
  * @num_features: Number of @features.
  * @ns:		Namespaces that are known.
  * @num_ns:	Number of @ns.
+ * @ident:	What the controller is, as of when it was stopped.
+ * @arriving:	The guest has had another controller.
+ * @strange:	The guest cannot go on with this one. It stays disabled: the driver would take
+ *		another disk for its own.
  * @own:	The admin queue while it is ours.
  * @acq_copy:	Memory of the admin completion queue when it was last looked at.
  * @acq_pos:	Position of the device then.
@@ -269,6 +318,9 @@ struct snv_vf {
 	unsigned int num_features;
 	struct snv_ns ns[SNV_NAMESPACES];
 	unsigned int num_ns;
+	struct snv_ident ident;
+	bool arriving;
+	bool strange;
 	struct snv_own own;
 	void *acq_copy;
 	u32 acq_pos;
@@ -295,6 +347,7 @@ void snv_forget_positions(struct snv_vf *vf);
 void snv_free_dead(struct snv_vf *vf);
 void snv_clear_cmd(struct snv_vf *vf, struct snv_cmd *cmd);
 void snv_refuse(struct snv_vf *vf, const char *what, unsigned int which);
+struct snv_sq *snv_big_sq(const struct snv_vf *vf, size_t size);
 struct snv_ns *snv_find_ns(struct snv_vf *vf, u32 nsid, bool add);
 void snv_lock(struct snv_vf *vf);
 void snv_unlock(struct snv_vf *vf);
@@ -347,6 +400,13 @@ int snv_own_command(struct snv_vf *vf, struct nvme_command *sqe);
 void snv_harmless(struct nvme_command *sqe);
 int snv_own_probe(struct snv_vf *vf);
 int snv_disable(struct snv_vf *vf);
+
+/* ident.c */
+int snv_identify(struct snv_vf *vf, u64 iova, u8 cns, u32 nsid, u8 *id);
+void snv_take_ns(const u8 *id, struct snv_ns *ns);
+int snv_ident_fetch(struct snv_vf *vf, u64 iova, u8 *id, struct snv_ident *ident);
+int snv_ident_check_regs(struct snv_vf *vf, const struct snv_ident *want);
+int snv_ident_check(struct snv_vf *vf);
 
 /* stop.c */
 int snv_quiesce(struct snv_vf *vf);

@@ -232,6 +232,8 @@ int snv_own_execute(struct snv_vf *vf, struct nvme_command *sqe)
 		ret = snv_ring(vf, 0, false, vf->own.tail % vf->sq[0]->depth);
 	if (!ret)
 		ret = own_wait(vf, cid, 1, &cqe);
+	if (!ret)
+		vf->own.result = le32_to_cpu(cqe.result.u32);
 
 	return ret ?: le16_to_cpu(cqe.status) >> 1;
 }

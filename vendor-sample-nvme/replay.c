@@ -275,7 +275,7 @@ static int enable(struct snv_vf *vf)
 /* Number of admin commands that make the queues and set the features, at most */
 static u32 count_commands(const struct snv_vf *vf)
 {
-	u32 n = vf->num_features;
+	u32 n = vf->num_features + (vf->arriving ? 2 + vf->num_ns : 0);
 	unsigned int qid;
 
 	for (qid = 1; qid < SNV_QUEUES; qid++)
@@ -333,6 +333,9 @@ static int restore(struct snv_vf *vf)
 	ret = vfio_mediate_write(vf->dev, cq->base, zero, cq->depth * SNV_CQE_SIZE);
 	if (!ret)
 		ret = enable(vf);
+	if (!ret && vf->arriving)
+		ret = snv_ident_check(vf);
+	vf->strange = ret == -EXDEV;
 	if (!ret)
 		ret = restore_features(vf);
 	for (qid = 1; !ret && qid < SNV_QUEUES; qid++)
@@ -398,8 +401,10 @@ int snv_run(struct snv_vf *vf)
 	if (vf->enabled && !vf->parked) {
 		ret = restore(vf);
 		if (ret) {
-			dev_err_ratelimited(&vf->dev->pdev->dev, "device cannot be run: %pe\n",
-					    ERR_PTR(ret));
+			/* What differs was said. */
+			if (ret != -EXDEV)
+				dev_err_ratelimited(&vf->dev->pdev->dev,
+						    "device cannot be run: %pe\n", ERR_PTR(ret));
 			snv_disable(vf);
 			return ret;
 		}
@@ -414,6 +419,7 @@ int snv_run(struct snv_vf *vf)
 	if (vf->parked && vf->passing)
 		vf->reason[0] = 0;
 	vf->parked = false;
+	vf->arriving = false;
 	WRITE_ONCE(vf->stopped, false);
 	if (!READ_ONCE(vf->own_trap) && !vf->tracked)
 		snv_forget_positions(vf);

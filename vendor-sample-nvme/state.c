@@ -21,6 +21,8 @@
  * @sq:		The records.
  * @feature:	The records.
  * @ns:		The records.
+ * @ident:	The record, or zeros.
+ * @has_ident:	@ident has come.
  * @num_cq:	Their number.
  * @num_sq:	Their number.
  * @num_feature:	Their number.
@@ -34,6 +36,8 @@ struct snv_state {
 	struct snv_rec_sq sq[SNV_QUEUES];
 	struct snv_rec_feature feature[SNV_FEATURES];
 	struct snv_rec_ns ns[SNV_NAMESPACES];
+	struct snv_ident ident;
+	bool has_ident;
 	unsigned int num_cq;
 	unsigned int num_sq;
 	unsigned int num_feature;
@@ -157,6 +161,15 @@ static int put_record(struct snv_vf *vf, unsigned int n, struct vfio_mediate_rec
 		record->optional = true;
 		rec->nsid = cpu_to_le32(vf->ns[n].nsid);
 		rec->shift = cpu_to_le32(vf->ns[n].shift);
+		rec->blocks = cpu_to_le64(vf->ns[n].blocks);
+		memcpy(rec->nguid, vf->ns[n].nguid, sizeof(rec->nguid));
+		memcpy(rec->eui64, vf->ns[n].eui64, sizeof(rec->eui64));
+		return ret;
+	}
+	if (n == vf->num_ns && vf->enabled && vf->ident.flags) {
+		ret = put(record, SNV_REC_IDENT, sizeof(vf->ident));
+		record->optional = true;
+		memcpy(record->data, &vf->ident, sizeof(vf->ident));
 		return ret;
 	}
 
@@ -220,6 +233,7 @@ static int snv_load_begin(struct vfio_mediate_device *dev, u32 version, u64 feat
 	snv_lock(vf);
 	snv_state_free(vf);
 	vf->loading = state;
+	vf->strange = false;
 	snv_unlock(vf);
 
 	return 0;
@@ -227,12 +241,12 @@ static int snv_load_begin(struct vfio_mediate_device *dev, u32 version, u64 feat
 
 /* Copy a record into an array. */
 static int take(const struct vfio_mediate_record *record, void *array, unsigned int *count,
-		unsigned int max, size_t size)
+		unsigned int max, size_t size, size_t least)
 {
 	if (*count == max)
 		return -EMSGSIZE;
 
-	return vfio_mediate_take_record(record, array + (*count)++ * size, size, size);
+	return vfio_mediate_take_record(record, array + (*count)++ * size, size, least);
 }
 
 static int snv_load(struct vfio_mediate_device *dev, const struct vfio_mediate_record *record)
@@ -253,17 +267,26 @@ static int snv_load(struct vfio_mediate_device *dev, const struct vfio_mediate_r
 		state->has_ctrl = true;
 		break;
 	case SNV_REC_CQ:
-		ret = take(record, state->cq, &state->num_cq, SNV_QUEUES - 1, sizeof(*state->cq));
+		ret = take(record, state->cq, &state->num_cq, SNV_QUEUES - 1, sizeof(*state->cq),
+			   sizeof(*state->cq));
 		break;
 	case SNV_REC_SQ:
-		ret = take(record, state->sq, &state->num_sq, SNV_QUEUES - 1, sizeof(*state->sq));
+		ret = take(record, state->sq, &state->num_sq, SNV_QUEUES - 1, sizeof(*state->sq),
+			   sizeof(*state->sq));
 		break;
 	case SNV_REC_FEATURE:
 		ret = take(record, state->feature, &state->num_feature, SNV_FEATURES,
-			   sizeof(*state->feature));
+			   sizeof(*state->feature), sizeof(*state->feature));
 		break;
 	case SNV_REC_NS:
-		ret = take(record, state->ns, &state->num_ns, SNV_NAMESPACES, sizeof(*state->ns));
+		ret = take(record, state->ns, &state->num_ns, SNV_NAMESPACES, sizeof(*state->ns),
+			   SNV_REC_NS_LEAST);
+		break;
+	case SNV_REC_IDENT:
+		if (!state->has_ident)
+			ret = vfio_mediate_take_record(record, &state->ident, sizeof(state->ident),
+						       sizeof(state->ident));
+		state->has_ident = true;
 		break;
 	default:
 		ret = -EOPNOTSUPP;
@@ -296,6 +319,8 @@ static int check_ctrl(u64 cap, const struct snv_rec_ctrl *rec)
 	if (flags & ~(SNV_REC_ENABLED | SNV_REC_PENDING) ||
 	    flags == (SNV_REC_ENABLED | SNV_REC_PENDING) ||
 	    !(cc & NVME_CC_ENABLE) != !flags)
+		return -EINVAL;
+	if (rec->reserved)
 		return -EINVAL;
 	if (!(flags & SNV_REC_ENABLED))
 		return 0;
@@ -344,6 +369,7 @@ static int check_queues(const struct snv_state *state, u64 cap, u32 vectors)
 		    !ring_is_valid(le64_to_cpu(rec->base), depth, max, SNV_CQE_SIZE, page) ||
 		    le32_to_cpu(rec->pos) >= 2 * depth || !head_is_valid(rec->head, depth) ||
 		    le16_to_cpu(rec->vector) >= vectors ||
+		    memchr_inv(rec->reserved, 0, sizeof(rec->reserved)) ||
 		    (le16_to_cpu(rec->flags) & ~NVME_CQ_IRQ_ENABLED) != NVME_QUEUE_PHYS_CONTIG)
 			return -EINVAL;
 	}
@@ -357,6 +383,7 @@ static int check_queues(const struct snv_state *state, u64 cap, u32 vectors)
 		    !test_bit(le16_to_cpu(rec->cqid), cqs) ||
 		    !ring_is_valid(le64_to_cpu(rec->base), depth, max, SNV_SQE_SIZE, page) ||
 		    le32_to_cpu(rec->head) >= depth || !head_is_valid(rec->held, depth) ||
+		    memchr_inv(rec->reserved, 0, sizeof(rec->reserved)) ||
 		    (le16_to_cpu(rec->flags) & ~NVME_SQ_PRIO_LOW) != NVME_QUEUE_PHYS_CONTIG)
 			return -EINVAL;
 		__set_bit(le16_to_cpu(rec->cqid), served);
@@ -497,8 +524,15 @@ static void take_features(struct snv_vf *vf, const struct snv_state *state)
 		vf->ns[i] = (struct snv_ns) {
 			.nsid = le32_to_cpu(state->ns[i].nsid),
 			.shift = le32_to_cpu(state->ns[i].shift),
+			.blocks = le64_to_cpu(state->ns[i].blocks),
 		};
+	for (i = 0; i < state->num_ns; i++) {
+		memcpy(vf->ns[i].nguid, state->ns[i].nguid, sizeof(vf->ns[i].nguid));
+		memcpy(vf->ns[i].eui64, state->ns[i].eui64, sizeof(vf->ns[i].eui64));
+	}
 	vf->num_ns = state->num_ns;
+	vf->ident = state->ident;
+	vf->arriving = true;
 }
 
 static void drop_loaded(struct snv_vf *vf)
@@ -506,6 +540,7 @@ static void drop_loaded(struct snv_vf *vf)
 	snv_forget(vf);
 	vf->enabled = false;
 	vf->pending = false;
+	vf->arriving = false;
 	vf->cc = 0;
 }
 
@@ -525,6 +560,9 @@ static int apply(struct snv_vf *vf, struct snv_state *state)
 		return -EIO;
 	}
 	vf->cap = cap;
+	ret = snv_ident_check_regs(vf, &state->ident);
+	if (ret)
+		return ret;
 	ret = snv_state_check(state, vf->cap, max(vectors, 1));
 	if (ret) {
 		dev_warn_ratelimited(&vf->dev->pdev->dev, "loaded state does not suit the device\n");

@@ -18,6 +18,7 @@ enum snv_rec {
 	SNV_REC_SQ,
 	SNV_REC_FEATURE,
 	SNV_REC_NS,
+	SNV_REC_IDENT,		/* struct snv_ident */
 };
 
 #define SNV_REC_ENABLED		BIT(0)	/* the controller is enabled, and has an admin queue */
@@ -119,10 +120,18 @@ struct snv_rec_feature {
  * struct snv_rec_ns - Namespace
  * @nsid:	Its ID.
  * @shift:	Binary logarithm of the size of its blocks.
+ * @blocks:	Number of its blocks, or 0: it is not known which one it is.
+ * @nguid:	Which one it is.
+ * @eui64:	Likewise.
  */
 struct snv_rec_ns {
 	__le32 nsid;
 	__le32 shift;
+	__le64 blocks;
+	u8 nguid[16];
+	u8 eui64[8];
 };
+
+#define SNV_REC_NS_LEAST	offsetof(struct snv_rec_ns, blocks)
 
 #endif /* SAMPLE_NVME_STATE_H */

@@ -107,23 +107,10 @@ static int drain(struct snv_vf *vf)
 	}
 }
 
-/* An I/O submission queue whose memory has so many bytes */
-static struct snv_sq *big_sq(const struct snv_vf *vf, size_t size)
+/* Ask the device what it is, and for the size of blocks, with the memory of a queue that it does not use. */
+static int ask_device(struct snv_vf *vf)
 {
-	unsigned int qid;
-
-	for (qid = 1; qid < SNV_QUEUES; qid++)
-		if (vf->sq[qid] && vf->sq[qid]->depth * SNV_SQE_SIZE >= size)
-			return vf->sq[qid];
-
-	return NULL;
-}
-
-/* Ask the device for the size of blocks, with the memory of a queue that it does not use. */
-static int verify_namespaces(struct snv_vf *vf)
-{
-	struct snv_sq *sq = big_sq(vf, NVME_IDENTIFY_DATA_SIZE);
-	struct nvme_command sqe;
+	struct snv_sq *sq = snv_big_sq(vf, NVME_IDENTIFY_DATA_SIZE);
 	unsigned int i, shift;
 	int ret = 0, err;
 	void *mem;
@@ -132,8 +119,8 @@ static int verify_namespaces(struct snv_vf *vf)
 	for (i = 0; !sq && i < vf->num_ns; i++)
 		if (!vf->ns[i].sure && vf->tracked && !vf->track_error)
 			vf->track_error = -ENOSPC;
-	if (!sq || !vf->num_ns)
-		return 0;
+	if (!sq)
+		return snv_ident_fetch(vf, 0, NULL, &vf->ident);
 	mem = snv_read_ring(vf, sq->base, NVME_IDENTIFY_DATA_SIZE);
 	if (IS_ERR(mem))
 		return PTR_ERR(mem);
@@ -141,15 +128,13 @@ static int verify_namespaces(struct snv_vf *vf)
 	if (!id)
 		ret = -ENOMEM;
 
+	if (!ret)
+		ret = snv_ident_fetch(vf, sq->base, id, &vf->ident);
 	for (i = 0; !ret && i < vf->num_ns; i++) {
-		memset(&sqe, 0, sizeof(sqe));
-		sqe.identify.opcode = nvme_admin_identify;
-		sqe.identify.nsid = cpu_to_le32(vf->ns[i].nsid);
-		sqe.identify.dptr.prp1 = cpu_to_le64(sq->base);
-		ret = snv_own_execute(vf, &sqe);
-		if (!ret)
-			ret = vfio_mediate_read(vf->dev, sq->base, id, NVME_IDENTIFY_DATA_SIZE);
+		ret = snv_identify(vf, sq->base, NVME_ID_CNS_NS, vf->ns[i].nsid, id);
 		shift = ret ? 0 : snv_take_lba(id);
+		if (shift)
+			snv_take_ns(id, &vf->ns[i]);
 		/* It may be gone. */
 		ret = min(ret, 0);
 		if (shift > vf->ns[i].shift && !vf->track_error)
@@ -168,7 +153,7 @@ static int verify_namespaces(struct snv_vf *vf)
 /* Ask the device for data of features that was not seen when they were set. */
 static int fetch_features(struct snv_vf *vf)
 {
-	struct snv_sq *sq = big_sq(vf, SNV_DATA_MAX);
+	struct snv_sq *sq = snv_big_sq(vf, SNV_DATA_MAX);
 	struct snv_feature *feature = vf->features;
 	struct nvme_command sqe = { };
 	void *mem;
@@ -220,7 +205,7 @@ static void check_positions(struct snv_vf *vf)
 	u32 total;
 
 	for (i = 0; i < vf->num_features; i++)
-		if (vf->features[i].lacking && !big_sq(vf, SNV_DATA_MAX))
+		if (vf->features[i].lacking && !snv_big_sq(vf, SNV_DATA_MAX))
 			snv_refuse(vf, "data of feature without queues",
 				   le32_to_cpu(vf->features[i].sqe.common.cdw10));
 	if (!snv_admin_fits(sq->depth, vf->num_features))
@@ -295,7 +280,7 @@ int snv_quiesce(struct snv_vf *vf)
 	if (!ret)
 		ret = delete_sqs(vf);
 	if (!ret)
-		ret = verify_namespaces(vf);
+		ret = ask_device(vf);
 	if (!ret)
 		ret = fetch_features(vf);
 	err = snv_disable(vf);

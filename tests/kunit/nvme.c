@@ -14,6 +14,7 @@
 #include "../../vendor-sample-nvme/admin.c"
 #include "../../vendor-sample-nvme/queues.c"
 #include "../../vendor-sample-nvme/own.c"
+#include "../../vendor-sample-nvme/ident.c"
 #include "../../vendor-sample-nvme/stop.c"
 #include "../../vendor-sample-nvme/replay.c"
 #include "../../vendor-sample-nvme/state.c"
@@ -416,6 +417,75 @@ static void test_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, snv_migration_ops.save_begin(device(w)), 0);
 }
 
+/* Load what is saved into another controller, and run that. */
+static int arrive(struct kunit *test, struct ctrl *to)
+{
+	struct vfio_mediate_device *dev = &to->session.dev;
+	struct vfio_mediate_record record = { };
+	int ret;
+
+	record.data = kunit_kmalloc(test, VFIO_MEDIATE_RECORD_MAX, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, record.data);
+	KUNIT_ASSERT_EQ(test, snv_migration_ops.stop(dev), 0);
+	KUNIT_ASSERT_EQ(test, snv_migration_ops.load_begin(dev, 1, 0), 0);
+	while (snv_migration_ops.save(device(test->priv), &record) > 0) {
+		KUNIT_ASSERT_EQ(test, snv_migration_ops.load(dev, &record), 0);
+		record.index++;
+	}
+	ret = snv_migration_ops.apply(dev);
+	if (!ret)
+		ret = snv_migration_ops.run(dev);
+	snv_migration_ops.load_end(dev, ret);
+
+	return ret;
+}
+
+/* A controller that the guest cannot go on with is refused, and stays disabled. */
+static void test_another(struct kunit *test)
+{
+	struct nvme_command sqe = { .identify.opcode = nvme_admin_identify,
+				    .identify.nsid = cpu_to_le32(1),
+				    .identify.dptr.prp1 = cpu_to_le64(BUFFERS) };
+	struct vfio_mediate_access csts = { .offset = NVME_REG_CSTS, .width = 4 };
+	struct world *w = test->priv;
+	struct ctrl *to = &w->ctrl[1], *from = &w->ctrl[0];
+	unsigned int i;
+
+	from->queues = 0x30003;
+	from->oncs = 4;
+	driver_start(test, 64);
+	driver_admin(w, &sqe);
+	work(test, 40, false);
+	KUNIT_ASSERT_EQ(test, snv_migration_ops.stop(device(w)), 0);
+	for (i = 0; i < 4; i++) {
+		to->queues = i == 0 ? 0x30002 : 0x30003;
+		to->disk = i == 1;
+		to->oncs = i == 2 ? 2 : 4;
+		to->version = i == 3 ? 0x10400 : 0;
+		KUNIT_EXPECT_EQ_MSG(test, arrive(test, to), -EXDEV, "%u", i);
+		KUNIT_EXPECT_EQ(test, to->csts & NVME_CSTS_RDY, 0);
+		if (i < 3) {
+			KUNIT_EXPECT_EQ(test, snv_rw(&to->session.dev, &csts), 0);
+			KUNIT_EXPECT_NE(test, csts.value & NVME_CSTS_CFS, 0);
+			w->on = to;
+			driver_write(w, NVME_REG_CC, 0);
+			driver_write(w, NVME_REG_CC, CC_VALUE);
+			w->on = from;
+			snv_work(&to->vf->work.work);
+			KUNIT_EXPECT_EQ(test, to->csts & NVME_CSTS_RDY, 0);
+			to->vf->cc = 0;
+			to->vf->pending = false;
+		}
+	}
+	/* More of everything is no harm. */
+	to->queues = 0x40003;
+	to->oncs = 6;
+	to->version = 0;
+	KUNIT_EXPECT_EQ(test, arrive(test, to), 0);
+	w->on = to;
+	KUNIT_EXPECT_EQ(test, driver_set_feature(w, NVME_FEAT_ASYNC_EVENT, 0x100, 0), 0);
+}
+
 /* Each page that was written is marked, and no other but those of queues. */
 static void test_tracking(struct kunit *test)
 {
@@ -617,6 +687,7 @@ static struct kunit_case nvme_cases[] = {
 	KUNIT_CASE_SLOW(test_timeout),
 	KUNIT_CASE(test_hidden_aer),
 	KUNIT_CASE(test_refused),
+	KUNIT_CASE(test_another),
 	KUNIT_CASE(test_tracking),
 	KUNIT_CASE(test_locate),
 	KUNIT_CASE(test_laps),

@@ -73,6 +73,10 @@ struct ctrl {
 	u32 features[256];
 	u8 data[512];		/* of Host Behavior Support */
 	u64 timestamp;
+	u32 queues;		/* what Get Features says of their number */
+	u32 version;
+	u8 disk;		/* which one its namespace is */
+	u8 oncs;
 	unsigned int dbbuf;	/* commands that must not come */
 	unsigned int overruns;	/* completions that did not fit */
 };
@@ -240,6 +244,10 @@ static void ctrl_identify(struct ctrl *ctrl, const struct nvme_command *sqe)
 
 	id[0] = 1;
 	id[128 + 2] = SHIFT;
+	if (sqe->identify.cns == NVME_ID_CNS_NS)
+		id[104] = ctrl->disk;
+	else
+		id[520] = ctrl->oncs;
 	dma(ctrl, le64_to_cpu(sqe->identify.dptr.prp1), id, sizeof(id));
 }
 
@@ -248,6 +256,7 @@ static void ctrl_admin(struct ctrl *ctrl, const struct nvme_command *sqe)
 	u8 fid = le32_to_cpu(sqe->common.cdw10);
 	u64 prp1 = le64_to_cpu(sqe->common.dptr.prp1) % MEMORY;
 	u16 status = 0;
+	u32 result = 0;
 
 	switch (sqe->common.opcode) {
 	case nvme_admin_async_event:
@@ -268,6 +277,7 @@ static void ctrl_admin(struct ctrl *ctrl, const struct nvme_command *sqe)
 			memcpy(&ctrl->timestamp, ctrl->world->memory + prp1, 8);
 		break;
 	case nvme_admin_get_features:
+		result = fid == NVME_FEAT_NUM_QUEUES ? ctrl->queues : 0;
 		break;
 	case nvme_admin_identify:
 		ctrl_identify(ctrl, sqe);
@@ -278,7 +288,7 @@ static void ctrl_admin(struct ctrl *ctrl, const struct nvme_command *sqe)
 	default:
 		status = NVME_SC_INVALID_OPCODE;
 	}
-	ctrl_post(ctrl, 0, sqe, status, 0);
+	ctrl_post(ctrl, 0, sqe, status, result);
 }
 
 static void ctrl_fetch(struct ctrl *ctrl, u16 qid)
@@ -360,6 +370,8 @@ static u32 ctrl_read(const struct ctrl *ctrl, u32 reg)
 		return 1023 | 1 << 24;
 	case NVME_REG_CAP + 4:
 		return 1 << 5;
+	case NVME_REG_VS:
+		return ctrl->version;
 	case NVME_REG_CC:
 		return ctrl->cc;
 	case NVME_REG_CSTS:
