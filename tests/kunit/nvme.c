@@ -221,13 +221,29 @@ static void expect_all_once(struct kunit *test, unsigned int qid, unsigned int f
 	}
 }
 
+/* Load what is saved into another controller. */
+static int load(struct kunit *test, struct ctrl *to)
+{
+	struct vfio_mediate_device *dev = &to->session.dev;
+	struct vfio_mediate_record record = { };
+
+	record.data = kunit_kmalloc(test, VFIO_MEDIATE_RECORD_MAX, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, record.data);
+	KUNIT_ASSERT_EQ(test, snv_migration_ops.stop(dev), 0);
+	KUNIT_ASSERT_EQ(test, snv_migration_ops.load_begin(dev, 1, 0), 0);
+	while (snv_migration_ops.save(device(test->priv), &record) > 0) {
+		KUNIT_ASSERT_EQ(test, snv_migration_ops.load(dev, &record), 0);
+		record.index++;
+	}
+
+	return snv_migration_ops.apply(dev);
+}
+
 /* Have the device stopped, and its state loaded by the other one, or not. */
 static void move(struct kunit *test, bool away)
 {
 	struct world *w = test->priv;
-	struct vfio_mediate_record record = { };
 	struct ctrl *to = &w->ctrl[w->on == &w->ctrl[0]];
-	struct vfio_mediate_device *dev = &to->session.dev;
 	u8 *before = kunit_kmalloc(test, BUFFERS, GFP_KERNEL);
 	unsigned int overruns = w->on->overruns + to->overruns;
 
@@ -240,14 +256,7 @@ static void move(struct kunit *test, bool away)
 	memcpy(before, w->memory, BUFFERS);
 
 	if (away) {
-		record.data = kunit_kmalloc(test, VFIO_MEDIATE_RECORD_MAX, GFP_KERNEL);
-		KUNIT_ASSERT_EQ(test, snv_migration_ops.stop(dev), 0);
-		KUNIT_ASSERT_EQ(test, snv_migration_ops.load_begin(dev, 1, 0), 0);
-		while (snv_migration_ops.save(device(w), &record) > 0) {
-			KUNIT_ASSERT_EQ(test, snv_migration_ops.load(dev, &record), 0);
-			record.index++;
-		}
-		KUNIT_ASSERT_EQ(test, snv_migration_ops.apply(dev), 0);
+		KUNIT_ASSERT_EQ(test, load(test, to), 0);
 		/* The source is closed. */
 		snv_forget(w->on->vf);
 		w->on->vf->enabled = false;
@@ -256,7 +265,7 @@ static void move(struct kunit *test, bool away)
 	}
 	KUNIT_ASSERT_EQ(test, snv_migration_ops.run(device(w)), 0);
 	if (away)
-		snv_migration_ops.load_end(dev, 0);
+		snv_migration_ops.load_end(device(w), 0);
 	/* But for requests for events, which are written again */
 	KUNIT_EXPECT_EQ(test, memcmp(before + ACQ, w->memory + ACQ, BUFFERS - ACQ), 0);
 	KUNIT_EXPECT_EQ(test, w->on->overruns + to->overruns, overruns);
@@ -417,29 +426,6 @@ static void test_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, snv_migration_ops.save_begin(device(w)), 0);
 }
 
-/* Load what is saved into another controller, and run that. */
-static int arrive(struct kunit *test, struct ctrl *to)
-{
-	struct vfio_mediate_device *dev = &to->session.dev;
-	struct vfio_mediate_record record = { };
-	int ret;
-
-	record.data = kunit_kmalloc(test, VFIO_MEDIATE_RECORD_MAX, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, record.data);
-	KUNIT_ASSERT_EQ(test, snv_migration_ops.stop(dev), 0);
-	KUNIT_ASSERT_EQ(test, snv_migration_ops.load_begin(dev, 1, 0), 0);
-	while (snv_migration_ops.save(device(test->priv), &record) > 0) {
-		KUNIT_ASSERT_EQ(test, snv_migration_ops.load(dev, &record), 0);
-		record.index++;
-	}
-	ret = snv_migration_ops.apply(dev);
-	if (!ret)
-		ret = snv_migration_ops.run(dev);
-	snv_migration_ops.load_end(dev, ret);
-
-	return ret;
-}
-
 /* A controller that the guest cannot go on with is refused, and stays disabled. */
 static void test_another(struct kunit *test)
 {
@@ -449,7 +435,7 @@ static void test_another(struct kunit *test)
 	struct vfio_mediate_access csts = { .offset = NVME_REG_CSTS, .width = 4 };
 	struct world *w = test->priv;
 	struct ctrl *to = &w->ctrl[1], *from = &w->ctrl[0];
-	unsigned int i;
+	int i, ret;
 
 	from->queues = 0x30003;
 	from->oncs = 4;
@@ -462,7 +448,9 @@ static void test_another(struct kunit *test)
 		to->disk = i == 1;
 		to->oncs = i == 2 ? 2 : 4;
 		to->version = i == 3 ? 0x10400 : 0;
-		KUNIT_EXPECT_EQ_MSG(test, arrive(test, to), -EXDEV, "%u", i);
+		ret = load(test, to) ?: snv_migration_ops.run(&to->session.dev);
+		snv_migration_ops.load_end(&to->session.dev, ret);
+		KUNIT_EXPECT_EQ_MSG(test, ret, -EXDEV, "%d", i);
 		KUNIT_EXPECT_EQ(test, to->csts & NVME_CSTS_RDY, 0);
 		if (i < 3) {
 			KUNIT_EXPECT_EQ(test, snv_rw(&to->session.dev, &csts), 0);
@@ -481,7 +469,8 @@ static void test_another(struct kunit *test)
 	to->queues = 0x40003;
 	to->oncs = 6;
 	to->version = 0;
-	KUNIT_EXPECT_EQ(test, arrive(test, to), 0);
+	KUNIT_EXPECT_EQ(test, load(test, to), 0);
+	KUNIT_EXPECT_EQ(test, snv_migration_ops.run(&to->session.dev), 0);
 	w->on = to;
 	KUNIT_EXPECT_EQ(test, driver_set_feature(w, NVME_FEAT_ASYNC_EVENT, 0x100, 0), 0);
 }
