@@ -37,15 +37,19 @@ def secondary(device):
     return {entry[3]: entry[0] for entry in entries}
 
 
-def main(path, count):
+def give(path, number, queues=EACH):
+    """So many queues for a VF, by its number from 1 on, which nobody uses."""
     with open(path, "rb", buffering=0) as device:
-        controllers = secondary(device)
-        for vf in range(1, int(count) + 1):
-            target = controllers[vf] << 16
-            admin(device, VIRTUALIZATION, target | OFFLINE)
-            for kind in (QUEUES, VECTORS):
-                admin(device, VIRTUALIZATION, target | kind << 8 | ASSIGN, EACH)
-            admin(device, VIRTUALIZATION, target | ONLINE)
+        target = secondary(device)[number] << 16
+        admin(device, VIRTUALIZATION, target | OFFLINE)
+        for kind, count in ((QUEUES, queues), (VECTORS, EACH)):
+            admin(device, VIRTUALIZATION, target | kind << 8 | ASSIGN, count)
+        admin(device, VIRTUALIZATION, target | ONLINE)
+
+
+def main(path, count):
+    for number in range(1, int(count) + 1):
+        give(path, number)
 
 
 if __name__ == "__main__":
