@@ -17,7 +17,7 @@ works again. Prints TAP; what was saved is in /out/sample_nvme.stream.
 # run = "./nvme_stream.py 25"
 # daily = []
 # pf = "nvme"
-# minutes = 3
+# minutes = 7
 # timeout = 1800
 # ///
 
