@@ -10,6 +10,9 @@
 #define FOLLOW_MS	100
 #define SETTLE_MS	2000	/* the trap ends when the admin queue has been idle for that long */
 
+/* For &snv_vf.work. A work item may wait for a controller, and for guest memory. */
+struct workqueue_struct *snv_wq;
+
 /**
  * snv_read_reg() - Read a register
  * @vf:		The VF.

@@ -10,9 +10,6 @@
 
 #define SNV_DEVICE_ID	0x0010
 
-/* For &snv_vf.work. A work item may wait for a controller, and for guest memory. */
-struct workqueue_struct *snv_wq;
-
 /* Always mediated. User space cannot map page 0. */
 static const struct vfio_mediate_range ranges[] = {
 	{ NVME_REG_CC, 4 },

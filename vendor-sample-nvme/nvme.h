@@ -332,9 +332,6 @@ struct snv_vf {
 	} batch;
 };
 
-/* main.c */
-extern struct workqueue_struct *snv_wq;
-
 /* model.c */
 void snv_free_ranges(struct snv_vf *vf, struct snv_cmd *cmd);
 struct snv_sq *snv_new_sq(u16 qid, u16 cqid, u32 depth, u64 base, u16 flags);
@@ -357,6 +354,8 @@ void snv_decode(struct snv_vf *vf, unsigned int qid, struct snv_cmd *cmd);
 void snv_mark_cmd(struct snv_vf *vf, struct snv_cmd *cmd);
 
 /* bar.c */
+extern struct workqueue_struct *snv_wq;
+
 int snv_read_reg64(struct snv_vf *vf, u32 offset, u64 *value);
 int snv_read_reg(struct snv_vf *vf, u32 offset, u32 *value);
 int snv_write_reg(struct snv_vf *vf, u32 offset, u32 value);

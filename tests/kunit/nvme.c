@@ -24,8 +24,6 @@
 
 #define CC_VALUE	(NVME_CC_ENABLE | NVME_CC_IOSQES | NVME_CC_IOCQES)
 
-struct workqueue_struct *snv_wq;
-
 static struct vfio_mediate_device *device(struct world *w)
 {
 	return &w->on->session.dev;
