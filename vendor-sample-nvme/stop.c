@@ -107,7 +107,10 @@ static int drain(struct snv_vf *vf)
 	}
 }
 
-/* Ask the device what it is, and for the size of blocks, with the memory of a queue that it does not use. */
+/*
+ * Ask the device what it is, and for the size of blocks, with the memory of a queue that it does
+ * not use.
+ */
 static int ask_device(struct snv_vf *vf)
 {
 	struct snv_sq *sq = snv_big_sq(vf, NVME_IDENTIFY_DATA_SIZE);
