@@ -159,7 +159,7 @@ class Lines:
 
     def __init__(self, vf):
         self.vf, self.mark = vf, f"mark {time.monotonic_ns()}"
-        pathlib.Path("/dev/kmsg").write_text(self.mark, encoding="utf-8")
+        pathlib.Path("/dev/kmsg").write_text(f"<6>{self.mark}", encoding="utf-8")
 
     def new(self):
         lines = sh("dmesg", "--notime").rpartition(self.mark)[2].splitlines()

@@ -77,6 +77,7 @@ struct ctrl {
 	u32 version;
 	u8 disk;		/* which one its namespace is */
 	u8 oncs;
+	u8 id[4096];		/* answer to Identify */
 	unsigned int dbbuf;	/* commands that must not come */
 	unsigned int overruns;	/* completions that did not fit */
 };
@@ -240,15 +241,16 @@ static u16 ctrl_delete_sq(struct ctrl *ctrl, u16 qid)
 
 static void ctrl_identify(struct ctrl *ctrl, const struct nvme_command *sqe)
 {
-	u8 id[4096] = { };
+	u8 *id = ctrl->id;
 
+	memset(id, 0, sizeof(ctrl->id));
 	id[0] = 1;
 	id[128 + 2] = SHIFT;
 	if (sqe->identify.cns == NVME_ID_CNS_NS)
 		id[104] = ctrl->disk;
 	else
 		id[520] = ctrl->oncs;
-	dma(ctrl, le64_to_cpu(sqe->identify.dptr.prp1), id, sizeof(id));
+	dma(ctrl, le64_to_cpu(sqe->identify.dptr.prp1), id, sizeof(ctrl->id));
 }
 
 static void ctrl_admin(struct ctrl *ctrl, const struct nvme_command *sqe)
