@@ -228,10 +228,15 @@ int snv_ident_check(struct snv_vf *vf)
 	ret = PTR_ERR_OR_ZERO(mem);
 	if (!ret) {
 		ret = snv_ident_fetch(vf, sq ? sq->base : 0, id, &have);
+		if (!ret && sq && vf->ident.flags & ~have.flags & cpu_to_le32(SNV_IDENT_CTRL))
+			ret = -EIO;
 		if (!ret)
 			what = ctrl_differs(&vf->ident, &have);
 		if (!ret && !what && sq)
 			what = ns_differs(vf, sq->base, id, &ret);
+		/* A command may still write there. */
+		if (ret)
+			snv_disable(vf);
 		if (sq)
 			err = vfio_mediate_write(vf->dev, sq->base, mem, NVME_IDENTIFY_DATA_SIZE);
 		kvfree(mem);

@@ -296,6 +296,7 @@ void snv_lock(struct snv_vf *vf)
 		vf->pending = false;
 		vf->stopped = false;
 		vf->parked = false;
+		vf->arriving = false;
 		vf->cc = 0;
 	}
 	if (test_and_clear_bit(SNV_NOTE_UNTRAPPED, &vf->notes))

@@ -46,7 +46,7 @@ bool snv_admin_laps(u32 depth, u32 tail, u32 cq_depth, u32 pos, u32 aers, u32 le
  * @depth:	Slots of its submission queue.
  * @features:	Number of features.
  *
- * Commands of ours are in the first slots, the data of features is in the last ones.
+ * There is room for commands of ours and for the data of a feature.
  *
  * Return: true if it is.
  */
@@ -198,11 +198,14 @@ static int restore_cq(struct snv_vf *vf, unsigned int cqid)
 	return ret ?: err;
 }
 
-/* Set a feature again. The data is in slots of the admin queue that are not in use. */
+/*
+ * Set a feature again. All commands before it have completed: the data is in slots of the admin
+ * queue, but not in the one of this command.
+ */
 static int restore_feature(struct snv_vf *vf, struct snv_feature *feature)
 {
-	u64 iova = vf->sq[0]->base +
-		   ((vf->sq[0]->depth * SNV_SQE_SIZE - SNV_DATA_MAX) & ~(SNV_DATA_MAX - 1));
+	u32 slot = vf->own.tail % vf->sq[0]->depth;
+	u64 iova = vf->sq[0]->base + (slot < SNV_DATA_MAX / SNV_SQE_SIZE ? SNV_DATA_MAX : 0);
 	struct nvme_command sqe = feature->sqe;
 	u64 now = ktime_get_boottime_ns(), ms;
 	u8 fid = le32_to_cpu(sqe.common.cdw10);
@@ -335,7 +338,6 @@ static int restore(struct snv_vf *vf)
 		ret = enable(vf);
 	if (!ret && vf->arriving)
 		ret = snv_ident_check(vf);
-	vf->strange = ret == -EXDEV;
 	if (!ret)
 		ret = restore_features(vf);
 	for (qid = 1; !ret && qid < SNV_QUEUES; qid++)
@@ -398,6 +400,8 @@ int snv_run(struct snv_vf *vf)
 
 	if (!vf->stopped)
 		return 0;
+	/* It counts as another device until it has been compared. */
+	vf->strange |= vf->arriving;
 	if (vf->enabled && !vf->parked) {
 		ret = restore(vf);
 		if (ret) {
@@ -419,6 +423,8 @@ int snv_run(struct snv_vf *vf)
 	if (vf->parked && vf->passing)
 		vf->reason[0] = 0;
 	vf->parked = false;
+	if (vf->arriving)
+		vf->strange = false;
 	vf->arriving = false;
 	WRITE_ONCE(vf->stopped, false);
 	if (!READ_ONCE(vf->own_trap) && !vf->tracked)

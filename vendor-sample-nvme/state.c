@@ -233,7 +233,6 @@ static int snv_load_begin(struct vfio_mediate_device *dev, u32 version, u64 feat
 	snv_lock(vf);
 	snv_state_free(vf);
 	vf->loading = state;
-	vf->strange = false;
 	snv_unlock(vf);
 
 	return 0;
@@ -243,10 +242,17 @@ static int snv_load_begin(struct vfio_mediate_device *dev, u32 version, u64 feat
 static int take(const struct vfio_mediate_record *record, void *array, unsigned int *count,
 		unsigned int max, size_t size, size_t least)
 {
+	int ret;
+
 	if (*count == max)
 		return -EMSGSIZE;
 
-	return vfio_mediate_take_record(record, array + (*count)++ * size, size, least);
+	ret = vfio_mediate_take_record(record, array + *count * size, size, least);
+	/* One that is not known, and optional, is not taken. */
+	if (!ret)
+		(*count)++;
+
+	return ret;
 }
 
 static int snv_load(struct vfio_mediate_device *dev, const struct vfio_mediate_record *record)
@@ -532,7 +538,6 @@ static void take_features(struct snv_vf *vf, const struct snv_state *state)
 	}
 	vf->num_ns = state->num_ns;
 	vf->ident = state->ident;
-	vf->arriving = true;
 }
 
 static void drop_loaded(struct snv_vf *vf)
@@ -575,6 +580,7 @@ static int apply(struct snv_vf *vf, struct snv_state *state)
 	vf->asq = le64_to_cpu(state->ctrl.asq);
 	vf->acq = le64_to_cpu(state->ctrl.acq);
 	vf->pending = le32_to_cpu(state->ctrl.flags) & SNV_REC_PENDING;
+	vf->arriving = true;
 	state->applied = true;
 	if (!(le32_to_cpu(state->ctrl.flags) & SNV_REC_ENABLED))
 		return 0;

@@ -136,9 +136,10 @@ static int ask_device(struct snv_vf *vf)
 	for (i = 0; !ret && i < vf->num_ns; i++) {
 		ret = snv_identify(vf, sq->base, NVME_ID_CNS_NS, vf->ns[i].nsid, id);
 		shift = ret ? 0 : snv_take_lba(id);
+		/* It may be gone. */
+		vf->ns[i].blocks = 0;
 		if (shift)
 			snv_take_ns(id, &vf->ns[i]);
-		/* It may be gone. */
 		ret = min(ret, 0);
 		if (shift > vf->ns[i].shift && !vf->track_error)
 			vf->track_error = -ESTALE;
@@ -146,6 +147,9 @@ static int ask_device(struct snv_vf *vf)
 			vf->ns[i].shift = shift;
 		vf->ns[i].sure = shift;
 	}
+	/* A command may still write there. */
+	if (ret)
+		snv_disable(vf);
 	err = vfio_mediate_write(vf->dev, sq->base, mem, NVME_IDENTIFY_DATA_SIZE);
 	kvfree(mem);
 	kfree(id);
