@@ -5,7 +5,6 @@
  * tell, which need guest memory, so it is done when the device runs, before it has queues.
  */
 
-#include <linux/mm.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
 #include <linux/unaligned.h>
@@ -213,37 +212,27 @@ int snv_ident_check_regs(struct snv_vf *vf, const struct snv_ident *want)
  */
 int snv_ident_check(struct snv_vf *vf)
 {
-	struct snv_sq *sq = snv_big_sq(vf, NVME_IDENTIFY_DATA_SIZE);
 	const char *what = NULL;
 	struct snv_ident have;
-	void *mem = NULL;
-	int ret, err = 0;
+	struct snv_loan loan;
+	int ret;
 	u8 *id;
 
 	id = kmalloc(NVME_IDENTIFY_DATA_SIZE, GFP_KERNEL_ACCOUNT);
 	if (!id)
 		return -ENOMEM;
-	if (sq)
-		mem = snv_read_ring(vf, sq->base, NVME_IDENTIFY_DATA_SIZE);
-	ret = PTR_ERR_OR_ZERO(mem);
+	ret = snv_borrow(vf, NVME_IDENTIFY_DATA_SIZE, &loan);
 	if (!ret) {
-		ret = snv_ident_fetch(vf, sq ? sq->base : 0, id, &have);
-		if (!ret && sq && vf->ident.flags & ~have.flags & cpu_to_le32(SNV_IDENT_CTRL))
+		ret = snv_ident_fetch(vf, loan.iova, id, &have);
+		if (!ret && loan.mem && vf->ident.flags & ~have.flags & cpu_to_le32(SNV_IDENT_CTRL))
 			ret = -EIO;
 		if (!ret)
 			what = ctrl_differs(&vf->ident, &have);
-		if (!ret && !what && sq)
-			what = ns_differs(vf, sq->base, id, &ret);
-		/* A command may still write there. */
-		if (ret)
-			snv_disable(vf);
-		if (sq)
-			err = vfio_mediate_write(vf->dev, sq->base, mem, NVME_IDENTIFY_DATA_SIZE);
-		kvfree(mem);
+		if (!ret && !what && loan.mem)
+			what = ns_differs(vf, loan.iova, id, &ret);
+		ret = snv_give_back(vf, &loan, ret);
 	}
 	kfree(id);
-	if (what)
-		ret = refuse(vf, what);
 
-	return ret ?: err;
+	return what ? refuse(vf, what) : ret;
 }

@@ -386,6 +386,18 @@ bool snv_phase(const struct nvme_completion *cqe);
 bool snv_is_aer(const struct snv_cmd *cmd);
 unsigned int snv_count_aers(const struct snv_sq *sq);
 
+/**
+ * struct snv_loan - Memory of an I/O submission queue, which the device does not use now
+ * @iova:	Where it is.
+ * @size:	Its size.
+ * @mem:	What was in it, or NULL: no queue is large enough.
+ */
+struct snv_loan {
+	u64 iova;
+	size_t size;
+	void *mem;
+};
+
 /* own.c */
 int snv_wait_ready(struct snv_vf *vf, bool ready);
 int snv_wait_entry(struct snv_vf *vf, const struct snv_cq *cq, u32 pos,
@@ -399,6 +411,8 @@ int snv_own_command(struct snv_vf *vf, struct nvme_command *sqe);
 void snv_harmless(struct nvme_command *sqe);
 int snv_own_probe(struct snv_vf *vf);
 int snv_disable(struct snv_vf *vf);
+int snv_borrow(struct snv_vf *vf, size_t size, struct snv_loan *loan);
+int snv_give_back(struct snv_vf *vf, const struct snv_loan *loan, int ret);
 
 /* ident.c */
 int snv_identify(struct snv_vf *vf, u64 iova, u8 cns, u32 nsid, u8 *id);

@@ -364,3 +364,47 @@ int snv_disable(struct snv_vf *vf)
 
 	return ret ?: snv_wait_ready(vf, false);
 }
+
+/**
+ * snv_borrow() - Have memory that the device may write
+ * @vf:		The VF, locked. It has no I/O in flight.
+ * @size:	Bytes that are needed.
+ * @loan:	The memory, for snv_give_back().
+ *
+ * Return: 0, also if there is none, or a negative errno.
+ */
+int snv_borrow(struct snv_vf *vf, size_t size, struct snv_loan *loan)
+{
+	const struct snv_sq *sq = snv_big_sq(vf, size);
+
+	*loan = (struct snv_loan) { .size = size };
+	if (!sq)
+		return 0;
+	loan->iova = sq->base;
+	loan->mem = snv_read_ring(vf, loan->iova, size);
+
+	return PTR_ERR_OR_ZERO(loan->mem);
+}
+
+/**
+ * snv_give_back() - Restore the memory that was borrowed
+ * @vf:		The VF, locked.
+ * @loan:	From a snv_borrow() that returned 0.
+ * @ret:	What the commands have returned. After an error, one may still write there: the
+ *		controller is disabled before.
+ *
+ * Return: @ret, or a negative errno of the write.
+ */
+int snv_give_back(struct snv_vf *vf, const struct snv_loan *loan, int ret)
+{
+	int err;
+
+	if (!loan->mem)
+		return ret;
+	if (ret)
+		snv_disable(vf);
+	err = vfio_mediate_write(vf->dev, loan->iova, loan->mem, loan->size);
+	kvfree(loan->mem);
+
+	return ret ?: err;
+}

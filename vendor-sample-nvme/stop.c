@@ -3,7 +3,6 @@
 
 #include <linux/delay.h>
 #include <linux/jiffies.h>
-#include <linux/mm.h>
 #include <linux/pci.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -113,28 +112,27 @@ static int drain(struct snv_vf *vf)
  */
 static int ask_device(struct snv_vf *vf)
 {
-	struct snv_sq *sq = snv_big_sq(vf, NVME_IDENTIFY_DATA_SIZE);
+	struct snv_loan loan;
 	unsigned int i, shift;
-	int ret = 0, err;
-	void *mem;
+	int ret;
 	u8 *id;
 
-	for (i = 0; !sq && i < vf->num_ns; i++)
+	ret = snv_borrow(vf, NVME_IDENTIFY_DATA_SIZE, &loan);
+	if (ret)
+		return ret;
+	for (i = 0; !loan.mem && i < vf->num_ns; i++)
 		if (!vf->ns[i].sure && vf->tracked && !vf->track_error)
 			vf->track_error = -ENOSPC;
-	if (!sq)
+	if (!loan.mem)
 		return snv_ident_fetch(vf, 0, NULL, &vf->ident);
-	mem = snv_read_ring(vf, sq->base, NVME_IDENTIFY_DATA_SIZE);
-	if (IS_ERR(mem))
-		return PTR_ERR(mem);
 	id = kmalloc(NVME_IDENTIFY_DATA_SIZE, GFP_KERNEL_ACCOUNT);
 	if (!id)
 		ret = -ENOMEM;
 
 	if (!ret)
-		ret = snv_ident_fetch(vf, sq->base, id, &vf->ident);
+		ret = snv_ident_fetch(vf, loan.iova, id, &vf->ident);
 	for (i = 0; !ret && i < vf->num_ns; i++) {
-		ret = snv_identify(vf, sq->base, NVME_ID_CNS_NS, vf->ns[i].nsid, id);
+		ret = snv_identify(vf, loan.iova, NVME_ID_CNS_NS, vf->ns[i].nsid, id);
 		shift = ret ? 0 : snv_take_lba(id);
 		/* It may be gone. */
 		vf->ns[i].blocks = 0;
@@ -147,49 +145,39 @@ static int ask_device(struct snv_vf *vf)
 			vf->ns[i].shift = shift;
 		vf->ns[i].sure = shift;
 	}
-	/* A command may still write there. */
-	if (ret)
-		snv_disable(vf);
-	err = vfio_mediate_write(vf->dev, sq->base, mem, NVME_IDENTIFY_DATA_SIZE);
-	kvfree(mem);
 	kfree(id);
 
-	return ret ?: err;
+	return snv_give_back(vf, &loan, ret);
 }
 
 /* Ask the device for data of features that was not seen when they were set. */
 static int fetch_features(struct snv_vf *vf)
 {
-	struct snv_sq *sq = snv_big_sq(vf, SNV_DATA_MAX);
 	struct snv_feature *feature = vf->features;
 	struct nvme_command sqe = { };
-	void *mem;
-	int ret = 0, err;
+	struct snv_loan loan;
+	int ret;
 
-	if (!sq)
-		return 0;
-	mem = snv_read_ring(vf, sq->base, SNV_DATA_MAX);
-	if (IS_ERR(mem))
-		return PTR_ERR(mem);
+	ret = snv_borrow(vf, SNV_DATA_MAX, &loan);
+	if (ret || !loan.mem)
+		return ret;
 	for (; !ret && feature < vf->features + vf->num_features; feature++) {
 		if (!feature->lacking)
 			continue;
 		sqe.common.opcode = nvme_admin_get_features;
 		sqe.common.nsid = feature->sqe.common.nsid;
 		sqe.common.cdw10 = feature->sqe.common.cdw10 & cpu_to_le32(0xff);
-		sqe.common.dptr.prp1 = cpu_to_le64(sq->base);
+		sqe.common.dptr.prp1 = cpu_to_le64(loan.iova);
 		ret = snv_own_command(vf, &sqe);
 		if (!ret)
-			ret = vfio_mediate_read(vf->dev, sq->base, feature->data, feature->size);
+			ret = vfio_mediate_read(vf->dev, loan.iova, feature->data, feature->size);
 		if (ret)
 			break;
 		feature->when = ktime_get_boottime_ns();
 		feature->lacking = false;
 	}
-	err = vfio_mediate_write(vf->dev, sq->base, mem, SNV_DATA_MAX);
-	kvfree(mem);
 
-	return ret ?: err;
+	return snv_give_back(vf, &loan, ret);
 }
 
 static int delete_sqs(struct snv_vf *vf)
