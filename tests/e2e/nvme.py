@@ -12,7 +12,7 @@ With vfio-pci, it has the VF by that driver, and is not migrated.
 # about = "a guest with an NVMe VF: I/O, resets, migrations"
 # run = "./nvme.py"
 # daily = ["6.12"]
-# but = {debug = "its guest is too slow", debug-7.2 = "its guest is too slow"}
+# but = {debug-7.2 = "its guest is too slow"}
 # pf = "nvme"
 # guests = true
 # extra = ["fio"]
@@ -21,7 +21,7 @@ With vfio-pci, it has the VF by that driver, and is not migrated.
 # [nvme_in_tree]
 # about = "the same guest on in-tree vfio-pci, without migrations"
 # run = "./nvme.py vfio-pci"
-# but = {debug = "its guest is too slow", debug-7.2 = "its guest is too slow"}
+# but = {debug-7.2 = "its guest is too slow"}
 # pf = "nvme"
 # guests = true
 # extra = ["fio"]
