@@ -115,7 +115,7 @@ help:
 	@echo 'make new-test NAME=name                 write the skeleton of a test'
 	@echo 'make new-vendor NAME=name [IDS=8086:10ca] [O=dir]'
 	@echo "                                        write the skeleton of a vendor's module, in build/name"
-	@echo 'make bench [SUITE=access|dirty|stop|records] [KERNEL=...]'
+	@echo 'make bench [SUITE=access|dirty|stop|records|io] [KERNEL=...]'
 	@echo '                                        count instructions: our driver against vfio-pci, and'
 	@echo '                                        a VF that is tracked against one that is not'
 	@echo 'make bench SUITE=nvme [N=3] [KERNEL=...] fio on an NVMe VF: ours against vfio-pci, and tracked'

@@ -19,28 +19,13 @@ PICTURE = BUILD / "bench-migration.svg"
 HOST_MEMORY = 2048          # MiB, besides that of two guests
 
 
-def access_files():
-    work = build_programs("tests/bench")
-    return {"access.py": REPO / "tests" / "bench" / "access.py",
-            "access": work / "access"}
+def cost_files(name):
+    """A script and the program that it runs."""
+    def files():
+        return {f"{name}.py": REPO / "tests" / "bench" / f"{name}.py",
+                name: build_programs("tests/bench") / name}
 
-
-def dirty_files():
-    work = build_programs("tests/bench")
-    return {"dirty_cost.py": REPO / "tests" / "bench" / "dirty_cost.py",
-            "dirty_cost": work / "dirty_cost"}
-
-
-def stop_files():
-    work = build_programs("tests/bench")
-    return {"stop_cost.py": REPO / "tests" / "bench" / "stop_cost.py",
-            "stop_cost": work / "stop_cost"}
-
-
-def record_files():
-    work = build_programs("tests/bench")
-    return {"record_cost.py": REPO / "tests" / "bench" / "record_cost.py",
-            "record_cost": work / "record_cost"}
+    return files
 
 
 def migration_files():
@@ -63,10 +48,12 @@ class Suite:
     timeout: int = 600          # s, for each time that it measures
 
 
-SUITES = {"access": Suite("./access.py ./access", access_files),
-          "dirty": Suite("./dirty_cost.py ./dirty_cost", dirty_files, "sample_nic"),
-          "stop": Suite("./stop_cost.py ./stop_cost", stop_files, "sample_nic"),
-          "records": Suite("./record_cost.py ./record_cost", record_files),
+SUITES = {"access": Suite("./access.py ./access", cost_files("access")),
+          "dirty": Suite("./dirty_cost.py ./dirty_cost", cost_files("dirty_cost"),
+                         "sample_nic"),
+          "stop": Suite("./stop_cost.py ./stop_cost", cost_files("stop_cost"), "sample_nic"),
+          "records": Suite("./record_cost.py ./record_cost", cost_files("record_cost")),
+          "io": Suite("./io_cost.py ./io_cost", cost_files("io_cost"), "nvme"),
           "nvme": Suite("./nvme_cost.py {times}", nvme_files, "nvme", "multi",
                         timeout=1200),
           "migration": Suite("./migration.py {qemu} {times} {memory}M", migration_files,
