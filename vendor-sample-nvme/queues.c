@@ -222,8 +222,11 @@ int snv_submitted(struct snv_vf *vf, struct snv_sq *sq, u32 tail, bool refuse)
 		sq->exact = true;
 		sq->tail = tail;
 	}
-	/* The driver may use slots again of commands that have completed unseen. */
-	if (refuse && sq->inflight + distance(sq->tail, tail, sq->depth) >= sq->depth)
+	/*
+	 * Look at all that the driver has seen: it may use slots and IDs again of commands that have
+	 * completed.
+	 */
+	if (!ret && refuse && sq->tail != tail)
 		ret = min(snv_walk(vf, sq->cqid), 0);
 	while (!ret && sq->tail != tail) {
 		n = min_t(u32, tail > sq->tail ? tail - sq->tail : sq->depth - sq->tail,
@@ -253,7 +256,7 @@ static void fetched(struct snv_vf *vf, struct snv_sq *sq, u32 head)
 		snv_submitted(vf, sq, head, false);
 }
 
-/* The newest commands are the likeliest. */
+/* No two commands in flight have the same ID. The newest commands are the likeliest. */
 static struct snv_cmd *find_cmd(struct snv_sq *sq, u16 cid)
 {
 	struct snv_cmd *cmd;

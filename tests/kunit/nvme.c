@@ -518,6 +518,61 @@ static void test_tracking(struct kunit *test)
 	snv_tracking_ops.stop(device(w));
 }
 
+/*
+ * The driver uses an ID again as soon as it has seen the completion, which nobody else has: the
+ * doorbell of the completion queue is drained after that of the submission queue.
+ */
+static void test_same_id(struct kunit *test)
+{
+	struct nvme_command identify = { .identify.opcode = nvme_admin_identify,
+					 .identify.nsid = cpu_to_le32(1),
+					 .identify.dptr.prp1 = cpu_to_le64(BUFFERS) };
+	struct nvme_command queue[] = {
+		{ .create_cq = { .opcode = nvme_admin_create_cq,
+				 .prp1 = cpu_to_le64(RINGS + 0x60000),
+				 .cqid = cpu_to_le16(3), .qsize = cpu_to_le16(31),
+				 .cq_flags = cpu_to_le16(NVME_QUEUE_PHYS_CONTIG) } },
+		{ .create_sq = { .opcode = nvme_admin_create_sq,
+				 .prp1 = cpu_to_le64(RINGS + 0x70000),
+				 .sqid = cpu_to_le16(3), .qsize = cpu_to_le16(31),
+				 .sq_flags = cpu_to_le16(NVME_QUEUE_PHYS_CONTIG),
+				 .cqid = cpu_to_le16(3) } },
+	};
+	struct world *w = test->priv;
+	unsigned int i, page;
+
+	driver_start(test, 32);
+	driver_admin(w, &identify);
+	for (i = 0; i < ARRAY_SIZE(queue); i++) {
+		driver_submit(w, 0, &queue[i], 700);
+		driver_ring(w, 0, false);
+		driver_reap(w, 0, true);
+	}
+	snv_work(&w->on->vf->work.work);
+	KUNIT_EXPECT_NOT_NULL(test, w->on->vf->sq[3]);
+	KUNIT_EXPECT_STREQ(test, w->on->vf->reason, "");
+
+	KUNIT_ASSERT_EQ(test, snv_tracking_ops.start(device(w)), 0);
+	w->on->slow = true;
+	driver_read(w, 1, 5, 1);
+	driver_ring(w, 1, false);
+	ctrl_complete(w->on, 0);
+	driver_reap(w, 1, true);
+	/* Two pages, written after the first scan */
+	driver_read(w, 1, 5, 2);
+	driver_ring(w, 1, false);
+	while (snv_tracking_ops.scan(device(w)) > 0)
+		;
+	bitmap_zero(w->written, PAGES);
+	bitmap_zero(w->marked, PAGES);
+	ctrl_complete(w->on, 0);
+	while (snv_tracking_ops.scan(device(w)) > 0)
+		;
+	for_each_set_bit(page, w->written, PAGES)
+		KUNIT_EXPECT_TRUE_MSG(test, test_bit(page, w->marked), "page %#x", page);
+	snv_tracking_ops.stop(device(w));
+}
+
 static void test_locate(struct kunit *test)
 {
 	static const u32 depths[] = { 2, 3, 7, 64 };
@@ -676,6 +731,7 @@ static struct kunit_case nvme_cases[] = {
 	KUNIT_CASE(test_refused),
 	KUNIT_CASE(test_another),
 	KUNIT_CASE(test_tracking),
+	KUNIT_CASE(test_same_id),
 	KUNIT_CASE(test_locate),
 	KUNIT_CASE(test_laps),
 	KUNIT_CASE(test_records),
