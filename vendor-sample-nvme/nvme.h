@@ -411,6 +411,7 @@ int snv_own_command(struct snv_vf *vf, struct nvme_command *sqe);
 void snv_harmless(struct nvme_command *sqe);
 int snv_own_probe(struct snv_vf *vf);
 int snv_disable(struct snv_vf *vf);
+int snv_put_back(struct snv_vf *vf, u64 iova, void *mem, size_t size, int ret);
 int snv_borrow(struct snv_vf *vf, size_t size, struct snv_loan *loan);
 int snv_give_back(struct snv_vf *vf, const struct snv_loan *loan, int ret);
 

@@ -21,6 +21,7 @@
 #include "../../vendor-sample-nvme/track.c"
 
 #include "nvme_driver.h"
+#include "nvme_arrive.c"
 
 /* Have the device stopped, and its state loaded by the other one, or not. */
 static void move(struct kunit *test, bool away)
@@ -443,6 +444,8 @@ static struct kunit_case nvme_cases[] = {
 	KUNIT_CASE(test_hidden_aer),
 	KUNIT_CASE(test_refused),
 	KUNIT_CASE(test_another),
+	KUNIT_CASE_SLOW(test_put_back_run),
+	KUNIT_CASE_SLOW(test_put_back_stop),
 	KUNIT_CASE(test_tracking),
 	KUNIT_CASE(test_locate),
 	KUNIT_CASE(test_laps),
