@@ -274,7 +274,7 @@ static int enable(struct snv_vf *vf)
 /* Number of admin commands that make the queues and set the features, at most */
 static u32 count_commands(const struct snv_vf *vf)
 {
-	u32 n = vf->num_features + (vf->arriving ? 2 + vf->num_ns : 0);
+	u32 n = vf->num_features + (vf->arriving ? 2 + 2 * vf->num_ns : 0);
 	unsigned int qid;
 
 	for (qid = 1; qid < SNV_QUEUES; qid++)

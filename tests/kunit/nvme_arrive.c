@@ -110,3 +110,177 @@ static void test_put_back_stop(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ret, 0);
 	KUNIT_EXPECT_GT(test, n, SNV_PROBES + 4);
 }
+
+/**
+ * struct edit - What is done to the records of a type
+ * @type:	The type.
+ * @at:		Offset of a byte.
+ * @value:	Its value.
+ * @length:	Of the record, or 0: as it is.
+ */
+struct edit {
+	u16 type;
+	u32 at;
+	u8 value;
+	u32 length;
+};
+
+/* Load what is saved, but for an edit. */
+static int load_edited(struct kunit *test, struct ctrl *to, const struct edit *edit)
+{
+	struct vfio_mediate_device *dev = &to->session.dev;
+	struct vfio_mediate_record record = { };
+	int ret = 0;
+
+	record.data = kunit_kzalloc(test, VFIO_MEDIATE_RECORD_MAX, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, record.data);
+	KUNIT_ASSERT_EQ(test, snv_migration_ops.stop(dev), 0);
+	KUNIT_ASSERT_EQ(test, snv_migration_ops.load_begin(dev, 1, 0), 0);
+	for (; !ret && snv_migration_ops.save(device(test->priv), &record) > 0; record.index++) {
+		if (record.type == edit->type) {
+			((u8 *)record.data)[edit->at] = edit->value;
+			record.length = edit->length ?: record.length;
+		}
+		ret = snv_migration_ops.load(dev, &record);
+	}
+	kunit_kfree(test, record.data);
+
+	return ret ?: snv_migration_ops.apply(dev);
+}
+
+/* A VF whose driver knows two namespaces, stopped */
+static void stopped_source(struct kunit *test)
+{
+	struct world *w = test->priv;
+
+	driver_start(test, 64);
+	identify(w, 1);
+	identify(w, 2);
+	work(test, 10, false);
+	KUNIT_ASSERT_EQ(test, snv_migration_ops.stop(device(w)), 0);
+}
+
+/* Fields of the identity that no device has are refused. */
+static void test_fields(struct kunit *test)
+{
+	static const struct edit edits[] = {
+		{ SNV_REC_NS, offsetof(struct snv_rec_ns, nsid), 0 },
+		{ SNV_REC_NS, offsetof(struct snv_rec_ns, nsid), 1 },	/* both */
+		{ SNV_REC_NS, offsetof(struct snv_rec_ns, nsid), NUM_NS + 1 },
+		{ SNV_REC_NS, offsetof(struct snv_rec_ns, shift), 8 },
+		{ SNV_REC_NS, offsetof(struct snv_rec_ns, shift), 18 },
+		{ SNV_REC_NS, offsetof(struct snv_rec_ns, flags), 2 },
+		{ SNV_REC_NS, offsetof(struct snv_rec_ns, reserved) + 3, 1 },
+		{ SNV_REC_IDENT, offsetof(struct snv_ident, flags), 7 },
+		{ SNV_REC_IDENT, offsetof(struct snv_ident, flags), SNV_IDENT_CTRL },
+		{ SNV_REC_IDENT, offsetof(struct snv_ident, flags) + 3, 0x80 },
+		{ SNV_REC_IDENT, offsetof(struct snv_ident, reserved), 1 },
+		{ SNV_REC_IDENT, offsetof(struct snv_ident, reserved) + 1, 1 },
+		{ SNV_REC_IDENT, offsetof(struct snv_ident, nn), 1 },
+	};
+	static const struct edit none;
+	struct world *w = test->priv;
+	struct ctrl *to = &w->ctrl[1];
+	unsigned int i;
+
+	stopped_source(test);
+	for (i = 0; i < ARRAY_SIZE(edits); i++) {
+		KUNIT_EXPECT_EQ_MSG(test, load_edited(test, to, &edits[i]), -EINVAL, "%u", i);
+		snv_migration_ops.load_end(&to->session.dev, -EINVAL);
+	}
+	KUNIT_EXPECT_EQ(test, load_edited(test, to, &none), 0);
+	snv_migration_ops.load_end(&to->session.dev, -ECANCELED);
+}
+
+/* A namespace with another UUID is another one, but for streams that do not have it. */
+static void test_uuid(struct kunit *test)
+{
+	static const struct edit old = { SNV_REC_NS,
+					 .length = offsetof(struct snv_rec_ns, uuid), .value = 1 };
+	struct world *w = test->priv;
+	struct ctrl *to = &w->ctrl[1], *from = &w->ctrl[0];
+	int ret;
+
+	/* The first bytes are equal. */
+	from->uuid = 5;
+	driver_start(test, 64);
+	identify(w, 1);
+	KUNIT_ASSERT_EQ(test, snv_migration_ops.stop(device(w)), 0);
+	to->uuid = 6;
+	KUNIT_EXPECT_EQ(test, load_and_run(test, to), -EXDEV);
+	to->uuid = 0;
+	KUNIT_EXPECT_EQ(test, load_and_run(test, to), -EXDEV);
+	to->uuid = 5;
+	KUNIT_EXPECT_EQ(test, load_and_run(test, to), 0);
+	KUNIT_EXPECT_EQ(test, snv_migration_ops.stop(&to->session.dev), 0);
+	KUNIT_EXPECT_EQ(test, to->vf->ns[0].uuid[15], 5);
+	reset_ctrl(to);
+
+	to->uuid = 6;
+	ret = load_edited(test, to, &old) ?: snv_migration_ops.run(&to->session.dev);
+	KUNIT_EXPECT_EQ(test, ret, 0);
+	snv_migration_ops.load_end(&to->session.dev, ret);
+}
+
+/* A destination may offer more SGLs than the source. */
+static void test_sgls(struct kunit *test)
+{
+	static const struct {
+		u32 want;
+		u32 have;
+		int ret;
+	} cases[] = {
+		{ 0, 0x10001, 0 },
+		{ 0x10000, 0, 0 },		/* none are supported */
+		{ 1, 0, -EXDEV },
+		{ 1, 2, -EXDEV },		/* only aligned ones */
+		{ 2, 1, 0 },
+		{ 1, 3, -EXDEV },
+		{ 0x10001, 1, -EXDEV },
+		{ 1, 0x3f0005, 0 },
+		{ 0x0801, 0x0401, 0 },		/* the threshold */
+	};
+	struct world *w = test->priv;
+	struct ctrl *to = &w->ctrl[1], *from = &w->ctrl[0];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		reset_ctrl(from);
+		reset_ctrl(to);
+		from->sgls = cases[i].want;
+		to->sgls = cases[i].have;
+		stopped_source(test);
+		KUNIT_EXPECT_EQ_MSG(test, load_and_run(test, to), cases[i].ret, "%u", i);
+	}
+}
+
+/* Of a controller that is disabled, registers are compared. */
+static void test_disabled(struct kunit *test)
+{
+	struct world *w = test->priv;
+	struct ctrl *to = &w->ctrl[1];
+
+	w->on = &w->ctrl[0];
+	KUNIT_ASSERT_EQ(test, snv_migration_ops.stop(device(w)), 0);
+	to->version = 0x10400;
+	KUNIT_EXPECT_EQ(test, load_and_run(test, to), -EXDEV);
+	to->version = 0;
+	KUNIT_EXPECT_EQ(test, load_and_run(test, to), 0);
+}
+
+/* A guest that says it has a namespace which no controller has is migrated all the same. */
+static void test_made_up(struct kunit *test)
+{
+	struct world *w = test->priv;
+	struct ctrl *to = &w->ctrl[1], *from = &w->ctrl[0];
+
+	driver_start(test, 64);
+	identify(w, 1);
+	identify(w, NUM_NS + 1);
+	identify(w, 2);
+	KUNIT_EXPECT_EQ(test, from->vf->num_ns, 3);
+	KUNIT_ASSERT_EQ(test, snv_migration_ops.stop(device(w)), 0);
+	KUNIT_EXPECT_EQ(test, from->vf->num_ns, 2);
+	KUNIT_EXPECT_EQ(test, from->vf->ns[1].nsid, 2);
+	KUNIT_EXPECT_EQ(test, load_and_run(test, to), 0);
+}
