@@ -268,6 +268,68 @@ static void test_disabled(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, load_and_run(test, to), 0);
 }
 
+/* The driver enables a controller that it must not have. */
+static void expect_strange(struct kunit *test, struct ctrl *ctrl)
+{
+	struct vfio_mediate_access csts = { .offset = NVME_REG_CSTS, .width = 4 };
+	struct world *w = test->priv;
+	struct ctrl *on = w->on;
+
+	/* The VMM has reset it. */
+	ctrl_set_cc(ctrl, 0);
+	set_bit(SNV_NOTE_RESET, &ctrl->vf->notes);
+	w->on = ctrl;
+	driver_write(w, NVME_REG_CC, CC_VALUE);
+	flush_delayed_work(&ctrl->vf->work);
+	KUNIT_EXPECT_EQ(test, ctrl->csts & NVME_CSTS_RDY, 0);
+	KUNIT_EXPECT_EQ(test, snv_rw(device(w), &csts), 0);
+	KUNIT_EXPECT_NE(test, csts.value & NVME_CSTS_CFS, 0);
+	driver_write(w, NVME_REG_CC, 0);
+	w->on = on;
+}
+
+/* Neither a run that was killed nor a header lets the guest have a disk that was not compared. */
+static void test_killed(struct kunit *test)
+{
+	struct world *w = test->priv;
+	struct ctrl *to = &w->ctrl[1];
+	struct vfio_mediate_device *dev = &to->session.dev;
+
+	stopped_source(test);
+	to->disk = 1;
+	to->hold = 1;
+	KUNIT_EXPECT_EQ(test, load_and_run(test, to), -EINTR);
+	kill_current(false);
+	expect_strange(test, to);
+
+	KUNIT_EXPECT_EQ(test, load_and_run(test, to), -EXDEV);
+	expect_strange(test, to);
+	KUNIT_ASSERT_EQ(test, snv_migration_ops.stop(dev), 0);
+	KUNIT_ASSERT_EQ(test, snv_migration_ops.load_begin(dev, 1, 0), 0);
+	snv_migration_ops.load_end(dev, -ECANCELED);
+	KUNIT_ASSERT_EQ(test, snv_migration_ops.run(dev), 0);
+	expect_strange(test, to);
+
+	to->disk = 0;
+	KUNIT_EXPECT_EQ(test, load_and_run(test, to), 0);
+	KUNIT_EXPECT_NE(test, to->csts & NVME_CSTS_RDY, 0);
+}
+
+/* A namespace that has gone is not looked for. */
+static void test_gone(struct kunit *test)
+{
+	struct world *w = test->priv;
+	struct ctrl *to = &w->ctrl[1], *from = &w->ctrl[0];
+
+	stopped_source(test);
+	KUNIT_EXPECT_EQ(test, from->vf->ns[0].blocks, 1);
+	KUNIT_ASSERT_EQ(test, snv_migration_ops.run(device(w)), 0);
+	from->gone = true;
+	to->gone = true;
+	KUNIT_ASSERT_EQ(test, snv_migration_ops.stop(device(w)), 0);
+	KUNIT_EXPECT_EQ(test, load_and_run(test, to), 0);
+}
+
 /* A guest that says it has a namespace which no controller has is migrated all the same. */
 static void test_made_up(struct kunit *test)
 {
@@ -283,4 +345,71 @@ static void test_made_up(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, from->vf->num_ns, 2);
 	KUNIT_EXPECT_EQ(test, from->vf->ns[1].nsid, 2);
 	KUNIT_EXPECT_EQ(test, load_and_run(test, to), 0);
+}
+
+/* A destination that does not say what it is may be any. */
+static void test_mute(struct kunit *test)
+{
+	struct world *w = test->priv;
+	struct ctrl *to = &w->ctrl[1];
+
+	stopped_source(test);
+	to->mute = true;
+	KUNIT_EXPECT_EQ(test, load_and_run(test, to), -EIO);
+	expect_strange(test, to);
+}
+
+/* Records of a newer kind, which are left out, do not count. */
+static void test_newer(struct kunit *test)
+{
+	struct world *w = test->priv;
+	struct ctrl *to = &w->ctrl[1];
+	struct vfio_mediate_device *dev = &to->session.dev;
+	struct vfio_mediate_record record = { };
+	unsigned int i, newer = 0;
+
+	stopped_source(test);
+	record.data = kunit_kzalloc(test, VFIO_MEDIATE_RECORD_MAX, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, record.data);
+	KUNIT_ASSERT_EQ(test, snv_migration_ops.stop(dev), 0);
+	KUNIT_ASSERT_EQ(test, snv_migration_ops.load_begin(dev, 1, 0), 0);
+	for (; snv_migration_ops.save(device(w), &record) > 0; record.index++) {
+		KUNIT_EXPECT_EQ(test, snv_migration_ops.load(dev, &record), 0);
+		if (record.type != SNV_REC_NS || newer)
+			continue;
+		KUNIT_EXPECT_TRUE(test, record.optional);
+		memset(record.data + record.length, 1, 8);
+		record.length += 8;
+		for (i = 0; i < 2 * SNV_NAMESPACES; i++, newer++)
+			KUNIT_EXPECT_EQ(test, snv_migration_ops.load(dev, &record), -EOPNOTSUPP);
+	}
+	KUNIT_EXPECT_GT(test, newer, 0);
+	KUNIT_EXPECT_EQ(test, snv_migration_ops.apply(dev), 0);
+	KUNIT_EXPECT_EQ(test, to->vf->num_ns, 2);
+	KUNIT_EXPECT_EQ(test, snv_migration_ops.run(dev), 0);
+	snv_migration_ops.load_end(dev, 0);
+}
+
+/* The data of a feature is not where its command is, wherever that is in a small queue. */
+static void test_feature_data(struct kunit *test)
+{
+	struct world *w = test->priv;
+	struct ctrl *to = &w->ctrl[1], *from = &w->ctrl[0];
+	const u64 since = 1000000000000;
+	unsigned int n, i;
+
+	for (n = 0; n <= NUM_NS; n++) {
+		reset_ctrl(from);
+		reset_ctrl(to);
+		driver_enable(test, 2 + 2 * SNV_DATA_MAX / SNV_SQE_SIZE);
+		memcpy(w->memory + BUFFERS, &since, sizeof(since));
+		KUNIT_ASSERT_EQ(test, driver_set_feature(w, NVME_FEAT_TIMESTAMP, 0, BUFFERS), 0);
+		for (i = 1; i <= n; i++)
+			identify(w, i);
+		driver_queue_pair(test, 1, 64);
+		KUNIT_ASSERT_EQ(test, snv_migration_ops.stop(device(w)), 0);
+		KUNIT_EXPECT_EQ_MSG(test, load_and_run(test, to), 0, "%u", n);
+		KUNIT_EXPECT_GE_MSG(test, to->timestamp, since, "%u", n);
+		KUNIT_EXPECT_LT_MSG(test, to->timestamp, since + 60000, "%u", n);
+	}
 }
