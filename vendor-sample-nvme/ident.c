@@ -268,8 +268,10 @@ static const char *ctrl_differs(const struct snv_ident *want, const struct snv_i
 	if (le32_to_cpu(want->nn) > le32_to_cpu(have->nn))
 		return "fewer namespaces";
 
-	return has_fewer_sgls(le32_to_cpu(want->sgls), le32_to_cpu(have->sgls)) ? "fewer SGLs" :
-									       NULL;
+	if (has_fewer_sgls(le32_to_cpu(want->sgls), le32_to_cpu(have->sgls)))
+		return "fewer SGLs";
+
+	return NULL;
 }
 
 static const char *ns_differs(struct snv_vf *vf, u64 iova, u8 *id, int *error)

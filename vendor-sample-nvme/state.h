@@ -116,7 +116,7 @@ struct snv_rec_feature {
 	u8 data[SNV_DATA_MAX];
 };
 
-#define SNV_REC_NS_UUID		BIT(0)	/* it is known what UUID the namespace has, or that it has none */
+#define SNV_REC_NS_UUID		BIT(0)	/* @uuid is known, also if there is none */
 
 /**
  * struct snv_rec_ns - Namespace
