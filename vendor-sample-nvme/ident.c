@@ -9,7 +9,7 @@
 #include <linux/slab.h>
 #include <linux/unaligned.h>
 
-#include "nvme.h"
+#include "state.h"
 
 /* Identify Controller */
 #define ID_SERIAL	4
@@ -25,18 +25,17 @@
 #define ID_NSZE		0
 #define ID_NGUID	104
 #define ID_EUI64	120
+/* Namespace identification descriptors */
+#define DESC_TYPE	0
+#define DESC_LENGTH	1
+#define DESC_ID		4
 
-/**
- * snv_identify() - Have the device identify itself or a namespace
- * @vf:		The VF, locked. The admin queue is ours.
- * @iova:	Memory of NVME_IDENTIFY_DATA_SIZE bytes that the device may write.
- * @cns:	What is to be identified.
- * @nsid:	Namespace, or 0.
- * @id:		The data.
- *
- * Return: the status of the command, or a negative errno.
- */
-int snv_identify(struct snv_vf *vf, u64 iova, u8 cns, u32 nsid, u8 *id)
+#define SGLS_SUPPORT	GENMASK(1, 0)
+#define SGLS_ALIGNED	2		/* of SGLS_SUPPORT: addresses and lengths in dwords */
+#define SGLS_THRESHOLD	GENMASK(15, 8)	/* advice */
+
+/* Have the device identify itself or a namespace. Returns as snv_own_execute(). */
+static int snv_identify(struct snv_vf *vf, u64 iova, u8 cns, u32 nsid, u8 *id)
 {
 	struct nvme_command sqe = {
 		.identify.opcode = nvme_admin_identify,
@@ -49,16 +48,53 @@ int snv_identify(struct snv_vf *vf, u64 iova, u8 cns, u32 nsid, u8 *id)
 	return ret ?: vfio_mediate_read(vf->dev, iova, id, NVME_IDENTIFY_DATA_SIZE);
 }
 
-/**
- * snv_take_ns() - Take from the data of a namespace which one it is
- * @id:		The data.
- * @ns:		The namespace.
- */
-void snv_take_ns(const u8 *id, struct snv_ns *ns)
+/* The list ends with its memory, or with a descriptor without an ID. */
+static void take_uuid(const u8 *id, struct snv_ns *ns)
 {
+	unsigned int at, next;
+
+	for (at = 0; at <= NVME_IDENTIFY_DATA_SIZE - DESC_ID; at = next) {
+		next = at + DESC_ID + id[at + DESC_LENGTH];
+		if (next == at + DESC_ID || next > NVME_IDENTIFY_DATA_SIZE)
+			return;
+		if (id[at + DESC_TYPE] == NVME_NIDT_UUID &&
+		    id[at + DESC_LENGTH] == sizeof(ns->uuid))
+			memcpy(ns->uuid, id + at + DESC_ID, sizeof(ns->uuid));
+	}
+}
+
+/**
+ * snv_identify_ns() - Ask the device which namespace has an ID
+ * @vf:		The VF, locked. The admin queue is ours.
+ * @iova:	Memory of NVME_IDENTIFY_DATA_SIZE bytes that the device may write.
+ * @id:		Buffer as large.
+ * @nsid:	The ID.
+ * @ns:		The namespace. Without @shift and @blocks, there is none.
+ *
+ * Return: the status of the command, or a negative errno.
+ */
+int snv_identify_ns(struct snv_vf *vf, u64 iova, u8 *id, u32 nsid, struct snv_ns *ns)
+{
+	int ret;
+
+	*ns = (struct snv_ns) { .nsid = nsid };
+	ret = snv_identify(vf, iova, NVME_ID_CNS_NS, nsid, id);
+	if (ret)
+		return ret;
+	ns->shift = snv_take_lba(id);
+	if (!ns->shift)
+		return 0;
 	ns->blocks = get_unaligned_le64(id + ID_NSZE);
 	memcpy(ns->nguid, id + ID_NGUID, sizeof(ns->nguid));
 	memcpy(ns->eui64, id + ID_EUI64, sizeof(ns->eui64));
+
+	/* Controllers before version 1.3 have no such list. */
+	ret = snv_identify(vf, iova, NVME_ID_CNS_NS_DESC_LIST, nsid, id);
+	ns->has_list = !ret;
+	if (!ret)
+		take_uuid(id, ns);
+
+	return min(ret, 0);
 }
 
 static void take_ctrl(const u8 *id, struct snv_ident *ident)
@@ -76,6 +112,81 @@ static void take_ctrl(const u8 *id, struct snv_ident *ident)
 }
 
 /**
+ * snv_drop_false_ns() - Forget namespaces that the device cannot have
+ * @vf:	The VF, locked. It is known what it is.
+ *
+ * A guest may make up the completion of a command that has failed. No destination would take an ID
+ * above NN.
+ */
+void snv_drop_false_ns(struct snv_vf *vf)
+{
+	unsigned int i, kept = 0;
+
+	if (!(vf->ident.flags & cpu_to_le32(SNV_IDENT_CTRL)))
+		return;
+	for (i = 0; i < vf->num_ns; i++)
+		if (vf->ns[i].nsid <= le32_to_cpu(vf->ident.nn))
+			vf->ns[kept++] = vf->ns[i];
+	vf->num_ns = kept;
+}
+
+/**
+ * snv_ident_is_valid() - Check records of what a device is
+ * @ident:	The record, or zeros.
+ * @ns:		Records of namespaces.
+ * @num_ns:	Number of @ns.
+ *
+ * Return: true if a device can be that.
+ */
+bool snv_ident_is_valid(const struct snv_ident *ident, const struct snv_rec_ns *ns,
+			unsigned int num_ns)
+{
+	u32 flags = le32_to_cpu(ident->flags), nn = U32_MAX - 1;
+	unsigned int i, k;
+
+	if (flags & ~(SNV_IDENT_REGS | SNV_IDENT_CTRL) || flags == SNV_IDENT_CTRL ||
+	    memchr_inv(ident->reserved, 0, sizeof(ident->reserved)))
+		return false;
+	if (flags & SNV_IDENT_CTRL)
+		nn = min(nn, le32_to_cpu(ident->nn));
+	for (i = 0; i < num_ns; i++) {
+		u32 nsid = le32_to_cpu(ns[i].nsid), shift = le32_to_cpu(ns[i].shift);
+
+		if (!nsid || nsid > nn || shift < 9 || shift > 17 || ns[i].reserved ||
+		    le32_to_cpu(ns[i].flags) & ~SNV_REC_NS_UUID)
+			return false;
+		for (k = 0; k < i; k++)
+			if (ns[k].nsid == ns[i].nsid)
+				return false;
+	}
+
+	return true;
+}
+
+/**
+ * snv_ident_regs() - Read registers that tell what the device is
+ * @vf:		The VF, locked. &snv_vf.cap is known.
+ * @ident:	What it is, with SNV_IDENT_REGS.
+ *
+ * Return: 0 or a negative errno of snv_read_reg().
+ */
+int snv_ident_regs(struct snv_vf *vf, struct snv_ident *ident)
+{
+	u32 version;
+	int ret;
+
+	memset(ident, 0, sizeof(*ident));
+	ret = snv_read_reg(vf, NVME_REG_VS, &version);
+	if (ret)
+		return ret;
+	ident->cap = cpu_to_le64(vf->cap);
+	ident->version = cpu_to_le32(version);
+	ident->flags = cpu_to_le32(SNV_IDENT_REGS);
+
+	return 0;
+}
+
+/**
  * snv_ident_fetch() - Ask the device what it is
  * @vf:		The VF, locked. The admin queue is ours.
  * @iova:	Memory for the answer, of NVME_IDENTIFY_DATA_SIZE bytes, or 0.
@@ -87,16 +198,11 @@ static void take_ctrl(const u8 *id, struct snv_ident *ident)
 int snv_ident_fetch(struct snv_vf *vf, u64 iova, u8 *id, struct snv_ident *ident)
 {
 	struct nvme_command sqe;
-	u32 version;
 	int ret;
 
-	memset(ident, 0, sizeof(*ident));
-	ret = snv_read_reg(vf, NVME_REG_VS, &version);
+	ret = snv_ident_regs(vf, ident);
 	if (ret)
 		return ret;
-	ident->cap = cpu_to_le64(vf->cap);
-	ident->version = cpu_to_le32(version);
-	ident->flags = cpu_to_le32(SNV_IDENT_REGS);
 
 	snv_harmless(&sqe);
 	ret = snv_own_command(vf, &sqe);
@@ -123,6 +229,23 @@ static const char *regs_differ(const struct snv_ident *want, u64 cap, u32 versio
 	return le32_to_cpu(want->version) != version ? "version" : NULL;
 }
 
+/*
+ * SGLs that the guest's driver makes can be used as before, and it makes none but those that it
+ * was told of: more of them is no harm. The threshold is where SGLs become slow, not a limit.
+ */
+static bool has_fewer_sgls(u32 want, u32 have)
+{
+	u32 support = want & SGLS_SUPPORT, got = have & SGLS_SUPPORT;
+
+	if (!support)
+		return false;
+	/* Who keeps to an alignment can do without. */
+	if (got != support && !(support == SGLS_ALIGNED && got == 1))
+		return true;
+
+	return want & ~have & ~(SGLS_SUPPORT | SGLS_THRESHOLD);
+}
+
 static const char *ctrl_differs(const struct snv_ident *want, const struct snv_ident *have)
 {
 	u32 queues = le32_to_cpu(want->queues), got = le32_to_cpu(have->queues);
@@ -145,28 +268,31 @@ static const char *ctrl_differs(const struct snv_ident *want, const struct snv_i
 	if (le32_to_cpu(want->nn) > le32_to_cpu(have->nn))
 		return "fewer namespaces";
 
-	return want->sgls & ~have->sgls ? "fewer SGLs" : NULL;
+	if (has_fewer_sgls(le32_to_cpu(want->sgls), le32_to_cpu(have->sgls)))
+		return "fewer SGLs";
+
+	return NULL;
 }
 
 static const char *ns_differs(struct snv_vf *vf, u64 iova, u8 *id, int *error)
 {
-	struct snv_ns have = { }, *ns = vf->ns;
+	struct snv_ns have, *ns = vf->ns;
 	int ret;
 
 	for (; ns < vf->ns + vf->num_ns; ns++) {
 		if (!ns->blocks)
 			continue;
-		ret = snv_identify(vf, iova, NVME_ID_CNS_NS, ns->nsid, id);
+		ret = snv_identify_ns(vf, iova, id, ns->nsid, &have);
 		if (ret < 0) {
 			*error = ret;
 			return NULL;
 		}
 		if (ret)
 			return "no such namespace";
-		snv_take_ns(id, &have);
-		if (have.blocks != ns->blocks || snv_take_lba(id) != ns->shift ||
+		if (have.blocks != ns->blocks || have.shift != ns->shift ||
 		    memcmp(have.nguid, ns->nguid, sizeof(have.nguid)) ||
-		    memcmp(have.eui64, ns->eui64, sizeof(have.eui64)))
+		    memcmp(have.eui64, ns->eui64, sizeof(have.eui64)) ||
+		    (ns->has_list && memcmp(have.uuid, ns->uuid, sizeof(have.uuid))))
 			return "another namespace";
 	}
 

@@ -200,6 +200,8 @@ struct snv_ident {
  * @blocks:	Number of its blocks, or 0: it is not known which one it is.
  * @nguid:	Which one it is.
  * @eui64:	Likewise.
+ * @uuid:	Likewise, or zeros: it has none.
+ * @has_list:	The device has said what @uuid is.
  */
 struct snv_ns {
 	u32 nsid;
@@ -208,6 +210,8 @@ struct snv_ns {
 	u64 blocks;
 	u8 nguid[16];
 	u8 eui64[8];
+	u8 uuid[16];
+	bool has_list;
 };
 
 /**
@@ -411,12 +415,14 @@ int snv_own_command(struct snv_vf *vf, struct nvme_command *sqe);
 void snv_harmless(struct nvme_command *sqe);
 int snv_own_probe(struct snv_vf *vf);
 int snv_disable(struct snv_vf *vf);
+int snv_put_back(struct snv_vf *vf, u64 iova, void *mem, size_t size, int ret);
 int snv_borrow(struct snv_vf *vf, size_t size, struct snv_loan *loan);
 int snv_give_back(struct snv_vf *vf, const struct snv_loan *loan, int ret);
 
 /* ident.c */
-int snv_identify(struct snv_vf *vf, u64 iova, u8 cns, u32 nsid, u8 *id);
-void snv_take_ns(const u8 *id, struct snv_ns *ns);
+int snv_identify_ns(struct snv_vf *vf, u64 iova, u8 *id, u32 nsid, struct snv_ns *ns);
+int snv_ident_regs(struct snv_vf *vf, struct snv_ident *ident);
+void snv_drop_false_ns(struct snv_vf *vf);
 int snv_ident_fetch(struct snv_vf *vf, u64 iova, u8 *id, struct snv_ident *ident);
 int snv_ident_check_regs(struct snv_vf *vf, const struct snv_ident *want);
 int snv_ident_check(struct snv_vf *vf);

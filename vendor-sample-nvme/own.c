@@ -41,7 +41,8 @@ int snv_wait_ready(struct snv_vf *vf, bool ready)
 			return -EIO;
 		if (time_after(jiffies, end))
 			return -ETIMEDOUT;
-		if (fatal_signal_pending(current))
+		/* Until it is disabled, it may write to memory that was the guest's before. */
+		if (ready && fatal_signal_pending(current))
 			return -EINTR;
 		usleep_range(20, 100);
 	}
@@ -366,6 +367,29 @@ int snv_disable(struct snv_vf *vf)
 }
 
 /**
+ * snv_put_back() - Restore memory that commands of ours may have written
+ * @vf:		The VF, locked.
+ * @iova:	The memory.
+ * @mem:	What was in it. It is freed.
+ * @size:	Its size.
+ * @ret:	What the commands have returned. After an error, one may still write there: the
+ *		controller is disabled before.
+ *
+ * Return: @ret, or a negative errno of the write.
+ */
+int snv_put_back(struct snv_vf *vf, u64 iova, void *mem, size_t size, int ret)
+{
+	int err;
+
+	if (ret)
+		snv_disable(vf);
+	err = vfio_mediate_write(vf->dev, iova, mem, size);
+	kvfree(mem);
+
+	return ret ?: err;
+}
+
+/**
  * snv_borrow() - Have memory that the device may write
  * @vf:		The VF, locked. It has no I/O in flight.
  * @size:	Bytes that are needed.
@@ -390,21 +414,11 @@ int snv_borrow(struct snv_vf *vf, size_t size, struct snv_loan *loan)
  * snv_give_back() - Restore the memory that was borrowed
  * @vf:		The VF, locked.
  * @loan:	From a snv_borrow() that returned 0.
- * @ret:	What the commands have returned. After an error, one may still write there: the
- *		controller is disabled before.
+ * @ret:	As of snv_put_back().
  *
- * Return: @ret, or a negative errno of the write.
+ * Return: as snv_put_back().
  */
 int snv_give_back(struct snv_vf *vf, const struct snv_loan *loan, int ret)
 {
-	int err;
-
-	if (!loan->mem)
-		return ret;
-	if (ret)
-		snv_disable(vf);
-	err = vfio_mediate_write(vf->dev, loan->iova, loan->mem, loan->size);
-	kvfree(loan->mem);
-
-	return ret ?: err;
+	return loan->mem ? snv_put_back(vf, loan->iova, loan->mem, loan->size, ret) : ret;
 }

@@ -102,8 +102,8 @@ static int lap(struct snv_vf *vf, const struct snv_sq *sq, const struct snv_cq *
 {
 	size_t size = sq->depth * SNV_SQE_SIZE;
 	struct nvme_command *filled;
-	int ret, err;
 	void *mem;
+	int ret;
 	u32 i;
 
 	mem = snv_read_ring(vf, sq->base, size);
@@ -122,11 +122,9 @@ static int lap(struct snv_vf *vf, const struct snv_sq *sq, const struct snv_cq *
 		ret = make_sq(vf, sq);
 	if (!ret)
 		ret = nops(vf, sq, cq, count, pos, limit);
-	err = vfio_mediate_write(vf->dev, sq->base, mem, size);
 	kvfree(filled);
-	kvfree(mem);
 
-	return ret ?: err;
+	return snv_put_back(vf, sq->base, mem, size, ret);
 }
 
 static u32 unconsumed(const struct snv_cq *cq)
@@ -148,7 +146,7 @@ static int restore_cq(struct snv_vf *vf, unsigned int cqid)
 	u32 more, sum = 0, pos = 0, limit;
 	unsigned int qid;
 	void *zero;
-	int ret, err;
+	int ret;
 
 	for (qid = 1; qid < SNV_QUEUES; qid++) {
 		if (!vf->sq[qid] || vf->sq[qid]->cqid != cqid)
@@ -191,11 +189,9 @@ static int restore_cq(struct snv_vf *vf, unsigned int cqid)
 		if (vf->sq[qid] && vf->sq[qid]->cqid == cqid)
 			ret = lap(vf, vf->sq[qid], cq, vf->sq[qid]->head, &pos, limit);
 
-	err = vfio_mediate_write(vf->dev, cq->base, mem, size);
 	kvfree(zero);
-	kvfree(mem);
 
-	return ret ?: err;
+	return snv_put_back(vf, cq->base, mem, size, ret);
 }
 
 /*
@@ -278,7 +274,7 @@ static int enable(struct snv_vf *vf)
 /* Number of admin commands that make the queues and set the features, at most */
 static u32 count_commands(const struct snv_vf *vf)
 {
-	u32 n = vf->num_features + (vf->arriving ? 2 + vf->num_ns : 0);
+	u32 n = vf->num_features + (vf->arriving ? 2 + 2 * vf->num_ns : 0);
 	unsigned int qid;
 
 	for (qid = 1; qid < SNV_QUEUES; qid++)
@@ -349,6 +345,8 @@ static int restore(struct snv_vf *vf)
 	if (!ret && vf->own.num_extra)
 		ret = -EIO;
 
+	if (ret)
+		snv_disable(vf);
 	aers = restore_aers(vf);
 	err = snv_own_end(vf);
 	if (!ret && !err && aers)

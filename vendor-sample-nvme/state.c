@@ -164,9 +164,11 @@ static int put_record(struct snv_vf *vf, unsigned int n, struct vfio_mediate_rec
 		rec->blocks = cpu_to_le64(vf->ns[n].blocks);
 		memcpy(rec->nguid, vf->ns[n].nguid, sizeof(rec->nguid));
 		memcpy(rec->eui64, vf->ns[n].eui64, sizeof(rec->eui64));
+		memcpy(rec->uuid, vf->ns[n].uuid, sizeof(rec->uuid));
+		rec->flags = cpu_to_le32(vf->ns[n].has_list ? SNV_REC_NS_UUID : 0);
 		return ret;
 	}
-	if (n == vf->num_ns && vf->enabled && vf->ident.flags) {
+	if (n == vf->num_ns && vf->ident.flags) {
 		ret = put(record, SNV_REC_IDENT, sizeof(vf->ident));
 		record->optional = true;
 		memcpy(record->data, &vf->ident, sizeof(vf->ident));
@@ -414,9 +416,6 @@ static int check_features(const struct snv_state *state)
 		    le64_to_cpu(state->feature[i].age_ms) > U32_MAX)
 			return -EINVAL;
 	}
-	for (i = 0; i < state->num_ns; i++)
-		if (le32_to_cpu(state->ns[i].shift) < 9 || le32_to_cpu(state->ns[i].shift) > 17)
-			return -EINVAL;
 
 	return 0;
 }
@@ -531,13 +530,14 @@ static void take_features(struct snv_vf *vf, const struct snv_state *state)
 			.nsid = le32_to_cpu(state->ns[i].nsid),
 			.shift = le32_to_cpu(state->ns[i].shift),
 			.blocks = le64_to_cpu(state->ns[i].blocks),
+			.has_list = state->ns[i].flags,
 		};
 	for (i = 0; i < state->num_ns; i++) {
 		memcpy(vf->ns[i].nguid, state->ns[i].nguid, sizeof(vf->ns[i].nguid));
 		memcpy(vf->ns[i].eui64, state->ns[i].eui64, sizeof(vf->ns[i].eui64));
+		memcpy(vf->ns[i].uuid, state->ns[i].uuid, sizeof(vf->ns[i].uuid));
 	}
 	vf->num_ns = state->num_ns;
-	vf->ident = state->ident;
 }
 
 static void drop_loaded(struct snv_vf *vf)
@@ -565,10 +565,13 @@ static int apply(struct snv_vf *vf, struct snv_state *state)
 		return -EIO;
 	}
 	vf->cap = cap;
-	ret = snv_ident_check_regs(vf, &state->ident);
-	if (ret)
+	ret = snv_ident_is_valid(&state->ident, state->ns, state->num_ns) ? 0 : -EINVAL;
+	if (!ret)
+		ret = snv_ident_check_regs(vf, &state->ident);
+	if (ret && ret != -EINVAL)
 		return ret;
-	ret = snv_state_check(state, vf->cap, max(vectors, 1));
+	if (!ret)
+		ret = snv_state_check(state, vf->cap, max(vectors, 1));
 	if (ret) {
 		dev_warn_ratelimited(&vf->dev->pdev->dev, "loaded state does not suit the device\n");
 		return ret;
@@ -580,6 +583,7 @@ static int apply(struct snv_vf *vf, struct snv_state *state)
 	vf->asq = le64_to_cpu(state->ctrl.asq);
 	vf->acq = le64_to_cpu(state->ctrl.acq);
 	vf->pending = le32_to_cpu(state->ctrl.flags) & SNV_REC_PENDING;
+	vf->ident = state->ident;
 	vf->arriving = true;
 	state->applied = true;
 	if (!(le32_to_cpu(state->ctrl.flags) & SNV_REC_ENABLED))

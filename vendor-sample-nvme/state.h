@@ -116,6 +116,8 @@ struct snv_rec_feature {
 	u8 data[SNV_DATA_MAX];
 };
 
+#define SNV_REC_NS_UUID		BIT(0)	/* @uuid is known, also if there is none */
+
 /**
  * struct snv_rec_ns - Namespace
  * @nsid:	Its ID.
@@ -123,6 +125,9 @@ struct snv_rec_feature {
  * @blocks:	Number of its blocks, or 0: it is not known which one it is.
  * @nguid:	Which one it is.
  * @eui64:	Likewise.
+ * @uuid:	Likewise, or zeros: it has none.
+ * @flags:	SNV_REC_NS_UUID, or 0.
+ * @reserved:	0.
  */
 struct snv_rec_ns {
 	__le32 nsid;
@@ -130,8 +135,14 @@ struct snv_rec_ns {
 	__le64 blocks;
 	u8 nguid[16];
 	u8 eui64[8];
+	u8 uuid[16];
+	__le32 flags;
+	__le32 reserved;
 };
 
 #define SNV_REC_NS_LEAST	offsetof(struct snv_rec_ns, blocks)
+
+bool snv_ident_is_valid(const struct snv_ident *ident, const struct snv_rec_ns *ns,
+			unsigned int num_ns);
 
 #endif /* SAMPLE_NVME_STATE_H */

@@ -112,8 +112,9 @@ static int drain(struct snv_vf *vf)
  */
 static int ask_device(struct snv_vf *vf)
 {
+	struct snv_ns have, *ns;
 	struct snv_loan loan;
-	unsigned int i, shift;
+	unsigned int i;
 	int ret;
 	u8 *id;
 
@@ -131,19 +132,18 @@ static int ask_device(struct snv_vf *vf)
 
 	if (!ret)
 		ret = snv_ident_fetch(vf, loan.iova, id, &vf->ident);
-	for (i = 0; !ret && i < vf->num_ns; i++) {
-		ret = snv_identify(vf, loan.iova, NVME_ID_CNS_NS, vf->ns[i].nsid, id);
-		shift = ret ? 0 : snv_take_lba(id);
-		/* It may be gone. */
-		vf->ns[i].blocks = 0;
-		if (shift)
-			snv_take_ns(id, &vf->ns[i]);
-		ret = min(ret, 0);
-		if (shift > vf->ns[i].shift && !vf->track_error)
+	if (!ret)
+		snv_drop_false_ns(vf);
+	for (ns = vf->ns; !ret && ns < vf->ns + vf->num_ns; ns++) {
+		ret = min(snv_identify_ns(vf, loan.iova, id, ns->nsid, &have), 0);
+		if (ret)
+			break;
+		if (have.shift > ns->shift && !vf->track_error)
 			vf->track_error = -ESTALE;
-		if (shift)
-			vf->ns[i].shift = shift;
-		vf->ns[i].sure = shift;
+		have.sure = have.shift;
+		/* If it is gone, what is in memory may still be of it. */
+		have.shift = have.shift ?: ns->shift;
+		*ns = have;
 	}
 	kfree(id);
 
@@ -238,6 +238,8 @@ int snv_quiesce(struct snv_vf *vf)
 		return 0;
 	if (!vf->enabled) {
 		ret = snv_read_admin_regs(vf);
+		if (!ret)
+			ret = snv_ident_regs(vf, &vf->ident);
 		if (!ret)
 			WRITE_ONCE(vf->stopped, true);
 		return ret;

@@ -22,9 +22,10 @@ that of labhost/storage.py, with its witness.
 
 import types
 
+import nvme_online
 from failures import Cancel, Cut, KillDestination, KillSource, Missing
 from labhost.faults import Failed, Test
-from labhost.guest import has_qemu
+from labhost.guest import GuestError, has_qemu, words
 from labhost.klog import complaints
 from labhost.relay import phases
 from labhost.shell import sh
@@ -36,6 +37,9 @@ DEPTHS = (1, 32)
 GET_FEATURES, SET_FEATURES = 0x0a, 0x09
 TEMPERATURE, TIMESTAMP, PROFILE = 0x04, 0x0e, 0x19
 DIRECTIVE_SEND, INVALID_OPCODE = 0x19, 0x1
+PF_DEVICE = "/dev/nvme0"
+SAID = {"7.2": "Failed to set device state"}
+SAYS = "Failed setting device state to RUNNING"     # of later QEMUs
 NOT_THERE = 360         # K, a threshold that nobody else sets
 SINCE = 1_000_000_000_000   # ms since 1970
 FAULTS = [(Missing, ["setup"]), (Cut, None), (Cancel, None), (KillDestination, None),
@@ -92,6 +96,7 @@ def times(tap, qemu, count):
                     trip.crossed(f"depth {depth}, {number + 1}", trip.cross())
         features(trip)
         refused(trip)
+        another(trip)
     trip.live(body)
     return trip.figures
 
@@ -134,6 +139,35 @@ def refused(trip):
     with trip.io(DEPTHS[1], "refused, and then migrated", resets=True):
         trip.guest.run(f"echo 1 > {CONTROLLER}/reset_controller")
         trip.cross()
+
+
+def another(trip):
+    """A destination with fewer queues: QEMU says that all is well, but the guest goes on only
+    where it was, and has lost nothing."""
+    qemu, number = trip.guest.settings["qemu"], 2 - trip.at
+    sh("dmesg", "--clear")
+    trip.known = []
+    nvme_online.give(PF_DEVICE, number, nvme_online.EACH - 1)
+    with trip.io(DEPTHS[1], "refused where it arrives, and continued"):
+        migration = trip.migration()
+        try:
+            migration.start()
+            state = migration.wait()
+            try:
+                migration.destination.qmp.call("cont")
+            except (GuestError, EOFError, OSError) as err:
+                trip.check(qemu == "7.2", f"QEMU {qemu} ends: {err}", allowed="only 7.2 does")
+        finally:
+            migration.abandon()
+        trip.guest.wait_for_status("running")
+    nvme_online.give(PF_DEVICE, number)
+    said, new = words(migration.destination.log), complaints()
+    trip.check(state["status"] == "completed", f"QEMU says: {state['status']}", said, "completed")
+    trip.check(SAID.get(qemu, SAYS) in said, "the destination's QEMU says that its device does "
+               "not run", said, SAID.get(qemu, SAYS))
+    trip.check(any("fewer queues" in line for line in new), "one line in the log says why",
+               "\n".join(new), "fewer queues")
+    trip.known += new
 
 
 def main(tap, *args):

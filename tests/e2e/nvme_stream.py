@@ -36,6 +36,7 @@ from labhost.tap import program
 
 SAVED = pathlib.Path("/out/sample_nvme.stream")
 GOLDEN = pathlib.Path("golden/sample_nvme.stream")
+NAMESPACES = 256                # that QEMU's controller may have
 PF_DEVICE = "/dev/nvme0"
 SLOW = 30                       # s that an answer may take
 FRESH = 20                      # cases between two looks whether all is well
@@ -69,6 +70,10 @@ def must_refuse(kind, name, value, record):
         kind in (CQ, SQ) and name == "flags" and value > 7 or \
         name == "num_aers" and value > 16 or \
         name == "shift" and not 9 <= value <= 17 or \
+        kind == NS and name == "nsid" and not 0 < value <= NAMESPACES or \
+        kind == NS and name == "flags" and value > 1 or \
+        kind == IDENT and name == "nn" and not value or \
+        kind == IDENT and name == "flags" and (value > 3 or value == 2) or \
         name == "cc" and not value & 1 or \
         name == "size" and value > 512
 
@@ -124,7 +129,7 @@ def record_cases(data):
         yield (f"{where}, left out", changed(number, lambda records, at: records.pop(at)),
                kind in (CTRL, CQ, END))
         yield (f"{where}, twice", changed(number, lambda records, at: records.insert(
-            at, records[at])), kind in (CTRL, CQ, SQ, END))
+            at, records[at])), kind in (CTRL, CQ, SQ, NS, END))
         for other in range(number + 1, count):
             def swap(records, at, other=other):
                 records[at], records[other] = records[other], records[at]
@@ -134,7 +139,7 @@ def record_cases(data):
             at = next(number for number, record in enumerate(split(data)) if record[0] == kind)
             yield (f"record of type {kind}, {times} times", changed(
                 at, lambda records, at, times=times: records.__setitem__(
-                    slice(at, at), [records[at]] * times)), kind != NS or None)
+                    slice(at, at), [records[at]] * times)), True)
 
 
 def cut_cases(data, step):
@@ -208,6 +213,21 @@ def test_fewer(tap, vfs, data, memory):
         tap.equal(device.go_on(data, memory), 0, "with as many it goes on")
 
 
+def test_other(tap, vfs, data, memory):
+    """A guest whose namespace had another UUID is refused."""
+    records = split(data)
+    record = next(record for record in records if record[0] == NS)
+    one, at = next((one, at) for name, one, at in fields(NS) if name == "uuid1")
+    tap.ok(get(record, "flags") == 1 and get(record, "uuid1"), "the UUID of the namespace is saved")
+    one.pack_into(record[2], at, get(record, "uuid1") ^ 1)
+    with Controller(vfs[1]) as device:
+        log = Lines(vfs[1])
+        tap.equal(device.go_on(join(data[:HEADER], records), memory), "EXDEV",
+                  "a VF with another disk is refused")
+        lines = log.new()
+        tap.ok(len(lines) == 1 and "another namespace" in lines[0], "one line says why", lines)
+
+
 def test_spoilt(tap, vfs, name, cases, data, memory):
     """Each case is refused with an errno, or accepted; a reset ends it."""
     known, wrong, silent, longest = complaints(), [], [], ("", 0)
@@ -263,7 +283,7 @@ def main(tap, step="25"):
     if not (saved := tap.case("same", test_same, tap, VFS)):
         return
     data, memory = saved
-    tap.run(test_golden, test_fewer, vfs=VFS, data=data, memory=memory)
+    tap.run(test_golden, test_fewer, test_other, vfs=VFS, data=data, memory=memory)
     for name, cases in (("records", record_cases(data)), ("cuts", cut_cases(data, int(step))),
                         ("fields", field_cases(data))):
         tap.case(name, test_spoilt, tap, VFS, name, cases, data, memory)

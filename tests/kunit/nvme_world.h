@@ -10,6 +10,7 @@
 
 #include <linux/bitmap.h>
 #include <linux/prandom.h>
+#include <linux/sched/signal.h>
 #include <linux/vmalloc.h>
 
 #include "session.h"
@@ -25,6 +26,8 @@
 #define CIDS		1024u
 #define SHIFT		9	/* of the namespace's blocks */
 #define PENDING		64u
+#define NUM_NS		6u	/* that IDs may be up to */
+#define LAG		3u	/* reads of CSTS until a command that is held has completed */
 
 /* Queue of the controller */
 struct ctrl_queue {
@@ -68,6 +71,11 @@ struct ctrl {
 	unsigned int num_pending;
 	bool slow;		/* I/O commands wait for the test */
 	bool loses;		/* the next command */
+	unsigned int hold;	/* the how manieth command from now on is held, or 0 */
+	bool holding;		/* until the controller is disabled */
+	u16 held_qid;
+	struct nvme_command held;
+	unsigned int lag;
 	u16 aer[8];
 	unsigned int num_aers;
 	u32 features[256];
@@ -76,7 +84,11 @@ struct ctrl {
 	u32 queues;		/* what Get Features says of their number */
 	u32 version;
 	u8 disk;		/* which one its namespace is */
+	u8 uuid;		/* likewise, or 0: it has none */
+	bool gone;		/* it has no namespace */
+	bool mute;		/* Identify fails */
 	u8 oncs;
+	u32 sgls;
 	u8 id[4096];		/* answer to Identify */
 	unsigned int dbbuf;	/* commands that must not come */
 	unsigned int overruns;	/* completions that did not fit */
@@ -239,18 +251,42 @@ static u16 ctrl_delete_sq(struct ctrl *ctrl, u16 qid)
 	return 0;
 }
 
-static void ctrl_identify(struct ctrl *ctrl, const struct nvme_command *sqe)
+static u16 ctrl_identify(struct ctrl *ctrl, const struct nvme_command *sqe)
 {
 	u8 *id = ctrl->id;
 
+	if (ctrl->mute)
+		return NVME_SC_INVALID_FIELD;
+	if (sqe->identify.cns != NVME_ID_CNS_CTRL && ctrl->gone)
+		return NVME_SC_INVALID_NS;
 	memset(id, 0, sizeof(ctrl->id));
-	id[0] = 1;
-	id[128 + 2] = SHIFT;
-	if (sqe->identify.cns == NVME_ID_CNS_NS)
+	switch (sqe->identify.cns) {
+	case NVME_ID_CNS_NS:
+		id[0] = 1;
+		id[128 + 2] = SHIFT;
 		id[104] = ctrl->disk;
-	else
+		break;
+	case NVME_ID_CNS_CTRL:
+		put_unaligned_le32(NUM_NS, id + 516);
 		id[520] = ctrl->oncs;
+		put_unaligned_le32(ctrl->sgls, id + 536);
+		break;
+	case NVME_ID_CNS_NS_DESC_LIST:
+		/* An EUI64, and a UUID */
+		id[0] = 1;
+		id[1] = 8;
+		if (!ctrl->uuid)
+			break;
+		id[12] = 3;
+		id[13] = 16;
+		id[12 + 4 + 15] = ctrl->uuid;
+		break;
+	default:
+		return NVME_SC_INVALID_FIELD;
+	}
 	dma(ctrl, le64_to_cpu(sqe->identify.dptr.prp1), id, sizeof(ctrl->id));
+
+	return 0;
 }
 
 static void ctrl_admin(struct ctrl *ctrl, const struct nvme_command *sqe)
@@ -280,9 +316,11 @@ static void ctrl_admin(struct ctrl *ctrl, const struct nvme_command *sqe)
 		break;
 	case nvme_admin_get_features:
 		result = fid == NVME_FEAT_NUM_QUEUES ? ctrl->queues : 0;
+		if (fid == NVME_FEAT_HOST_BEHAVIOR)
+			dma(ctrl, prp1, ctrl->data, sizeof(ctrl->data));
 		break;
 	case nvme_admin_identify:
-		ctrl_identify(ctrl, sqe);
+		status = ctrl_identify(ctrl, sqe);
 		break;
 	case nvme_admin_dbbuf:
 		ctrl->dbbuf++;
@@ -293,6 +331,19 @@ static void ctrl_admin(struct ctrl *ctrl, const struct nvme_command *sqe)
 	ctrl_post(ctrl, 0, sqe, status, result);
 }
 
+/* Who waits for a command now is killed. The thread itself is not, and goes on afterwards. */
+static void kill_current(bool on)
+{
+	if (on)
+		sigaddset(&current->pending.signal, SIGKILL);
+	else
+		sigdelset(&current->pending.signal, SIGKILL);
+	if (on)
+		set_thread_flag(TIF_SIGPENDING);
+	else
+		clear_thread_flag(TIF_SIGPENDING);
+}
+
 static void ctrl_fetch(struct ctrl *ctrl, u16 qid)
 {
 	struct ctrl_queue *sq = &ctrl->sq[qid];
@@ -301,7 +352,12 @@ static void ctrl_fetch(struct ctrl *ctrl, u16 qid)
 	while (sq->exists && sq->head != sq->tail) {
 		memcpy(&sqe, ctrl->world->memory + sq->base + sq->head * sizeof(sqe), sizeof(sqe));
 		sq->head = (sq->head + 1) % sq->depth;
-		if (ctrl->loses) {
+		if (ctrl->hold && !--ctrl->hold) {
+			ctrl->holding = true;
+			ctrl->held_qid = qid;
+			ctrl->held = sqe;
+			kill_current(true);
+		} else if (ctrl->loses) {
 			ctrl->loses = false;
 		} else if (!qid) {
 			ctrl_admin(ctrl, &sqe);
@@ -320,6 +376,11 @@ static void ctrl_set_cc(struct ctrl *ctrl, u32 cc)
 	bool enable = cc & ~ctrl->cc & NVME_CC_ENABLE;
 
 	ctrl->cc = cc;
+	/* It becomes disabled when that command has completed. */
+	if (!(cc & NVME_CC_ENABLE) && ctrl->holding) {
+		ctrl->lag = LAG;
+		return;
+	}
 	if (cc & NVME_CC_ENABLE && !enable)
 		return;
 	memset(ctrl->sq, 0, sizeof(ctrl->sq));
@@ -365,7 +426,20 @@ static void ctrl_write(struct ctrl *ctrl, u32 reg, u32 value)
 	}
 }
 
-static u32 ctrl_read(const struct ctrl *ctrl, u32 reg)
+/* A command that was held completes, and the controller is disabled. */
+static void ctrl_lag(struct ctrl *ctrl)
+{
+	if (!ctrl->lag || --ctrl->lag)
+		return;
+	if (ctrl->held_qid)
+		ctrl_io(ctrl, ctrl->held_qid, &ctrl->held);
+	else
+		ctrl_admin(ctrl, &ctrl->held);
+	ctrl->holding = false;
+	ctrl_set_cc(ctrl, 0);
+}
+
+static u32 ctrl_read(struct ctrl *ctrl, u32 reg)
 {
 	switch (reg) {
 	case NVME_REG_CAP:
@@ -377,6 +451,7 @@ static u32 ctrl_read(const struct ctrl *ctrl, u32 reg)
 	case NVME_REG_CC:
 		return ctrl->cc;
 	case NVME_REG_CSTS:
+		ctrl_lag(ctrl);
 		return ctrl->csts;
 	case NVME_REG_AQA:
 		return ctrl->aqa;

@@ -33,6 +33,7 @@ REPORTS = re.compile(
 # Bytes of the NVMe namespace, and of the log of what is written to it
 NAMESPACE = 256 << 20
 WITNESS = 16 << 30
+UUID = "6c616200-0000-4000-8000-000000000001"   # of that namespace
 
 
 @dataclasses.dataclass
@@ -185,7 +186,8 @@ def controller(log):
     # 12 of its queues and vectors go to VFs, which are given 3 each.
     options += ["-device", "nvme,id=pf1,serial=lab,bus=rp1,subsys=subsystem,sriov_max_vfs=4,"
                 "sriov_vq_flexible=12,sriov_vi_flexible=12,max_ioqpairs=16,msix_qsize=16"]
-    return [*options, "-device", "nvme-ns,drive=namespace,bus=pf1,nsid=1,shared=on"]
+    return [*options, "-device", "nvme-ns,drive=namespace,bus=pf1,nsid=1,shared=on,"
+            f"uuid={UUID}"]
 
 
 def wires(wire):

@@ -24,7 +24,7 @@ NUM_QUEUES, TEMPERATURE, TIMESTAMP = 7, 4, 0x0e
 EVENTS = (900, 901)             # command IDs
 CTRL, CQ, SQ, FEATURE, NS, IDENT = 1, 2, 3, 4, 5, 6         # records
 
-# Fields of records: format, name
+# Fields of records: format, name, or None for what has no fields of interest
 FIELDS = {
     CTRL: [*zip("IIQQIIIIIIII", ("cc", "aqa", "asq", "acq", "flags", "head", "tail", "held",
                                  "cq_pos", "cq_head", "num_aers", "reserved")),
@@ -35,9 +35,11 @@ FIELDS = {
                              "reserved0", "reserved1", "reserved2"))],
     FEATURE: [*zip("IIIIIIIIQ", ("nsid", "cdw10", "cdw11", "cdw12", "cdw13", "cdw14", "cdw15",
                                  "size", "age_ms"))],
-    NS: [*zip("IIQQQQ", ("nsid", "shift", "blocks", "nguid0", "nguid1", "eui64"))],
+    NS: [*zip("IIQQQQQQII", ("nsid", "shift", "blocks", "nguid0", "nguid1", "eui64",
+                             "uuid0", "uuid1", "flags", "reserved"))],
     IDENT: [*zip("QIIIIIHHBB", ("cap", "version", "flags", "queues", "nn", "sgls", "oacs", "oncs",
-                                "mdts", "vwc"))],
+                                "mdts", "vwc")),
+            ("60s", None), ("H", "reserved")],
 }
 
 
@@ -46,7 +48,8 @@ def fields(kind):
     at = 0
     for code, name in FIELDS.get(kind, ()):
         one = struct.Struct("<" + code)
-        yield name, one, at
+        if name:
+            yield name, one, at
         at += one.size
 
 
