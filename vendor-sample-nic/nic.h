@@ -428,8 +428,6 @@ int nic_grant_promisc(struct nic *nic, unsigned int n, bool multicast, bool unic
 /* reset.c */
 void nic_vfs_save_pci(struct nic *nic);
 void nic_vfs_restore_pci(struct nic *nic);
-void nic_vfs_state_lost(struct nic *nic);
-void nic_vfs_was_reset(struct nic *nic);
 void nic_vf_note_reset(struct nic *nic, unsigned int n, bool active);
 void nic_vf_schedule_notices(struct nic *nic, unsigned int n);
 void nic_vfs_notify(struct nic *nic);

@@ -8,6 +8,7 @@
 #include <linux/slab.h>
 
 #include "nic.h"
+#include "vfio_mediate.h"
 
 /* Program the anti-spoofing checks of VFs, and the switch between pools. */
 static void nic_write_dtxswc(struct nic *nic)
@@ -76,6 +77,8 @@ void nic_vfs_restart(struct nic *nic)
 		nic->vf[n].reset_reply = false;
 		nic_vf_reset(nic, n, false);
 		nic_vf_schedule_notices(nic, n);
+		if (nic->vf[n].dev)
+			vfio_mediate_was_reset(nic->vf[n].dev);
 	}
 	nic_vfs_link_changed(nic);
 }
