@@ -185,8 +185,6 @@ struct nic_vf_stats {
  *			and P2VMAILBOX_ACK.
  * @mbx_busy_since:	Time since when the VF owns the mailbox, or 0.
  * @notify_pending:	The work item is to call nic_vf_notify().
- * @reset_reply:	The VF's driver waits for the reply to its reset request. The PF
- *			owns the mailbox.
  * @reset_unseen:	The VF was reset after its driver's last reset handshake.
  * @notices:		Number of notices of a reset still to be sent, unless the driver
  *			completes a reset handshake.
@@ -212,7 +210,6 @@ struct nic_vf {
 	u32 mbx_latched;
 	ktime_t mbx_busy_since;
 	bool notify_pending;
-	bool reset_reply;
 	bool reset_unseen;
 	unsigned int notices;
 	struct pci_saved_state *pci_state;

@@ -42,7 +42,6 @@ static void nic_msg_reset(struct nic *nic, unsigned int n)
 	if (!vf->open)
 		nic_pool_set_guest(nic, n, NULL);
 	nic_vf_reset(nic, n, true);
-	vf->reset_reply = true;
 	if (!vf->dev || vfio_mediate_was_reset(vf->dev))
 		nic_vf_send_reset_reply(nic, n);
 }

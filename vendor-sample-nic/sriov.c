@@ -73,8 +73,6 @@ void nic_vfs_restart(struct nic *nic)
 
 	nic_write_dtxswc(nic);
 	for (n = 0; n < nic->num_vfs; n++) {
-		/* The mailbox was reset too: no reply is due. */
-		nic->vf[n].reset_reply = false;
 		nic_vf_reset(nic, n, false);
 		nic_vf_schedule_notices(nic, n);
 		if (nic->vf[n].dev)

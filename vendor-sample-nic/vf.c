@@ -122,10 +122,6 @@ void nic_vf_close(struct nic *nic, unsigned int n)
 
 	vf->open = false;
 	vf->dev = NULL;
-	/* No driver waits for the reply: release the mailbox. */
-	if (vf->reset_reply)
-		nic_wr(nic, P2VMAILBOX(n), 0);
-	vf->reset_reply = false;
 	vf->stopped = false;
 	vf->frozen = false;
 	nic_vf_reset(nic, n, false);
