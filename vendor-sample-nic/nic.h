@@ -165,7 +165,8 @@ struct nic_vf_stats {
 /**
  * struct nic_vf - The PF's state of a VF
  * @nic:		The PF.
- * @dev:		The VF's handle in vfio-mediate, or NULL while no VMM has it open.
+ * @dev:		The VF's handle in vfio-mediate, or NULL if it is not open, or not
+ *			mediated.
  * @stats:		Counters since the VF was created.
  * @last:		32-bit counters of the device, as last read.
  * @tx_rate:		Transmit limit in Mb/s, or 0.
@@ -173,16 +174,13 @@ struct nic_vf_stats {
  * @spoofchk:		Drop frames whose source address or VLAN is not the VF's own.
  * @trusted:		May change an address set by the administrator. May be promiscuous.
  * @link_off:		The administrator has forced the link down.
- * @open:		A VMM has the VF open, and it is mediated.
  * @active:		The VF's driver has completed the reset handshake.
- * @stopped:		DMA is stopped, see nic_vf_stop().
- * @dma_idle:		No DMA from before the stop is in flight: all of it is in memory.
- *			Read without a lock.
+ * @stopped:		DMA is stopped, see nic_vf_stop(). Protected by vf_lock, read without.
  * @frozen:		The mailbox is not handled, and interrupts are masked.
- * @rx_held:		Reception is held, see nic_vf_hold_rx().
+ * @rx_held:		Reception is held, because the VF is being tracked.
  * @masked_eims:	Bits of EIMS to set again when the VF is no longer @frozen.
- * @mbx_latched:	Mailbox events that the VF's driver has not read yet: P2VMAILBOX_STS
- *			and P2VMAILBOX_ACK.
+ * @mbx_unread:		Mailbox events to show the VF's driver when the VF is no longer @frozen:
+ *			P2VMAILBOX_STS and P2VMAILBOX_ACK.
  * @mbx_busy_since:	Time since when the VF owns the mailbox, or 0.
  * @notify_pending:	The work item is to call nic_vf_notify().
  * @reset_unseen:	The VF was reset after its driver's last reset handshake.
@@ -200,14 +198,12 @@ struct nic_vf {
 	bool spoofchk;
 	bool trusted;
 	bool link_off;
-	bool open;
 	bool active;
 	bool stopped;
-	bool dma_idle;
 	bool frozen;
 	bool rx_held;
 	u32 masked_eims;
-	u32 mbx_latched;
+	u32 mbx_unread;
 	ktime_t mbx_busy_since;
 	bool notify_pending;
 	bool reset_unseen;
@@ -376,14 +372,11 @@ static inline unsigned int nic_vf_id(const struct nic_vf *vf)
 
 void nic_vf_update_dma(struct nic *nic, unsigned int n);
 void nic_vf_reset(struct nic *nic, unsigned int n, bool active);
-void nic_vf_mask_irqs(struct nic *nic, unsigned int n);
-void nic_vf_open(struct nic *nic, unsigned int n, struct vfio_mediate_device *dev);
-void nic_vf_close(struct nic *nic, unsigned int n);
+void nic_vf_init(struct nic *nic, unsigned int n);
 
 /* vf_stop.c */
-int nic_vf_stop(struct nic *nic, unsigned int n, bool freeze);
-int nic_vf_start(struct nic *nic, unsigned int n);
-int nic_vf_hold_rx(struct nic *nic, unsigned int n, bool on);
+int nic_vf_stop(struct nic_vf *vf, bool freeze);
+int nic_vf_start(struct nic_vf *vf);
 
 /* sriov.c */
 int nic_sriov_configure(struct pci_dev *pdev, int num_vfs);

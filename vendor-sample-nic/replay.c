@@ -132,7 +132,7 @@ static void nic_replay_begin(struct nic *nic, unsigned int n, bool active)
 	vf->active = active;
 	nic_pool_set_idle(nic, n, !active);
 	vf->masked_eims = 0;
-	vf->mbx_latched = 0;
+	vf->mbx_unread = 0;
 }
 
 static int nic_replay_macs(struct nic *nic, unsigned int n, const struct nic_rec_filters *rec)

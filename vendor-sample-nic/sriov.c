@@ -94,16 +94,10 @@ static void nic_init_vf(struct nic *nic, unsigned int n)
 	nic->vf[n].spoofchk = true;
 	nic->vf[n].trusted = false;
 	nic->vf[n].link_off = false;
-	nic->vf[n].stopped = false;
-	nic->vf[n].frozen = false;
-	nic->vf[n].mbx_busy_since = 0;
-	nic->vf[n].notify_pending = false;
 	nic_pool_set_guest(nic, n, NULL);
 	nic_pool_set_mac(nic, n, 0, none);
 	nic_pool_set_port_vlan(nic, n, 0);
-	nic_vf_reset(nic, n, false);
-	nic->vf[n].reset_unseen = false;
-	nic->vf[n].notices = 0;
+	nic_vf_init(nic, n);
 	kfree(nic->vf[n].pci_state);
 	nic->vf[n].pci_state = NULL;
 	nic_write_rate(nic, n);

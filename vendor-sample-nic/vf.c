@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* State of a VF: lookup, DMA, reset, open and close. */
+/* State of a VF: lookup, DMA and reset. */
 
 #include "nic.h"
 
@@ -35,8 +35,6 @@ void nic_vf_update_dma(struct nic *nic, unsigned int n)
 	struct nic_vf *vf = &nic->vf[n];
 	bool on = nic_vf_is_on(vf);
 
-	if (!vf->stopped)
-		WRITE_ONCE(vf->dma_idle, false);
 	nic_pool_enable(nic, n, on && !vf->rx_held, on);
 }
 
@@ -64,76 +62,28 @@ void nic_vf_reset(struct nic *nic, unsigned int n, bool active)
 	vf->active = active;
 	nic_pool_set_idle(nic, n, !active);
 	vf->masked_eims = 0;
-	vf->mbx_latched = 0;
+	vf->mbx_unread = 0;
 	nic_vf_update_dma(nic, n);
 }
 
 /**
- * nic_vf_mask_irqs() - Mask the interrupts of a VF while it is frozen
+ * nic_vf_init() - Return a VF to its initial state, for its next user
  * @nic:	The PF.
  * @n:		Number of the VF.
+ *
+ * The settings of the administrator stay.
  *
  * Context: Process context. The caller holds vf_lock.
  */
-void nic_vf_mask_irqs(struct nic *nic, unsigned int n)
+void nic_vf_init(struct nic *nic, unsigned int n)
 {
-	nic->vf[n].masked_eims |= nic_rd(nic, EIMS) & EIMS_VF(n);
-	nic_wr(nic, EIMC, EIMS_VF(n));
-}
+	struct nic_vf *vf = &nic->vf[n];
 
-/**
- * nic_vf_open() - Prepare a VF for a new guest
- * @nic:	The PF.
- * @n:		Number of the VF.
- * @dev:	Its handle in vfio-mediate.
- *
- * Called when a VMM opens the VF.
- *
- * Context: Process context, may sleep. Takes vf_lock.
- */
-void nic_vf_open(struct nic *nic, unsigned int n, struct vfio_mediate_device *dev)
-{
-	struct nic_vf *vf = nic_lock_vf(nic, n);
-
-	if (!vf)
-		return;
-
-	vf->open = true;
-	vf->dev = dev;
-	nic_pool_set_guest(nic, n, NULL);
-	mutex_unlock(&nic->vf_lock);
-}
-
-/**
- * nic_vf_close() - Return a VF to its reset state for the next user
- * @nic:	The PF.
- * @n:		Number of the VF.
- *
- * Called when the VMM closes the VF.
- *
- * Context: Process context, may sleep. Takes vf_lock.
- */
-void nic_vf_close(struct nic *nic, unsigned int n)
-{
-	struct nic_vf *vf = nic_lock_vf(nic, n);
-
-	if (!vf)
-		return;
-
-	vf->open = false;
-	vf->dev = NULL;
 	vf->stopped = false;
 	vf->frozen = false;
 	nic_vf_reset(nic, n, false);
-	/*
-	 * A pool that is still suspended has lost an address to another VF of its guest:
-	 * keep the ID of the guest.
-	 */
-	if (!nic->pool[n].suspended)
-		nic_pool_set_guest(nic, n, NULL);
 	nic_hw_clear_vf(nic, n);
 	nic_mbx_reset(nic, n);
 	vf->reset_unseen = false;
 	vf->notices = 0;
-	mutex_unlock(&nic->vf_lock);
 }
