@@ -93,7 +93,7 @@ static int nic_migrate_hold(struct vfio_mediate_device *dev, bool on)
 
 	scoped_guard(mutex, &vf->nic->vf_lock) {
 		vf->rx_held = on;
-		nic_vf_update_dma(vf->nic, n);
+		nic_vf_update(vf->nic, n);
 	}
 	if (on)
 		ret = nic_pool_drain(vf->nic, n, false);
@@ -389,13 +389,10 @@ static void nic_mediate_release(struct vfio_mediate_device *dev)
 
 	scoped_guard(mutex, &nic->vf_lock) {
 		vf->dev = NULL;
-		nic_vf_init(nic, n);
-		/*
-		 * A pool that is still suspended has lost an address to another VF of its guest:
-		 * keep the ID of the guest.
-		 */
-		if (!nic->pool[n].suspended)
+		/* The guest of a stopped VF runs elsewhere, and may need its addresses. */
+		if (!vf->stopped)
 			nic_pool_set_guest(nic, n, NULL);
+		nic_vf_init(nic, n);
 	}
 	/* Only the VF can clear these bits. */
 	nic_vf_write(dev, V2PMAILBOX, 0);

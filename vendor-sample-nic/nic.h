@@ -115,9 +115,6 @@ struct nic_queue {
 /**
  * struct nic_pool - Receive filters of a pool
  * @mac:	Addresses. The first one is the pool's own. Zero: unused.
- * @mac_seq:	Sequence number of the assignment of each address, from &nic.last_mac_seq.
- *		If several pools have the same address, it belongs to the pool with the
- *		highest number. 0: reserved, see nic_pool_reserve_mac().
  * @guest:	Random ID of the guest that a VF serves, or served last. Two pools have the
  *		same ID only if the state of one was loaded into the other.
  * @mta:	Bits of the multicast table that the pool needs.
@@ -127,14 +124,14 @@ struct nic_queue {
  * @vlan_strip:	Strip VLAN tags. Set once the pool has joined a VLAN.
  * @mc_promisc:	Receive all multicast frames.
  * @uc_promisc:	Receive unicast frames that no address matches.
- * @suspended:	The VF is stopped, or waits for an address that is reserved. The administrator,
- *		or another pool of the same guest, may take its addresses.
- * @idle:	No driver has completed the reset handshake of the VF. Frames for its addresses
- *		go to the wire: its guest may still run elsewhere.
+ * @waiting:	The pool of another guest keeps one of its addresses. Until it does no more, the
+ *		pool is @idle, and keeps none of its addresses from others.
+ * @idle:	No driver has completed the reset handshake of the VF, or the VF is stopped. Frames
+ *		for its addresses go to the wire: its guest may run elsewhere. Another pool of the
+ *		same guest may have them, and run instead.
  */
 struct nic_pool {
 	u8 mac[NIC_POOL_MACS][ETH_ALEN];
-	u64 mac_seq[NIC_POOL_MACS];
 	uuid_t guest;
 	DECLARE_BITMAP(mta, NIC_MTA_BITS);
 	u16 max_frame;
@@ -142,7 +139,7 @@ struct nic_pool {
 	bool vlan_strip;
 	bool mc_promisc;
 	bool uc_promisc;
-	bool suspended;
+	bool waiting;
 	bool idle;
 };
 
@@ -236,7 +233,6 @@ struct nic_vf {
  *			from them, VFRE and VFTE. Taken with bottom halves disabled. Inside
  *			vf_lock.
  * @pool:		Pools: VFs, then the PF.
- * @last_mac_seq:	Sequence number of the last assignment of an address.
  * @mta:		Multicast table, as last written.
  * @uta_full:		All bits of the unicast table are set.
  * @vlan_id:		VLAN of each VLVF register.
@@ -269,7 +265,6 @@ struct nic {
 
 	spinlock_t filter_lock;		/* pools, VLANs and their registers */
 	struct nic_pool pool[NIC_NUM_POOLS];
-	u64 last_mac_seq;
 	u32 mta[NIC_MTA_BITS / 32];
 	bool uta_full;
 	u16 vlan_id[NIC_NUM_VLANS];
@@ -325,13 +320,10 @@ void nic_filters_write(struct nic *nic);
 void nic_pool_reset(struct nic *nic, unsigned int pool);
 void nic_pool_write(struct nic *nic, unsigned int pool);
 int nic_pool_set_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac);
-int nic_pool_reserve_mac(struct nic *nic, unsigned int pool, const u8 *mac);
 int nic_pool_request_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac);
 int nic_pool_check_mac(struct nic *nic, unsigned int pool, const u8 *mac, const uuid_t *guest);
-void nic_pool_set_idle(struct nic *nic, unsigned int pool, bool idle);
+int nic_pool_set_idle(struct nic *nic, unsigned int pool, bool idle);
 void nic_pool_set_guest(struct nic *nic, unsigned int pool, const uuid_t *guest);
-void nic_pool_suspend(struct nic *nic, unsigned int pool);
-int nic_pool_resume(struct nic *nic, unsigned int pool, bool back);
 unsigned int nic_pool_num_vlans(struct nic *nic, unsigned int pool, u16 except);
 int nic_pool_set_vlan(struct nic *nic, unsigned int pool, u16 vid, bool on);
 int nic_pool_set_port_vlan(struct nic *nic, unsigned int pool, u16 tci);
@@ -370,7 +362,7 @@ static inline unsigned int nic_vf_id(const struct nic_vf *vf)
 	return vf - vf->nic->vf;
 }
 
-void nic_vf_update_dma(struct nic *nic, unsigned int n);
+int nic_vf_update(struct nic *nic, unsigned int n);
 void nic_vf_reset(struct nic *nic, unsigned int n, bool active);
 void nic_vf_init(struct nic *nic, unsigned int n);
 

@@ -181,12 +181,6 @@ int nic_set_vf_mac(struct net_device *netdev, int n, u8 *mac)
 
 	/* The VF's driver gets the address at its next reset handshake. */
 	ret = nic_pool_set_mac(nic, n, 0, mac);
-	/* The pool may have waited for another address. */
-	if (!ret && !vf->stopped)
-		nic_pool_resume(nic, n, false);
-	/* For a guest that is to come from another VF: libvirt sets the address first. */
-	if (ret == -EADDRINUSE && !vf->active)
-		ret = nic_pool_reserve_mac(nic, n, mac);
 	if (!ret)
 		vf->admin_mac = !is_zero_ether_addr(mac);
 	mutex_unlock(&nic->vf_lock);
@@ -281,7 +275,7 @@ int nic_set_vf_link_state(struct net_device *netdev, int n, int state)
 		return -EINVAL;
 
 	vf->link_off = state == IFLA_VF_LINK_STATE_DISABLE;
-	nic_vf_update_dma(nic, n);
+	nic_vf_update(nic, n);
 	nic_vf_notify(nic, n);
 	mutex_unlock(&nic->vf_lock);
 

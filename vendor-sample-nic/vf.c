@@ -24,18 +24,24 @@ struct nic_vf *nic_lock_vf(struct nic *nic, int n)
 }
 
 /**
- * nic_vf_update_dma() - Enable or disable the DMA of a VF according to its state
+ * nic_vf_update() - Let a VF send and receive according to its state
  * @nic:	The PF.
  * @n:		Number of the VF.
  *
  * Context: Process context. The caller holds vf_lock.
+ * Return:
+ * * 0: success.
+ * * -EADDRINUSE: the VF is to run, and another pool has its address. The VF is off.
  */
-void nic_vf_update_dma(struct nic *nic, unsigned int n)
+int nic_vf_update(struct nic *nic, unsigned int n)
 {
 	struct nic_vf *vf = &nic->vf[n];
-	bool on = nic_vf_is_on(vf);
+	int ret = nic_pool_set_idle(nic, n, !vf->active || vf->stopped);
+	bool on = !ret && nic_vf_is_on(vf);
 
 	nic_pool_enable(nic, n, on && !vf->rx_held, on);
+
+	return ret;
 }
 
 /**
@@ -56,14 +62,12 @@ void nic_vf_reset(struct nic *nic, unsigned int n, bool active)
 	nic_pool_reset(nic, n);
 	if (!active && !vf->admin_mac)
 		nic_pool_set_mac(nic, n, 0, none);
-	/* While the VF was stopped, another VF may have taken its address. */
-	if (!vf->stopped && nic_pool_resume(nic, n, false))
-		active = false;
-	vf->active = active;
-	nic_pool_set_idle(nic, n, !active);
 	vf->masked_eims = 0;
 	vf->mbx_unread = 0;
-	nic_vf_update_dma(nic, n);
+	vf->active = active;
+	/* Without its address the VF's driver has to try again. */
+	if (nic_vf_update(nic, n))
+		vf->active = false;
 }
 
 /**
@@ -79,7 +83,7 @@ void nic_vf_init(struct nic *nic, unsigned int n)
 {
 	struct nic_vf *vf = &nic->vf[n];
 
-	vf->stopped = false;
+	WRITE_ONCE(vf->stopped, false);
 	vf->frozen = false;
 	nic_vf_reset(nic, n, false);
 	nic_hw_clear_vf(nic, n);

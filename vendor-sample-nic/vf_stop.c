@@ -28,8 +28,7 @@ static void nic_vf_thaw(struct nic *nic, unsigned int n)
  * @freeze:	Also stop handling the mailbox, and mask the interrupts.
  *
  * DMA stays stopped until nic_vf_start(), whatever the VF's driver does, resets included.
- * Frames in the transmit rings are sent after nic_vf_start(). Frames for the VF are
- * dropped, unless another VF takes its address.
+ * Frames in the transmit rings are sent after nic_vf_start(). Frames for the VF go to the wire.
  *
  * When this function returns 0, everything that the VF has received, and every transmit
  * descriptor that it has written back, is in memory. After an error the VF is stopped, too: call
@@ -61,13 +60,15 @@ int nic_vf_stop(struct nic_vf *vf, bool freeze)
 		}
 		quiet = vf->stopped;
 		WRITE_ONCE(vf->stopped, true);
-		nic_vf_update_dma(nic, n);
-		nic_pool_suspend(nic, n);
+		nic_pool_enable(nic, n, false, false);
 	}
 
 	/* Do not block other VFs. Only the caller can start this VF again. */
 	if (!quiet)
 		ret = nic_pool_drain(nic, n, true);
+	/* Until its last frame is sent, the VF has its addresses: the device checks them. */
+	scoped_guard(mutex, &nic->vf_lock)
+		nic_vf_update(nic, n);
 
 	return nic_gone(nic) ? -ENODEV : ret;
 }
@@ -93,17 +94,15 @@ int nic_vf_start(struct nic_vf *vf)
 	guard(mutex)(&nic->vf_lock);
 	/* A reset may have changed the address. */
 	nic_vf_handle_events(nic, n);
-	ret = nic_pool_resume(nic, n, true);
+	WRITE_ONCE(vf->stopped, false);
+	ret = nic_vf_update(nic, n);
 	if (ret) {
+		WRITE_ONCE(vf->stopped, true);
 		dev_warn_ratelimited(&nic->pdev->dev, "VF %u: cannot start, another VF has its MAC address: %pe; set another one with ip link\n",
 				     n, ERR_PTR(ret));
-		return ret;
+	} else if (vf->frozen) {
+		nic_vf_thaw(nic, n);
 	}
 
-	WRITE_ONCE(vf->stopped, false);
-	nic_vf_update_dma(nic, n);
-	if (vf->frozen)
-		nic_vf_thaw(nic, n);
-
-	return 0;
+	return ret;
 }
