@@ -32,7 +32,16 @@ static void end_loading(struct vfio_mediate_described *d)
 	d->loading = NULL;
 }
 
-static int call_stop(struct vfio_mediate_device *dev, bool quiesce)
+/* Have the device and the guest's driver go on with what was pending. */
+static int kick(struct vfio_mediate_device *dev)
+{
+	const struct vfio_mediate_description *desc = dev->described->desc;
+	int ret = describe_kick_tails(dev);
+
+	return !ret && desc->kick ? min(desc->kick(dev), 0) : ret;
+}
+
+static int stop_once(struct vfio_mediate_device *dev, bool quiesce)
 {
 	struct vfio_mediate_described *d = dev->described;
 	int ret = quiesce ? d->desc->quiesce(dev) : d->desc->stop(dev);
@@ -44,6 +53,26 @@ static int call_stop(struct vfio_mediate_device *dev, bool quiesce)
 	}
 
 	return ret;
+}
+
+/* A device that could not be stopped goes on as before. */
+static int call_stop(struct vfio_mediate_device *dev, bool quiesce)
+{
+	struct vfio_mediate_described *d = dev->described;
+	int ret = stop_once(dev, quiesce), undone;
+
+	if (ret >= 0 || ret == -ENOTRECOVERABLE)
+		return ret;
+
+	if (d->stopped) {
+		undone = stop_once(dev, d->quiesced);
+	} else {
+		undone = d->desc->run(dev);
+		if (undone >= 0)
+			undone = kick(dev);
+	}
+
+	return undone < 0 ? -ENOTRECOVERABLE : ret;
 }
 
 static int quiesce(struct vfio_mediate_device *dev)
@@ -76,10 +105,8 @@ static int run(struct vfio_mediate_device *dev)
 		return ret;
 	}
 
-	ret = describe_kick_tails(dev);
-	if (!ret && d->desc->kick)
-		ret = d->desc->kick(dev);
-	if (ret && call_stop(dev, d->quiesced) < 0)
+	ret = kick(dev);
+	if (ret && stop_once(dev, d->quiesced) < 0)
 		return -ENOTRECOVERABLE;
 
 	return ret;

@@ -255,10 +255,21 @@ struct vfio_mediate_description {
 	/** @run: See &vfio_mediate_migration_ops.run. Required. */
 	int (*run)(struct vfio_mediate_device *dev);
 
-	/** @quiesce: See &vfio_mediate_migration_ops.quiesce. Optional. */
+	/**
+	 * @quiesce: See &vfio_mediate_migration_ops.quiesce.
+	 *
+	 * Optional. An error need not be undone, see @stop.
+	 */
 	int (*quiesce)(struct vfio_mediate_device *dev);
 
-	/** @stop: See &vfio_mediate_migration_ops.stop. Required. */
+	/**
+	 * @stop: See &vfio_mediate_migration_ops.stop.
+	 *
+	 * Required. If @stop or @quiesce fails, the framework returns the device to the state that
+	 * it was in, by @run and @kick, @quiesce or @stop: leave the device such that this works,
+	 * and start no DMA. If it fails, too, or @stop has returned -ENOTRECOVERABLE, user space
+	 * gets -ENOTRECOVERABLE.
+	 */
 	int (*stop)(struct vfio_mediate_device *dev);
 
 	/**

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * debugfs: write 1 to sample_nic-PF/vfN_stop to stop the DMA of a VF, whatever its driver
- * does, and 0 to start it.
+ * does, and 0 to start it. Not while a VMM migrates the VF.
  */
 
 #include <linux/debugfs.h>
@@ -20,14 +20,16 @@ static int nic_stop_get(void *data, u64 *val)
 static int nic_stop_set(void *data, u64 val)
 {
 	struct nic_vf *vf = data;
-	unsigned int n = vf - vf->nic->vf;
+	int ret;
 
-	if (val > 1)
+	if (val > 1 || nic_vf_id(vf) >= READ_ONCE(vf->nic->num_vfs))
 		return -EINVAL;
-	if (val)
-		return nic_vf_stop(vf->nic, n, false);
 
-	return nic_vf_start(vf->nic, n);
+	ret = val ? nic_vf_stop(vf, false) : nic_vf_start(vf);
+	if (ret && val)
+		nic_vf_start(vf);
+
+	return ret;
 }
 
 DEFINE_DEBUGFS_ATTRIBUTE(nic_stop_fops, nic_stop_get, nic_stop_set, "%llu\n");

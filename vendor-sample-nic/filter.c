@@ -11,42 +11,48 @@
 
 #include "nic.h"
 
-/* Return the pool that an address belongs to, or NULL. */
-static struct nic_pool *nic_mac_owner(struct nic *nic, const u8 *mac)
+/* Return a pool that keeps an address from pool p, or NULL. */
+static struct nic_pool *nic_mac_owner(struct nic *nic, const struct nic_pool *p, const u8 *mac)
 {
-	struct nic_pool *owner = NULL;
-	unsigned int i, j;
-	u64 last = 0;
+	struct nic_pool *other;
+	unsigned int i;
 
 	if (is_zero_ether_addr(mac))
 		return NULL;
 
-	for (i = 0; i < NIC_NUM_POOLS; i++) {
-		struct nic_pool *p = &nic->pool[i];
-
-		for (j = 0; j < NIC_POOL_MACS; j++) {
-			if (ether_addr_equal(p->mac[j], mac) && p->mac_seq[j] > last) {
-				last = p->mac_seq[j];
-				owner = p;
-			}
-		}
+	for (other = nic->pool; other < nic->pool + NIC_NUM_POOLS; other++) {
+		/* Of the pools of one guest, only one runs. */
+		if (other == p || other->waiting ||
+		    (other->idle && uuid_equal(&other->guest, &p->guest)))
+			continue;
+		for (i = 0; i < NIC_POOL_MACS; i++)
+			if (ether_addr_equal(other->mac[i], mac))
+				return other;
 	}
 
-	return owner;
+	return NULL;
 }
 
-/*
- * May pool p take an address? A suspended pool gives it up to the administrator and to the
- * same guest.
- */
-static bool nic_mac_available(struct nic *nic, const struct nic_pool *p, const u8 *mac, bool admin)
+/* Does another pool keep one of its addresses from a pool? */
+static bool nic_macs_taken(struct nic *nic, const struct nic_pool *p)
 {
-	const struct nic_pool *owner = nic_mac_owner(nic, mac);
+	unsigned int i;
 
-	if (!owner || owner == p)
-		return true;
+	for (i = 0; i < NIC_POOL_MACS; i++)
+		if (nic_mac_owner(nic, p, p->mac[i]))
+			return true;
 
-	return owner->suspended && (admin || uuid_equal(&owner->guest, &p->guest));
+	return false;
+}
+
+/* Pools that have waited for an address keep it, once no other pool does. */
+static void nic_settle_macs(struct nic *nic)
+{
+	struct nic_pool *p;
+
+	for (p = nic->pool; p < nic->pool + NIC_NUM_POOLS; p++)
+		if (p->waiting)
+			p->waiting = nic_macs_taken(nic, p);
 }
 
 static void nic_write_mac(struct nic *nic, unsigned int pool, unsigned int slot)
@@ -58,7 +64,7 @@ static void nic_write_mac(struct nic *nic, unsigned int pool, unsigned int slot)
 	u32 low = get_unaligned_le32(mac);
 	u32 high = 0;
 
-	if (!nic->pool[pool].idle && nic_mac_owner(nic, mac) == &nic->pool[pool])
+	if (!nic->pool[pool].idle && !is_zero_ether_addr(mac))
 		high = RAH_AV | FIELD_PREP(RAH_POOLSEL, BIT(pool)) | get_unaligned_le16(mac + 4);
 	/*
 	 * Leave a correct entry alone. While no entry matches, frames for the address go to
@@ -72,16 +78,6 @@ static void nic_write_mac(struct nic *nic, unsigned int pool, unsigned int slot)
 	nic_flush(nic);
 	nic_wr(nic, ral, low);
 	nic_wr(nic, ral + 4, high);
-}
-
-/* Program suspended pools again after an address has moved. Entries of running pools stay. */
-static void nic_write_suspended_macs(struct nic *nic)
-{
-	unsigned int pool, slot;
-
-	for (pool = 0; pool < NIC_NUM_POOLS; pool++)
-		for (slot = 0; slot < NIC_POOL_MACS && nic->pool[pool].suspended; slot++)
-			nic_write_mac(nic, pool, slot);
 }
 
 static void nic_write_vlan(struct nic *nic, unsigned int n)
@@ -250,20 +246,28 @@ void nic_pool_reset(struct nic *nic, unsigned int pool)
 	spin_unlock_bh(&nic->filter_lock);
 }
 
+/* Is it the pool of a VF that is stopped, whose addresses the administrator may take? */
+static bool nic_pool_stopped(struct nic *nic, const struct nic_pool *p)
+{
+	return p->idle && READ_ONCE(nic->vf[p - nic->pool].stopped);
+}
+
 static int nic_assign_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac,
 			  bool admin)
 {
-	struct nic_pool *p = &nic->pool[pool];
+	struct nic_pool *p = &nic->pool[pool], *owner;
 	int ret = 0;
 
 	spin_lock_bh(&nic->filter_lock);
-	if (nic_mac_available(nic, p, mac, admin)) {
-		ether_addr_copy(p->mac[slot], mac);
-		p->mac_seq[slot] = ++nic->last_mac_seq;
-		nic_write_mac(nic, pool, slot);
-		nic_write_suspended_macs(nic);
-	} else {
+	while ((owner = nic_mac_owner(nic, p, mac)) && admin && nic_pool_stopped(nic, owner))
+		owner->waiting = true;
+	if (owner && !(admin && p->idle && owner != &nic->pool[NIC_PF_POOL])) {
 		ret = -EADDRINUSE;
+	} else {
+		ether_addr_copy(p->mac[slot], mac);
+		p->waiting = nic_macs_taken(nic, p);
+		nic_settle_macs(nic);
+		nic_write_mac(nic, pool, slot);
 	}
 	spin_unlock_bh(&nic->filter_lock);
 
@@ -277,12 +281,15 @@ static int nic_assign_mac(struct nic *nic, unsigned int pool, unsigned int slot,
  * @slot:	Index in &nic_pool.mac.
  * @mac:	Address, or zero to remove the one in @slot.
  *
- * The administrator may take an address from a suspended pool.
+ * The administrator may take an address from the pool of a stopped VF, which then waits for
+ * it. If the VF of @pool does not run, it may be given the address of another VF that does, and
+ * waits for it. An administrator does so at the destination of a migration, while the guest runs
+ * at the source.
  *
  * Context: Process or softirq context. Takes filter_lock.
  * Return:
  * * 0: success.
- * * -EADDRINUSE: the address belongs to another pool, which is not suspended.
+ * * -EADDRINUSE: the address belongs to the PF, or to another VF that is not stopped.
  */
 int nic_pool_set_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac)
 {
@@ -299,47 +306,11 @@ int nic_pool_set_mac(struct nic *nic, unsigned int pool, unsigned int slot, cons
  * Context: Process or softirq context. Takes filter_lock.
  * Return:
  * * 0: success.
- * * -EADDRINUSE: the address belongs to another pool, which is not suspended or serves
- *   another guest.
+ * * -EADDRINUSE: the address belongs to another pool, which runs or serves another guest.
  */
 int nic_pool_request_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac)
 {
 	return nic_assign_mac(nic, pool, slot, mac, false);
-}
-
-/**
- * nic_pool_reserve_mac() - Assign an address that another pool keeps for now
- * @nic:	The PF.
- * @pool:	Number of the pool of a VF that does not run.
- * @mac:	The address.
- *
- * An administrator sets the address of a guest at the destination of a migration while the
- * guest runs at the source. The pool is suspended. It gets the address with the state of the
- * guest, or by nic_pool_resume() after the other pool has given the address up.
- *
- * Context: Process or softirq context. Takes filter_lock.
- * Return:
- * * 0: success.
- * * -EADDRINUSE: the address belongs to the PF, which never gives it up.
- */
-int nic_pool_reserve_mac(struct nic *nic, unsigned int pool, const u8 *mac)
-{
-	struct nic_pool *p = &nic->pool[pool];
-	int ret = 0;
-
-	spin_lock_bh(&nic->filter_lock);
-	if (nic_mac_owner(nic, mac) == &nic->pool[NIC_PF_POOL]) {
-		ret = -EADDRINUSE;
-	} else {
-		ether_addr_copy(p->mac[0], mac);
-		p->mac_seq[0] = 0;
-		p->suspended = true;
-		nic_write_mac(nic, pool, 0);
-		nic_write_suspended_macs(nic);
-	}
-	spin_unlock_bh(&nic->filter_lock);
-
-	return ret;
 }
 
 /**
@@ -360,8 +331,8 @@ int nic_pool_check_mac(struct nic *nic, unsigned int pool, const u8 *mac, const 
 	bool may;
 
 	spin_lock_bh(&nic->filter_lock);
-	owner = nic_mac_owner(nic, mac);
-	may = !owner || owner == &nic->pool[pool] || uuid_equal(&owner->guest, guest);
+	owner = nic_mac_owner(nic, &nic->pool[pool], mac);
+	may = !owner || uuid_equal(&owner->guest, guest);
 	spin_unlock_bh(&nic->filter_lock);
 
 	return may ? 0 : -EADDRINUSE;
@@ -374,16 +345,26 @@ int nic_pool_check_mac(struct nic *nic, unsigned int pool, const u8 *mac, const 
  * @idle:	true: frames for its addresses go to the wire.
  *
  * Context: Process or softirq context. Takes filter_lock.
+ * Return:
+ * * 0: success.
+ * * -EADDRINUSE: another pool has one of its addresses. The pool is idle.
  */
-void nic_pool_set_idle(struct nic *nic, unsigned int pool, bool idle)
+int nic_pool_set_idle(struct nic *nic, unsigned int pool, bool idle)
 {
+	struct nic_pool *p = &nic->pool[pool];
 	unsigned int i;
+	int ret = 0;
 
 	spin_lock_bh(&nic->filter_lock);
-	nic->pool[pool].idle = idle;
+	if (!idle && nic_macs_taken(nic, p))
+		ret = -EADDRINUSE;
+	p->idle = idle || ret;
+	nic_settle_macs(nic);
 	for (i = 0; i < NIC_POOL_MACS; i++)
 		nic_write_mac(nic, pool, i);
 	spin_unlock_bh(&nic->filter_lock);
+
+	return ret;
 }
 
 /**
@@ -392,82 +373,21 @@ void nic_pool_set_idle(struct nic *nic, unsigned int pool, bool idle)
  * @pool:	Number of the pool.
  * @guest:	ID from a loaded state, or NULL for a new guest.
  *
+ * A pool that has an address of another guest waits for it.
+ *
  * Context: Process or softirq context. Takes filter_lock.
  */
 void nic_pool_set_guest(struct nic *nic, unsigned int pool, const uuid_t *guest)
 {
+	struct nic_pool *p = &nic->pool[pool];
+
 	spin_lock_bh(&nic->filter_lock);
 	if (guest)
-		uuid_copy(&nic->pool[pool].guest, guest);
+		uuid_copy(&p->guest, guest);
 	else
-		uuid_gen(&nic->pool[pool].guest);
+		uuid_gen(&p->guest);
+	p->waiting = nic_macs_taken(nic, p);
 	spin_unlock_bh(&nic->filter_lock);
-}
-
-static void nic_write_pool_macs(struct nic *nic, unsigned int pool, bool suspended)
-{
-	struct nic_pool *p = &nic->pool[pool];
-	unsigned int i;
-
-	if (p->suspended == suspended)
-		return;
-
-	p->suspended = suspended;
-	for (i = 0; i < NIC_POOL_MACS; i++) {
-		if (!suspended)
-			p->mac_seq[i] = ++nic->last_mac_seq;
-		nic_write_mac(nic, pool, i);
-	}
-	nic_write_suspended_macs(nic);
-}
-
-/**
- * nic_pool_suspend() - Mark the pool of a stopped VF as suspended
- * @nic:	The PF.
- * @pool:	Number of the pool.
- *
- * Until nic_pool_resume(), the administrator or another pool of the same guest may take its
- * addresses. Frames for an address that was not taken are dropped.
- *
- * Context: Process or softirq context. Takes filter_lock.
- */
-void nic_pool_suspend(struct nic *nic, unsigned int pool)
-{
-	spin_lock_bh(&nic->filter_lock);
-	nic_write_pool_macs(nic, pool, true);
-	spin_unlock_bh(&nic->filter_lock);
-}
-
-/**
- * nic_pool_resume() - Mark the pool of a VF as running again
- * @nic:	The PF.
- * @pool:	Number of the pool.
- * @back:	true: take addresses back from a suspended pool of the same guest. false:
- *		resume only if no address was taken.
- *
- * Context: Process or softirq context. Takes filter_lock.
- * Return:
- * * 0: success.
- * * -EADDRINUSE: another pool has an address. The pool remains suspended.
- */
-int nic_pool_resume(struct nic *nic, unsigned int pool, bool back)
-{
-	struct nic_pool *p = &nic->pool[pool];
-	const struct nic_pool *owner;
-	unsigned int i;
-	int ret = 0;
-
-	spin_lock_bh(&nic->filter_lock);
-	for (i = 0; i < NIC_POOL_MACS; i++) {
-		owner = nic_mac_owner(nic, p->mac[i]);
-		if (owner && owner != p && !(back && nic_mac_available(nic, p, p->mac[i], false)))
-			ret = -EADDRINUSE;
-	}
-	if (!ret)
-		nic_write_pool_macs(nic, pool, false);
-	spin_unlock_bh(&nic->filter_lock);
-
-	return ret;
 }
 
 static int nic_join_vlan(struct nic *nic, unsigned int pool, u16 vid, bool on)

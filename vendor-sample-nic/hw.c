@@ -7,6 +7,7 @@
 #include <linux/mii.h>
 
 #include "nic.h"
+#include "vfio_mediate.h"
 
 /* Get the semaphore of the drivers of both functions, then the one of drivers and firmware. */
 static int nic_get_semaphore(struct nic *nic)
@@ -174,12 +175,19 @@ bool nic_read_link(struct nic *nic, int *speed, int *duplex)
  * VFs read RSTI in their mailbox until nic_hw_start(). The device loads its MAC address
  * from the NVM into the first receive address.
  *
- * Context: Process context, may sleep. Takes stats_lock.
+ * State of VFs that VMMs are saving or loading becomes invalid.
+ *
+ * Context: Process context, may sleep. Takes stats_lock. The caller holds vf_lock, if there are
+ * VFs.
  */
 void nic_hw_reset(struct nic *nic)
 {
 	unsigned int i;
 	u32 val;
+
+	for (i = 0; i < NIC_MAX_VFS; i++)
+		if (nic->vf[i].dev)
+			vfio_mediate_state_lost(nic->vf[i].dev);
 
 	nic_wr(nic, IMC, ~0);
 	nic_wr(nic, EIMC, ~0);

@@ -28,6 +28,15 @@ u32 nic_mbx_try(struct nic *nic, unsigned int n)
 	return nic_rd(nic, P2VMAILBOX(n));
 }
 
+/*
+ * Does the PF own the memory of a mailbox? It does so from a reset request to the reply, and
+ * during a call of nic_vf_handle_events() and nic_vf_notify().
+ */
+static bool nic_mbx_owned(struct nic *nic, unsigned int n)
+{
+	return nic_rd(nic, P2VMAILBOX(n)) & P2VMAILBOX_PFU;
+}
+
 /**
  * nic_mbx_acquire() - Own the memory of a mailbox
  * @nic:	The PF.
@@ -97,8 +106,6 @@ void nic_mbx_clear(struct nic *nic, unsigned int n)
  * @nic:	The PF.
  * @n:		Number of the VF.
  *
- * Called when the VF is closed.
- *
  * Context: Process context. The caller holds vf_lock.
  */
 void nic_mbx_reset(struct nic *nic, unsigned int n)
@@ -135,7 +142,7 @@ void nic_vf_notify(struct nic *nic, unsigned int n)
 		msg |= MSG_CTS;
 
 	vf->notify_pending = false;
-	if (vf->frozen || vf->reset_reply)
+	if (vf->frozen || nic_mbx_owned(nic, n))
 		return;
 	ret = nic_mbx_acquire(nic, n);
 	if (ret == -EAGAIN) {
@@ -166,10 +173,8 @@ void nic_vf_send_reset_reply(struct nic *nic, unsigned int n)
 	const u8 *mac = nic->pool[n].mac[0];
 	u32 reply[3] = { VF_RESET };
 
-	if (!nic->vf[n].reset_reply)
+	if (!nic_mbx_owned(nic, n))
 		return;
-
-	nic->vf[n].reset_reply = false;
 	if (is_zero_ether_addr(mac) || !nic->vf[n].active) {
 		reply[0] |= MSG_NACK;
 	} else {

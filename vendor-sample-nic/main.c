@@ -69,11 +69,9 @@ static irqreturn_t nic_other_irq(int irq, void *data)
 static void nic_restart_hw(struct nic *nic)
 {
 	mutex_lock(&nic->vf_lock);
-	nic_vfs_state_lost(nic);
 	nic_hw_reset(nic);
 	nic_hw_start(nic);
 	nic_vfs_restart(nic);
-	nic_vfs_was_reset(nic);
 	mutex_unlock(&nic->vf_lock);
 }
 
@@ -89,7 +87,6 @@ static void nic_halt(struct nic *nic)
 	rtnl_unlock();
 
 	mutex_lock(&nic->vf_lock);
-	nic_vfs_state_lost(nic);
 	nic_hw_reset(nic);
 	mutex_unlock(&nic->vf_lock);
 	cancel_work_sync(&nic->mailbox_work);

@@ -29,14 +29,10 @@ MODULE_PARM_DESC(pre_copy, "Send records that a destination can check while the 
 
 /* Registers in BAR 0 of a VF, but those of its queues */
 #define VTEICS			0x1520
-#define VTEIMC			0x1528
-#define VTIVAR			0x1700
-#define VTIVAR_VALID(queue)	BIT(8 * (queue) + 7)
-#define VTIVAR_VECTOR(ivar, queue) ((ivar) >> 8 * (queue) & 3)
+#define VTEICS_ALL		GENMASK(2, 0)
 #define V2PMAILBOX		0x0c40
 #define V2PMAILBOX_VFU		BIT(2)
-#define V2PMAILBOX_PFSTS	BIT(4)
-#define V2PMAILBOX_PFACK	BIT(5)
+#define V2PMAILBOX_EVENTS	GENMASK(5, 4)	/* P2VMAILBOX_ACK and P2VMAILBOX_STS */
 
 static int nic_vf_read(struct vfio_mediate_device *dev, u32 reg, u32 *val)
 {
@@ -48,97 +44,61 @@ static int nic_vf_write(struct vfio_mediate_device *dev, u32 reg, u32 val)
 	return vfio_mediate_write32(dev, VFIO_PCI_BAR0_REGION_INDEX, reg, val);
 }
 
-/* Clear the bits that only the VF can clear, when it is closed and no message is in flight. */
-static void nic_v2p_release(struct vfio_mediate_device *dev)
-{
-	u32 cleared;
-
-	if (!nic_vf_write(dev, V2PMAILBOX, 0))
-		nic_vf_read(dev, V2PMAILBOX, &cleared);
-}
-
-/* Keep mailbox events for the VF's driver, which is shown them when the VF runs. */
-static void nic_v2p_show(struct nic_vf *vf, u32 mailbox)
-{
-	if (mailbox & V2PMAILBOX_PFSTS)
-		vf->mbx_latched |= P2VMAILBOX_STS;
-	if (mailbox & V2PMAILBOX_PFACK)
-		vf->mbx_latched |= P2VMAILBOX_ACK;
-}
-
-/* Read the VF's mailbox events, which clears them, and keep them for the VF's driver. */
-static int nic_v2p_latch(struct vfio_mediate_device *dev)
+/* Read the mailbox's register. That clears the events in it: keep them for the VF's driver. */
+static int nic_v2p_read(struct vfio_mediate_device *dev, u32 *val)
 {
 	struct nic_vf *vf = dev->handle;
-	u32 val;
 	int ret;
 
-	ret = nic_vf_read(dev, V2PMAILBOX, &val);
+	ret = nic_vf_read(dev, V2PMAILBOX, val);
 	if (ret)
 		return ret;
 
-	/* The read has cleared them in the device. */
 	guard(mutex)(&vf->nic->vf_lock);
-	nic_v2p_show(vf, val);
+	vf->mbx_unread |= FIELD_GET(V2PMAILBOX_EVENTS, *val);
 
 	return 0;
 }
 
 static int nic_migrate_quiesce(struct vfio_mediate_device *dev)
 {
-	struct nic_vf *vf = dev->handle;
-
-	return nic_vf_stop(vf->nic, nic_vf_id(vf), false);
+	return nic_vf_stop(dev->handle, false);
 }
 
 static int nic_migrate_stop(struct vfio_mediate_device *dev)
 {
-	struct nic_vf *vf = dev->handle;
-	bool quiesced = READ_ONCE(vf->stopped);
-	unsigned int n = nic_vf_id(vf);
-	int ret, undone;
+	int ret = nic_vf_stop(dev->handle, true);
+	u32 val;
 
-	ret = nic_vf_stop(vf->nic, n, true);
-	if (ret)
-		return ret;
-
-	ret = nic_v2p_latch(dev);
-	if (!ret)
-		return 0;
-
-	undone = quiesced ? nic_vf_stop(vf->nic, n, false) : nic_vf_start(vf->nic, n);
-
-	return undone ? -ENOTRECOVERABLE : ret;
+	return ret ? ret : nic_v2p_read(dev, &val);
 }
 
 static int nic_migrate_run(struct vfio_mediate_device *dev)
 {
-	struct nic_vf *vf = dev->handle;
-
-	return nic_vf_start(vf->nic, nic_vf_id(vf));
+	return nic_vf_start(dev->handle);
 }
 
-/* Raise the interrupts of all queues: some may have been pending, a spurious one does no harm. */
+/* Raise all interrupts: some may have been pending, a spurious one does no harm. */
 static int nic_migrate_kick(struct vfio_mediate_device *dev)
 {
-	u32 ivar, vectors = 0;
-	unsigned int queue;
-	int ret;
-
-	ret = nic_vf_read(dev, VTIVAR, &ivar);
-	/* Receive and transmit interrupts of two queue pairs */
-	for (queue = 0; queue < 4; queue++)
-		if (ivar & VTIVAR_VALID(queue))
-			vectors |= BIT(VTIVAR_VECTOR(ivar, queue));
-
-	return ret ? ret : nic_vf_write(dev, VTEICS, vectors);
+	return nic_vf_write(dev, VTEICS, VTEICS_ALL);
 }
 
+/* Frames for the VF are dropped while reception is held. */
 static int nic_migrate_hold(struct vfio_mediate_device *dev, bool on)
 {
 	struct nic_vf *vf = dev->handle;
+	unsigned int n = nic_vf_id(vf);
+	int ret = 0;
 
-	return nic_vf_hold_rx(vf->nic, nic_vf_id(vf), on);
+	scoped_guard(mutex, &vf->nic->vf_lock) {
+		vf->rx_held = on;
+		nic_vf_update(vf->nic, n);
+	}
+	if (on)
+		ret = nic_pool_drain(vf->nic, n, false);
+
+	return nic_gone(vf->nic) ? -ENODEV : ret;
 }
 
 /* The addresses of a VF that may send, in its port VLAN or untagged, and in its other VLANs. */
@@ -267,56 +227,46 @@ static int nic_get_vf(struct vfio_mediate_device *dev, void *record)
 	struct nic_rec_vf *rec = record;
 	struct nic_vf *vf = dev->handle;
 	unsigned int i, n = nic_vf_id(vf);
-	u32 val, unmasked;
+	u32 val;
 	int ret;
 
-	ret = nic_v2p_latch(dev);
-	if (!ret)
-		ret = nic_vf_read(dev, V2PMAILBOX, &val);
+	ret = nic_v2p_read(dev, &val);
 	if (ret)
 		return ret;
 
-	val &= V2PMAILBOX_VFU;
-	mutex_lock(&vf->nic->vf_lock);
-	if (vf->mbx_latched & P2VMAILBOX_STS)
-		val |= V2PMAILBOX_PFSTS;
-	if (vf->mbx_latched & P2VMAILBOX_ACK)
-		val |= V2PMAILBOX_PFACK;
-	unmasked = vf->masked_eims >> __ffs(EIMS_VF(n));
+	guard(mutex)(&vf->nic->vf_lock);
+	rec->mailbox = cpu_to_le32((val & V2PMAILBOX_VFU) |
+				   FIELD_PREP(V2PMAILBOX_EVENTS, vf->mbx_unread));
 	for (i = 0; i < NIC_MBX_WORDS; i++)
 		rec->message[i] = cpu_to_le32(nic_rd(vf->nic, VMBMEM(n) + 4 * i));
-	mutex_unlock(&vf->nic->vf_lock);
-	rec->mailbox = cpu_to_le32(val);
 	/*
 	 * The vectors are masked now. In QEMU's model VTEIMS reads as the last value
 	 * written.
 	 */
-	rec->reg[NIC_VF_REGS - 1] |= cpu_to_le32(unmasked);
+	rec->reg[NIC_VF_REGS - 1] |= cpu_to_le32(vf->masked_eims >> __ffs(EIMS_VF(n)));
 
 	return nic_gone(vf->nic) ? -ENODEV : 0;
 }
 
-/* Mask the interrupts until the VF runs, and set up the mailbox. */
+/* Set up the mailbox, without the events of this VF's past. Interrupts stay masked. */
 static int nic_put_vf(struct vfio_mediate_device *dev, const void *record)
 {
 	const struct nic_rec_vf *rec = record;
 	u32 stale, mailbox = le32_to_cpu(rec->mailbox);
 	struct nic_vf *vf = dev->handle;
-	unsigned int i, n = nic_vf_id(vf);
+	unsigned int i;
 	int ret;
 
-	mutex_lock(&vf->nic->vf_lock);
-	nic_v2p_show(vf, mailbox);
-	for (i = 0; i < NIC_MBX_WORDS; i++)
-		nic_wr(vf->nic, VMBMEM(n) + 4 * i, le32_to_cpu(rec->message[i]));
-	mutex_unlock(&vf->nic->vf_lock);
-
-	ret = nic_vf_write(dev, VTEIMC, GENMASK(2, 0));
-	/* Clear events of this VF's past, which are not for the driver that arrives. */
+	ret = nic_vf_read(dev, V2PMAILBOX, &stale);
 	if (!ret)
-		ret = nic_vf_read(dev, V2PMAILBOX, &stale);
+		ret = nic_vf_write(dev, V2PMAILBOX, mailbox & V2PMAILBOX_VFU);
 
-	return ret ? ret : nic_vf_write(dev, V2PMAILBOX, mailbox & V2PMAILBOX_VFU);
+	guard(mutex)(&vf->nic->vf_lock);
+	vf->mbx_unread = FIELD_GET(V2PMAILBOX_EVENTS, mailbox);
+	for (i = 0; i < NIC_MBX_WORDS; i++)
+		nic_wr(vf->nic, VMBMEM(nic_vf_id(vf)) + 4 * i, le32_to_cpu(rec->message[i]));
+
+	return ret;
 }
 
 #define REG(where, what)	{ (where), VFIO_MEDIATE_ROLE_##what }
@@ -419,21 +369,34 @@ static int nic_mediate_open(struct pci_dev *pdev, struct vfio_mediate_device *de
 	if (!READ_ONCE(tracking))
 		dev->tracking = NULL;
 
-	nic_vf_open(nic, n, dev);
+	guard(mutex)(&nic->vf_lock);
+	nic->vf[n].dev = dev;
+	nic_pool_set_guest(nic, n, NULL);
 
 	return 0;
 }
 
 /*
- * Return the VF to its reset state. vfio resets it too, except while it closes another
+ * Return the VF to its initial state. vfio resets it too, except while it closes another
  * device of the bus.
  */
 static void nic_mediate_release(struct vfio_mediate_device *dev)
 {
 	struct nic_vf *vf = dev->handle;
+	struct nic *nic = vf->nic;
+	unsigned int n = nic_vf_id(vf);
+	u32 cleared;
 
-	nic_vf_close(vf->nic, nic_vf_id(vf));
-	nic_v2p_release(dev);
+	scoped_guard(mutex, &nic->vf_lock) {
+		vf->dev = NULL;
+		/* The guest of a stopped VF runs elsewhere, and may need its addresses. */
+		if (!vf->stopped)
+			nic_pool_set_guest(nic, n, NULL);
+		nic_vf_init(nic, n);
+	}
+	/* Only the VF can clear these bits. */
+	nic_vf_write(dev, V2PMAILBOX, 0);
+	nic_vf_read(dev, V2PMAILBOX, &cleared);
 }
 
 /* The reset is handled: pages of the VF can be written again. */

@@ -115,9 +115,6 @@ struct nic_queue {
 /**
  * struct nic_pool - Receive filters of a pool
  * @mac:	Addresses. The first one is the pool's own. Zero: unused.
- * @mac_seq:	Sequence number of the assignment of each address, from &nic.last_mac_seq.
- *		If several pools have the same address, it belongs to the pool with the
- *		highest number. 0: reserved, see nic_pool_reserve_mac().
  * @guest:	Random ID of the guest that a VF serves, or served last. Two pools have the
  *		same ID only if the state of one was loaded into the other.
  * @mta:	Bits of the multicast table that the pool needs.
@@ -127,14 +124,14 @@ struct nic_queue {
  * @vlan_strip:	Strip VLAN tags. Set once the pool has joined a VLAN.
  * @mc_promisc:	Receive all multicast frames.
  * @uc_promisc:	Receive unicast frames that no address matches.
- * @suspended:	The VF is stopped, or waits for an address that is reserved. The administrator,
- *		or another pool of the same guest, may take its addresses.
- * @idle:	No driver has completed the reset handshake of the VF. Frames for its addresses
- *		go to the wire: its guest may still run elsewhere.
+ * @waiting:	The pool of another guest keeps one of its addresses. Until it does no more, the
+ *		pool is @idle, and keeps none of its addresses from others.
+ * @idle:	No driver has completed the reset handshake of the VF, or the VF is stopped. Frames
+ *		for its addresses go to the wire: its guest may run elsewhere. Another pool of the
+ *		same guest may have them, and run instead.
  */
 struct nic_pool {
 	u8 mac[NIC_POOL_MACS][ETH_ALEN];
-	u64 mac_seq[NIC_POOL_MACS];
 	uuid_t guest;
 	DECLARE_BITMAP(mta, NIC_MTA_BITS);
 	u16 max_frame;
@@ -142,7 +139,7 @@ struct nic_pool {
 	bool vlan_strip;
 	bool mc_promisc;
 	bool uc_promisc;
-	bool suspended;
+	bool waiting;
 	bool idle;
 };
 
@@ -165,7 +162,8 @@ struct nic_vf_stats {
 /**
  * struct nic_vf - The PF's state of a VF
  * @nic:		The PF.
- * @dev:		The VF's handle in vfio-mediate, or NULL while no VMM has it open.
+ * @dev:		The VF's handle in vfio-mediate, or NULL if it is not open, or not
+ *			mediated.
  * @stats:		Counters since the VF was created.
  * @last:		32-bit counters of the device, as last read.
  * @tx_rate:		Transmit limit in Mb/s, or 0.
@@ -173,20 +171,15 @@ struct nic_vf_stats {
  * @spoofchk:		Drop frames whose source address or VLAN is not the VF's own.
  * @trusted:		May change an address set by the administrator. May be promiscuous.
  * @link_off:		The administrator has forced the link down.
- * @open:		A VMM has the VF open, and it is mediated.
  * @active:		The VF's driver has completed the reset handshake.
- * @stopped:		DMA is stopped, see nic_vf_stop().
- * @dma_idle:		No DMA from before the stop is in flight: all of it is in memory.
- *			Read without a lock.
+ * @stopped:		DMA is stopped, see nic_vf_stop(). Protected by vf_lock, read without.
  * @frozen:		The mailbox is not handled, and interrupts are masked.
- * @rx_held:		Reception is held, see nic_vf_hold_rx().
+ * @rx_held:		Reception is held, because the VF is being tracked.
  * @masked_eims:	Bits of EIMS to set again when the VF is no longer @frozen.
- * @mbx_latched:	Mailbox events that the VF's driver has not read yet: P2VMAILBOX_STS
- *			and P2VMAILBOX_ACK.
+ * @mbx_unread:		Mailbox events to show the VF's driver when the VF is no longer @frozen:
+ *			P2VMAILBOX_STS and P2VMAILBOX_ACK.
  * @mbx_busy_since:	Time since when the VF owns the mailbox, or 0.
  * @notify_pending:	The work item is to call nic_vf_notify().
- * @reset_reply:	The VF's driver waits for the reply to its reset request. The PF
- *			owns the mailbox.
  * @reset_unseen:	The VF was reset after its driver's last reset handshake.
  * @notices:		Number of notices of a reset still to be sent, unless the driver
  *			completes a reset handshake.
@@ -202,17 +195,14 @@ struct nic_vf {
 	bool spoofchk;
 	bool trusted;
 	bool link_off;
-	bool open;
 	bool active;
 	bool stopped;
-	bool dma_idle;
 	bool frozen;
 	bool rx_held;
 	u32 masked_eims;
-	u32 mbx_latched;
+	u32 mbx_unread;
 	ktime_t mbx_busy_since;
 	bool notify_pending;
-	bool reset_reply;
 	bool reset_unseen;
 	unsigned int notices;
 	struct pci_saved_state *pci_state;
@@ -243,7 +233,6 @@ struct nic_vf {
  *			from them, VFRE and VFTE. Taken with bottom halves disabled. Inside
  *			vf_lock.
  * @pool:		Pools: VFs, then the PF.
- * @last_mac_seq:	Sequence number of the last assignment of an address.
  * @mta:		Multicast table, as last written.
  * @uta_full:		All bits of the unicast table are set.
  * @vlan_id:		VLAN of each VLVF register.
@@ -276,7 +265,6 @@ struct nic {
 
 	spinlock_t filter_lock;		/* pools, VLANs and their registers */
 	struct nic_pool pool[NIC_NUM_POOLS];
-	u64 last_mac_seq;
 	u32 mta[NIC_MTA_BITS / 32];
 	bool uta_full;
 	u16 vlan_id[NIC_NUM_VLANS];
@@ -332,13 +320,10 @@ void nic_filters_write(struct nic *nic);
 void nic_pool_reset(struct nic *nic, unsigned int pool);
 void nic_pool_write(struct nic *nic, unsigned int pool);
 int nic_pool_set_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac);
-int nic_pool_reserve_mac(struct nic *nic, unsigned int pool, const u8 *mac);
 int nic_pool_request_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac);
 int nic_pool_check_mac(struct nic *nic, unsigned int pool, const u8 *mac, const uuid_t *guest);
-void nic_pool_set_idle(struct nic *nic, unsigned int pool, bool idle);
+int nic_pool_set_idle(struct nic *nic, unsigned int pool, bool idle);
 void nic_pool_set_guest(struct nic *nic, unsigned int pool, const uuid_t *guest);
-void nic_pool_suspend(struct nic *nic, unsigned int pool);
-int nic_pool_resume(struct nic *nic, unsigned int pool, bool back);
 unsigned int nic_pool_num_vlans(struct nic *nic, unsigned int pool, u16 except);
 int nic_pool_set_vlan(struct nic *nic, unsigned int pool, u16 vid, bool on);
 int nic_pool_set_port_vlan(struct nic *nic, unsigned int pool, u16 tci);
@@ -377,16 +362,13 @@ static inline unsigned int nic_vf_id(const struct nic_vf *vf)
 	return vf - vf->nic->vf;
 }
 
-void nic_vf_update_dma(struct nic *nic, unsigned int n);
+int nic_vf_update(struct nic *nic, unsigned int n);
 void nic_vf_reset(struct nic *nic, unsigned int n, bool active);
-void nic_vf_mask_irqs(struct nic *nic, unsigned int n);
-void nic_vf_open(struct nic *nic, unsigned int n, struct vfio_mediate_device *dev);
-void nic_vf_close(struct nic *nic, unsigned int n);
+void nic_vf_init(struct nic *nic, unsigned int n);
 
 /* vf_stop.c */
-int nic_vf_stop(struct nic *nic, unsigned int n, bool freeze);
-int nic_vf_start(struct nic *nic, unsigned int n);
-int nic_vf_hold_rx(struct nic *nic, unsigned int n, bool on);
+int nic_vf_stop(struct nic_vf *vf, bool freeze);
+int nic_vf_start(struct nic_vf *vf);
 
 /* sriov.c */
 int nic_sriov_configure(struct pci_dev *pdev, int num_vfs);
@@ -428,8 +410,6 @@ int nic_grant_promisc(struct nic *nic, unsigned int n, bool multicast, bool unic
 /* reset.c */
 void nic_vfs_save_pci(struct nic *nic);
 void nic_vfs_restore_pci(struct nic *nic);
-void nic_vfs_state_lost(struct nic *nic);
-void nic_vfs_was_reset(struct nic *nic);
 void nic_vf_note_reset(struct nic *nic, unsigned int n, bool active);
 void nic_vf_schedule_notices(struct nic *nic, unsigned int n);
 void nic_vfs_notify(struct nic *nic);

@@ -130,9 +130,9 @@ static void nic_replay_begin(struct nic *nic, unsigned int n, bool active)
 	if (!vf->admin_mac)
 		nic_pool_set_mac(nic, n, 0, none);
 	vf->active = active;
-	nic_pool_set_idle(nic, n, !active);
 	vf->masked_eims = 0;
-	vf->mbx_latched = 0;
+	vf->mbx_unread = 0;
+	nic_vf_update(nic, n);
 }
 
 static int nic_replay_macs(struct nic *nic, unsigned int n, const struct nic_rec_filters *rec)

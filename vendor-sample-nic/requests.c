@@ -39,10 +39,9 @@ static void nic_msg_reset(struct nic *nic, unsigned int n)
 	struct nic_vf *vf = &nic->vf[n];
 
 	/* Not mediated: the VF is bound to the host's driver or to in-tree vfio-pci. */
-	if (!vf->open)
+	if (!vf->dev)
 		nic_pool_set_guest(nic, n, NULL);
 	nic_vf_reset(nic, n, true);
-	vf->reset_reply = true;
 	if (!vf->dev || vfio_mediate_was_reset(vf->dev))
 		nic_vf_send_reset_reply(nic, n);
 }
@@ -178,6 +177,9 @@ bool nic_vf_handle_events(struct nic *nic, unsigned int n)
 	int taken = -EAGAIN;
 	u32 flr, mail = 0;
 
+	if (nic_gone(nic))
+		return false;
+
 	/* A reset precedes the message that follows it: read VFLRE after MBVFICR. */
 	if (!nic->vf[n].frozen)
 		mail = nic_rd(nic, MBVFICR) & (MBVFICR_REQ(n) | MBVFICR_ACK(n));
@@ -215,7 +217,7 @@ void nic_mailbox_work(struct work_struct *work)
 	unsigned int n;
 
 	mutex_lock(&nic->vf_lock);
-	for (n = 0; n < nic->num_vfs && !nic_gone(nic); n++) {
+	for (n = 0; n < nic->num_vfs; n++) {
 		more |= nic_vf_handle_events(nic, n);
 		if (nic->vf[n].notify_pending)
 			nic_vf_notify(nic, n);

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Resets that the VFs' drivers have not asked for, such as a reset of the PF. Keep the PCI
- * configuration of VFs, which the PCI core does not restore. Tell VMMs and the VFs' drivers
- * about the reset.
+ * configuration of VFs, which the PCI core does not restore. Tell the VFs' drivers about
+ * the reset.
  */
 
 #include <linux/iopoll.h>
 #include <linux/slab.h>
 
 #include "nic.h"
-#include "vfio_mediate.h"
 
 /* notices of a reset, one per NIC_SERVICE_PERIOD */
 #define NIC_RESET_NOTICES	10
@@ -90,38 +89,6 @@ void nic_vfs_restore_pci(struct nic *nic)
 		if (locked)
 			device_unlock(&vf->dev);
 	}
-}
-
-/**
- * nic_vfs_state_lost() - Tell vfio-mediate that the state of all VFs is lost
- * @nic:	The PF, about to be reset.
- *
- * State that VMMs are saving or loading becomes invalid.
- *
- * Context: Process context. The caller holds vf_lock.
- */
-void nic_vfs_state_lost(struct nic *nic)
-{
-	unsigned int n;
-
-	for (n = 0; n < nic->num_vfs; n++)
-		if (nic->vf[n].dev)
-			vfio_mediate_state_lost(nic->vf[n].dev);
-}
-
-/**
- * nic_vfs_was_reset() - Tell vfio-mediate that all VFs were reset
- * @nic:	The PF, started again after the reset.
- *
- * Context: Process context. The caller holds vf_lock.
- */
-void nic_vfs_was_reset(struct nic *nic)
-{
-	unsigned int n;
-
-	for (n = 0; n < nic->num_vfs; n++)
-		if (nic->vf[n].dev)
-			vfio_mediate_was_reset(nic->vf[n].dev);
 }
 
 /**

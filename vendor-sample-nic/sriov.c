@@ -8,6 +8,7 @@
 #include <linux/slab.h>
 
 #include "nic.h"
+#include "vfio_mediate.h"
 
 /* Program the anti-spoofing checks of VFs, and the switch between pools. */
 static void nic_write_dtxswc(struct nic *nic)
@@ -72,10 +73,10 @@ void nic_vfs_restart(struct nic *nic)
 
 	nic_write_dtxswc(nic);
 	for (n = 0; n < nic->num_vfs; n++) {
-		/* The mailbox was reset too: no reply is due. */
-		nic->vf[n].reset_reply = false;
 		nic_vf_reset(nic, n, false);
 		nic_vf_schedule_notices(nic, n);
+		if (nic->vf[n].dev)
+			vfio_mediate_was_reset(nic->vf[n].dev);
 	}
 	nic_vfs_link_changed(nic);
 }
@@ -93,16 +94,10 @@ static void nic_init_vf(struct nic *nic, unsigned int n)
 	nic->vf[n].spoofchk = true;
 	nic->vf[n].trusted = false;
 	nic->vf[n].link_off = false;
-	nic->vf[n].stopped = false;
-	nic->vf[n].frozen = false;
-	nic->vf[n].mbx_busy_since = 0;
-	nic->vf[n].notify_pending = false;
 	nic_pool_set_guest(nic, n, NULL);
 	nic_pool_set_mac(nic, n, 0, none);
 	nic_pool_set_port_vlan(nic, n, 0);
-	nic_vf_reset(nic, n, false);
-	nic->vf[n].reset_unseen = false;
-	nic->vf[n].notices = 0;
+	nic_vf_init(nic, n);
 	kfree(nic->vf[n].pci_state);
 	nic->vf[n].pci_state = NULL;
 	nic_write_rate(nic, n);
@@ -186,12 +181,6 @@ int nic_set_vf_mac(struct net_device *netdev, int n, u8 *mac)
 
 	/* The VF's driver gets the address at its next reset handshake. */
 	ret = nic_pool_set_mac(nic, n, 0, mac);
-	/* The pool may have waited for another address. */
-	if (!ret && !vf->stopped)
-		nic_pool_resume(nic, n, false);
-	/* For a guest that is to come from another VF: libvirt sets the address first. */
-	if (ret == -EADDRINUSE && !vf->active)
-		ret = nic_pool_reserve_mac(nic, n, mac);
 	if (!ret)
 		vf->admin_mac = !is_zero_ether_addr(mac);
 	mutex_unlock(&nic->vf_lock);
@@ -286,7 +275,7 @@ int nic_set_vf_link_state(struct net_device *netdev, int n, int state)
 		return -EINVAL;
 
 	vf->link_off = state == IFLA_VF_LINK_STATE_DISABLE;
-	nic_vf_update_dma(nic, n);
+	nic_vf_update(nic, n);
 	nic_vf_notify(nic, n);
 	mutex_unlock(&nic->vf_lock);
 

@@ -68,7 +68,8 @@ VF = "nic=%di:x64 vf=%si:u32"
 OWNERS = {
     "nic_migrate_quiesce": "sample_nic", "nic_migrate_stop": "sample_nic",
     "nic_migrate_run": "sample_nic", "nic_vf_stop": "sample_nic",
-    "nic_vf_start": "sample_nic", "nic_pool_drain": "sample_nic",
+    "nic_vf_start": "sample_nic", "nic_vf_update": "sample_nic",
+    "nic_pool_drain": "sample_nic",
     "describe_read_regs": "mediate", "describe_apply_regs": "mediate",
     "describe_write_pending": "mediate", "vfio_mediate_ring_scan": "mediate",
     "vpm_trap_flush": "vfio-pci", "vpm_mig_set_state": "migration",
@@ -79,7 +80,8 @@ OWNERS = {
     "kvm_vm_ioctl": "KVM",
 }
 ARGUMENTS = {**dict.fromkeys(OWNERS, DEVICE),
-             **dict.fromkeys(("nic_vf_stop", "nic_vf_start", "nic_pool_drain"), VF)}
+             **dict.fromkeys(("nic_vf_stop", "nic_vf_start"), "handle=%di:x64"),
+             **dict.fromkeys(("nic_vf_update", "nic_pool_drain"), VF)}
 VIRTIO = {name: ARGUMENTS[name] for name in ("kvm_vm_ioctl",)}
 STOPS, RUNS = ("nic_migrate_quiesce", "nic_migrate_stop"), ("nic_migrate_run",)
 PF_LOCK = {"nic_vf_stop", "nic_vf_start"}   # what takes the PF's vf_lock
@@ -196,7 +198,7 @@ def stop_phase(trace, threads):
                 device = inner.arguments["dev"]
                 if call not in devices[device]:
                     devices[device].append(call)
-                for started in inner.find("nic_vf_stop", "nic_vf_start"):
+                for started in inner.find("nic_vf_update"):
                     numbers[device] = started.arguments["vf"]
     vfs = collections.defaultdict(list)
     for device, calls in devices.items():

@@ -303,6 +303,12 @@ def test_left_behind(tap, pf):
             tap.ok(not ask_for(tenant, (SET_MAC, *words(MAC))),
                    "also while the guest's VF is stopped")
             tap.equal(new.set("RUNNING"), 0, "which runs again")
+        new.close()
+        with Device(VFS[3]) as third:
+            tap.ok(not ask_for(third, (SET_MAC, *words(MAC))),
+                   "nor does the tenant of another VF, once the guest has gone")
+    with Device(VFS[0]) as tenant:
+        tap.ok(ask_for(tenant, (FRAME, 1518)), "then the next tenant of the first VF has it")
     set_vf(pf.netdev, 0, "mac", NOBODY)
 
 

@@ -498,6 +498,53 @@ static void test_run_fails(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOTRECOVERABLE, dut->dev->migration->run(dut->dev));
 }
 
+static void expect_stop_fails(struct kunit *test, char letter, int error, const char *log)
+{
+	const struct vfio_mediate_migration_ops *ops = dut->dev->migration;
+
+	dut->errors[(u8)letter] = -EIO;
+	KUNIT_EXPECT_EQ_MSG(test, error, letter == 'S' ? ops->stop(dut->dev) :
+			    ops->quiesce(dut->dev), "%s", log);
+	dut->errors[(u8)letter] = 0;
+	expect_log(test, log);
+}
+
+/* A device that cannot be stopped or quiesced is as before: it runs, is quiesced or stopped. */
+static void test_stop_fails(struct kunit *test)
+{
+	const struct vfio_mediate_migration_ops *ops;
+
+	KUNIT_ASSERT_EQ(test, 0, open_device(test));
+	ops = dut->dev->migration;
+	set_up();
+	expect_stop_fails(test, 'S', -EIO, "SRtK");
+	expect_stop_fails(test, 'Q', -EIO, "QRtK");
+	dut->errors['R'] = -EBUSY;
+	expect_stop_fails(test, 'S', -ENOTRECOVERABLE, "SR");
+	dut->errors['R'] = 0;
+	dut->errors['K'] = -EBUSY;
+	expect_stop_fails(test, 'S', -ENOTRECOVERABLE, "SRtK");
+	dut->errors['K'] = 0;
+
+	KUNIT_EXPECT_EQ(test, 0, ops->quiesce(dut->dev));
+	expect_log(test, "Q");
+	expect_stop_fails(test, 'S', -EIO, "SQ");
+	dut->errors['Q'] = -EBUSY;
+	expect_stop_fails(test, 'S', -ENOTRECOVERABLE, "SQ");
+	dut->errors['Q'] = 0;
+
+	KUNIT_EXPECT_EQ(test, 0, ops->stop(dut->dev));
+	expect_log(test, "S");
+	expect_stop_fails(test, 'Q', -EIO, "QS");
+	KUNIT_EXPECT_EQ(test, 0, ops->run(dut->dev));
+	expect_log(test, "RtK");
+
+	/* The vendor says so: nothing is tried. */
+	dut->errors['S'] = -ENOTRECOVERABLE;
+	KUNIT_EXPECT_EQ(test, -ENOTRECOVERABLE, ops->stop(dut->dev));
+	expect_log(test, "S");
+}
+
 /* Pages of rings, wherever these are: controls, enables and tails of each ring */
 static void test_traps(struct kunit *test)
 {
@@ -659,6 +706,7 @@ static struct kunit_case describe_cases[] = {
 	KUNIT_CASE(test_tracked),
 	KUNIT_CASE(test_untracked),
 	KUNIT_CASE(test_run_fails),
+	KUNIT_CASE(test_stop_fails),
 	KUNIT_CASE(test_traps),
 	KUNIT_CASE(test_rules),
 	{ }

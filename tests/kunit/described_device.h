@@ -60,7 +60,7 @@ struct basic {
  * @own:	What the vendor knows of the device, in the record of type RECORD_BASIC.
  * @log:	A letter for each step, see note(). Equal ones in a row are one.
  * @steps:	Length of @log.
- * @errors:	What check, put, run and kick return, by their letters.
+ * @errors:	What check, put, run, quiesce, stop and kick return, by their letters.
  * @read_error:	What a read of guest memory returns.
  * @lose_at:	The device is reset when a letter is noted, or 0.
  * @dev:	The device as the vendor has it.
@@ -84,7 +84,7 @@ static struct described {
 	unsigned int num_saved;
 } *dut;
 
-/* Check, put, plain, disable, enable, tail, mask: and Run, Stop, Kick, Load_end */
+/* Check, put, plain, disable, enable, tail, mask: and Run, Quiesce, Stop, Kick, Load_end */
 static int note(char letter)
 {
 	if ((!dut->steps || dut->log[dut->steps - 1] != letter) &&
@@ -204,6 +204,11 @@ static int device_stop(struct vfio_mediate_device *dev)
 	return note('S');
 }
 
+static int device_quiesce(struct vfio_mediate_device *dev)
+{
+	return note('Q');
+}
+
 static int device_kick(struct vfio_mediate_device *dev)
 {
 	return note('K');
@@ -282,6 +287,7 @@ static const struct vfio_mediate_description good = {
 	.counter_type = RECORD_COUNTERS,
 	.read_counter = read_counter,
 	.run = device_run,
+	.quiesce = device_quiesce,
 	.stop = device_stop,
 	.kick = device_kick,
 	.load_end = device_load_end,

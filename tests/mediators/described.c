@@ -115,17 +115,21 @@ static const struct vfio_mediate_ring rings[] = {
 static int vf_run(struct vfio_mediate_device *dev)
 {
 	struct vf *vf = dev->handle;
-	int ret;
+	int ret = 0;
 
 	guard(mutex)(&vf->lock);
-	ret = vfio_mediate_write32(dev, BAR, CTRL, READ_ONCE(vf->ctrl));
+	if (vf->stopped)
+		ret = vfio_mediate_write32(dev, BAR, CTRL, READ_ONCE(vf->ctrl));
 	if (!ret)
 		vf->stopped = false;
 
 	return ret;
 }
 
-/* Whatever the guest writes, GO stays clear from here to vf_run(): see ctrl_rw(). */
+/*
+ * Whatever the guest writes, GO stays clear from here to vf_run(): see ctrl_rw(). After an error
+ * vf_run() is called.
+ */
 static int vf_stop(struct vfio_mediate_device *dev)
 {
 	struct vf *vf = dev->handle;
@@ -144,11 +148,8 @@ static int vf_stop(struct vfio_mediate_device *dev)
 
 	ret = read_poll_timeout(vfio_mediate_read32, error, error || !(status & STATUS_BUSY), 10,
 				100000, false, dev, BAR, STATUS, &status);
-	if (!ret)
-		ret = error;
 
-	/* After an error the VF must be as it was. */
-	return ret && vf_run(dev) ? -ENOTRECOVERABLE : ret;
+	return ret ? ret : error;
 }
 
 /* CTRL is mediated at all times. User space may access it in parts. */
