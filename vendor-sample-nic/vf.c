@@ -2,6 +2,7 @@
 /* State of a VF: lookup, DMA, reset, open and close. */
 
 #include "nic.h"
+#include "vfio_mediate_describe.h"
 
 /**
  * nic_lock_vf() - Take vf_lock and look up a VF
@@ -100,7 +101,7 @@ void nic_vf_open(struct nic *nic, unsigned int n, struct vfio_mediate_device *de
 
 	vf->open = true;
 	vf->dev = dev;
-	nic_pool_set_guest(nic, n, NULL);
+	nic_pool_set_guest(nic, n, vfio_mediate_guest(dev));
 	mutex_unlock(&nic->vf_lock);
 }
 
