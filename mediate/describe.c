@@ -4,11 +4,23 @@
 #include <linux/align.h>
 #include <linux/export.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
 #include <uapi/linux/vfio.h>
 
 #include "described.h"
+#include "session.h"
+
+bool vfio_mediate_counters = true;
+EXPORT_SYMBOL_NS_GPL(vfio_mediate_counters, VFIO_MEDIATE_HOST_NS);
+module_param_named(counters, vfio_mediate_counters, bool, 0644);
+MODULE_PARM_DESC(counters, "Continue the counters of a described device after a migration. Pages of BARs with counters can then not be mapped. Read when a device is opened");
+
+bool vfio_mediate_tracking = true;
+EXPORT_SYMBOL_NS_GPL(vfio_mediate_tracking, VFIO_MEDIATE_HOST_NS);
+module_param_named(tracking, vfio_mediate_tracking, bool, 0644);
+MODULE_PARM_DESC(tracking, "Track which memory a described device writes while it is migrated. Otherwise all memory is reported as dirty. Read when a device is opened");
 
 /*
  * Log the rule that a description breaks, and where. A rule has a ratelimit of its own: user space
@@ -194,7 +206,8 @@ static int add_record(struct vfio_mediate_device *dev, enum describe_kind kind, 
 	record->offset = d->size;
 	record->size = size;
 	record->min_size = size;
-	record->optional = kind == DESCRIBE_COUNTERS;
+	record->optional = kind == DESCRIBE_COUNTERS || kind == DESCRIBE_GUEST;
+	record->early = kind == DESCRIBE_GUEST || kind == DESCRIBE_FILTERS;
 	d->size += ALIGN(size, sizeof(u64));
 	d->num_records++;
 
@@ -223,10 +236,39 @@ static int add_part(struct vfio_mediate_device *dev, unsigned int i)
 
 	record->part = part;
 	record->optional = part->optional;
+	record->early = part->early;
 	if (part->min_size)
 		record->min_size = part->min_size;
 
 	return 0;
+}
+
+/* The guest comes before its filters, which may be checked for it. */
+static int add_net(struct vfio_mediate_device *dev)
+{
+	const struct vfio_mediate_net *net = dev->described->desc->net;
+	int ret = 0;
+
+	if (!net->get || !net->check || !net->put)
+		return invalid(dev, "net: get, check or put is missing");
+	if (!net->num_macs || net->num_macs > VFIO_MEDIATE_FILTER_MACS)
+		return invalid(dev, "net: %u addresses, 1 to %u are possible", net->num_macs,
+			       VFIO_MEDIATE_FILTER_MACS);
+	if (net->num_vlans >= VFIO_MEDIATE_FILTER_VLANS)
+		return invalid(dev, "net: %u VLANs, %u are possible", net->num_vlans,
+			       VFIO_MEDIATE_FILTER_VLANS - 1);
+	if (net->num_hashes > VFIO_MEDIATE_FILTER_HASHES || net->num_hashes % 32)
+		return invalid(dev, "net: %u hashes, multiples of 32 up to %u are possible",
+			       net->num_hashes, VFIO_MEDIATE_FILTER_HASHES);
+	if (net->min_frame > net->max_frame)
+		return invalid(dev, "net: min_frame is %u, max_frame is %u", net->min_frame,
+			       net->max_frame);
+
+	if (net->guest_type)
+		ret = add_record(dev, DESCRIBE_GUEST, net->guest_type, UUID_SIZE);
+
+	return ret ? ret : add_record(dev, DESCRIBE_FILTERS, net->type,
+				      describe_filters_size(net));
 }
 
 static int add_records(struct vfio_mediate_device *dev)
@@ -238,6 +280,8 @@ static int add_records(struct vfio_mediate_device *dev)
 	if (desc->num_rings)
 		ret = add_record(dev, DESCRIBE_RINGS, desc->ring_type,
 				 desc->num_queues * num_ring_regs(desc) * sizeof(u32));
+	if (!ret && desc->net)
+		ret = add_net(dev);
 	for (i = 0; i < desc->num_parts && !ret; i++)
 		ret = add_part(dev, i);
 	if (!ret && desc->num_counters)
@@ -347,8 +391,6 @@ static int check_counters(struct vfio_mediate_device *dev)
 	const u32 *offset = desc->counters;
 	unsigned int i;
 
-	if (!desc->read_counter)
-		return invalid(dev, "counters without read_counter");
 	for (i = 0; i < desc->num_counters; i++) {
 		if (!IS_ALIGNED(offset[i], sizeof(u32)))
 			return invalid(dev, "counter %u at %#x: not aligned to 4 bytes", i,
@@ -379,7 +421,7 @@ static int add_counters(struct vfio_mediate_device *dev)
 
 	for (i = 0; i < d->desc->num_counters; i++) {
 		/* What former users have counted is not this user's. */
-		d->counter_base[i] = -d->desc->read_counter(dev, offset[i]);
+		d->counter_base[i] = -describe_device_counter(dev, i);
 		range = &d->ranges[n];
 		if (n && range[-1].offset + range[-1].size == offset[i])
 			range[-1].size += sizeof(u32);
@@ -468,7 +510,8 @@ int vfio_mediate_describe(struct vfio_mediate_device *dev,
 		return -ENOMEM;
 
 	mutex_init(&d->lock);
-	vfio_mediate_announce_init(&d->announce, dev, desc->addresses);
+	uuid_gen(&d->guest);
+	vfio_mediate_announce_init(&d->announce, dev, describe_list_addresses);
 	d->desc = desc;
 	dev->described = d;
 	ret = build(dev);
@@ -476,14 +519,14 @@ int vfio_mediate_describe(struct vfio_mediate_device *dev,
 		return ret;
 
 	dev->migration = &d->migration;
-	if (desc->num_counters) {
+	if (desc->num_counters && READ_ONCE(vfio_mediate_counters)) {
 		dev->regions = &d->region;
 		dev->num_regions = 1;
 	}
 	if (desc->num_rings) {
 		dev->traps = d->traps;
 		dev->num_traps = d->num_traps;
-		dev->tracking = &describe_tracking_ops;
+		dev->tracking = READ_ONCE(vfio_mediate_tracking) ? &describe_tracking_ops : NULL;
 	}
 
 	return 0;

@@ -42,7 +42,7 @@ static int walk_regs(struct vfio_mediate_device *dev, struct describe_state *sta
 	if (record->part)
 		return walk_table(dev, record->part->regs, record->part->num_regs, 0, val, roles,
 				  fn);
-	if (record->kind == DESCRIBE_COUNTERS)
+	if (record->kind != DESCRIBE_RINGS)
 		return 0;
 
 	for (queue = 0; queue < desc->num_queues; queue++) {
@@ -253,6 +253,25 @@ int describe_kick_tails(struct vfio_mediate_device *dev)
 }
 
 /**
+ * describe_device_counter() - Read a counter as the device has it
+ * @dev:	The device.
+ * @i:		Number of the counter.
+ *
+ * Context: That of &vfio_mediate_description.read_counter.
+ * Return: The value, all ones if it cannot be read.
+ */
+u32 describe_device_counter(struct vfio_mediate_device *dev, unsigned int i)
+{
+	const struct vfio_mediate_description *desc = dev->described->desc;
+	u32 value;
+
+	if (desc->read_counter)
+		return desc->read_counter(dev, desc->counters[i]);
+
+	return vfio_mediate_read32(dev, desc->region, desc->counters[i], &value) ? U32_MAX : value;
+}
+
+/**
  * describe_read_counter() - Read a counter as the guest's driver sees it
  * @dev:	The device.
  * @i:		Number of the counter.
@@ -262,7 +281,5 @@ int describe_kick_tails(struct vfio_mediate_device *dev)
  */
 u32 describe_read_counter(struct vfio_mediate_device *dev, unsigned int i)
 {
-	struct vfio_mediate_described *d = dev->described;
-
-	return d->desc->read_counter(dev, d->desc->counters[i]) + READ_ONCE(d->counter_base[i]);
+	return describe_device_counter(dev, i) + READ_ONCE(dev->described->counter_base[i]);
 }

@@ -2,10 +2,17 @@
 /* Save and load the state of a described device. */
 
 #include <linux/export.h>
+#include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
 
 #include "described.h"
+#include "session.h"
+
+bool vfio_mediate_pre_copy = true;
+EXPORT_SYMBOL_NS_GPL(vfio_mediate_pre_copy, VFIO_MEDIATE_HOST_NS);
+module_param_named(pre_copy, vfio_mediate_pre_copy, bool, 0644);
+MODULE_PARM_DESC(pre_copy, "Send records of described devices that a destination can check while the device is running. Turn it off for a destination that does not know this feature of the stream. Read when a migration begins");
 
 static struct describe_state *alloc_state(struct vfio_mediate_described *d)
 {
@@ -122,7 +129,9 @@ static int save_as(struct vfio_mediate_device *dev, u32 *version, u64 *features)
 	struct vfio_mediate_described *d = dev->described;
 	int ret = 0;
 
-	*features |= d->desc->pre_copy;
+	*features &= ~d->desc->pre_copy;
+	if (READ_ONCE(vfio_mediate_pre_copy))
+		*features |= d->desc->pre_copy;
 	if (d->desc->save_as)
 		ret = d->desc->save_as(dev, version, features);
 	d->pre_copy = *features & d->desc->pre_copy;
@@ -168,15 +177,22 @@ static int get_record(struct vfio_mediate_device *dev, unsigned int i)
 	void *now = d->saving->now->data + record->offset;
 	int ret;
 
-	if (record->kind == DESCRIBE_COUNTERS) {
+	memset(now, 0, record->size);
+	switch (record->kind) {
+	case DESCRIBE_COUNTERS:
 		get_counters(dev, now);
 		return 0;
+	case DESCRIBE_GUEST:
+		export_uuid(now, &d->guest);
+		return 0;
+	case DESCRIBE_FILTERS:
+		ret = describe_get_filters(dev, now);
+		break;
+	default:
+		ret = describe_read_regs(dev, record);
+		if (!ret && record->part && record->part->get)
+			ret = min(record->part->get(dev, now), 0);
 	}
-
-	memset(now, 0, record->size);
-	ret = describe_read_regs(dev, record);
-	if (!ret && record->part && record->part->get)
-		ret = min(record->part->get(dev, now), 0);
 	if (ret && ret != -EAGAIN && ret != -ERESTARTSYS)
 		pci_notice_ratelimited(dev->pdev, "cannot save the record of type %u: %pe\n",
 				       record->type, ERR_PTR(ret));
@@ -244,7 +260,7 @@ static int save(struct vfio_mediate_device *dev, struct vfio_mediate_record *to)
 
 static bool is_early(const struct vfio_mediate_described *d, unsigned int i)
 {
-	return d->pre_copy && d->records[i].part && d->records[i].part->early;
+	return d->pre_copy && d->records[i].early;
 }
 
 static int pre_copy(struct vfio_mediate_device *dev, struct vfio_mediate_record *to)
@@ -319,6 +335,14 @@ static int take_record(struct vfio_mediate_device *dev, const struct vfio_mediat
 	return ret;
 }
 
+/* The record of the guest, if it has been received. */
+static const void *loaded_guest(struct vfio_mediate_device *dev)
+{
+	u16 type = dev->described->desc->net->guest_type;
+
+	return type ? vfio_mediate_loaded(dev, type) : NULL;
+}
+
 static int load(struct vfio_mediate_device *dev, const struct vfio_mediate_record *from)
 {
 	struct vfio_mediate_described *d = dev->described;
@@ -342,19 +366,20 @@ static int load(struct vfio_mediate_device *dev, const struct vfio_mediate_recor
 		return ret;
 	d->loading->present |= BIT_ULL(i);
 
+	if (record->kind == DESCRIBE_FILTERS)
+		return describe_check_filters(dev, data, loaded_guest(dev));
+
 	return record->part && record->part->check ? record->part->check(dev, data) : 0;
 }
 
 static void put_counters(struct vfio_mediate_device *dev, const __le32 *val)
 {
 	struct vfio_mediate_described *d = dev->described;
-	u32 value;
 	unsigned int i;
 
-	for (i = 0; i < d->desc->num_counters; i++) {
-		value = d->desc->read_counter(dev, d->desc->counters[i]);
-		WRITE_ONCE(d->counter_base[i], le32_to_cpu(val[i]) - value);
-	}
+	for (i = 0; i < d->desc->num_counters; i++)
+		WRITE_ONCE(d->counter_base[i],
+			   le32_to_cpu(val[i]) - describe_device_counter(dev, i));
 }
 
 static int put_record(struct vfio_mediate_device *dev, unsigned int i)
@@ -368,6 +393,8 @@ static int put_record(struct vfio_mediate_device *dev, unsigned int i)
 		return 0;
 	if (record->kind == DESCRIBE_COUNTERS)
 		put_counters(dev, data);
+	if (record->kind == DESCRIBE_FILTERS)
+		ret = describe_put_filters(dev, data, loaded_guest(dev));
 	if (record->part && record->part->put)
 		ret = min(record->part->put(dev, data), 0);
 	if (ret)
@@ -405,7 +432,7 @@ static void load_end(struct vfio_mediate_device *dev, int error)
 	end_loading(d);
 	if (d->desc->load_end)
 		d->desc->load_end(dev, error);
-	if (!error && d->desc->addresses)
+	if (!error && d->desc->net && d->desc->net->netdev)
 		vfio_mediate_announce_start(&d->announce);
 }
 

@@ -4,7 +4,7 @@
  *
  * describe.c checks the description and makes the tables. describe_state.c saves and loads,
  * describe_track.c tracks. Below them, describe_regs.c accesses the registers of the state, and
- * ring.c tracks one ring.
+ * ring.c tracks one ring. filters.c has the records of network devices.
  */
 
 #ifndef VFIO_MEDIATE_DESCRIBED_H
@@ -12,9 +12,15 @@
 
 #include <linux/bits.h>
 #include <linux/mutex.h>
+#include <linux/uuid.h>
 
 #include "ring.h"
 #include "vfio_mediate_describe.h"
+
+/* Module parameters. Tests change them. */
+extern bool vfio_mediate_counters;
+extern bool vfio_mediate_tracking;
+extern bool vfio_mediate_pre_copy;
 
 /* Limits of a description */
 #define DESCRIBE_MAX_RINGS	8
@@ -34,6 +40,8 @@ struct describe_roles {
 
 enum describe_kind {
 	DESCRIBE_RINGS,
+	DESCRIBE_GUEST,
+	DESCRIBE_FILTERS,
 	DESCRIBE_PART,
 	DESCRIBE_COUNTERS,
 };
@@ -43,6 +51,7 @@ enum describe_kind {
  * @kind:	What it has.
  * @type:	See &vfio_mediate_part.type.
  * @optional:	See &vfio_mediate_part.optional.
+ * @early:	See &vfio_mediate_part.early.
  * @part:	The part, if it is one.
  * @offset:	Offset in bytes in the buffers that have all records.
  * @size:	Size in bytes.
@@ -52,6 +61,7 @@ struct describe_record {
 	enum describe_kind kind;
 	u16 type;
 	bool optional;
+	bool early;
 	const struct vfio_mediate_part *part;
 	unsigned int offset;
 	unsigned int size;
@@ -113,6 +123,7 @@ struct describe_tracking {
  * @resend:		Records of @loading may come again.
  * @saving:		State that is being saved, or NULL.
  * @pre_copy:		Records are sent in pre-copy.
+ * @guest:		See vfio_mediate_guest().
  * @stopped:		The device was stopped or quiesced, and has not run since.
  * @quiesced:		The device was quiesced last, not stopped.
  * @resets:		&vfio_mediate_session.resets when @loading was applied.
@@ -134,7 +145,7 @@ struct vfio_mediate_described {
 	unsigned int num_traps;
 	struct vfio_mediate_reg *trap_regs;
 	struct vfio_mediate_migration_ops migration;
-	struct describe_record records[DESCRIBE_MAX_PARTS + 2];
+	struct describe_record records[DESCRIBE_MAX_PARTS + 4];
 	unsigned int num_records;
 	unsigned int size;
 	u32 *counter_base;
@@ -142,6 +153,7 @@ struct vfio_mediate_described {
 	bool resend;
 	struct describe_saving *saving;
 	bool pre_copy;
+	uuid_t guest;
 	bool stopped;
 	bool quiesced;
 	unsigned int resets;
@@ -157,7 +169,17 @@ int describe_read_regs(struct vfio_mediate_device *dev, const struct describe_re
 int describe_apply_regs(struct vfio_mediate_device *dev);
 int describe_write_pending(struct vfio_mediate_device *dev, unsigned int what);
 int describe_kick_tails(struct vfio_mediate_device *dev);
+u32 describe_device_counter(struct vfio_mediate_device *dev, unsigned int i);
 u32 describe_read_counter(struct vfio_mediate_device *dev, unsigned int i);
+
+/* filters.c */
+unsigned int describe_filters_size(const struct vfio_mediate_net *net);
+int describe_get_filters(struct vfio_mediate_device *dev, void *record);
+int describe_check_filters(struct vfio_mediate_device *dev, const void *record,
+			   const void *guest_record);
+int describe_put_filters(struct vfio_mediate_device *dev, const void *record,
+			 const void *guest_record);
+vfio_mediate_addresses_fn describe_list_addresses;
 
 /* describe_state.c */
 void describe_init_state(struct vfio_mediate_described *d);

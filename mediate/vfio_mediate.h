@@ -253,8 +253,8 @@ struct vfio_pci_mediate_ops {
  * Config space and ROM cannot be accessed: see &vfio_mediate_region.device_reads, and
  * VFIO_MEDIATE_PASS_THROUGH.
  *
- * Context: Process context, sleeps. At any time between open and release, but for
- * &vfio_pci_mediate_ops.reset_prepare and @reset_finish.
+ * Context: Process context, sleeps. At any time from &vfio_pci_mediate_ops.open to @release, but
+ * for @reset_prepare and @reset_finish.
  * Return:
  * * 0: done.
  * * -EINVAL: the device has no such register.

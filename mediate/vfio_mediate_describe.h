@@ -11,6 +11,7 @@
 
 #include "vfio_mediate.h"
 #include "vfio_mediate_announce.h"
+#include "vfio_mediate_filters.h"
 
 /**
  * enum vfio_mediate_role - What a register is for
@@ -200,6 +201,7 @@ struct vfio_mediate_part {
  * @stride:	Distance in bytes between the registers of one queue and those of the next.
  * @ring_type:	Type of the record of all rings: for each queue the values of the registers of
  *		each ring, 32 bits each, little-endian.
+ * @net:	Filters and guest of a network device, or NULL.
  * @parts:	Other records, in the order in which they are saved.
  * @num_parts:	Number of @parts, at most 31.
  * @counters:	Offsets of counters of 32 bits, ascending. The guest's driver, which cannot
@@ -208,16 +210,17 @@ struct vfio_mediate_part {
  * @counter_type: Type of the record of the counters, which is optional: their values, 32 bits
  *		each, little-endian.
  *
- * A saved state has the record of the rings, then @parts, then the counters.
+ * A saved state has the records of the rings, of @net, of @parts, and of the counters, in this
+ * order.
  *
  * When a state is loaded, each record is checked as it comes. A record that is too short is
  * -EINVAL, one that is too long -EMSGSIZE, unless the destination may skip it, and one of an
  * unknown type -EOPNOTSUPP. A log line names the type and the length. When the state is applied,
- * the records of @parts are put in their order. Then rings are disabled, and registers of
- * rings and of @parts are written. Registers that start something are written by the first
- * run: those of the roles ENABLE, then TAIL, then RUN. If tracking starts before, it has
- * those of rings written, while the device is stopped. If the device is reset or closed
- * before it runs, or has lost its state, they are not written.
+ * the filters of @net are put, then the records of @parts in their order. Then rings are
+ * disabled, and registers of rings and of @parts are written. Registers that start something are
+ * written by the first run: those of the roles ENABLE, then TAIL, then RUN. If tracking starts
+ * before, it has those of rings written, while the device is stopped. If the device is reset or
+ * closed before it runs, or has lost its state, they are not written.
  *
  * A device that was tracked already when its state was loaded is not tracked any more once it
  * runs: scans fail with -ESTALE until tracking starts anew.
@@ -235,6 +238,7 @@ struct vfio_mediate_description {
 	unsigned int num_queues;
 	u32 stride;
 	u16 ring_type;
+	const struct vfio_mediate_net *net;
 	const struct vfio_mediate_part *parts;
 	unsigned int num_parts;
 	const u32 *counters;
@@ -244,7 +248,8 @@ struct vfio_mediate_description {
 	/**
 	 * @read_counter: Read one of @counters.
 	 *
-	 * Required with @counters. Called at open, too, by vfio_mediate_describe().
+	 * Optional. Without it, the registers at @counters are read. Called at open, too, by
+	 * vfio_mediate_describe().
 	 *
 	 * Context: Process context, may sleep.
 	 *
@@ -298,18 +303,13 @@ struct vfio_mediate_description {
 	 */
 	int (*hold)(struct vfio_mediate_device *dev, bool on);
 
-	/** @save_as: See &vfio_mediate_migration_ops.save_as. Optional. @pre_copy is set. */
+	/**
+	 * @save_as: See &vfio_mediate_migration_ops.save_as. Optional.
+	 *
+	 * @features has @pre_copy, unless the administrator has turned that off.
+	 */
 	int (*save_as)(struct vfio_mediate_device *dev, u32 *version,
 		       u64 *features);
-
-	/**
-	 * @addresses: List the addresses of the guest, to be announced.
-	 *
-	 * Optional, for network devices. First called when the device runs with a loaded state,
-	 * see &vfio_mediate_addresses_fn. After @stop, @quiesce, and before
-	 * &vfio_pci_mediate_ops.release, the framework waits for a call that runs. None follows.
-	 */
-	vfio_mediate_addresses_fn *addresses;
 };
 
 /**
@@ -318,8 +318,9 @@ struct vfio_mediate_description {
  * @desc:	Its description, valid until release.
  *
  * Sets &vfio_mediate_device.regions for the counters, @traps, @migration and @tracking. The
- * caller may change them afterwards: set @num_regions to 0 if counters need not go on, or
- * @tracking to NULL, or add regions and traps of its own to copies of the arrays.
+ * parameters counters and tracking of vfio_mediate.ko leave the first and the last one out. The
+ * caller may change them afterwards: set @tracking to NULL, or add regions and traps of its own to
+ * copies of the arrays.
  * &vfio_pci_mediate_ops.rw is vfio_mediate_described_rw(), or calls it.
  *
  * Context: Process context, may sleep. From &vfio_pci_mediate_ops.open only.

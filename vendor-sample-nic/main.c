@@ -10,6 +10,7 @@
 #include <linux/rtnetlink.h>
 
 #include "nic.h"
+#include "vfio_mediate.h"
 
 #define NIC_DEV_ID_82576	0x10c9
 #define NIC_SERVICE_PERIOD	(2 * HZ)
@@ -287,7 +288,7 @@ static void nic_remove(struct pci_dev *pdev)
 	nic_debugfs_remove(nic);
 	/* From now on a VF that is open, or is opened, is not mediated. */
 	WRITE_ONCE(nic->removing, true);
-	nic_mediate_detach(nic);
+	vfio_pci_mediate_detach(&nic_mediate_ops, pdev);
 	nic_disable_sriov(nic);
 
 	disable_delayed_work_sync(&nic->service);
@@ -407,7 +408,7 @@ static int __init nic_module_init(void)
 
 	ret = pci_register_driver(&nic_driver);
 	if (ret)
-		nic_mediate_unregister();
+		vfio_pci_unregister_mediate_ops(&nic_mediate_ops);
 
 	return ret;
 }
@@ -416,7 +417,7 @@ module_init(nic_module_init);
 static void __exit nic_module_exit(void)
 {
 	pci_unregister_driver(&nic_driver);
-	nic_mediate_unregister();
+	vfio_pci_unregister_mediate_ops(&nic_mediate_ops);
 }
 module_exit(nic_module_exit);
 

@@ -12,20 +12,35 @@
 #include <linux/module.h>
 #include <uapi/linux/vfio.h>
 
+#include "nic.h"
 #include "rings.h"
-#include "state.h"
 
-static bool counters = true;
-module_param(counters, bool, 0644);
-MODULE_PARM_DESC(counters, "Continue the counters of a VF after a migration. The page of BAR 0 with the counters and the mailbox can then not be mapped. Read when the VF is opened");
+#define NIC_STATE_VERSION	1
 
-static bool tracking = true;
-module_param(tracking, bool, 0644);
-MODULE_PARM_DESC(tracking, "Track which memory a VF writes while it is migrated. Otherwise all memory is reported as dirty. Read when the VF is opened");
+/* Records may be sent in pre-copy. Those that have changed since are sent again. */
+#define NIC_FEATURE_PRE_COPY	BIT_ULL(0)
 
-static bool pre_copy = true;
-module_param(pre_copy, bool, 0644);
-MODULE_PARM_DESC(pre_copy, "Send records that a destination can check while the VF is running. Turn it off for a destination that does not know this feature of the stream. Read when a migration begins");
+/* Types of records. The last two are optional. */
+#define NIC_REC_QUEUES		1
+#define NIC_REC_VF		2
+#define NIC_REC_FILTERS		3
+#define NIC_REC_COUNTERS	4
+#define NIC_REC_GUEST		5
+
+#define NIC_VF_REGS		9
+#define NIC_MBX_WORDS		16
+
+/**
+ * struct nic_rec_vf - Registers that a VF has once, and its mailbox
+ * @reg:	Registers, in the order of vf_regs[]. The last is VTEIMS.
+ * @mailbox:	V2PMAILBOX, as the VF's driver would read it.
+ * @message:	Memory of the mailbox.
+ */
+struct nic_rec_vf {
+	__le32 reg[NIC_VF_REGS];
+	__le32 mailbox;
+	__le32 message[NIC_MBX_WORDS];
+};
 
 /* Registers in BAR 0 of a VF, but those of its queues */
 #define VTEICS			0x1520
@@ -101,125 +116,157 @@ static int nic_migrate_hold(struct vfio_mediate_device *dev, bool on)
 	return nic_gone(vf->nic) ? -ENODEV : ret;
 }
 
-/* The addresses of a VF that may send, in its port VLAN or untagged, and in its other VLANs. */
-static void nic_migrate_addresses(struct vfio_mediate_device *dev,
-				  struct vfio_mediate_announce *announce)
+/* What the guest's driver has requested by mailbox. */
+static int nic_get_filters(struct vfio_mediate_device *dev, struct vfio_mediate_filters *filters)
 {
-	struct nic_rec_filters filters = {};
 	struct nic_vf *vf = dev->handle;
+	unsigned int i, n = nic_vf_id(vf);
 	struct nic *nic = vf->nic;
-	unsigned int i, v;
+	const struct nic_pool *p = &nic->pool[n];
 
 	guard(mutex)(&nic->vf_lock);
-	if (!nic_vf_is_on(vf))
-		return;
+	filters->active = vf->active;
+	filters->silent = !nic_vf_is_on(vf);
+	spin_lock_bh(&nic->filter_lock);
+	memcpy(filters->mac, p->mac, sizeof(p->mac));
+	filters->port_vlan = p->port_vlan;
+	filters->max_frame = p->max_frame;
+	filters->vlan_strip = p->vlan_strip;
+	filters->mc_promisc = p->mc_promisc;
+	filters->uc_promisc = p->uc_promisc;
+	for (i = 0; i < NIC_NUM_VLANS && !p->port_vlan; i++)
+		if (nic->vlan_pools[i] & BIT(n))
+			__set_bit(nic->vlan_id[i], filters->vlans);
+	bitmap_copy(filters->hashes, p->mta, NIC_MTA_BITS);
+	spin_unlock_bh(&nic->filter_lock);
 
-	nic_filters_save(nic, nic_vf_id(vf), &filters);
-	for (i = 0; i < NIC_POOL_MACS; i++) {
-		vfio_mediate_announce_address(announce, nic->netdev, filters.mac[i],
-					      le16_to_cpu(filters.port_vlan));
-		for (v = 0; v < le16_to_cpu(filters.num_vlans); v++)
-			vfio_mediate_announce_address(announce, nic->netdev, filters.mac[i],
-						      le16_to_cpu(filters.vlan[v]));
+	return nic_gone(nic) ? -ENODEV : 0;
+}
+
+/* Other VFs may still have the addresses of a guest that is not known yet. */
+static int nic_check_filters(struct vfio_mediate_device *dev,
+			     const struct vfio_mediate_filters *filters, const uuid_t *guest,
+			     const char **what)
+{
+	unsigned int i, num_vlans = bitmap_weight(filters->vlans, VLAN_N_VID);
+	struct nic_vf *vf = dev->handle;
+	unsigned int n = nic_vf_id(vf);
+	struct nic *nic = vf->nic;
+	int ret = 0;
+
+	guard(mutex)(&nic->vf_lock);
+	*what = "VLAN";
+	if (filters->port_vlan != nic->pool[n].port_vlan)
+		return -EPERM;
+
+	*what = "address";
+	if (is_zero_ether_addr(filters->mac[0]) && vf->admin_mac)
+		return -EPERM;
+	for (i = 0; i < NIC_POOL_MACS && !ret; i++) {
+		if (is_zero_ether_addr(filters->mac[i]))
+			continue;
+		ret = nic_allow_mac(nic, n, filters->mac[i], !i);
+		if (!ret && guest)
+			ret = nic_pool_check_mac(nic, n, filters->mac[i], guest);
 	}
-}
-
-static int nic_migrate_save_as(struct vfio_mediate_device *dev, u32 *version, u64 *features)
-{
-	if (!READ_ONCE(pre_copy))
-		*features &= ~NIC_FEATURE_PRE_COPY;
-
-	return 0;
-}
-
-/* The ID of the guest. While the VF is open, only a load changes it. */
-static int nic_get_guest(struct vfio_mediate_device *dev, void *record)
-{
-	struct nic_rec_guest *rec = record;
-	struct nic_vf *vf = dev->handle;
-
-	export_uuid(rec->id, &vf->nic->pool[nic_vf_id(vf)].guest);
-
-	return 0;
-}
-
-/* The VF serves the guest from now on. */
-static int nic_put_guest(struct vfio_mediate_device *dev, const void *record)
-{
-	const struct nic_rec_guest *rec = record;
-	struct nic_vf *vf = dev->handle;
-	uuid_t guest;
-
-	import_uuid(&guest, rec->id);
-	guard(mutex)(&vf->nic->vf_lock);
-	nic_pool_set_guest(vf->nic, nic_vf_id(vf), &guest);
-
-	return 0;
-}
-
-/* What the guest's driver has requested by mailbox. */
-static int nic_get_filters(struct vfio_mediate_device *dev, void *record)
-{
-	struct nic_rec_filters *rec = record;
-	struct nic_vf *vf = dev->handle;
-
-	if (nic_gone(vf->nic))
-		return -ENODEV;
-
-	guard(mutex)(&vf->nic->vf_lock);
-	rec->flags = cpu_to_le32(FIELD_PREP(NIC_FILTER_ACTIVE, vf->active));
-	nic_filters_save(vf->nic, nic_vf_id(vf), rec);
-
-	return 0;
-}
-
-static int nic_report_conflict(struct nic_vf *vf, const char *what, int ret)
-{
-	if (ret == -EADDRINUSE)
-		what = "address of another VF";
 	if (ret)
-		dev_warn_ratelimited(&vf->nic->pdev->dev, "VF %u: loaded state conflicts with its settings: %s: %pe; change them with ip link\n",
-				     nic_vf_id(vf), what, ERR_PTR(ret));
+		return ret;
+
+	*what = "VLANs of its own";
+	if (num_vlans || filters->vlan_strip)
+		ret = nic_allow_vlans(nic, n, num_vlans);
+	if (ret)
+		return ret;
+
+	*what = "promiscuous mode";
+
+	return filters->mc_promisc || filters->uc_promisc ? nic_allow_promisc(nic, n) : 0;
+}
+
+/* Request all that the guest's driver had requested at the source. */
+static int nic_request_filters(struct nic *nic, unsigned int n,
+			       const struct vfio_mediate_filters *filters, const char **what)
+{
+	unsigned int i, vid;
+	int ret = 0;
+
+	*what = "address";
+	for (i = 0; i < NIC_POOL_MACS && !ret; i++)
+		if (!is_zero_ether_addr(filters->mac[i]))
+			ret = i ? nic_grant_extra_mac(nic, n, filters->mac[i]) :
+				  nic_grant_mac(nic, n, filters->mac[i]);
+	if (ret)
+		return ret;
+
+	*what = "VLANs of its own";
+	for_each_set_bit(vid, filters->vlans, VLAN_N_VID) {
+		ret = nic_grant_vlan(nic, n, vid, true);
+		if (ret)
+			return ret;
+	}
+	/* The tags are stripped also after the driver has left all VLANs. */
+	if (filters->vlan_strip)
+		ret = nic_grant_vlan_strip(nic, n);
+	if (ret)
+		return ret;
+
+	*what = "multicast addresses";
+	ret = nic_grant_multicast(nic, n, filters->hashes);
+	if (ret)
+		return ret;
+
+	*what = "promiscuous mode";
+	ret = nic_grant_promisc(nic, n, filters->mc_promisc, filters->uc_promisc);
+	if (ret)
+		return ret;
+
+	*what = "longest frame";
+
+	return nic_grant_max_frame(nic, n, filters->max_frame);
+}
+
+static int nic_put_filters(struct vfio_mediate_device *dev,
+			   const struct vfio_mediate_filters *filters, const uuid_t *guest,
+			   const char **what)
+{
+	struct nic_vf *vf = dev->handle;
+	unsigned int n = nic_vf_id(vf);
+	struct nic *nic = vf->nic;
+	int ret;
+
+	guard(mutex)(&nic->vf_lock);
+	nic_pool_set_guest(nic, n, guest);
+	/* A reset drops the address, a reset handshake keeps it. */
+	nic_vf_reset(nic, n, false);
+	if (filters->active)
+		nic_vf_reset(nic, n, true);
+	ret = nic_request_filters(nic, n, filters, what);
+	if (ret)
+		nic_vf_reset(nic, n, false);
 
 	return ret;
 }
 
-/*
- * Check the filters early: if they are refused in pre-copy, the VF keeps running at the
- * source.
- */
-static int nic_check_filters(struct vfio_mediate_device *dev, const void *record)
-{
-	const struct nic_rec_guest *known = vfio_mediate_loaded(dev, NIC_REC_GUEST);
-	struct nic_vf *vf = dev->handle;
-	const char *what;
-	uuid_t guest;
-	int ret;
-
-	ret = nic_replay_check(record);
-	if (ret)
-		return ret;
-
-	if (known)
-		import_uuid(&guest, known->id);
-	guard(mutex)(&vf->nic->vf_lock);
-	ret = nic_replay_allowed(vf->nic, nic_vf_id(vf), record, known ? &guest : NULL, &what);
-
-	return nic_report_conflict(vf, what, ret);
-}
-
-/* Replay what the guest's driver has requested. */
-static int nic_put_filters(struct vfio_mediate_device *dev, const void *record)
+static struct net_device *nic_announce_by(struct vfio_mediate_device *dev)
 {
 	struct nic_vf *vf = dev->handle;
-	const char *what;
-	int ret;
 
-	guard(mutex)(&vf->nic->vf_lock);
-	ret = nic_replay(vf->nic, nic_vf_id(vf), record, &what);
-
-	return nic_report_conflict(vf, what, ret);
+	return vf->nic->netdev;
 }
+
+static const struct vfio_mediate_net net = {
+	.type = NIC_REC_FILTERS,
+	.guest_type = NIC_REC_GUEST,
+	.num_macs = NIC_POOL_MACS,
+	.num_vlans = NIC_NUM_VLANS,
+	.num_hashes = NIC_MTA_BITS,
+	.min_frame = ETH_ZLEN,
+	.max_frame = NIC_MAX_FRAME,
+	.get = nic_get_filters,
+	.check = nic_check_filters,
+	.put = nic_put_filters,
+	.netdev = nic_announce_by,
+};
 
 /* The mailbox. */
 static int nic_get_vf(struct vfio_mediate_device *dev, void *record)
@@ -285,30 +332,8 @@ static const u32 vf_counters[] = {
 	0xf10, 0xf14, 0xf18, 0xf34, 0xf3c, 0xf40, 0xf44, 0xf48, 0xf50,
 };
 
-static u32 nic_read_counter(struct vfio_mediate_device *dev, u32 offset)
-{
-	struct nic_vf *vf = dev->handle;
-
-	return nic_rd(vf->nic, PVF_COUNTER(nic_vf_id(vf), offset));
-}
-
-/* The guest comes before its filters, so that these are checked for it. */
 static const struct vfio_mediate_part parts[] = {
 	{
-		.type = NIC_REC_GUEST,
-		.optional = true,
-		.early = true,
-		.size = sizeof(struct nic_rec_guest),
-		.get = nic_get_guest,
-		.put = nic_put_guest,
-	}, {
-		.type = NIC_REC_FILTERS,
-		.early = true,
-		.size = sizeof(struct nic_rec_filters),
-		.get = nic_get_filters,
-		.check = nic_check_filters,
-		.put = nic_put_filters,
-	}, {
 		.type = NIC_REC_VF,
 		.regs = vf_regs,
 		.num_regs = NIC_VF_REGS,
@@ -329,19 +354,17 @@ static const struct vfio_mediate_description description = {
 	.num_queues = 2,
 	.stride = 0x100,
 	.ring_type = NIC_REC_QUEUES,
+	.net = &net,
 	.parts = parts,
 	.num_parts = ARRAY_SIZE(parts),
 	.counters = vf_counters,
 	.num_counters = ARRAY_SIZE(vf_counters),
 	.counter_type = NIC_REC_COUNTERS,
-	.read_counter = nic_read_counter,
 	.run = nic_migrate_run,
 	.quiesce = nic_migrate_quiesce,
 	.stop = nic_migrate_stop,
 	.kick = nic_migrate_kick,
 	.hold = nic_migrate_hold,
-	.save_as = nic_migrate_save_as,
-	.addresses = nic_migrate_addresses,
 };
 
 /* Driver of the PFs, from nic_mediate_register() */
@@ -364,14 +387,10 @@ static int nic_mediate_open(struct pci_dev *pdev, struct vfio_mediate_device *de
 	ret = vfio_mediate_describe(dev, &description);
 	if (ret)
 		return ret;
-	if (!READ_ONCE(counters))
-		dev->num_regions = 0;
-	if (!READ_ONCE(tracking))
-		dev->tracking = NULL;
 
 	guard(mutex)(&nic->vf_lock);
 	nic->vf[n].dev = dev;
-	nic_pool_set_guest(nic, n, NULL);
+	nic_pool_set_guest(nic, n, vfio_mediate_guest(dev));
 
 	return 0;
 }
@@ -418,7 +437,7 @@ static const struct pci_device_id nic_vf_ids[] = {
 	{ }
 };
 
-static const struct vfio_pci_mediate_ops nic_mediate_ops = {
+const struct vfio_pci_mediate_ops nic_mediate_ops = {
 	.name = NIC_NAME,
 	.owner = THIS_MODULE,
 	.ids = nic_vf_ids,
@@ -427,19 +446,6 @@ static const struct vfio_pci_mediate_ops nic_mediate_ops = {
 	.rw = vfio_mediate_described_rw,
 	.reset_done = nic_mediate_reset_done,
 };
-
-/**
- * nic_mediate_detach() - Stop to mediate the VFs of a PF
- * @nic:	The PF, which is being removed.
- *
- * When this function returns, no callback runs for these VFs, and none will.
- *
- * Context: Process context, may sleep. The caller does not hold vf_lock.
- */
-void nic_mediate_detach(struct nic *nic)
-{
-	vfio_pci_mediate_detach(&nic_mediate_ops, nic->pdev);
-}
 
 /**
  * nic_mediate_register() - Register the mediate ops
@@ -455,16 +461,4 @@ int nic_mediate_register(struct pci_driver *driver)
 	pf_driver = driver;
 
 	return vfio_pci_register_mediate_ops(&nic_mediate_ops);
-}
-
-/**
- * nic_mediate_unregister() - Unregister the mediate ops
- *
- * Called once no VF is left.
- *
- * Context: Process context, may sleep.
- */
-void nic_mediate_unregister(void)
-{
-	vfio_pci_unregister_mediate_ops(&nic_mediate_ops);
 }

@@ -50,6 +50,7 @@
 struct nic;
 struct page_pool;
 struct vfio_mediate_device;
+struct vfio_pci_mediate_ops;
 
 /**
  * struct nic_ring - One direction of a queue pair
@@ -425,9 +426,8 @@ bool nic_vf_handle_events(struct nic *nic, unsigned int n);
 void nic_mailbox_work(struct work_struct *work);
 
 /* mediate.c */
-void nic_mediate_detach(struct nic *nic);
+extern const struct vfio_pci_mediate_ops nic_mediate_ops;
 int nic_mediate_register(struct pci_driver *driver);
-void nic_mediate_unregister(void);
 
 /* debugfs.c */
 void nic_debugfs_add(struct nic *nic);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Policy: all checks of what the driver of a VF may have. requests.c asks for what the
- * driver requests, replay.c for what a loaded state contains. Neither is trusted.
+ * driver requests, mediate.c for what a loaded state contains. Neither is trusted.
  *
  * nic_allow_*() checks the settings of the administrator. nic_grant_*() checks a request
  * and applies it.

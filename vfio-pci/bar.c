@@ -283,8 +283,15 @@ int vpm_bar_rw(struct vfio_pci_core_device *core,
 	}
 
 	io = compat_get_iomap(core, access->region);
-	if (IS_ERR(io))
-		return PTR_ERR(io);
+	if (IS_ERR(io)) {
+		/* The vendor driver's open comes before the BARs are mapped, see bar_setup(). */
+		ret = PTR_ERR(io);
+		if (!to_vpm(&core->vdev)->session)
+			ret = compat_map_bar(core, access->region);
+		if (ret)
+			return ret;
+		io = compat_get_iomap(core, access->region);
+	}
 	io += access->offset;
 
 	if (pm_runtime_resume_and_get(&core->pdev->dev) < 0)

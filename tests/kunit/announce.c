@@ -13,13 +13,19 @@
 
 /**
  * struct arrival - A device that has nothing but a guest, and its vendor
- * @rounds:	Number of times that the addresses were listed.
- * @port:	Sends for the one address, or NULL: none is listed.
+ * @rounds:	Number of times that the filters were looked at.
+ * @none:	The guest has no address.
+ * @inactive:	The guest's driver has not started the device.
+ * @silent:	The guest must not send.
+ * @port:	Sends for the guest.
  * @dev:	The device as the vendor has it.
  * @session:	Likewise of the registry, or NULL.
  */
 static struct arrival {
 	unsigned int rounds;
+	bool none;
+	bool inactive;
+	bool silent;
 	struct net_device *port;
 	struct vfio_mediate_device *dev;
 	struct vfio_mediate_session *session;
@@ -30,22 +36,44 @@ static int succeed(struct vfio_mediate_device *dev)
 	return 0;
 }
 
-static void list_addresses(struct vfio_mediate_device *dev,
-			   struct vfio_mediate_announce *announce)
+static int get_filters(struct vfio_mediate_device *dev, struct vfio_mediate_filters *filters)
 {
 	static const u8 mac[ETH_ALEN] = { 2, 0, 0, 0, 0, 1 };
-	struct net_device *port = READ_ONCE(world->port);
 
 	WRITE_ONCE(world->rounds, world->rounds + 1);
-	if (port)
-		vfio_mediate_announce_address(announce, port, mac, 0);
+	if (!READ_ONCE(world->none))
+		ether_addr_copy(filters->mac[1], mac);
+	filters->active = !READ_ONCE(world->inactive);
+	filters->silent = READ_ONCE(world->silent);
+
+	return 0;
 }
+
+static int accept(struct vfio_mediate_device *dev, const struct vfio_mediate_filters *filters,
+		  const uuid_t *guest, const char **what)
+{
+	return 0;
+}
+
+static struct net_device *get_port(struct vfio_mediate_device *dev)
+{
+	return world->port;
+}
+
+static const struct vfio_mediate_net net = {
+	.type = 1,
+	.num_macs = 2,
+	.get = get_filters,
+	.check = accept,
+	.put = accept,
+	.netdev = get_port,
+};
 
 static const struct vfio_mediate_description description = {
 	.run = succeed,
 	.quiesce = succeed,
 	.stop = succeed,
-	.addresses = list_addresses,
+	.net = &net,
 };
 
 static int host_reset(void *data)
@@ -87,10 +115,13 @@ static void close_device(void)
 static void load(struct kunit *test)
 {
 	const struct vfio_mediate_migration_ops *ops = world->dev->migration;
+	static u8 data[24];
+	struct vfio_mediate_record record = { .type = 1, .length = sizeof(data), .data = data };
 
 	world->rounds = 0;
 	KUNIT_ASSERT_EQ(test, 0, ops->stop(world->dev));
 	KUNIT_ASSERT_EQ(test, 0, ops->load_begin(world->dev, 0, 0));
+	KUNIT_ASSERT_EQ(test, 0, ops->load(world->dev, &record));
 	KUNIT_ASSERT_EQ(test, 0, ops->apply(world->dev));
 }
 
@@ -163,23 +194,29 @@ static void test_often(struct kunit *test)
 	KUNIT_EXPECT_GE(test, rounds_in(1500), 5);
 }
 
+/* Without a carrier, a guest that has something to announce waits, and no other one does. */
 static void test_port(struct kunit *test)
 {
-	struct net_device *port = kunit_kzalloc(test, sizeof(*port), GFP_KERNEL);
+	struct net_device *port = world->port;
 
-	KUNIT_ASSERT_NOT_NULL(test, port);
-	set_bit(__LINK_STATE_START, &port->state);
-	set_bit(__LINK_STATE_NOCARRIER, &port->state);
-	world->port = port;
+	world->none = false;
 	arrive(test);
 	KUNIT_EXPECT_GE(test, rounds_in(1800), 7);
 	/* When nothing waits, all rounds are still due. */
-	WRITE_ONCE(world->port, NULL);
+	WRITE_ONCE(world->silent, true);
 	KUNIT_EXPECT_GE(test, rounds_in(1800), 5);
+	KUNIT_EXPECT_EQ(test, 0, rounds_in(500));
+	WRITE_ONCE(world->silent, false);
+	WRITE_ONCE(world->inactive, true);
+	arrive(test);
+	msleep(1500);
+	KUNIT_EXPECT_EQ(test, world->rounds, 5);
+	WRITE_ONCE(world->inactive, false);
+	arrive(test);
+	KUNIT_EXPECT_GE(test, rounds_in(1800), 7);
 
 	said_begin();
 	clear_bit(__LINK_STATE_START, &port->state);
-	world->port = port;
 	arrive(test);
 	KUNIT_EXPECT_EQ(test, 0, rounds_in(500));
 	expect_said(test, "cannot announce its guest, ");
@@ -193,6 +230,12 @@ static int announce_init(struct kunit *test)
 	world = kunit_kzalloc(test, sizeof(*world), GFP_KERNEL);
 	if (!world)
 		return -ENOMEM;
+	world->none = true;
+	world->port = kunit_kzalloc(test, sizeof(*world->port), GFP_KERNEL);
+	if (!world->port)
+		return -ENOMEM;
+	set_bit(__LINK_STATE_START, &world->port->state);
+	set_bit(__LINK_STATE_NOCARRIER, &world->port->state);
 	if (vfio_pci_register_mediate_ops(&arrival_ops))
 		return -EEXIST;
 

@@ -4,6 +4,7 @@
 #include <kunit/test.h>
 #include <linux/module.h>
 
+#include "described.h"
 #include "described_device.h"
 #include "said.h"
 
@@ -23,36 +24,6 @@ static void close_device(void)
 {
 	vfio_mediate_close(dut->session);
 	dut->session = NULL;
-}
-
-/* The guest's driver has set up the device. */
-static void set_up(void)
-{
-	unsigned int queue, i;
-	u32 at;
-
-	for (queue = 0; queue < QUEUES; queue++) {
-		for (i = 0; i < 2; i++) {
-			at = (i ? TX : RX) + queue * STRIDE;
-			*reg(at + BASE) = 0x10000 * (queue + 1) + at;
-			*reg(at + LENGTH) = 256;
-			*reg(at + HEAD) = 1 + queue;
-			*reg(at + CONTROL) = 0x55 + i;
-			*reg(at + ON) = ENABLE | 3;
-			*reg(at + TAIL) = 5 + queue;
-		}
-	}
-	*reg(MASK) = 7;
-	*reg(MODE) = 9;
-	dut->own = 0x1234;
-}
-
-/* All registers but counters are as after a reset. */
-static void clear(void)
-{
-	memset(reg(0), 0, COUNTER);
-	memset(reg(RX), 0, SIZE - RX);
-	dut->own = 0;
 }
 
 static void save(struct kunit *test)
@@ -333,8 +304,7 @@ static u64 read_bar(struct kunit *test, u32 offset, u8 width)
 	return access.value;
 }
 
-/* Counters go on for the guest, and do not show what former users have counted. */
-static void test_counters(struct kunit *test)
+static void expect_counters(struct kunit *test)
 {
 	struct vfio_mediate_access write = { .offset = COUNTER, .width = 4, .write = true };
 	struct vfio_mediate_access other = { .offset = COUNTER + 8, .width = 4 };
@@ -372,6 +342,21 @@ static void test_counters(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, read_bar(test, COUNTER, 8), 0x700012346);
 	KUNIT_EXPECT_EQ(test, read_bar(test, COUNTER + 12, 4), 3);
 	dut->dev->migration->load_end(dut->dev, -ECANCELED);
+	close_device();
+}
+
+/* Counters go on for the guest, and do not show what former users have counted. */
+static void test_counters(struct kunit *test)
+{
+	expect_counters(test);
+	KUNIT_EXPECT_GT(test, dut->counted, 0);
+
+	/* The same of registers that are counters */
+	memset(dut->regs, 0, sizeof(dut->regs));
+	dut->counted = 0;
+	desc.read_counter = NULL;
+	expect_counters(test);
+	KUNIT_EXPECT_EQ(test, dut->counted, 0);
 }
 
 /* A loaded device that is tracked before it runs is tracked with its rings. */
@@ -632,7 +617,6 @@ static void test_rules(struct kunit *test)
 		      desc.ring_type = RECORD_BASIC);
 	EXPECT_EINVAL("record of type 0x8000: types are below 0x8000",
 		      desc.counter_type = VFIO_MEDIATE_RECORD_TYPES);
-	EXPECT_EINVAL("counters without read_counter", desc.read_counter = NULL);
 	EXPECT_EINVAL("counter 1 at 0x4: not after the one before it",
 		      desc.counters = descending; desc.num_counters = 2);
 	EXPECT_EINVAL("counter 0 at 0x2: not aligned to 4 bytes",
@@ -680,6 +664,44 @@ static void test_rules(struct kunit *test)
 #undef EXPECT_EINVAL
 }
 
+/* What the administrator turns off is not declared, and not sent early. */
+static void test_parameters(struct kunit *test)
+{
+	u64 features = RESEND | BIT_ULL(5);
+	struct vfio_mediate_record record;
+	u32 version = 1;
+
+	KUNIT_ASSERT_EQ(test, 0, open_device(test));
+	KUNIT_EXPECT_EQ(test, 1, dut->dev->num_regions);
+	KUNIT_EXPECT_NOT_NULL(test, dut->dev->tracking);
+	close_device();
+	vfio_mediate_counters = false;
+	KUNIT_ASSERT_EQ(test, 0, open_device(test));
+	KUNIT_EXPECT_EQ(test, 0, dut->dev->num_regions);
+	KUNIT_EXPECT_NOT_NULL(test, dut->dev->tracking);
+	close_device();
+	vfio_mediate_tracking = false;
+	vfio_mediate_counters = true;
+	KUNIT_ASSERT_EQ(test, 0, open_device(test));
+	KUNIT_EXPECT_EQ(test, 1, dut->dev->num_regions);
+	KUNIT_EXPECT_NULL(test, dut->dev->tracking);
+	KUNIT_EXPECT_GT(test, dut->dev->num_traps, 0);
+
+	vfio_mediate_pre_copy = false;
+	KUNIT_EXPECT_EQ(test, 0, dut->dev->migration->save_as(dut->dev, &version, &features));
+	KUNIT_EXPECT_EQ(test, features, BIT_ULL(5));
+	KUNIT_ASSERT_EQ(test, 0, dut->dev->migration->save_begin(dut->dev));
+	record = (struct vfio_mediate_record){ .data = dut->payload[0] };
+	KUNIT_EXPECT_EQ(test, 0, dut->dev->migration->pre_copy(dut->dev, &record));
+	dut->dev->migration->save_end(dut->dev);
+	vfio_mediate_pre_copy = true;
+	KUNIT_EXPECT_EQ(test, 0, dut->dev->migration->save_as(dut->dev, &version, &features));
+	KUNIT_EXPECT_EQ(test, features, BIT_ULL(5) | RESEND);
+	KUNIT_ASSERT_EQ(test, 0, dut->dev->migration->save_begin(dut->dev));
+	KUNIT_EXPECT_EQ(test, 1, dut->dev->migration->pre_copy(dut->dev, &record));
+	dut->dev->migration->save_end(dut->dev);
+}
+
 static int describe_init(struct kunit *test)
 {
 	dut = kunit_kzalloc(test, sizeof(*dut), GFP_KERNEL);
@@ -692,6 +714,9 @@ static int describe_init(struct kunit *test)
 
 static void describe_exit(struct kunit *test)
 {
+	vfio_mediate_counters = true;
+	vfio_mediate_tracking = true;
+	vfio_mediate_pre_copy = true;
 	if (dut && dut->session)
 		close_device();
 	vfio_pci_unregister_mediate_ops(&described_ops);
@@ -708,6 +733,7 @@ static struct kunit_case describe_cases[] = {
 	KUNIT_CASE(test_run_fails),
 	KUNIT_CASE(test_stop_fails),
 	KUNIT_CASE(test_traps),
+	KUNIT_CASE(test_parameters),
 	KUNIT_CASE(test_rules),
 	{ }
 };

@@ -61,6 +61,7 @@ struct basic {
  * @log:	A letter for each step, see note(). Equal ones in a row are one.
  * @steps:	Length of @log.
  * @errors:	What check, put, run, quiesce, stop and kick return, by their letters.
+ * @counted:	Number of counters that the vendor was asked for.
  * @read_error:	What a read of guest memory returns.
  * @lose_at:	The device is reset when a letter is noted, or 0.
  * @dev:	The device as the vendor has it.
@@ -75,6 +76,7 @@ static struct described {
 	char log[64];
 	unsigned int steps;
 	int errors[128];
+	unsigned int counted;
 	int read_error;
 	char lose_at;
 	struct vfio_mediate_device *dev;
@@ -108,6 +110,36 @@ static void expect_log(struct kunit *test, const char *want)
 static u32 *reg(u32 offset)
 {
 	return &dut->regs[offset / sizeof(u32)];
+}
+
+/* The guest's driver has set up the device. */
+static void set_up(void)
+{
+	unsigned int queue, i;
+	u32 at;
+
+	for (queue = 0; queue < QUEUES; queue++) {
+		for (i = 0; i < 2; i++) {
+			at = (i ? TX : RX) + queue * STRIDE;
+			*reg(at + BASE) = 0x10000 * (queue + 1) + at;
+			*reg(at + LENGTH) = 256;
+			*reg(at + HEAD) = 1 + queue;
+			*reg(at + CONTROL) = 0x55 + i;
+			*reg(at + ON) = ENABLE | 3;
+			*reg(at + TAIL) = 5 + queue;
+		}
+	}
+	*reg(MASK) = 7;
+	*reg(MODE) = 9;
+	dut->own = 0x1234;
+}
+
+/* All registers but counters are as after a reset. */
+static void clear(void)
+{
+	memset(reg(0), 0, COUNTER);
+	memset(reg(RX), 0, SIZE - RX);
+	dut->own = 0;
 }
 
 static char letter_of(u32 offset, u32 value)
@@ -191,6 +223,8 @@ static int put_extra(struct vfio_mediate_device *dev, const void *record)
 
 static u32 read_counter(struct vfio_mediate_device *dev, u32 offset)
 {
+	dut->counted++;
+
 	return *reg(offset);
 }
 

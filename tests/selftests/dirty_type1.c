@@ -222,9 +222,9 @@ TEST_F_TIMEOUT(type1, untracked, TIMEOUT)
 
 	track_anew(d, "before its vendor gives up tracking");
 	CHECK_EQ(sink->stop(d), 0, "type1: a migration is cancelled");
-	must(!param_set("sample_nic", "tracking", "0"), "tracking=0");
+	must(!param_set("vfio_mediate", "tracking", "0"), "tracking=0");
 	reopen_vf(d);
-	must(!param_set("sample_nic", "tracking", "1"), "tracking=1");
+	must(!param_set("vfio_mediate", "tracking", "1"), "tracking=1");
 	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_PRE_COPY), -ESTALE,
 		 "type1: without tracking: PRE_COPY");
 	CHECK_EQ(set_state(d, VFIO_DEVICE_STATE_STOP_COPY), -ESTALE,

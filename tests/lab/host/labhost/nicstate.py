@@ -11,7 +11,7 @@ from .shell import until
 
 GOLDEN = pathlib.Path("golden/sample_nic.stream")
 FILE = pathlib.Path("/tmp/stream")
-PRE_COPY = pathlib.Path("/sys/module/sample_nic/parameters/pre_copy")
+PRE_COPY = pathlib.Path("/sys/module/vfio_mediate/parameters/pre_copy")
 
 # States of v2 and of v1
 STATES = {"v2": {"ERROR": 0, "STOP": 1, "RUNNING": 2, "STOP_COPY": 3, "RESUMING": 4,

@@ -19,7 +19,7 @@ from .shell import sh
 from .sriov import NETDEV
 from .trip import TRAFFIC, Trip
 
-TRACKING = pathlib.Path("/sys/module/sample_nic/parameters/tracking")
+TRACKING = pathlib.Path("/sys/module/vfio_mediate/parameters/tracking")
 SYNC = "migration_bitmap_sync_end"
 DOWNTIME = 0.3      # s, which QEMU keeps to when it knows what is dirty
 BANDWIDTH = 1 << 30 # bytes/s, more than there is
