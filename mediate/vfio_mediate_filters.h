@@ -20,7 +20,7 @@ struct vfio_mediate_device;
 #define VFIO_MEDIATE_FILTER_MACS	32
 
 /**
- * define VFIO_MEDIATE_FILTER_VLANS - Number of VLAN IDs: VLAN_N_VID
+ * define VFIO_MEDIATE_FILTER_VLANS - Number of VLAN IDs
  */
 #define VFIO_MEDIATE_FILTER_VLANS	4096
 

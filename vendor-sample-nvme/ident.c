@@ -9,7 +9,7 @@
 #include <linux/slab.h>
 #include <linux/unaligned.h>
 
-#include "state.h"
+#include "records.h"
 
 /* Identify Controller */
 #define ID_SERIAL	4

@@ -223,8 +223,8 @@ int snv_submitted(struct snv_vf *vf, struct snv_sq *sq, u32 tail, bool refuse)
 		sq->tail = tail;
 	}
 	/*
-	 * Look at all that the driver has seen: it may use slots and IDs again of commands that have
-	 * completed.
+	 * Look at all that the driver has seen: it may use slots and IDs of completed commands
+	 * again.
 	 */
 	if (!ret && refuse && sq->tail != tail)
 		ret = min(snv_walk(vf, sq->cqid), 0);

@@ -11,7 +11,7 @@
 #include <linux/string.h>
 #include <uapi/linux/vfio.h>
 
-#include "state.h"
+#include "records.h"
 
 /**
  * struct snv_state - Records that were loaded

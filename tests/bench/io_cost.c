@@ -72,14 +72,14 @@ struct completion {
 struct queue {
 	unsigned int number, tail, pos;
 	struct command *sq;
-	const volatile struct completion *cq;
+	const struct completion *cq;	/* to be read by load() */
 };
 
 struct nvme {
 	struct vfio_client dev;
 	struct vfio_client_region bar;
 	__u8 *memory;
-	volatile __u32 *doorbells;
+	__u32 *doorbells;	/* to be written by store() */
 	unsigned int stride;	/* of doorbells, in words */
 	int event;
 	struct queue admin, io;
@@ -163,8 +163,7 @@ static void set_up_interrupts(struct nvme *n)
 
 static void ring(struct nvme *n, const struct queue *q, bool completed, unsigned int value)
 {
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	n->doorbells[(2 * q->number + completed) * n->stride] = value % DEPTH;
+	store(&n->doorbells[(2 * q->number + completed) * n->stride], value % DEPTH);
 }
 
 /* Without the doorbell */
@@ -176,15 +175,17 @@ static void submit(struct queue *q, const struct command *command)
 /* Take what has completed. Return: how many commands. */
 static unsigned int reap(struct nvme *n, struct queue *q)
 {
-	const volatile struct completion *c;
+	const struct completion *c;
 	unsigned int count = 0;
+	__u16 status;
 
 	for (;; count++, q->pos++) {
 		c = &q->cq[q->pos % DEPTH];
-		if ((c->status & 1) == (q->pos / DEPTH & 1))
+		status = load(&c->status);
+		if ((status & 1) == (q->pos / DEPTH & 1))
 			break;
-		if (c->status >> 1)
-			die("command %u: status %#x", c->id, c->status >> 1);
+		if (status >> 1)
+			die("command %u: status %#x", c->id, status >> 1);
 	}
 	if (count)
 		ring(n, q, true, q->pos);
