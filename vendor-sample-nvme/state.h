@@ -142,7 +142,4 @@ struct snv_rec_ns {
 
 #define SNV_REC_NS_LEAST	offsetof(struct snv_rec_ns, blocks)
 
-bool snv_ident_is_valid(const struct snv_ident *ident, const struct snv_rec_ns *ns,
-			unsigned int num_ns);
-
 #endif /* SAMPLE_NVME_STATE_H */
