@@ -9,7 +9,7 @@
 #include <linux/slab.h>
 #include <linux/unaligned.h>
 
-#include "records.h"
+#include "nvme.h"
 
 /* Identify Controller */
 #define ID_SERIAL	4
@@ -128,39 +128,6 @@ void snv_drop_false_ns(struct snv_vf *vf)
 		if (vf->ns[i].nsid <= le32_to_cpu(vf->ident.nn))
 			vf->ns[kept++] = vf->ns[i];
 	vf->num_ns = kept;
-}
-
-/**
- * snv_ident_is_valid() - Check records of what a device is
- * @ident:	The record, or zeros.
- * @ns:		Records of namespaces.
- * @num_ns:	Number of @ns.
- *
- * Return: true if a device can be that.
- */
-bool snv_ident_is_valid(const struct snv_ident *ident, const struct snv_rec_ns *ns,
-			unsigned int num_ns)
-{
-	u32 flags = le32_to_cpu(ident->flags), nn = U32_MAX - 1;
-	unsigned int i, k;
-
-	if (flags & ~(SNV_IDENT_REGS | SNV_IDENT_CTRL) || flags == SNV_IDENT_CTRL ||
-	    memchr_inv(ident->reserved, 0, sizeof(ident->reserved)))
-		return false;
-	if (flags & SNV_IDENT_CTRL)
-		nn = min(nn, le32_to_cpu(ident->nn));
-	for (i = 0; i < num_ns; i++) {
-		u32 nsid = le32_to_cpu(ns[i].nsid), shift = le32_to_cpu(ns[i].shift);
-
-		if (!nsid || nsid > nn || shift < 9 || shift > 17 || ns[i].reserved ||
-		    le32_to_cpu(ns[i].flags) & ~SNV_REC_NS_UUID)
-			return false;
-		for (k = 0; k < i; k++)
-			if (ns[k].nsid == ns[i].nsid)
-				return false;
-	}
-
-	return true;
 }
 
 /**

@@ -11,7 +11,7 @@
 #include <linux/string.h>
 #include <uapi/linux/vfio.h>
 
-#include "records.h"
+#include "state.h"
 
 /**
  * struct snv_state - Records that were loaded
@@ -420,6 +420,33 @@ static int check_features(const struct snv_state *state)
 	return 0;
 }
 
+/* What a device is said to be, and its namespaces */
+static int check_ident(const struct snv_state *state)
+{
+	const struct snv_ident *ident = &state->ident;
+	const struct snv_rec_ns *ns = state->ns;
+	u32 flags = le32_to_cpu(ident->flags), nn = U32_MAX - 1;
+	unsigned int i, k;
+
+	if (flags & ~(SNV_IDENT_REGS | SNV_IDENT_CTRL) || flags == SNV_IDENT_CTRL ||
+	    memchr_inv(ident->reserved, 0, sizeof(ident->reserved)))
+		return -EINVAL;
+	if (flags & SNV_IDENT_CTRL)
+		nn = min(nn, le32_to_cpu(ident->nn));
+	for (i = 0; i < state->num_ns; i++) {
+		u32 nsid = le32_to_cpu(ns[i].nsid), shift = le32_to_cpu(ns[i].shift);
+
+		if (!nsid || nsid > nn || shift < 9 || shift > 17 || ns[i].reserved ||
+		    le32_to_cpu(ns[i].flags) & ~SNV_REC_NS_UUID)
+			return -EINVAL;
+		for (k = 0; k < i; k++)
+			if (ns[k].nsid == ns[i].nsid)
+				return -EINVAL;
+	}
+
+	return 0;
+}
+
 /**
  * snv_state_check() - Check what was loaded as a whole
  * @state:	The records.
@@ -565,7 +592,7 @@ static int apply(struct snv_vf *vf, struct snv_state *state)
 		return -EIO;
 	}
 	vf->cap = cap;
-	ret = snv_ident_is_valid(&state->ident, state->ns, state->num_ns) ? 0 : -EINVAL;
+	ret = check_ident(state);
 	if (!ret)
 		ret = snv_ident_check_regs(vf, &state->ident);
 	if (ret && ret != -EINVAL)

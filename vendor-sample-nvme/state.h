@@ -4,8 +4,8 @@
  * types. Those of types SNV_REC_CQ to SNV_REC_NS come once for each queue, feature and namespace.
  */
 
-#ifndef SAMPLE_NVME_RECORDS_H
-#define SAMPLE_NVME_RECORDS_H
+#ifndef SAMPLE_NVME_STATE_H
+#define SAMPLE_NVME_STATE_H
 
 #include "nvme.h"
 
@@ -142,7 +142,4 @@ struct snv_rec_ns {
 
 #define SNV_REC_NS_LEAST	offsetof(struct snv_rec_ns, blocks)
 
-bool snv_ident_is_valid(const struct snv_ident *ident, const struct snv_rec_ns *ns,
-			unsigned int num_ns);
-
-#endif /* SAMPLE_NVME_RECORDS_H */
+#endif /* SAMPLE_NVME_STATE_H */
