@@ -125,13 +125,13 @@ static void load(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, ops->apply(world->dev));
 }
 
-/* A guest arrives, and has been announced at least once. */
+/* A guest arrives, and has been announced at least once: a period after the last round. */
 static void arrive(struct kunit *test)
 {
 	load(test);
 	KUNIT_ASSERT_EQ(test, 0, world->dev->migration->run(world->dev));
 	world->dev->migration->load_end(world->dev, 0);
-	msleep(50);
+	msleep(200);
 	KUNIT_EXPECT_GE(test, READ_ONCE(world->rounds), 1);
 }
 
