@@ -148,19 +148,21 @@ def another(trip):
     sh("dmesg", "--clear")
     trip.known = []
     nvme_online.give(PF_DEVICE, number, nvme_online.EACH - 1)
-    with trip.io(DEPTHS[1], "refused where it arrives, and continued"):
-        migration = trip.migration()
-        try:
-            migration.start()
-            state = migration.wait()
+    try:
+        with trip.io(DEPTHS[1], "refused where it arrives, and continued"):
+            migration = trip.migration()
             try:
-                migration.destination.qmp.call("cont")
-            except (GuestError, EOFError, OSError) as err:
-                trip.check(qemu == "7.2", f"QEMU {qemu} ends: {err}", allowed="only 7.2 does")
-        finally:
-            migration.abandon()
-        trip.guest.wait_for_status("running")
-    nvme_online.give(PF_DEVICE, number)
+                migration.start()
+                state = migration.wait()
+                try:
+                    migration.destination.qmp.call("cont")
+                except (GuestError, EOFError, OSError) as err:
+                    trip.check(qemu == "7.2", f"QEMU {qemu} ends: {err}", allowed="only 7.2 does")
+            finally:
+                migration.abandon()
+            trip.guest.wait_for_status("running")
+    finally:
+        nvme_online.give(PF_DEVICE, number)
     said, new = words(migration.destination.log), complaints()
     trip.check(state["status"] == "completed", f"QEMU says: {state['status']}", said, "completed")
     trip.check(SAID.get(qemu, SAYS) in said, "the destination's QEMU says that its device does "
