@@ -281,6 +281,7 @@ enum snv_note {
  * @num_ns:	Number of @ns.
  * @ident:	What the controller is, as of when it was stopped.
  * @arriving:	The guest has had another controller.
+ * @lost:	It has, and a reset has come before the loaded state has run.
  * @strange:	The guest cannot go on with this one. It stays disabled: the driver would take
  *		another disk for its own.
  * @own:	The admin queue while it is ours.
@@ -324,6 +325,7 @@ struct snv_vf {
 	unsigned int num_ns;
 	struct snv_ident ident;
 	bool arriving;
+	bool lost;
 	bool strange;
 	struct snv_own own;
 	void *acq_copy;

@@ -37,7 +37,8 @@ int snv_wait_ready(struct snv_vf *vf, bool ready)
 			return -ENODEV;
 		if (!!(csts & NVME_CSTS_RDY) == ready)
 			return 0;
-		if (csts & NVME_CSTS_CFS)
+		/* A controller that has failed can still be disabled. */
+		if (ready && csts & NVME_CSTS_CFS)
 			return -EIO;
 		if (time_after(jiffies, end))
 			return -ETIMEDOUT;
@@ -373,7 +374,7 @@ int snv_disable(struct snv_vf *vf)
  * @mem:	What was in it. It is freed.
  * @size:	Its size.
  * @ret:	What the commands have returned. After an error, one may still write there: the
- *		controller is disabled before.
+ *		controller is disabled before. If that fails, the memory is restored all the same.
  *
  * Return: @ret, or a negative errno of the write.
  */

@@ -158,7 +158,8 @@ static int put_record(struct snv_vf *vf, unsigned int n, struct vfio_mediate_rec
 		struct snv_rec_ns *rec = record->data;
 
 		ret = put(record, SNV_REC_NS, sizeof(*rec));
-		record->optional = true;
+		/* A destination that does not know all of it cannot compare it. */
+		record->optional = !vf->ns[n].has_list;
 		rec->nsid = cpu_to_le32(vf->ns[n].nsid);
 		rec->shift = cpu_to_le32(vf->ns[n].shift);
 		rec->blocks = cpu_to_le64(vf->ns[n].blocks);
@@ -180,10 +181,13 @@ static int put_record(struct snv_vf *vf, unsigned int n, struct vfio_mediate_rec
 
 static int check_reason(struct snv_vf *vf)
 {
-	if (!vf->reason[0])
+	if (vf->strange)
+		dev_warn_ratelimited(&vf->dev->pdev->dev, "device cannot be migrated: it is not the one that the guest had\n");
+	else if (vf->reason[0])
+		dev_warn_ratelimited(&vf->dev->pdev->dev, "device cannot be migrated until its driver resets it: %s\n",
+				     vf->reason);
+	else
 		return 0;
-	dev_warn_ratelimited(&vf->dev->pdev->dev, "device cannot be migrated until its driver resets it: %s\n",
-			     vf->reason);
 
 	return -EOPNOTSUPP;
 }
@@ -436,7 +440,7 @@ static int check_ident(const struct snv_state *state)
 	for (i = 0; i < state->num_ns; i++) {
 		u32 nsid = le32_to_cpu(ns[i].nsid), shift = le32_to_cpu(ns[i].shift);
 
-		if (!nsid || nsid > nn || shift < 9 || shift > 17 || ns[i].reserved ||
+		if (!nsid || (nsid > nn && ns[i].blocks) || shift < 9 || shift > 17 || ns[i].reserved ||
 		    le32_to_cpu(ns[i].flags) & ~SNV_REC_NS_UUID)
 			return -EINVAL;
 		for (k = 0; k < i; k++)

@@ -116,12 +116,14 @@ static void test_put_back_stop(struct kunit *test)
  * @type:	The type.
  * @at:		Offset of a byte.
  * @value:	Its value.
+ * @which:	Of these records, from 1 on, or 0: all.
  * @length:	Of the record, or 0: as it is.
  */
 struct edit {
 	u16 type;
 	u32 at;
 	u8 value;
+	u8 which;
 	u32 length;
 };
 
@@ -130,6 +132,7 @@ static int load_edited(struct kunit *test, struct ctrl *to, const struct edit *e
 {
 	struct vfio_mediate_device *dev = &to->session.dev;
 	struct vfio_mediate_record record = { };
+	unsigned int count = 0;
 	int ret = 0;
 
 	record.data = kunit_kzalloc(test, VFIO_MEDIATE_RECORD_MAX, GFP_KERNEL);
@@ -137,7 +140,7 @@ static int load_edited(struct kunit *test, struct ctrl *to, const struct edit *e
 	KUNIT_ASSERT_EQ(test, snv_migration_ops.stop(dev), 0);
 	KUNIT_ASSERT_EQ(test, snv_migration_ops.load_begin(dev, 1, 0), 0);
 	for (; !ret && snv_migration_ops.save(device(test->priv), &record) > 0; record.index++) {
-		if (record.type == edit->type) {
+		if (record.type == edit->type && (!edit->which || ++count == edit->which)) {
 			((u8 *)record.data)[edit->at] = edit->value;
 			record.length = edit->length ?: record.length;
 		}
@@ -164,9 +167,9 @@ static void stopped_source(struct kunit *test)
 static void test_fields(struct kunit *test)
 {
 	static const struct edit edits[] = {
-		{ SNV_REC_NS, offsetof(struct snv_rec_ns, nsid), 0 },
+		{ SNV_REC_NS, offsetof(struct snv_rec_ns, nsid), 0, 1 },
 		{ SNV_REC_NS, offsetof(struct snv_rec_ns, nsid), 1 },	/* both */
-		{ SNV_REC_NS, offsetof(struct snv_rec_ns, nsid), NUM_NS + 1 },
+		{ SNV_REC_NS, offsetof(struct snv_rec_ns, nsid), NUM_NS + 1, 2 },
 		{ SNV_REC_NS, offsetof(struct snv_rec_ns, shift), 8 },
 		{ SNV_REC_NS, offsetof(struct snv_rec_ns, shift), 18 },
 		{ SNV_REC_NS, offsetof(struct snv_rec_ns, flags), 2 },
@@ -213,6 +216,7 @@ static void test_uuid(struct kunit *test)
 	to->uuid = 5;
 	KUNIT_EXPECT_EQ(test, load_and_run(test, to), 0);
 	KUNIT_EXPECT_EQ(test, snv_migration_ops.stop(&to->session.dev), 0);
+	KUNIT_EXPECT_EQ(test, to->vf->ns[0].uuid[14], 1);
 	KUNIT_EXPECT_EQ(test, to->vf->ns[0].uuid[15], 5);
 	reset_ctrl(to);
 
@@ -220,6 +224,85 @@ static void test_uuid(struct kunit *test)
 	ret = load_edited(test, to, &old) ?: snv_migration_ops.run(&to->session.dev);
 	KUNIT_EXPECT_EQ(test, ret, 0);
 	snv_migration_ops.load_end(&to->session.dev, ret);
+}
+
+/* Lists that a device may make up. Those with an end in the wrong place have no ID there. */
+static void test_list(struct kunit *test)
+{
+	static const struct {
+		u32 at;
+		u8 bytes[4];
+		bool found;
+	} cases[] = {
+		{ 0, { NVME_NIDT_UUID, 16 }, true },
+		{ 0, { NVME_NIDT_UUID, 15 } },
+		{ 0, { NVME_NIDT_UUID, 0 } },
+		{ 0, { NVME_NIDT_EUI64, 16 } },
+		{ 12, { NVME_NIDT_UUID, 16 }, true },	/* after an EUI64 */
+		{ 4096 - 20, { NVME_NIDT_UUID, 16 }, true },
+		{ 4096 - 19, { NVME_NIDT_UUID, 16 } },
+		{ 4096 - 4, { NVME_NIDT_UUID, 16 } },
+	};
+	u8 *id = kunit_kmalloc(test, NVME_IDENTIFY_DATA_SIZE, GFP_KERNEL);
+	struct snv_ns ns;
+	unsigned int i, at, length;
+
+	KUNIT_ASSERT_NOT_NULL(test, id);
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		memset(id, 0, NVME_IDENTIFY_DATA_SIZE);
+		/* Other descriptors fill what is before. */
+		for (at = 0; at < cases[i].at; at += 4 + length) {
+			length = min(cases[i].at - at - 4, 8u);
+			if (cases[i].at - at - 4 - length < 5)
+				length = cases[i].at - at - 4;
+			id[at] = NVME_NIDT_EUI64;
+			id[at + 1] = length;
+		}
+		memcpy(id + cases[i].at, cases[i].bytes, sizeof(cases[i].bytes));
+		memset(id + min(cases[i].at + 4, 4095u), 7, min(4096 - cases[i].at - 4, 16u));
+		memset(&ns, 0, sizeof(ns));
+		take_uuid(id, &ns);
+		KUNIT_EXPECT_EQ_MSG(test, ns.uuid[15] == 7, cases[i].found, "%u", i);
+	}
+}
+
+/* Without a list, a destination can do without the record. */
+static void test_no_list(struct kunit *test)
+{
+	struct world *w = test->priv;
+	struct ctrl *to = &w->ctrl[1], *from = &w->ctrl[0];
+	struct vfio_mediate_record record = { };
+	unsigned int i, optional = 0;
+
+	record.data = kunit_kzalloc(test, VFIO_MEDIATE_RECORD_MAX, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, record.data);
+	from->no_list = true;
+	to->no_list = true;
+	for (i = 0; i < 2; i++) {
+		reset_ctrl(from);
+		reset_ctrl(to);
+		from->no_list = !i;
+		stopped_source(test);
+		optional = 0;
+		for (record.index = 0; snv_migration_ops.save(device(w), &record) > 0; record.index++)
+			optional += record.type == SNV_REC_NS && record.optional;
+		KUNIT_EXPECT_EQ(test, optional, i ? 0 : 2);
+		KUNIT_EXPECT_EQ(test, load_and_run(test, to), 0);
+	}
+}
+
+/* A controller that has failed is disabled, too. */
+static void test_failed(struct kunit *test)
+{
+	struct world *w = test->priv;
+
+	driver_start(test, 64);
+	w->on->csts |= NVME_CSTS_CFS;
+	KUNIT_EXPECT_EQ(test, snv_wait_ready(w->on->vf, false), -ETIMEDOUT);
+	w->on->csts = 0;
+	KUNIT_EXPECT_EQ(test, snv_wait_ready(w->on->vf, false), 0);
+	w->on->csts = NVME_CSTS_CFS;
+	KUNIT_EXPECT_EQ(test, snv_wait_ready(w->on->vf, true), -EIO);
 }
 
 /* A destination may offer more SGLs than the source. */
@@ -285,6 +368,7 @@ static void expect_strange(struct kunit *test, struct ctrl *ctrl)
 	KUNIT_EXPECT_EQ(test, snv_rw(device(w), &csts), 0);
 	KUNIT_EXPECT_NE(test, csts.value & NVME_CSTS_CFS, 0);
 	driver_write(w, NVME_REG_CC, 0);
+	KUNIT_EXPECT_EQ(test, snv_migration_ops.save_begin(device(w)), -EOPNOTSUPP);
 	w->on = on;
 }
 
@@ -313,6 +397,13 @@ static void test_killed(struct kunit *test)
 	to->disk = 0;
 	KUNIT_EXPECT_EQ(test, load_and_run(test, to), 0);
 	KUNIT_EXPECT_NE(test, to->csts & NVME_CSTS_RDY, 0);
+
+	/* A reset after the state was loaded, and before it runs */
+	reset_ctrl(to);
+	KUNIT_ASSERT_EQ(test, load(test, to), 0);
+	set_bit(SNV_NOTE_RESET, &to->vf->notes);
+	KUNIT_EXPECT_EQ(test, snv_migration_ops.run(dev), 0);
+	KUNIT_EXPECT_TRUE(test, to->vf->lost);
 }
 
 /* A namespace that has gone is not looked for. */
@@ -377,7 +468,6 @@ static void test_newer(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, snv_migration_ops.load(dev, &record), 0);
 		if (record.type != SNV_REC_NS || newer)
 			continue;
-		KUNIT_EXPECT_TRUE(test, record.optional);
 		memset(record.data + record.length, 1, 8);
 		record.length += 8;
 		for (i = 0; i < 2 * SNV_NAMESPACES; i++, newer++)

@@ -86,6 +86,7 @@ struct ctrl {
 	u8 disk;		/* which one its namespace is */
 	u8 uuid;		/* likewise, or 0: it has none */
 	bool gone;		/* it has no namespace */
+	bool no_list;		/* it is from before lists of descriptors */
 	bool mute;		/* Identify fails */
 	u8 oncs;
 	u32 sgls;
@@ -272,6 +273,8 @@ static u16 ctrl_identify(struct ctrl *ctrl, const struct nvme_command *sqe)
 		put_unaligned_le32(ctrl->sgls, id + 536);
 		break;
 	case NVME_ID_CNS_NS_DESC_LIST:
+		if (ctrl->no_list)
+			return NVME_SC_INVALID_FIELD;
 		/* An EUI64, and a UUID */
 		id[0] = 1;
 		id[1] = 8;
@@ -279,6 +282,7 @@ static u16 ctrl_identify(struct ctrl *ctrl, const struct nvme_command *sqe)
 			break;
 		id[12] = 3;
 		id[13] = 16;
+		id[12 + 4 + 14] = le32_to_cpu(sqe->identify.nsid);
 		id[12 + 4 + 15] = ctrl->uuid;
 		break;
 	default:
