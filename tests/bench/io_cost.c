@@ -26,7 +26,7 @@
 
 #define TIMES		320	/* that so many commands as the depth are sent at once */
 #define BLOCKS		8	/* of 512 bytes, of each I/O */
-#define AREA		0x4000	/* blocks that are read and written */
+#define AREA		0x4000	/* places of BLOCKS that are read and written */
 #define SETTLED		4	/* s until doorbells are not trapped any more */
 #define READY_MS	10000
 #define WAIT_US		2000	/* until commands have completed, mostly */
