@@ -440,8 +440,8 @@ static int check_ident(const struct snv_state *state)
 	for (i = 0; i < state->num_ns; i++) {
 		u32 nsid = le32_to_cpu(ns[i].nsid), shift = le32_to_cpu(ns[i].shift);
 
-		if (!nsid || (nsid > nn && ns[i].blocks) || shift < 9 || shift > 17 || ns[i].reserved ||
-		    le32_to_cpu(ns[i].flags) & ~SNV_REC_NS_UUID)
+		if (!nsid || (nsid > nn && ns[i].blocks) || shift < 9 || shift > 17 ||
+		    ns[i].reserved || le32_to_cpu(ns[i].flags) & ~SNV_REC_NS_UUID)
 			return -EINVAL;
 		for (k = 0; k < i; k++)
 			if (ns[k].nsid == ns[i].nsid)

@@ -284,7 +284,8 @@ static void test_no_list(struct kunit *test)
 		from->no_list = !i;
 		stopped_source(test);
 		optional = 0;
-		for (record.index = 0; snv_migration_ops.save(device(w), &record) > 0; record.index++)
+		record.index = 0;
+		for (; snv_migration_ops.save(device(w), &record) > 0; record.index++)
 			optional += record.type == SNV_REC_NS && record.optional;
 		KUNIT_EXPECT_EQ(test, optional, i ? 0 : 2);
 		KUNIT_EXPECT_EQ(test, load_and_run(test, to), 0);
