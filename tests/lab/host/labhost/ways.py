@@ -122,7 +122,7 @@ class Ways(Receiver):
             self.check("STOP" not in self.guest.qmp.when, "the guest was not stopped for that")
         set_vf(NETDEV, number, "vlan", "0")
         new = complaints(self.known)
-        self.check(len(new) == 1 and f"VF {number}: " in new[0] and "settings: VLAN" in new[0],
+        self.check(len(new) == 1 and f" {vf}: loaded" in new[0] and "settings: VLAN" in new[0],
                    f"one line in the log says why VF {number} refuses", "\n".join(new))
         self.known += new
 
