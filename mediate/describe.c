@@ -206,21 +206,33 @@ static int add_record(struct vfio_mediate_device *dev, enum describe_kind kind, 
 	record->offset = d->size;
 	record->size = size;
 	record->min_size = size;
-	record->optional = kind == DESCRIBE_COUNTERS || kind == DESCRIBE_GUEST;
-	record->early = kind == DESCRIBE_GUEST || kind == DESCRIBE_FILTERS;
+	record->optional = kind == DESCRIBE_COUNTERS;
 	d->size += ALIGN(size, sizeof(u64));
 	d->num_records++;
 
 	return 0;
 }
 
-static int add_part(struct vfio_mediate_device *dev, unsigned int i)
+static bool is_vendor_type(u16 type)
 {
-	struct vfio_mediate_described *d = dev->described;
-	const struct vfio_mediate_part *part = &d->desc->parts[i];
-	struct describe_record *record = &d->records[d->num_records];
+	switch (type) {
+	case VFIO_MEDIATE_RECORD_RINGS:
+	case VFIO_MEDIATE_RECORD_FILTERS:
+	case VFIO_MEDIATE_RECORD_COUNTERS:
+	case VFIO_MEDIATE_RECORD_GUEST:
+		return false;
+	default:
+		return true;
+	}
+}
+
+static int check_part(struct vfio_mediate_device *dev, unsigned int i)
+{
+	const struct vfio_mediate_part *part = &dev->described->desc->parts[i];
 	int ret;
 
+	if (!is_vendor_type(part->type))
+		return invalid(dev, "part %u: type %u is not for parts", i, part->type);
 	ret = check_regs(dev, "part", i, part->regs, part->num_regs, 0);
 	if (ret)
 		return ret;
@@ -230,6 +242,16 @@ static int add_part(struct vfio_mediate_device *dev, unsigned int i)
 	if (part->min_size > part->size)
 		return invalid(dev, "part %u: min_size is %u, size is %u", i, part->min_size,
 			       part->size);
+
+	return 0;
+}
+
+static int add_part(struct vfio_mediate_device *dev, const struct vfio_mediate_part *part)
+{
+	struct vfio_mediate_described *d = dev->described;
+	struct describe_record *record = &d->records[d->num_records];
+	int ret;
+
 	ret = add_record(dev, DESCRIBE_PART, part->type, part->size);
 	if (ret)
 		return ret;
@@ -243,14 +265,12 @@ static int add_part(struct vfio_mediate_device *dev, unsigned int i)
 	return 0;
 }
 
-/* The guest comes before its filters, which may be checked for it. */
-static int add_net(struct vfio_mediate_device *dev)
+static int check_net(struct vfio_mediate_device *dev)
 {
 	const struct vfio_mediate_net *net = dev->described->desc->net;
-	int ret = 0;
 
-	if (!net->get || !net->check || !net->put)
-		return invalid(dev, "net: get, check or put is missing");
+	if (!net->get || !net->put)
+		return invalid(dev, "net: get or put is missing");
 	if (!net->num_macs || net->num_macs > VFIO_MEDIATE_FILTER_MACS)
 		return invalid(dev, "net: %u addresses, 1 to %u are possible", net->num_macs,
 			       VFIO_MEDIATE_FILTER_MACS);
@@ -264,11 +284,38 @@ static int add_net(struct vfio_mediate_device *dev)
 		return invalid(dev, "net: min_frame is %u, max_frame is %u", net->min_frame,
 			       net->max_frame);
 
-	if (net->guest_type)
-		ret = add_record(dev, DESCRIBE_GUEST, net->guest_type, UUID_SIZE);
+	return 0;
+}
 
-	return ret ? ret : add_record(dev, DESCRIBE_FILTERS, net->type,
-				      describe_filters_size(net));
+/* The guest comes before its filters, which are put for it. */
+static int add_net(struct vfio_mediate_device *dev)
+{
+	struct vfio_mediate_described *d = dev->described;
+	int ret;
+
+	ret = check_net(dev);
+	if (ret)
+		return ret;
+
+	d->net_parts[0] = (struct vfio_mediate_part){
+		.type = VFIO_MEDIATE_RECORD_GUEST,
+		.optional = true,
+		.early = true,
+		.size = UUID_SIZE,
+		.get = describe_get_guest,
+		.check = describe_check_guest,
+	};
+	d->net_parts[1] = (struct vfio_mediate_part){
+		.type = VFIO_MEDIATE_RECORD_FILTERS,
+		.early = true,
+		.size = describe_filters_size(d->desc->net),
+		.get = describe_get_filters,
+		.check = describe_put_filters,
+		.put = describe_put_filters,
+	};
+	ret = add_part(dev, &d->net_parts[0]);
+
+	return ret ? ret : add_part(dev, &d->net_parts[1]);
 }
 
 static int add_records(struct vfio_mediate_device *dev)
@@ -278,14 +325,17 @@ static int add_records(struct vfio_mediate_device *dev)
 	int ret = 0;
 
 	if (desc->num_rings)
-		ret = add_record(dev, DESCRIBE_RINGS, desc->ring_type,
+		ret = add_record(dev, DESCRIBE_RINGS, VFIO_MEDIATE_RECORD_RINGS,
 				 desc->num_queues * num_ring_regs(desc) * sizeof(u32));
 	if (!ret && desc->net)
 		ret = add_net(dev);
-	for (i = 0; i < desc->num_parts && !ret; i++)
-		ret = add_part(dev, i);
+	for (i = 0; i < desc->num_parts && !ret; i++) {
+		ret = check_part(dev, i);
+		if (!ret)
+			ret = add_part(dev, &desc->parts[i]);
+	}
 	if (!ret && desc->num_counters)
-		ret = add_record(dev, DESCRIBE_COUNTERS, desc->counter_type,
+		ret = add_record(dev, DESCRIBE_COUNTERS, VFIO_MEDIATE_RECORD_COUNTERS,
 				 desc->num_counters * sizeof(u32));
 
 	return ret;
@@ -413,6 +463,8 @@ static int add_counters(struct vfio_mediate_device *dev)
 	const u32 *offset = d->desc->counters;
 	struct vfio_mediate_range *range;
 	unsigned int i, n = 0;
+	u32 value;
+	int ret;
 
 	d->ranges = kcalloc(d->desc->num_counters, sizeof(*d->ranges), GFP_KERNEL_ACCOUNT);
 	d->counter_base = kcalloc(d->desc->num_counters, sizeof(u32), GFP_KERNEL_ACCOUNT);
@@ -420,8 +472,11 @@ static int add_counters(struct vfio_mediate_device *dev)
 		return -ENOMEM;
 
 	for (i = 0; i < d->desc->num_counters; i++) {
+		ret = describe_device_counter(dev, i, &value);
+		if (ret)
+			return ret;
 		/* What former users have counted is not this user's. */
-		d->counter_base[i] = -describe_device_counter(dev, i);
+		d->counter_base[i] = -value;
 		range = &d->ranges[n];
 		if (n && range[-1].offset + range[-1].size == offset[i])
 			range[-1].size += sizeof(u32);
@@ -588,14 +643,19 @@ static int find_counter(const struct vfio_mediate_description *desc,
 static int counter_rw(struct vfio_mediate_device *dev, struct vfio_mediate_access *access,
 		      unsigned int i)
 {
+	u32 low, high = 0;
+	int ret;
+
 	if (access->write)
 		return 0;
 
-	access->value = describe_read_counter(dev, i) >> 8 * (access->offset % sizeof(u32));
-	if (access->width > sizeof(u32))
-		access->value |= (u64)describe_read_counter(dev, i + 1) << 32;
+	ret = describe_read_counter(dev, i, &low);
+	if (!ret && access->width > sizeof(u32))
+		ret = describe_read_counter(dev, i + 1, &high);
+	if (!ret)
+		access->value = (u64)high << 32 | low >> 8 * (access->offset % sizeof(u32));
 
-	return 0;
+	return ret;
 }
 
 int vfio_mediate_described_rw(struct vfio_mediate_device *dev,

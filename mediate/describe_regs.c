@@ -256,30 +256,37 @@ int describe_kick_tails(struct vfio_mediate_device *dev)
  * describe_device_counter() - Read a counter as the device has it
  * @dev:	The device.
  * @i:		Number of the counter.
+ * @val:	Its value. 0 after an error.
  *
  * Context: That of &vfio_mediate_description.read_counter.
- * Return: The value, all ones if it cannot be read.
+ * Return: 0 or a negative errno of vfio_mediate_default_rw().
  */
-u32 describe_device_counter(struct vfio_mediate_device *dev, unsigned int i)
+int describe_device_counter(struct vfio_mediate_device *dev, unsigned int i, u32 *val)
 {
 	const struct vfio_mediate_description *desc = dev->described->desc;
-	u32 value;
 
-	if (desc->read_counter)
-		return desc->read_counter(dev, desc->counters[i]);
+	*val = 0;
+	if (!desc->read_counter)
+		return vfio_mediate_read32(dev, desc->region, desc->counters[i], val);
+	*val = desc->read_counter(dev, desc->counters[i]);
 
-	return vfio_mediate_read32(dev, desc->region, desc->counters[i], &value) ? U32_MAX : value;
+	return 0;
 }
 
 /**
  * describe_read_counter() - Read a counter as the guest's driver sees it
  * @dev:	The device.
  * @i:		Number of the counter.
+ * @val:	Its value, which does not start anew at a migration.
  *
  * Context: That of &vfio_mediate_description.read_counter.
- * Return: The value: it does not start anew at a migration.
+ * Return: As describe_device_counter().
  */
-u32 describe_read_counter(struct vfio_mediate_device *dev, unsigned int i)
+int describe_read_counter(struct vfio_mediate_device *dev, unsigned int i, u32 *val)
 {
-	return describe_device_counter(dev, i) + READ_ONCE(dev->described->counter_base[i]);
+	int ret = describe_device_counter(dev, i, val);
+
+	*val += READ_ONCE(dev->described->counter_base[i]);
+
+	return ret;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Save and load the state of a described device. */
 
+#include <linux/delay.h>
 #include <linux/export.h>
 #include <linux/module.h>
 #include <linux/pci.h>
@@ -62,7 +63,10 @@ static int stop_once(struct vfio_mediate_device *dev, bool quiesce)
 	return ret;
 }
 
-/* A device that could not be stopped goes on as before. */
+/*
+ * A device that could not be stopped goes on as before. If it runs, what is pending may be late:
+ * that is no reason to take it for lost.
+ */
 static int call_stop(struct vfio_mediate_device *dev, bool quiesce)
 {
 	struct vfio_mediate_described *d = dev->described;
@@ -76,7 +80,7 @@ static int call_stop(struct vfio_mediate_device *dev, bool quiesce)
 	} else {
 		undone = d->desc->run(dev);
 		if (undone >= 0)
-			undone = kick(dev);
+			kick(dev);
 	}
 
 	return undone < 0 ? -ENOTRECOVERABLE : ret;
@@ -161,12 +165,18 @@ static void save_end(struct vfio_mediate_device *dev)
 	end_saving(dev->described);
 }
 
-static void get_counters(struct vfio_mediate_device *dev, __le32 *val)
+static int get_counters(struct vfio_mediate_device *dev, __le32 *val)
 {
 	unsigned int i;
+	int ret = 0;
+	u32 value;
 
-	for (i = 0; i < dev->described->desc->num_counters; i++)
-		val[i] = cpu_to_le32(describe_read_counter(dev, i));
+	for (i = 0; i < dev->described->desc->num_counters && !ret; i++) {
+		ret = describe_read_counter(dev, i, &value);
+		val[i] = cpu_to_le32(value);
+	}
+
+	return ret;
 }
 
 /* Read a record from the device, to be found in @now of the state that is being saved. */
@@ -178,21 +188,12 @@ static int get_record(struct vfio_mediate_device *dev, unsigned int i)
 	int ret;
 
 	memset(now, 0, record->size);
-	switch (record->kind) {
-	case DESCRIBE_COUNTERS:
-		get_counters(dev, now);
-		return 0;
-	case DESCRIBE_GUEST:
-		export_uuid(now, &d->guest);
-		return 0;
-	case DESCRIBE_FILTERS:
-		ret = describe_get_filters(dev, now);
-		break;
-	default:
+	if (record->kind == DESCRIBE_COUNTERS)
+		ret = get_counters(dev, now);
+	else
 		ret = describe_read_regs(dev, record);
-		if (!ret && record->part && record->part->get)
-			ret = min(record->part->get(dev, now), 0);
-	}
+	if (!ret && record->part && record->part->get)
+		ret = min(record->part->get(dev, now), 0);
 	if (ret && ret != -EAGAIN && ret != -ERESTARTSYS)
 		pci_notice_ratelimited(dev->pdev, "cannot save the record of type %u: %pe\n",
 				       record->type, ERR_PTR(ret));
@@ -335,14 +336,6 @@ static int take_record(struct vfio_mediate_device *dev, const struct vfio_mediat
 	return ret;
 }
 
-/* The record of the guest, if it has been received. */
-static const void *loaded_guest(struct vfio_mediate_device *dev)
-{
-	u16 type = dev->described->desc->net->guest_type;
-
-	return type ? vfio_mediate_loaded(dev, type) : NULL;
-}
-
 static int load(struct vfio_mediate_device *dev, const struct vfio_mediate_record *from)
 {
 	struct vfio_mediate_described *d = dev->described;
@@ -359,6 +352,9 @@ static int load(struct vfio_mediate_device *dev, const struct vfio_mediate_recor
 		return -EINVAL;
 	}
 
+	/* However often user space sends it, this takes the vendor little time. */
+	if (d->loading->present & BIT_ULL(i))
+		fsleep(1000);
 	record = &d->records[i];
 	data = d->loading->data + record->offset;
 	ret = take_record(dev, from, record, data);
@@ -366,20 +362,23 @@ static int load(struct vfio_mediate_device *dev, const struct vfio_mediate_recor
 		return ret;
 	d->loading->present |= BIT_ULL(i);
 
-	if (record->kind == DESCRIBE_FILTERS)
-		return describe_check_filters(dev, data, loaded_guest(dev));
-
 	return record->part && record->part->check ? record->part->check(dev, data) : 0;
 }
 
-static void put_counters(struct vfio_mediate_device *dev, const __le32 *val)
+static int put_counters(struct vfio_mediate_device *dev, const __le32 *val)
 {
 	struct vfio_mediate_described *d = dev->described;
 	unsigned int i;
+	int ret = 0;
+	u32 value;
 
-	for (i = 0; i < d->desc->num_counters; i++)
-		WRITE_ONCE(d->counter_base[i],
-			   le32_to_cpu(val[i]) - describe_device_counter(dev, i));
+	for (i = 0; i < d->desc->num_counters && !ret; i++) {
+		ret = describe_device_counter(dev, i, &value);
+		if (!ret)
+			WRITE_ONCE(d->counter_base[i], le32_to_cpu(val[i]) - value);
+	}
+
+	return ret;
 }
 
 static int put_record(struct vfio_mediate_device *dev, unsigned int i)
@@ -392,9 +391,7 @@ static int put_record(struct vfio_mediate_device *dev, unsigned int i)
 	if (!(d->loading->present & BIT_ULL(i)))
 		return 0;
 	if (record->kind == DESCRIBE_COUNTERS)
-		put_counters(dev, data);
-	if (record->kind == DESCRIBE_FILTERS)
-		ret = describe_put_filters(dev, data, loaded_guest(dev));
+		ret = put_counters(dev, data);
 	if (record->part && record->part->put)
 		ret = min(record->part->put(dev, data), 0);
 	if (ret)
@@ -428,7 +425,10 @@ static int apply(struct vfio_mediate_device *dev)
 static void load_end(struct vfio_mediate_device *dev, int error)
 {
 	struct vfio_mediate_described *d = dev->described;
+	const char *what;
 
+	if (error && d->desc->net)
+		d->desc->net->put(dev, NULL, &d->guest, &what);
 	end_loading(d);
 	if (d->desc->load_end)
 		d->desc->load_end(dev, error);

@@ -40,8 +40,6 @@ struct describe_roles {
 
 enum describe_kind {
 	DESCRIBE_RINGS,
-	DESCRIBE_GUEST,
-	DESCRIBE_FILTERS,
 	DESCRIBE_PART,
 	DESCRIBE_COUNTERS,
 };
@@ -52,7 +50,7 @@ enum describe_kind {
  * @type:	See &vfio_mediate_part.type.
  * @optional:	See &vfio_mediate_part.optional.
  * @early:	See &vfio_mediate_part.early.
- * @part:	The part, if it is one.
+ * @part:	The part, if it is one: that of the vendor, or of @net_parts.
  * @offset:	Offset in bytes in the buffers that have all records.
  * @size:	Size in bytes.
  * @min_size:	Size in bytes of the oldest record.
@@ -115,6 +113,7 @@ struct describe_tracking {
  * @num_traps:		Number of @traps.
  * @trap_regs:		Registers of all @traps.
  * @migration:		Callbacks.
+ * @net_parts:		Guest and filters of a network device.
  * @records:		Records, in the order in which they are saved.
  * @num_records:	Number of @records.
  * @size:		Size of all records in bytes.
@@ -145,6 +144,7 @@ struct vfio_mediate_described {
 	unsigned int num_traps;
 	struct vfio_mediate_reg *trap_regs;
 	struct vfio_mediate_migration_ops migration;
+	struct vfio_mediate_part net_parts[2];
 	struct describe_record records[DESCRIBE_MAX_PARTS + 4];
 	unsigned int num_records;
 	unsigned int size;
@@ -169,16 +169,15 @@ int describe_read_regs(struct vfio_mediate_device *dev, const struct describe_re
 int describe_apply_regs(struct vfio_mediate_device *dev);
 int describe_write_pending(struct vfio_mediate_device *dev, unsigned int what);
 int describe_kick_tails(struct vfio_mediate_device *dev);
-u32 describe_device_counter(struct vfio_mediate_device *dev, unsigned int i);
-u32 describe_read_counter(struct vfio_mediate_device *dev, unsigned int i);
+int describe_device_counter(struct vfio_mediate_device *dev, unsigned int i, u32 *val);
+int describe_read_counter(struct vfio_mediate_device *dev, unsigned int i, u32 *val);
 
 /* filters.c */
 unsigned int describe_filters_size(const struct vfio_mediate_net *net);
 int describe_get_filters(struct vfio_mediate_device *dev, void *record);
-int describe_check_filters(struct vfio_mediate_device *dev, const void *record,
-			   const void *guest_record);
-int describe_put_filters(struct vfio_mediate_device *dev, const void *record,
-			 const void *guest_record);
+int describe_put_filters(struct vfio_mediate_device *dev, const void *record);
+int describe_get_guest(struct vfio_mediate_device *dev, void *record);
+int describe_check_guest(struct vfio_mediate_device *dev, const void *record);
 vfio_mediate_addresses_fn describe_list_addresses;
 
 /* describe_state.c */

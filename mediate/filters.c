@@ -120,7 +120,7 @@ static int decode_flags(struct vfio_mediate_device *dev, u32 flags,
 			struct vfio_mediate_filters *filters)
 {
 	if (flags & ~FLAGS_KNOWN)
-		return malformed(dev, "unknown flags %#x", flags);
+		return malformed(dev, "unknown flags %#lx", flags & ~FLAGS_KNOWN);
 
 	filters->active = flags & FLAG_ACTIVE;
 	filters->vlan_strip = flags & FLAG_VLAN_STRIP;
@@ -186,37 +186,38 @@ int describe_get_filters(struct vfio_mediate_device *dev, void *record)
 
 static int report(struct vfio_mediate_device *dev, const char *what, int ret)
 {
+	bool setting = ret == -EPERM || ret == -EADDRINUSE || ret == -ENOSPC;
+
 	if (ret >= 0)
 		return 0;
 	if (ret == -EADDRINUSE)
 		what = "address of another VF";
-	dev_warn_ratelimited(&dev->pdev->dev, "loaded state conflicts with its settings: %s: %pe; change them with ip link\n",
-			     what, ERR_PTR(ret));
+	dev_warn_ratelimited(&dev->pdev->dev, "loaded state conflicts with its settings: %s: %pe%s\n",
+			     what, ERR_PTR(ret), setting ? "; change them with ip link" : "");
 
 	return ret;
 }
 
 /**
- * describe_check_filters() - Check a record of filters that was received
- * @dev:	The device.
+ * describe_put_filters() - Check and apply a record of filters, and the guest's ID
+ * @dev:	The device, stopped.
  * @record:	The record.
- * @guest_record: Record of the guest that they are of, or NULL if it has not been received.
  *
- * If the filters are refused in pre-copy, the guest keeps running at the source.
+ * Without a record of the guest, the guest is the one that is here.
  *
- * Context: That of &vfio_mediate_net.check.
+ * Context: That of &vfio_mediate_net.put.
  * Return:
- * * 0: well-formed and allowed.
+ * * 0: success.
  * * -EINVAL: malformed.
  * * -ENOMEM: out of memory.
- * * Other negative errno of &vfio_mediate_net.check.
+ * * Other negative errno of &vfio_mediate_net.put.
  */
-int describe_check_filters(struct vfio_mediate_device *dev, const void *record,
-			   const void *guest_record)
+int describe_put_filters(struct vfio_mediate_device *dev, const void *record)
 {
+	const void *guest = vfio_mediate_loaded(dev, VFIO_MEDIATE_RECORD_GUEST);
 	struct vfio_mediate_filters *filters __free(kfree) = alloc_filters();
+	struct vfio_mediate_described *d = dev->described;
 	const char *what = "filters";
-	uuid_t guest;
 	int ret;
 
 	if (!filters)
@@ -224,51 +225,49 @@ int describe_check_filters(struct vfio_mediate_device *dev, const void *record,
 	ret = decode(dev, record, filters);
 	if (ret)
 		return ret;
-	if (guest_record)
-		import_uuid(&guest, guest_record);
-	ret = dev->described->desc->net->check(dev, filters, guest_record ? &guest : NULL, &what);
+	if (guest)
+		import_uuid(&d->guest, guest);
+
+	ret = d->desc->net->put(dev, filters, &d->guest, &what);
 
 	return report(dev, what, ret);
 }
 
 /**
- * describe_put_filters() - Apply a record of filters, and the guest's ID
- * @dev:	The device, stopped.
- * @record:	Record that has passed describe_check_filters().
- * @guest_record: Record of the guest, or NULL if there is none: the guest is the one that is here.
+ * describe_get_guest() - Fill a record of the guest
+ * @dev:	The device.
+ * @record:	The record.
  *
- * Settings may have changed since the check, so there is another one.
+ * Context: That of &vfio_mediate_part.get.
+ * Return: 0.
+ */
+int describe_get_guest(struct vfio_mediate_device *dev, void *record)
+{
+	export_uuid(record, &dev->described->guest);
+
+	return 0;
+}
+
+/**
+ * describe_check_guest() - Check a record of the guest that was received
+ * @dev:	The device.
+ * @record:	The record.
  *
- * Context: That of &vfio_mediate_net.put.
+ * Context: That of &vfio_mediate_part.check.
  * Return:
  * * 0: success.
- * * -ENOMEM: out of memory.
- * * Other negative errno of &vfio_mediate_net.check and @put.
+ * * -EINVAL: no guest has this ID.
  */
-int describe_put_filters(struct vfio_mediate_device *dev, const void *record,
-			 const void *guest_record)
+int describe_check_guest(struct vfio_mediate_device *dev, const void *record)
 {
-	struct vfio_mediate_filters *filters __free(kfree) = alloc_filters();
-	struct vfio_mediate_described *d = dev->described;
-	const char *what = "filters";
-	uuid_t guest = d->guest;
-	int ret;
+	uuid_t guest;
 
-	if (!filters)
-		return -ENOMEM;
-	ret = decode(dev, record, filters);
-	if (ret)
-		return ret;
+	import_uuid(&guest, record);
+	if (!uuid_is_null(&guest))
+		return 0;
+	pci_notice_ratelimited(dev->pdev, "record of guest: the ID is zero\n");
 
-	if (guest_record)
-		import_uuid(&guest, guest_record);
-	ret = d->desc->net->check(dev, filters, &guest, &what);
-	if (ret >= 0) {
-		d->guest = guest;
-		ret = d->desc->net->put(dev, filters, &guest, &what);
-	}
-
-	return report(dev, what, ret);
+	return -EINVAL;
 }
 
 /**

@@ -4,8 +4,8 @@
  * switches learn its new port. The guest's driver does not know that it was migrated, and a guest
  * may be silent.
  *
- * Included by vfio_mediate_describe.h: for a described device with &vfio_mediate_description.net
- * all of this is done. The functions are for other devices.
+ * Included by vfio_mediate_describe.h: for a described device with &vfio_mediate_net.netdev all of
+ * this is done. The functions are for other devices.
  *
  * In a kernel without CONFIG_INET no frame is sent.
  */

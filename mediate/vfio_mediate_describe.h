@@ -14,6 +14,23 @@
 #include "vfio_mediate_filters.h"
 
 /**
+ * enum vfio_mediate_described_record - Types of the records that the framework defines
+ * @VFIO_MEDIATE_RECORD_RINGS:	For each queue the values of the registers of each ring, 32 bits
+ *				each, little-endian.
+ * @VFIO_MEDIATE_RECORD_FILTERS: See &struct vfio_mediate_net.
+ * @VFIO_MEDIATE_RECORD_COUNTERS: Values of the counters, 32 bits each, little-endian. Optional.
+ * @VFIO_MEDIATE_RECORD_GUEST:	See &struct vfio_mediate_net. Optional.
+ *
+ * All others below VFIO_MEDIATE_RECORD_TYPES are the vendor's. Those below 16 may be needed later.
+ */
+enum vfio_mediate_described_record {
+	VFIO_MEDIATE_RECORD_RINGS	= 1,
+	VFIO_MEDIATE_RECORD_FILTERS	= 3,
+	VFIO_MEDIATE_RECORD_COUNTERS	= 4,
+	VFIO_MEDIATE_RECORD_GUEST	= 5,
+};
+
+/**
  * enum vfio_mediate_role - What a register is for
  * @VFIO_MEDIATE_ROLE_PLAIN:	Saved, and written when the state is applied.
  * @VFIO_MEDIATE_ROLE_RUN:	Saved, and written when the device is about to run, after
@@ -135,7 +152,8 @@ struct vfio_mediate_ring {
 
 /**
  * struct vfio_mediate_part - Record of the state: registers, then what the vendor adds
- * @type:	Type of the record, see &vfio_mediate_record.type.
+ * @type:	Type of the record, see &vfio_mediate_record.type. Not one of &enum
+ *		vfio_mediate_described_record.
  * @optional:	See &vfio_mediate_record.optional. A state without the record can be applied.
  * @early:	The record is sent in pre-copy, and once more when it has changed. A
  *		destination checks it while the source still runs.
@@ -199,19 +217,15 @@ struct vfio_mediate_part {
  * @num_rings:	Number of @rings.
  * @num_queues:	Number of queues. Together they have at most 64 rings.
  * @stride:	Distance in bytes between the registers of one queue and those of the next.
- * @ring_type:	Type of the record of all rings: for each queue the values of the registers of
- *		each ring, 32 bits each, little-endian.
  * @net:	Filters and guest of a network device, or NULL.
  * @parts:	Other records, in the order in which they are saved.
  * @num_parts:	Number of @parts, at most 31.
  * @counters:	Offsets of counters of 32 bits, ascending. The guest's driver, which cannot
  *		write them, sees them go on after a migration.
  * @num_counters: Number of @counters.
- * @counter_type: Type of the record of the counters, which is optional: their values, 32 bits
- *		each, little-endian.
  *
- * A saved state has the records of the rings, of @net, of @parts, and of the counters, in this
- * order.
+ * A saved state has the records of the rings, of the guest and its filters, of @parts, and of the
+ * counters, in this order. &enum vfio_mediate_described_record has their types.
  *
  * When a state is loaded, each record is checked as it comes. A record that is too short is
  * -EINVAL, one that is too long -EMSGSIZE, unless the destination may skip it, and one of an
@@ -237,13 +251,11 @@ struct vfio_mediate_description {
 	unsigned int num_rings;
 	unsigned int num_queues;
 	u32 stride;
-	u16 ring_type;
 	const struct vfio_mediate_net *net;
 	const struct vfio_mediate_part *parts;
 	unsigned int num_parts;
 	const u32 *counters;
 	unsigned int num_counters;
-	u16 counter_type;
 
 	/**
 	 * @read_counter: Read one of @counters.
@@ -263,7 +275,7 @@ struct vfio_mediate_description {
 	/**
 	 * @quiesce: See &vfio_mediate_migration_ops.quiesce.
 	 *
-	 * Optional. An error need not be undone, see @stop.
+	 * Optional. An error, -ENOTRECOVERABLE included, is handled as one of @stop.
 	 */
 	int (*quiesce)(struct vfio_mediate_device *dev);
 
@@ -272,8 +284,8 @@ struct vfio_mediate_description {
 	 *
 	 * Required. If @stop or @quiesce fails, the framework returns the device to the state that
 	 * it was in, by @run and @kick, @quiesce or @stop: leave the device such that this works,
-	 * and start no DMA. If it fails, too, or @stop has returned -ENOTRECOVERABLE, user space
-	 * gets -ENOTRECOVERABLE.
+	 * and start no DMA. If that fails, too, but for @kick, or the error is -ENOTRECOVERABLE,
+	 * user space gets -ENOTRECOVERABLE.
 	 */
 	int (*stop)(struct vfio_mediate_device *dev);
 
@@ -349,7 +361,7 @@ int vfio_mediate_described_rw(struct vfio_mediate_device *dev,
  * @dev:	The device.
  * @type:	Type of a part.
  *
- * Context: From &vfio_mediate_part.check and &vfio_mediate_part.put only.
+ * Context: From &vfio_mediate_part.check, &vfio_mediate_part.put and &vfio_mediate_net.put only.
  * Return: The record, or NULL if none of this type has been received.
  */
 const void *vfio_mediate_loaded(struct vfio_mediate_device *dev, u16 type);

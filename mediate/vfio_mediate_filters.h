@@ -59,15 +59,13 @@ struct vfio_mediate_filters {
 
 /**
  * struct vfio_mediate_net - A network device whose filters the PF driver holds
- * @type:	Type of the record of the filters, see &vfio_mediate_record.type.
- * @guest_type:	Type of the record of the guest's ID, which is optional. 0: there is none.
  * @num_macs:	Number of addresses in the record, 1 to VFIO_MEDIATE_FILTER_MACS.
  * @num_vlans:	Number of VLANs in the record, below VFIO_MEDIATE_FILTER_VLANS.
  * @num_hashes:	Number of bits in the record, a multiple of 32 up to VFIO_MEDIATE_FILTER_HASHES.
  * @min_frame:	Least value of &vfio_mediate_filters.max_frame.
  * @max_frame:	Largest value of &vfio_mediate_filters.max_frame.
  *
- * The record of the filters has, little-endian:
+ * The record of type VFIO_MEDIATE_RECORD_FILTERS has, little-endian:
  *
  * * the addresses, of 6 bytes each,
  * * the port VLAN, 16 bits,
@@ -77,20 +75,19 @@ struct vfio_mediate_filters {
  * * the VLANs, 16 bits each, ascending; those beyond their number are 0,
  * * the bits of the multicast table, in words of 32 bits.
  *
- * Numbers of 32 bits are aligned to 4 bytes. The record of the guest is its ID, of UUID_SIZE bytes.
+ * Numbers of 32 bits are aligned to 4 bytes. The record of type VFIO_MEDIATE_RECORD_GUEST is the
+ * guest's ID, of UUID_SIZE bytes. It is optional, and never zero.
  *
  * Both are sent in pre-copy, see &vfio_mediate_part.early. A record of filters is refused if an
  * address is neither zero nor that of a host, a VLAN is 0 or beyond 4095, there are more VLANs than
- * @num_vlans, the longest frame is out of range, or an unknown flag is set. Then @check is called,
- * and when the state is applied, @check once more and @put. If these refuse the filters, one log
- * line names what is refused.
+ * @num_vlans, the longest frame is out of range, or an unknown flag is set. Otherwise @put is
+ * called: at once, so that a guest whose filters are refused stays at the source, and again when
+ * the state is applied. If @put refuses the filters, one log line names what is refused.
  *
  * When a guest has arrived, RARP requests are sent from its addresses: in the port VLAN or without
  * a tag, and in each VLAN that it has joined. See vfio_mediate_announce.h.
  */
 struct vfio_mediate_net {
-	u16 type;
-	u16 guest_type;
 	unsigned int num_macs;
 	unsigned int num_vlans;
 	unsigned int num_hashes;
@@ -109,32 +106,29 @@ struct vfio_mediate_net {
 	int (*get)(struct vfio_mediate_device *dev, struct vfio_mediate_filters *filters);
 
 	/**
-	 * @check: Check whether the administrator's settings allow filters that were received.
-	 *
-	 * Changes nothing. Called when the record has come, possibly in pre-copy, and before @put.
-	 * @guest: ID of the guest, to which another device may have to give up its addresses. NULL
-	 * if it is not known yet. @what: set it to the name of what is refused, for the log.
-	 *
-	 * Context: That of &vfio_mediate_part.check.
-	 *
-	 * Return:
-	 * * 0: allowed.
-	 * * -EADDRINUSE: another device has one of the addresses. @what is then not needed.
-	 * * Other negative errno: refused.
-	 */
-	int (*check)(struct vfio_mediate_device *dev, const struct vfio_mediate_filters *filters,
-		     const uuid_t *guest, const char **what);
-
-	/**
 	 * @put: Drop what was requested before, and request what was received.
 	 *
-	 * From now on the device serves @guest, also if this fails. Grant each item as if the
-	 * guest's driver had requested it: settings may have changed since @check. If one is
-	 * refused, undo all. The device is stopped. The rest is as for @check.
+	 * Called when the record has come, while the guest may still run at the source, and when
+	 * the state is applied: settings of the administrator may have changed meanwhile. The
+	 * device is stopped. What is granted may be programmed at once. Until the device runs, it
+	 * must not keep the addresses of @guest from another device that serves @guest.
 	 *
-	 * Context: That of &vfio_mediate_part.put.
+	 * Grant each item as if the guest's driver had requested it. Refuse the filters if their
+	 * port VLAN is not what the administrator has set here. If one item is refused, drop all.
+	 * From now on the device serves @guest, also if this fails. @what: set it to the name of
+	 * what is refused, for the log.
 	 *
-	 * Return: As @check.
+	 * Without @filters, drop what was requested: the device will not run with the state, see
+	 * @error of &vfio_mediate_migration_ops.load_end. @put may not have been called before. The
+	 * device goes on to serve @guest. What is returned is not looked at.
+	 *
+	 * Context: That of &vfio_mediate_part.check, and of &vfio_mediate_migration_ops.load_end.
+	 *
+	 * Return:
+	 * * 0: success.
+	 * * -EADDRINUSE: another guest has one of the addresses. @what is then not needed.
+	 * * -EPERM, -ENOSPC: settings that ip link can change do not allow them.
+	 * * Other negative errno: refused.
 	 */
 	int (*put)(struct vfio_mediate_device *dev, const struct vfio_mediate_filters *filters,
 		   const uuid_t *guest, const char **what);
@@ -155,9 +149,9 @@ struct vfio_mediate_net {
  * vfio_mediate_guest() - Get the ID of the guest that a device serves
  * @dev:	The device. vfio_mediate_describe() has succeeded.
  *
- * A random ID for each open. A state that has the guest's ID brings it along when it is applied:
- * the same ID as that of another device means that the guest has come from there. Anyone who can
- * read a saved state knows the ID.
+ * A random ID for each open. A state that has the guest's ID brings it along, together with the
+ * filters: the same ID as that of another device means that the guest comes from there. It stays
+ * if the load fails. Anyone who can read a saved state knows the ID.
  *
  * Context: &vfio_pci_mediate_ops.open, or where callbacks of &struct vfio_mediate_migration_ops
  * may be called.

@@ -11,8 +11,18 @@
 
 #include "nic.h"
 
-/* Return a pool that keeps an address from pool p, or NULL. */
-static struct nic_pool *nic_mac_owner(struct nic *nic, const struct nic_pool *p, const u8 *mac)
+/* Is no VMM using the VF of a pool? It keeps its address from those that ask for it only. */
+static bool nic_pool_closed(struct nic *nic, const struct nic_pool *p)
+{
+	return p->idle && !READ_ONCE(nic->vf[p - nic->pool].dev);
+}
+
+/*
+ * Return a pool that keeps an address from pool p, or NULL.
+ * Of the pools of one guest, only one runs. If p is to run, the others have to be idle.
+ */
+static struct nic_pool *nic_mac_owner(struct nic *nic, bool run, const struct nic_pool *p,
+				      const u8 *mac)
 {
 	struct nic_pool *other;
 	unsigned int i;
@@ -21,9 +31,8 @@ static struct nic_pool *nic_mac_owner(struct nic *nic, const struct nic_pool *p,
 		return NULL;
 
 	for (other = nic->pool; other < nic->pool + NIC_NUM_POOLS; other++) {
-		/* Of the pools of one guest, only one runs. */
-		if (other == p || other->waiting ||
-		    (other->idle && uuid_equal(&other->guest, &p->guest)))
+		if (other == p || other->waiting || (run && nic_pool_closed(nic, other)) ||
+		    ((other->idle || (p->idle && !run)) && uuid_equal(&other->guest, &p->guest)))
 			continue;
 		for (i = 0; i < NIC_POOL_MACS; i++)
 			if (ether_addr_equal(other->mac[i], mac))
@@ -39,7 +48,7 @@ static bool nic_macs_taken(struct nic *nic, const struct nic_pool *p)
 	unsigned int i;
 
 	for (i = 0; i < NIC_POOL_MACS; i++)
-		if (nic_mac_owner(nic, p, p->mac[i]))
+		if (nic_mac_owner(nic, true, p, p->mac[i]))
 			return true;
 
 	return false;
@@ -259,7 +268,8 @@ static int nic_assign_mac(struct nic *nic, unsigned int pool, unsigned int slot,
 	int ret = 0;
 
 	spin_lock_bh(&nic->filter_lock);
-	while ((owner = nic_mac_owner(nic, p, mac)) && admin && nic_pool_stopped(nic, owner))
+	while ((owner = nic_mac_owner(nic, false, p, mac)) && admin &&
+	       nic_pool_stopped(nic, owner))
 		owner->waiting = true;
 	if (owner && !(admin && p->idle && owner != &nic->pool[NIC_PF_POOL])) {
 		ret = -EADDRINUSE;
@@ -311,31 +321,6 @@ int nic_pool_set_mac(struct nic *nic, unsigned int pool, unsigned int slot, cons
 int nic_pool_request_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac)
 {
 	return nic_assign_mac(nic, pool, slot, mac, false);
-}
-
-/**
- * nic_pool_check_mac() - Check whether a guest can bring an address to a pool
- * @nic:	The PF.
- * @pool:	Number of the pool.
- * @mac:	The address.
- * @guest:	ID of the guest, which another pool may still serve.
- *
- * Context: Process or softirq context. Takes filter_lock.
- * Return:
- * * 0: yes.
- * * -EADDRINUSE: the address belongs to a pool of another guest.
- */
-int nic_pool_check_mac(struct nic *nic, unsigned int pool, const u8 *mac, const uuid_t *guest)
-{
-	const struct nic_pool *owner;
-	bool may;
-
-	spin_lock_bh(&nic->filter_lock);
-	owner = nic_mac_owner(nic, &nic->pool[pool], mac);
-	may = !owner || uuid_equal(&owner->guest, guest);
-	spin_unlock_bh(&nic->filter_lock);
-
-	return may ? 0 : -EADDRINUSE;
 }
 
 /**

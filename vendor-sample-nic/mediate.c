@@ -20,12 +20,8 @@
 /* Records may be sent in pre-copy. Those that have changed since are sent again. */
 #define NIC_FEATURE_PRE_COPY	BIT_ULL(0)
 
-/* Types of records. The last two are optional. */
-#define NIC_REC_QUEUES		1
+/* Type of the record of &struct nic_rec_vf */
 #define NIC_REC_VF		2
-#define NIC_REC_FILTERS		3
-#define NIC_REC_COUNTERS	4
-#define NIC_REC_GUEST		5
 
 #define NIC_VF_REGS		9
 #define NIC_MBX_WORDS		16
@@ -143,46 +139,6 @@ static int nic_get_filters(struct vfio_mediate_device *dev, struct vfio_mediate_
 	return nic_gone(nic) ? -ENODEV : 0;
 }
 
-/* Other VFs may still have the addresses of a guest that is not known yet. */
-static int nic_check_filters(struct vfio_mediate_device *dev,
-			     const struct vfio_mediate_filters *filters, const uuid_t *guest,
-			     const char **what)
-{
-	unsigned int i, num_vlans = bitmap_weight(filters->vlans, VLAN_N_VID);
-	struct nic_vf *vf = dev->handle;
-	unsigned int n = nic_vf_id(vf);
-	struct nic *nic = vf->nic;
-	int ret = 0;
-
-	guard(mutex)(&nic->vf_lock);
-	*what = "VLAN";
-	if (filters->port_vlan != nic->pool[n].port_vlan)
-		return -EPERM;
-
-	*what = "address";
-	if (is_zero_ether_addr(filters->mac[0]) && vf->admin_mac)
-		return -EPERM;
-	for (i = 0; i < NIC_POOL_MACS && !ret; i++) {
-		if (is_zero_ether_addr(filters->mac[i]))
-			continue;
-		ret = nic_allow_mac(nic, n, filters->mac[i], !i);
-		if (!ret && guest)
-			ret = nic_pool_check_mac(nic, n, filters->mac[i], guest);
-	}
-	if (ret)
-		return ret;
-
-	*what = "VLANs of its own";
-	if (num_vlans || filters->vlan_strip)
-		ret = nic_allow_vlans(nic, n, num_vlans);
-	if (ret)
-		return ret;
-
-	*what = "promiscuous mode";
-
-	return filters->mc_promisc || filters->uc_promisc ? nic_allow_promisc(nic, n) : 0;
-}
-
 /* Request all that the guest's driver had requested at the source. */
 static int nic_request_filters(struct nic *nic, unsigned int n,
 			       const struct vfio_mediate_filters *filters, const char **what)
@@ -190,7 +146,13 @@ static int nic_request_filters(struct nic *nic, unsigned int n,
 	unsigned int i, vid;
 	int ret = 0;
 
+	*what = "VLAN";
+	if (filters->port_vlan != nic->pool[n].port_vlan)
+		return -EPERM;
+
 	*what = "address";
+	if (is_zero_ether_addr(filters->mac[0]) && !is_zero_ether_addr(nic->vf[n].admin_mac))
+		return -EPERM;
 	for (i = 0; i < NIC_POOL_MACS && !ret; i++)
 		if (!is_zero_ether_addr(filters->mac[i]))
 			ret = i ? nic_grant_extra_mac(nic, n, filters->mac[i]) :
@@ -238,6 +200,8 @@ static int nic_put_filters(struct vfio_mediate_device *dev,
 	nic_pool_set_guest(nic, n, guest);
 	/* A reset drops the address, a reset handshake keeps it. */
 	nic_vf_reset(nic, n, false);
+	if (!filters)
+		return 0;
 	if (filters->active)
 		nic_vf_reset(nic, n, true);
 	ret = nic_request_filters(nic, n, filters, what);
@@ -255,15 +219,12 @@ static struct net_device *nic_announce_by(struct vfio_mediate_device *dev)
 }
 
 static const struct vfio_mediate_net net = {
-	.type = NIC_REC_FILTERS,
-	.guest_type = NIC_REC_GUEST,
 	.num_macs = NIC_POOL_MACS,
 	.num_vlans = NIC_NUM_VLANS,
 	.num_hashes = NIC_MTA_BITS,
 	.min_frame = ETH_ZLEN,
 	.max_frame = NIC_MAX_FRAME,
 	.get = nic_get_filters,
-	.check = nic_check_filters,
 	.put = nic_put_filters,
 	.netdev = nic_announce_by,
 };
@@ -353,13 +314,11 @@ static const struct vfio_mediate_description description = {
 	.num_rings = NIC_NUM_RINGS,
 	.num_queues = 2,
 	.stride = 0x100,
-	.ring_type = NIC_REC_QUEUES,
 	.net = &net,
 	.parts = parts,
 	.num_parts = ARRAY_SIZE(parts),
 	.counters = vf_counters,
 	.num_counters = ARRAY_SIZE(vf_counters),
-	.counter_type = NIC_REC_COUNTERS,
 	.run = nic_migrate_run,
 	.quiesce = nic_migrate_quiesce,
 	.stop = nic_migrate_stop,

@@ -125,8 +125,8 @@ struct nic_queue {
  * @vlan_strip:	Strip VLAN tags. Set once the pool has joined a VLAN.
  * @mc_promisc:	Receive all multicast frames.
  * @uc_promisc:	Receive unicast frames that no address matches.
- * @waiting:	The pool of another guest keeps one of its addresses. Until it does no more, the
- *		pool is @idle, and keeps none of its addresses from others.
+ * @waiting:	Another pool keeps one of its addresses. Until it does no more, the pool is @idle,
+ *		and keeps none of its addresses from others.
  * @idle:	No driver has completed the reset handshake of the VF, or the VF is stopped. Frames
  *		for its addresses go to the wire: its guest may run elsewhere. Another pool of the
  *		same guest may have them, and run instead.
@@ -168,7 +168,7 @@ struct nic_vf_stats {
  * @stats:		Counters since the VF was created.
  * @last:		32-bit counters of the device, as last read.
  * @tx_rate:		Transmit limit in Mb/s, or 0.
- * @admin_mac:		The administrator has set the address.
+ * @admin_mac:		Address that the administrator has set, or zero.
  * @spoofchk:		Drop frames whose source address or VLAN is not the VF's own.
  * @trusted:		May change an address set by the administrator. May be promiscuous.
  * @link_off:		The administrator has forced the link down.
@@ -192,7 +192,7 @@ struct nic_vf {
 	struct nic_vf_stats stats;
 	struct nic_vf_stats last;
 	unsigned int tx_rate;
-	bool admin_mac;
+	u8 admin_mac[ETH_ALEN];
 	bool spoofchk;
 	bool trusted;
 	bool link_off;
@@ -322,7 +322,6 @@ void nic_pool_reset(struct nic *nic, unsigned int pool);
 void nic_pool_write(struct nic *nic, unsigned int pool);
 int nic_pool_set_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac);
 int nic_pool_request_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac);
-int nic_pool_check_mac(struct nic *nic, unsigned int pool, const u8 *mac, const uuid_t *guest);
 int nic_pool_set_idle(struct nic *nic, unsigned int pool, bool idle);
 void nic_pool_set_guest(struct nic *nic, unsigned int pool, const uuid_t *guest);
 unsigned int nic_pool_num_vlans(struct nic *nic, unsigned int pool, u16 except);
@@ -397,9 +396,6 @@ static inline bool nic_valid_frame(u32 size)
 }
 
 /* policy.c */
-int nic_allow_mac(struct nic *nic, unsigned int n, const u8 *mac, bool own);
-int nic_allow_vlans(struct nic *nic, unsigned int n, unsigned int count);
-int nic_allow_promisc(struct nic *nic, unsigned int n);
 int nic_grant_mac(struct nic *nic, unsigned int n, const u8 *mac);
 int nic_grant_extra_mac(struct nic *nic, unsigned int n, const u8 *mac);
 int nic_grant_multicast(struct nic *nic, unsigned int n, const unsigned long *mta);

@@ -9,67 +9,27 @@
 
 #include "nic.h"
 
-/**
- * nic_allow_mac() - Check whether the settings of a VF allow an address
- * @nic:	The PF.
- * @n:		Number of the VF.
- * @mac:	The address.
- * @own:	The address replaces the VF's own. If false, it is an additional one.
- *
- * Other pools may have the address.
- *
- * Context: Process context. The caller holds vf_lock.
- * Return:
- * * 0: allowed.
- * * -EINVAL: not a unicast address.
- * * -EPERM: the administrator has set another address, and the VF is not trusted.
- */
-int nic_allow_mac(struct nic *nic, unsigned int n, const u8 *mac, bool own)
+/* May the VF have an address, as its own one or as another? Other pools may have it. */
+static int nic_allow_mac(struct nic *nic, unsigned int n, const u8 *mac, bool own)
 {
 	const struct nic_vf *vf = &nic->vf[n];
 
 	if (!is_valid_ether_addr(mac))
 		return -EINVAL;
-	if (!vf->admin_mac || vf->trusted)
+	if (is_zero_ether_addr(vf->admin_mac) || vf->trusted)
 		return 0;
 
-	return own && ether_addr_equal(mac, nic->pool[n].mac[0]) ? 0 : -EPERM;
+	return own && ether_addr_equal(mac, vf->admin_mac) ? 0 : -EPERM;
 }
 
-/**
- * nic_allow_vlans() - Check whether the settings of a VF allow VLANs of its own
- * @nic:	The PF.
- * @n:		Number of the VF.
- * @count:	Number of VLANs.
- *
- * Context: Process context. The caller holds vf_lock.
- * Return:
- * * 0: allowed.
- * * -EPERM: the administrator has set a VLAN.
- * * -ENOSPC: too many for a VF that is not trusted.
- */
-int nic_allow_vlans(struct nic *nic, unsigned int n, unsigned int count)
+/* May the VF have so many VLANs of its own? */
+static int nic_allow_vlans(struct nic *nic, unsigned int n, unsigned int count)
 {
 	if (nic->pool[n].port_vlan)
 		return -EPERM;
 
 	/* All pools share one table: leave entries to the others. */
 	return count > NIC_POOL_VLANS && !nic->vf[n].trusted ? -ENOSPC : 0;
-}
-
-/**
- * nic_allow_promisc() - Check whether the settings of a VF allow promiscuous mode
- * @nic:	The PF.
- * @n:		Number of the VF.
- *
- * Context: Process context. The caller holds vf_lock.
- * Return:
- * * 0: allowed.
- * * -EPERM: the VF is not trusted.
- */
-int nic_allow_promisc(struct nic *nic, unsigned int n)
-{
-	return nic->vf[n].trusted ? 0 : -EPERM;
 }
 
 /**
@@ -81,7 +41,8 @@ int nic_allow_promisc(struct nic *nic, unsigned int n)
  * Context: Process context. The caller holds vf_lock. Takes filter_lock.
  * Return:
  * * 0: success.
- * * -EINVAL, -EPERM: see nic_allow_mac().
+ * * -EINVAL: not a unicast address.
+ * * -EPERM: the administrator has set another address, and the VF is not trusted.
  * * -EADDRINUSE: see nic_pool_request_mac().
  */
 int nic_grant_mac(struct nic *nic, unsigned int n, const u8 *mac)
@@ -101,7 +62,8 @@ int nic_grant_mac(struct nic *nic, unsigned int n, const u8 *mac)
  * Return:
  * * 0: success.
  * * -EINVAL: not a unicast address.
- * * -EPERM: see nic_allow_mac(), or the reset handshake is not complete.
+ * * -EPERM: the administrator has set an address and the VF is not trusted, or the reset handshake
+ *   is not complete.
  * * -ENOSPC: the VF has as many addresses as it can have.
  * * -EADDRINUSE: see nic_pool_request_mac().
  */
@@ -247,7 +209,7 @@ int nic_grant_max_frame(struct nic *nic, unsigned int n, u32 size)
  */
 int nic_grant_promisc(struct nic *nic, unsigned int n, bool multicast, bool unicast)
 {
-	if ((multicast || unicast) && (!nic->vf[n].active || nic_allow_promisc(nic, n)))
+	if ((multicast || unicast) && !(nic->vf[n].active && nic->vf[n].trusted))
 		return -EPERM;
 
 	spin_lock_bh(&nic->filter_lock);

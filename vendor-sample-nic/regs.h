@@ -192,7 +192,6 @@
 #define PVTEIAC(vf)		(0x1002c + 0x100 * (vf))
 #define PVTEIAM(vf)		(0x10030 + 0x100 * (vf))
 #define PVTEICR(vf)		(0x10080 + 0x100 * (vf))
-#define PVF_COUNTER(vf, reg)	(0x10000 + 0x100 * (vf) + ((reg) & 0xff))
 #define PVTIVAR(vf)		(0x11700 + 4 * (vf))
 #define PVTIVAR_MISC(vf)		(0x11720 + 4 * (vf))
 #define EITR_VF(vf, n)		EITR(22 - 3 * (vf) + (n))

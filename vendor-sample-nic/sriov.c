@@ -90,7 +90,7 @@ static void nic_init_vf(struct nic *nic, unsigned int n)
 	spin_unlock_bh(&nic->stats_lock);
 
 	nic->vf[n].tx_rate = 0;
-	nic->vf[n].admin_mac = false;
+	eth_zero_addr(nic->vf[n].admin_mac);
 	nic->vf[n].spoofchk = true;
 	nic->vf[n].trusted = false;
 	nic->vf[n].link_off = false;
@@ -182,7 +182,7 @@ int nic_set_vf_mac(struct net_device *netdev, int n, u8 *mac)
 	/* The VF's driver gets the address at its next reset handshake. */
 	ret = nic_pool_set_mac(nic, n, 0, mac);
 	if (!ret)
-		vf->admin_mac = !is_zero_ether_addr(mac);
+		ether_addr_copy(vf->admin_mac, mac);
 	mutex_unlock(&nic->vf_lock);
 
 	return ret;

@@ -40,6 +40,9 @@ int nic_vf_update(struct nic *nic, unsigned int n)
 	bool on = !ret && nic_vf_is_on(vf);
 
 	nic_pool_enable(nic, n, on && !vf->rx_held, on);
+	if (ret)
+		dev_warn_ratelimited(&nic->pdev->dev, "VF %u: cannot start, another VF has its MAC address: %pe; set another one with ip link\n",
+				     n, ERR_PTR(ret));
 
 	return ret;
 }
@@ -55,13 +58,15 @@ int nic_vf_update(struct nic *nic, unsigned int n)
  */
 void nic_vf_reset(struct nic *nic, unsigned int n, bool active)
 {
-	static const u8 none[ETH_ALEN];
 	struct nic_vf *vf = &nic->vf[n];
 
 	nic_vf_note_reset(nic, n, active);
 	nic_pool_reset(nic, n);
-	if (!active && !vf->admin_mac)
-		nic_pool_set_mac(nic, n, 0, none);
+	if (!active && !ether_addr_equal(nic->pool[n].mac[0], vf->admin_mac)) {
+		/* It may have the administrator's address, even if another pool keeps that. */
+		nic_pool_set_idle(nic, n, true);
+		nic_pool_set_mac(nic, n, 0, vf->admin_mac);
+	}
 	vf->masked_eims = 0;
 	vf->mbx_unread = 0;
 	vf->active = active;

@@ -96,13 +96,10 @@ int nic_vf_start(struct nic_vf *vf)
 	nic_vf_handle_events(nic, n);
 	WRITE_ONCE(vf->stopped, false);
 	ret = nic_vf_update(nic, n);
-	if (ret) {
+	if (ret)
 		WRITE_ONCE(vf->stopped, true);
-		dev_warn_ratelimited(&nic->pdev->dev, "VF %u: cannot start, another VF has its MAC address: %pe; set another one with ip link\n",
-				     n, ERR_PTR(ret));
-	} else if (vf->frozen) {
+	else if (vf->frozen)
 		nic_vf_thaw(nic, n);
-	}
 
 	return ret;
 }

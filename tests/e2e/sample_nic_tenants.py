@@ -204,7 +204,7 @@ def test_taken(tap, pf):
                 record[2][:] = bytes(len(record[2]))
         thief.must("reset")
         tap.equal((thief.load(join(data[:HEADER], forged)), thief.state()),
-                  ("EADDRINUSE", "ERROR"), "nor by one that says so")
+                  ("EINVAL", "ERROR"), "nor by one of a guest that there cannot be")
         tap.equal(owner.set("RUNNING"), 0, "and it runs again")
 
         owner.set("STOP")
@@ -310,6 +310,77 @@ def test_left_behind(tap, pf):
     with Device(VFS[0]) as tenant:
         tap.ok(ask_for(tenant, (FRAME, 1518)), "then the next tenant of the first VF has it")
     set_vf(pf.netdev, 0, "mac", NOBODY)
+
+
+def test_both(tap, pf):
+    """The administrator's address is at both VFs of a guest that moves."""
+    with Device(VFS[0]) as old, Device(VFS[1]) as new:
+        old.fill()
+        for number in (0, 1):
+            set_vf(pf.netdev, number, "mac", MAC)
+        set_vf(pf.netdev, 1, "trust", "on")     # to have two
+        data = old.save()
+        tap.equal((new.load(data), old.close(), new.set("RUNNING")), (0, 0, 0),
+                  "the guest goes to the other VF that has it")
+    with Device(VFS[1]) as new:
+        tap.ok(ask_for(new, (FRAME, 1518)), "started anew there, it has it")
+        with Device(VFS[0]) as old:
+            tap.ok(not ask_for(old, (FRAME, 1518)), "the VF that it has left does not")
+            new.set("STOP")
+            tap.ok(not ask_for(old, (FRAME, 1518)), "also while it is stopped")
+            tap.equal(new.set("RUNNING"), 0, "and runs again")
+    with Device(VFS[0]) as old:
+        tap.ok(ask_for(old, (FRAME, 1518)), "started anew at the first VF, it has it, too")
+    for number in (0, 1):
+        set_vf(pf.netdev, number, "mac", NOBODY)
+    set_vf(pf.netdev, 1, "trust", "off")
+
+
+def test_waiting(tap, pf):
+    """A VF that has been given the address of one that runs takes nothing from that."""
+    with Device(VFS[0]) as owner, Device(VFS[1]) as other:
+        owner.fill()
+        for number in (0, 1):
+            set_vf(pf.netdev, number, "mac", MAC)
+        before = receives(pf.netdev, 0)
+        other.set("STOP")
+        set_vf(pf.netdev, 0, "state", "disable")
+        set_vf(pf.netdev, 0, "state", "auto")
+        tap.equal((receives(pf.netdev, 0), enabled(pf.netdev, 0)), (before, [1, 1]),
+                  "stopped, it takes nothing while the first one's link changes")
+        tap.equal((owner.set("STOP"), owner.set("RUNNING"), receives(pf.netdev, 0)),
+                  (0, 0, before), "nor when that is stopped and started")
+        data = owner.save()
+        other.must("reset")
+        tap.ok(isinstance(other.load(data[:-1]), str), "a load there fails")
+        tap.equal((owner.set("RUNNING"), receives(pf.netdev, 0)), (0, before),
+                  "the guest goes on where it was")
+        other.close()
+        owner.must("reset")
+        with Device(VFS[1]) as tenant:
+            tap.ok(not ask_for(tenant, (FRAME, 1518)), "also while it starts anew there")
+    for number in (0, 1):
+        set_vf(pf.netdev, number, "mac", NOBODY)
+
+
+def test_trusted(tap, pf):
+    """The administrator's address comes back, whatever a trusted guest has had."""
+    with Device(VFS[0]) as owner, Device(VFS[1]) as other:
+        owner.fill()
+        data = changed(owner.save(), macs(MAC))
+        set_vf(pf.netdev, 1, "mac", OTHER)
+        set_vf(pf.netdev, 1, "trust", "on")
+        tap.ok(isinstance(other.load(data[:-1]), str) and
+               vf_info(pf.netdev, 1)["address"] == OTHER,
+               "a load fails: it has the administrator's address")
+        other.must("reset")
+        tap.equal((other.load(data), other.set("RUNNING")), (0, 0), "trusted, it brings its own")
+        tap.equal(vf_info(pf.netdev, 1)["address"], MAC, "which ip link shows")
+        other.must("reset")
+        tap.equal(vf_info(pf.netdev, 1)["address"], OTHER, "until it is reset")
+        set_vf(pf.netdev, 1, "trust", "off")
+        tap.ok(isinstance(other.load(data), str), "not trusted, it is refused")
+    set_vf(pf.netdev, 1, "mac", NOBODY)
 
 
 def view(vf):
@@ -456,7 +527,7 @@ def main(tap):
         data = device.save()
     tap.ok(data, f"a VF is saved, {len(data)} bytes")
     tap.run(test_next, test_same_rules, test_taken, test_idle, test_reserved, test_left_behind,
-            test_not_quiesced, test_masked, pf=pf, data=data)
+            test_both, test_waiting, test_trusted, test_not_quiesced, test_masked, pf=pf, data=data)
     tap.ok(until(lambda: not fails("ping", "-c", "1", "-W", "1", WORLD)),
            "the PF still answers")
     pf.close()

@@ -61,10 +61,8 @@ static struct net_device *get_port(struct vfio_mediate_device *dev)
 }
 
 static const struct vfio_mediate_net net = {
-	.type = 1,
 	.num_macs = 2,
 	.get = get_filters,
-	.check = accept,
 	.put = accept,
 	.netdev = get_port,
 };
@@ -116,7 +114,9 @@ static void load(struct kunit *test)
 {
 	const struct vfio_mediate_migration_ops *ops = world->dev->migration;
 	static u8 data[24];
-	struct vfio_mediate_record record = { .type = 1, .length = sizeof(data), .data = data };
+	struct vfio_mediate_record record = {
+		.type = VFIO_MEDIATE_RECORD_FILTERS, .length = sizeof(data), .data = data,
+	};
 
 	world->rounds = 0;
 	KUNIT_ASSERT_EQ(test, 0, ops->stop(world->dev));

@@ -228,16 +228,16 @@ static void test_refused(struct kunit *test)
 	clear();
 
 	expect_refused(test, 9, 4, 0, -EOPNOTSUPP);
-	expect_refused(test, RECORD_RINGS, rings_size - 1, 0, -EINVAL);
-	expect_refused(test, RECORD_RINGS, rings_size, 0xff, 0);
-	expect_refused(test, RECORD_RINGS, rings_size + 1, 0xff, -EMSGSIZE);
-	expect_refused(test, RECORD_RINGS, rings_size + 1, 0, 0);
+	expect_refused(test, VFIO_MEDIATE_RECORD_RINGS, rings_size - 1, 0, -EINVAL);
+	expect_refused(test, VFIO_MEDIATE_RECORD_RINGS, rings_size, 0xff, 0);
+	expect_refused(test, VFIO_MEDIATE_RECORD_RINGS, rings_size + 1, 0xff, -EMSGSIZE);
+	expect_refused(test, VFIO_MEDIATE_RECORD_RINGS, rings_size + 1, 0, 0);
 	expect_refused(test, RECORD_BASIC, sizeof(struct basic) - 1, 0, -EINVAL);
 	expect_refused(test, RECORD_EXTRA, 7, 0, -EINVAL);
 	expect_refused(test, RECORD_EXTRA, 8, 0xff, 0);
 	expect_refused(test, RECORD_EXTRA, 17, 0xff, -EMSGSIZE);
-	expect_refused(test, RECORD_COUNTERS, 11, 0, -EINVAL);
-	expect_refused(test, RECORD_COUNTERS, 13, 1, -EMSGSIZE);
+	expect_refused(test, VFIO_MEDIATE_RECORD_COUNTERS, 11, 0, -EINVAL);
+	expect_refused(test, VFIO_MEDIATE_RECORD_COUNTERS, 13, 1, -EMSGSIZE);
 	expect_log(test, "cLcLcLcLcLcLcLcLcLcLcL");
 
 	/* The source allows that it is skipped. */
@@ -267,13 +267,13 @@ static void test_refused(struct kunit *test)
 	expect_log(test, "cLcLcL");
 
 	/* Incomplete: nothing is put. */
-	load_without(test, 0, RECORD_RINGS);
+	load_without(test, 0, VFIO_MEDIATE_RECORD_RINGS);
 	KUNIT_EXPECT_EQ(test, -EINVAL, ops->apply(dut->dev));
 	ops->load_end(dut->dev, -EINVAL);
 	load_without(test, 0, RECORD_BASIC);
 	said_begin();
 	KUNIT_EXPECT_EQ(test, -EINVAL, ops->apply(dut->dev));
-	expect_said(test, "kunit: record of type 2: is missing");
+	expect_said(test, "kunit: record of type 16: is missing");
 	ops->load_end(dut->dev, -EINVAL);
 	expect_log(test, "cLcL");
 
@@ -282,7 +282,7 @@ static void test_refused(struct kunit *test)
 	dut->errors['p'] = -EADDRINUSE;
 	said_begin();
 	KUNIT_EXPECT_EQ(test, -EADDRINUSE, ops->apply(dut->dev));
-	expect_said(test, "kunit: cannot apply the record of type 2: ");
+	expect_said(test, "kunit: cannot apply the record of type 16: ");
 	dut->errors['p'] = 0;
 	ops->load_end(dut->dev, -EADDRINUSE);
 	KUNIT_EXPECT_EQ(test, 0, ops->run(dut->dev));
@@ -290,7 +290,7 @@ static void test_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, *reg(MODE), 0);
 
 	/* Optional records need not come. */
-	load_without(test, 0, RECORD_COUNTERS);
+	load_without(test, 0, VFIO_MEDIATE_RECORD_COUNTERS);
 	KUNIT_EXPECT_EQ(test, 0, ops->apply(dut->dev));
 	ops->load_end(dut->dev, -ECANCELED);
 }
@@ -357,6 +357,31 @@ static void test_counters(struct kunit *test)
 	desc.read_counter = NULL;
 	expect_counters(test);
 	KUNIT_EXPECT_EQ(test, dut->counted, 0);
+}
+
+/* What cannot be read is not a value. */
+static void test_broken_counter(struct kunit *test)
+{
+	struct vfio_mediate_access access = { .offset = COUNTER, .width = 8 };
+	const struct vfio_mediate_migration_ops *ops;
+
+	desc.read_counter = NULL;
+	dut->broken = COUNTER + 4;
+	KUNIT_EXPECT_EQ(test, -EIO, open_device(test));
+	dut->broken = 0;
+	KUNIT_ASSERT_EQ(test, 0, open_device(test));
+	ops = dut->dev->migration;
+	set_up();
+	save(test);
+	load_without(test, 0, 0);
+	dut->broken = COUNTER + 4;
+	said_begin();
+	KUNIT_EXPECT_EQ(test, -EIO, ops->apply(dut->dev));
+	expect_said(test, "kunit: cannot apply the record of type 4: ");
+	ops->load_end(dut->dev, -EIO);
+	KUNIT_EXPECT_EQ(test, -EIO, vfio_mediate_described_rw(dut->dev, &access));
+	access.width = 4;
+	KUNIT_EXPECT_EQ(test, 0, vfio_mediate_described_rw(dut->dev, &access));
 }
 
 /* A loaded device that is tracked before it runs is tracked with its rings. */
@@ -507,8 +532,9 @@ static void test_stop_fails(struct kunit *test)
 	dut->errors['R'] = -EBUSY;
 	expect_stop_fails(test, 'S', -ENOTRECOVERABLE, "SR");
 	dut->errors['R'] = 0;
+	/* It runs as before, whatever comes of what was pending. */
 	dut->errors['K'] = -EBUSY;
-	expect_stop_fails(test, 'S', -ENOTRECOVERABLE, "SRtK");
+	expect_stop_fails(test, 'S', -EIO, "SRtK");
 	dut->errors['K'] = 0;
 
 	KUNIT_EXPECT_EQ(test, 0, ops->quiesce(dut->dev));
@@ -613,10 +639,6 @@ static void test_rules(struct kunit *test)
 	EXPECT_EINVAL("stride 0x2 is not a multiple of 4", desc.stride = 2);
 	EXPECT_EINVAL("ring 0, register 0 at 0x100000ff0: beyond BAR 0 of 0x4000 bytes",
 		      desc.stride = 0xfffffff0);
-	EXPECT_EINVAL("record of type 2: another one has this type",
-		      desc.ring_type = RECORD_BASIC);
-	EXPECT_EINVAL("record of type 0x8000: types are below 0x8000",
-		      desc.counter_type = VFIO_MEDIATE_RECORD_TYPES);
 	EXPECT_EINVAL("counter 1 at 0x4: not after the one before it",
 		      desc.counters = descending; desc.num_counters = 2);
 	EXPECT_EINVAL("counter 0 at 0x2: not aligned to 4 bytes",
@@ -657,8 +679,16 @@ static void test_rules(struct kunit *test)
 		      part[0].regs = other; other[1].offset = SIZE - 2);
 	EXPECT_EINVAL("part 0, register 1 at 0x4000: beyond BAR 0 of 0x4000 bytes",
 		      part[0].regs = other; other[1].offset = SIZE);
-	EXPECT_EINVAL("record of type 3: another one has this type", part[0].type = part[1].type);
-	EXPECT_EINVAL("record of type 3: 0 bytes, 1 to 65536 are possible",
+	EXPECT_EINVAL("record of type 17: another one has this type", part[0].type = part[1].type);
+	EXPECT_EINVAL("record of type 0x8000: types are below 0x8000",
+		      part[0].type = VFIO_MEDIATE_RECORD_TYPES);
+	EXPECT_EINVAL("part 0: type 1 is not for parts", part[0].type = VFIO_MEDIATE_RECORD_RINGS);
+	EXPECT_EINVAL("part 1: type 3 is not for parts",
+		      part[1].type = VFIO_MEDIATE_RECORD_FILTERS);
+	EXPECT_EINVAL("part 1: type 4 is not for parts",
+		      part[1].type = VFIO_MEDIATE_RECORD_COUNTERS);
+	EXPECT_EINVAL("part 1: type 5 is not for parts", part[1].type = VFIO_MEDIATE_RECORD_GUEST);
+	EXPECT_EINVAL("record of type 17: 0 bytes, 1 to 65536 are possible",
 		      part[1].size = 0; part[1].min_size = 0);
 	EXPECT_EINVAL("part 1: min_size is 17, size is 16", part[1].min_size = 17);
 #undef EXPECT_EINVAL
@@ -728,6 +758,7 @@ static struct kunit_case describe_cases[] = {
 	KUNIT_CASE(test_drop),
 	KUNIT_CASE(test_refused),
 	KUNIT_CASE(test_counters),
+	KUNIT_CASE(test_broken_counter),
 	KUNIT_CASE(test_tracked),
 	KUNIT_CASE(test_untracked),
 	KUNIT_CASE(test_run_fails),

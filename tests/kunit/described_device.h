@@ -28,10 +28,8 @@ enum { BASE = 0x0, LENGTH = 0x4, HEAD = 0x8, CONTROL = 0xc, ON = 0x10, TAIL = 0x
 #define MODE		0x14
 #define COUNTER		0x40	/* two of them, and another one at 0x4c */
 
-#define RECORD_RINGS	1
-#define RECORD_BASIC	2
-#define RECORD_EXTRA	3
-#define RECORD_COUNTERS	4
+#define RECORD_BASIC	16
+#define RECORD_EXTRA	17
 #define RESEND		BIT_ULL(3)
 
 #define REG(where, what, ...)	{ (where), VFIO_MEDIATE_ROLE_##what, __VA_ARGS__ }
@@ -63,6 +61,7 @@ struct basic {
  * @errors:	What check, put, run, quiesce, stop and kick return, by their letters.
  * @counted:	Number of counters that the vendor was asked for.
  * @read_error:	What a read of guest memory returns.
+ * @broken:	Offset of a register that cannot be read, or 0.
  * @lose_at:	The device is reset when a letter is noted, or 0.
  * @dev:	The device as the vendor has it.
  * @session:	Likewise of the registry, or NULL.
@@ -78,6 +77,7 @@ static struct described {
 	int errors[128];
 	unsigned int counted;
 	int read_error;
+	u64 broken;
 	char lose_at;
 	struct vfio_mediate_device *dev;
 	struct vfio_mediate_session *session;
@@ -158,7 +158,7 @@ static int host_rw(void *data, struct vfio_mediate_access *access)
 {
 	if (!access->write) {
 		access->value = *reg(access->offset);
-		return 0;
+		return dut->broken && access->offset == dut->broken ? -EIO : 0;
 	}
 	*reg(access->offset) = access->value;
 	note(letter_of(access->offset, access->value));
@@ -313,12 +313,10 @@ static const struct vfio_mediate_description good = {
 	.num_rings = ARRAY_SIZE(rings),
 	.num_queues = QUEUES,
 	.stride = STRIDE,
-	.ring_type = RECORD_RINGS,
 	.parts = parts,
 	.num_parts = ARRAY_SIZE(parts),
 	.counters = counters,
 	.num_counters = ARRAY_SIZE(counters),
-	.counter_type = RECORD_COUNTERS,
 	.read_counter = read_counter,
 	.run = device_run,
 	.quiesce = device_quiesce,

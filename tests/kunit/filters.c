@@ -10,9 +10,9 @@
 #include "said.h"
 #include "vfio_mediate_describe.h"
 
-#define FILTERS		3
-#define GUEST		5
-#define OTHER		7
+#define FILTERS		VFIO_MEDIATE_RECORD_FILTERS
+#define GUEST		VFIO_MEDIATE_RECORD_GUEST
+#define OTHER		16
 #define EARLY		BIT_ULL(0)
 
 /* In a record of 3 addresses, 32 VLANs and 4096 hashes */
@@ -21,11 +21,12 @@ enum { PORT_VLAN = 18, FLAGS = 20, FRAME = 24, COUNT = 26, VLANS = 28, HASHES = 
 /**
  * struct port - A network device, and what its vendor was asked
  * @has:	Its filters.
- * @got:	Filters that were checked or put last.
- * @guest:	Guest that @got are of, or zero if it was not told.
- * @log:	'c' and 'p' for each call of check and put.
- * @steps:	Length of @log.
- * @errors:	What they return, by these letters.
+ * @got:	Filters that were put last.
+ * @guest:	Guest that @got are of.
+ * @puts:	Number of calls of put with filters.
+ * @drops:	Number of calls of put without.
+ * @error:	What it returns.
+ * @has_guest:	There was a record of the guest when it was called.
  * @dev:	The device as the vendor has it.
  * @session:	Likewise of the registry, or NULL.
  * @saved:	Records that were saved.
@@ -36,9 +37,10 @@ static struct port {
 	struct vfio_mediate_filters has;
 	struct vfio_mediate_filters got;
 	uuid_t guest;
-	char log[16];
-	unsigned int steps;
-	int errors[128];
+	unsigned int puts;
+	unsigned int drops;
+	int error;
+	bool has_guest;
 	struct vfio_mediate_device *dev;
 	struct vfio_mediate_session *session;
 	struct vfio_mediate_record saved[4];
@@ -53,28 +55,21 @@ static int port_get(struct vfio_mediate_device *dev, struct vfio_mediate_filters
 	return 0;
 }
 
-static int note(char letter, const struct vfio_mediate_filters *filters, const uuid_t *guest,
-		const char **what)
-{
-	port->got = *filters;
-	uuid_copy(&port->guest, guest ? guest : &uuid_null);
-	if (port->steps < sizeof(port->log) - 1)
-		port->log[port->steps++] = letter;
-	*what = letter == 'c' ? "colour" : "place";
-
-	return port->errors[(u8)letter];
-}
-
-static int port_check(struct vfio_mediate_device *dev, const struct vfio_mediate_filters *filters,
-		      const uuid_t *guest, const char **what)
-{
-	return note('c', filters, guest, what);
-}
-
 static int port_put(struct vfio_mediate_device *dev, const struct vfio_mediate_filters *filters,
 		    const uuid_t *guest, const char **what)
 {
-	return note('p', filters, guest, what);
+	uuid_copy(&port->guest, guest);
+	/* The records are there as long as put may be called. */
+	port->has_guest = vfio_mediate_loaded(dev, GUEST);
+	if (!filters) {
+		port->drops++;
+		return 0;
+	}
+	port->got = *filters;
+	port->puts++;
+	*what = "colour";
+
+	return port->error;
 }
 
 static int succeed(struct vfio_mediate_device *dev)
@@ -83,15 +78,12 @@ static int succeed(struct vfio_mediate_device *dev)
 }
 
 static const struct vfio_mediate_net good = {
-	.type = FILTERS,
-	.guest_type = GUEST,
 	.num_macs = 3,
 	.num_vlans = 32,
 	.num_hashes = 4096,
 	.min_frame = 60,
 	.max_frame = 9728,
 	.get = port_get,
-	.check = port_check,
 	.put = port_put,
 };
 
@@ -148,11 +140,10 @@ static void close_port(void)
 	port->session = NULL;
 }
 
-static void expect_log(struct kunit *test, const char *want)
+static void expect_puts(struct kunit *test, unsigned int want)
 {
-	KUNIT_EXPECT_STREQ(test, port->log, want);
-	memset(port->log, 0, sizeof(port->log));
-	port->steps = 0;
+	KUNIT_EXPECT_EQ(test, port->puts, want);
+	port->puts = 0;
 }
 
 /* Keep the records that @next gives. Return: what it has returned last. */
@@ -280,16 +271,30 @@ static void test_layout(struct kunit *test)
 	KUNIT_EXPECT_MEMEQ(test, port->payload[1], small, sizeof(small));
 }
 
-/* Load a record of filters. Return: what that returns. */
-static int load(struct kunit *test, void *data)
+/* End a load that has failed. What it had put is dropped. The guest may start anew here. */
+static void fail(struct kunit *test, int error)
 {
-	struct vfio_mediate_record record = { .type = FILTERS, .length = SIZE, .data = data };
+	uuid_t guest;
+
+	uuid_copy(&guest, vfio_mediate_guest(port->dev));
+	KUNIT_EXPECT_EQ(test, port->drops, 0);
+	port->dev->migration->load_end(port->dev, error);
+	KUNIT_EXPECT_EQ(test, port->drops, 1);
+	KUNIT_EXPECT_TRUE(test, uuid_equal(vfio_mediate_guest(port->dev), &guest));
+	KUNIT_EXPECT_TRUE(test, uuid_equal(&port->guest, &guest));
+	port->drops = 0;
+}
+
+/* Load a record. Return: what that returns. */
+static int load(struct kunit *test, u16 type, void *data, unsigned int length)
+{
+	struct vfio_mediate_record record = { .type = type, .length = length, .data = data };
 	int ret;
 
 	KUNIT_ASSERT_EQ(test, 0, port->dev->migration->load_begin(port->dev, 1, 0));
 	said_begin();
 	ret = port->dev->migration->load(port->dev, &record);
-	port->dev->migration->load_end(port->dev, ret ?: -ECANCELED);
+	fail(test, ret ?: -ECANCELED);
 
 	return ret;
 }
@@ -297,8 +302,8 @@ static int load(struct kunit *test, void *data)
 static void expect_load(struct kunit *test, u8 *data, int error, const char *line,
 			const char *change)
 {
-	KUNIT_EXPECT_EQ_MSG(test, error, load(test, data), "%s", change);
-	expect_log(test, error ? "" : "c");
+	KUNIT_EXPECT_EQ_MSG(test, error, load(test, FILTERS, data, SIZE), "%s", change);
+	expect_puts(test, !error);
 	KUNIT_EXPECT_EQ_MSG(test, !!error, times_said(line), "%s", change);
 }
 
@@ -324,8 +329,8 @@ static void test_malformed(struct kunit *test)
 	EXPECT(-EINVAL, "address 2 is ff:ff:ff:ff:ff:ff", memset(data + 12, 0xff, ETH_ALEN));
 	EXPECT(0, "", memset(data, 0, PORT_VLAN));
 	EXPECT(0, "", put_unaligned_le16(U16_MAX, data + PORT_VLAN));
-	EXPECT(-EINVAL, "unknown flags 0x15", data[FLAGS] |= BIT(4));
-	EXPECT(-EINVAL, "unknown flags 0x80000005", data[FLAGS + 3] = 0x80);
+	EXPECT(-EINVAL, "unknown flags 0x10", data[FLAGS] |= BIT(4));
+	EXPECT(-EINVAL, "unknown flags 0x80000000", data[FLAGS + 3] = 0x80);
 	EXPECT(0, "", data[FLAGS] = 0xf);
 	EXPECT(-EINVAL, "frames of 59 bytes, 60 to 9728", put_unaligned_le16(59, data + FRAME));
 	EXPECT(0, "", put_unaligned_le16(60, data + FRAME));
@@ -343,6 +348,30 @@ static void test_malformed(struct kunit *test)
 #undef EXPECT
 }
 
+/* Records that are too short, or have more than is known. */
+static void test_lengths(struct kunit *test)
+{
+	static u8 filters[SIZE + 4], guest[UUID_SIZE + 4];
+
+	KUNIT_ASSERT_EQ(test, 0, open_port(test));
+	request();
+	KUNIT_ASSERT_EQ(test, 0, save(test));
+	memcpy(guest, port->payload[0], UUID_SIZE);
+	memcpy(filters, port->payload[1], SIZE);
+	KUNIT_EXPECT_EQ(test, -EINVAL, load(test, FILTERS, filters, SIZE - 1));
+	KUNIT_EXPECT_EQ(test, -EINVAL, load(test, FILTERS, filters, 0));
+	KUNIT_EXPECT_EQ(test, -EINVAL, load(test, GUEST, guest, UUID_SIZE - 1));
+	expect_puts(test, 0);
+	KUNIT_EXPECT_EQ(test, 0, load(test, FILTERS, filters, SIZE + 4));
+	expect_puts(test, 1);
+	KUNIT_EXPECT_EQ(test, 0, load(test, GUEST, guest, UUID_SIZE + 4));
+	filters[SIZE + 3] = 1;
+	guest[UUID_SIZE] = 1;
+	KUNIT_EXPECT_EQ(test, -EMSGSIZE, load(test, FILTERS, filters, SIZE + 4));
+	KUNIT_EXPECT_EQ(test, -EMSGSIZE, load(test, GUEST, guest, UUID_SIZE + 4));
+	expect_puts(test, 0);
+}
+
 /* Load all records but those of one type. */
 static void load_without(struct kunit *test, u16 type)
 {
@@ -355,11 +384,18 @@ static void load_without(struct kunit *test, u16 type)
 									    &port->saved[i]));
 }
 
-/* The ID of the guest comes along with the state, when that is applied. */
+static void expect_guest(struct kunit *test, const uuid_t *want)
+{
+	KUNIT_EXPECT_TRUE(test, uuid_equal(&port->guest, want));
+	KUNIT_EXPECT_TRUE(test, uuid_equal(vfio_mediate_guest(port->dev), want));
+}
+
+/* The ID of the guest comes along with its filters. */
 static void test_guest(struct kunit *test)
 {
 	const struct vfio_mediate_migration_ops *ops;
-	uuid_t source, here;
+	struct vfio_mediate_record *record;
+	uuid_t source, here, other;
 
 	KUNIT_ASSERT_EQ(test, 0, open_port(test));
 	request();
@@ -373,42 +409,68 @@ static void test_guest(struct kunit *test)
 	uuid_copy(&here, vfio_mediate_guest(port->dev));
 	KUNIT_EXPECT_FALSE(test, uuid_equal(&here, &source));
 
-	/* A state without it: the guest is not known, and then it is this one. */
+	/* A state without it: the guest is this one. */
 	load_without(test, GUEST);
-	KUNIT_EXPECT_TRUE(test, uuid_is_null(&port->guest));
+	expect_guest(test, &here);
 	KUNIT_EXPECT_EQ(test, 0, ops->apply(port->dev));
-	KUNIT_EXPECT_TRUE(test, uuid_equal(&port->guest, &here));
-	ops->load_end(port->dev, -ECANCELED);
-	expect_log(test, "ccp");
+	expect_guest(test, &here);
+	fail(test, -ECANCELED);
+	expect_puts(test, 2);
 
 	load_without(test, 0);
-	KUNIT_EXPECT_TRUE(test, uuid_equal(&port->guest, &source));
-	KUNIT_EXPECT_TRUE(test, uuid_equal(vfio_mediate_guest(port->dev), &here));
+	expect_guest(test, &source);
 	KUNIT_EXPECT_EQ(test, 0, ops->apply(port->dev));
-	KUNIT_EXPECT_TRUE(test, uuid_equal(&port->guest, &source));
-	KUNIT_EXPECT_TRUE(test, uuid_equal(vfio_mediate_guest(port->dev), &source));
+	expect_guest(test, &source);
 	ops->load_end(port->dev, 0);
-	expect_log(test, "ccp");
+	expect_guest(test, &source);
+	KUNIT_EXPECT_EQ(test, port->drops, 0);
+	expect_puts(test, 2);
 	KUNIT_ASSERT_EQ(test, 0, save(test));
 	KUNIT_EXPECT_MEMEQ(test, port->payload[0], &source, UUID_SIZE);
-	close_port();
 
-	/* A device without the record */
-	net.guest_type = 0;
-	KUNIT_ASSERT_EQ(test, 0, open_port(test));
-	KUNIT_ASSERT_EQ(test, 0, save(test));
-	KUNIT_EXPECT_EQ(test, port->num_saved, 2);
-	KUNIT_EXPECT_EQ(test, port->saved[0].type, FILTERS);
+	/* After the filters, or once more with another ID: what came last holds. */
+	uuid_gen(&other);
+	load_without(test, GUEST);
+	record = &port->saved[0];
+	export_uuid(port->payload[0], &other);
+	KUNIT_EXPECT_EQ(test, 0, ops->load(port->dev, record));
+	expect_guest(test, &source);
+	KUNIT_EXPECT_EQ(test, 0, ops->apply(port->dev));
+	expect_guest(test, &other);
+	fail(test, -ECANCELED);
 	load_without(test, 0);
-	KUNIT_EXPECT_TRUE(test, uuid_is_null(&port->guest));
-	port->dev->migration->load_end(port->dev, -ECANCELED);
+	expect_guest(test, &other);
+	export_uuid(port->payload[0], &here);
+	KUNIT_EXPECT_EQ(test, 0, ops->load(port->dev, record));
+	KUNIT_EXPECT_EQ(test, 0, ops->apply(port->dev));
+	expect_guest(test, &here);
+	port->has_guest = false;
+	fail(test, -ECANCELED);
+	KUNIT_EXPECT_TRUE(test, port->has_guest);
+	expect_puts(test, 4);
+
+	memset(port->payload[0], 0, UUID_SIZE);
+	KUNIT_EXPECT_EQ(test, -EINVAL, load(test, GUEST, port->payload[0], UUID_SIZE));
+	expect_said(test, "kunit: record of guest: the ID is zero");
 }
 
-/* One line says which filters are refused. Nothing is put after a check that has refused them. */
+/* One line says which filters are refused, and by what that can be changed. */
 static void test_refused(struct kunit *test)
 {
+	static const struct {
+		int error;
+		const char *line;
+		bool hint;
+	} refused[] = {
+		{ -EPERM, "colour: ", true },
+		{ -ENOSPC, "colour: ", true },
+		{ -EADDRINUSE, "address of another VF: ", true },
+		{ -EINVAL, "colour: ", false },
+		{ -ENODEV, "colour: ", false },
+	};
 	const struct vfio_mediate_migration_ops *ops;
-	uuid_t here;
+	char line[80];
+	unsigned int i;
 
 	KUNIT_ASSERT_EQ(test, 0, open_port(test));
 	request();
@@ -416,45 +478,36 @@ static void test_refused(struct kunit *test)
 	close_port();
 	KUNIT_ASSERT_EQ(test, 0, open_port(test));
 	ops = port->dev->migration;
-	uuid_copy(&here, vfio_mediate_guest(port->dev));
 
-	port->errors['c'] = -EPERM;
-	KUNIT_EXPECT_EQ(test, -EPERM, load(test, port->payload[1]));
-	expect_said(test, "kunit: loaded state conflicts with its settings: colour: ");
-	expect_log(test, "c");
-	port->errors['c'] = -EADDRINUSE;
-	KUNIT_EXPECT_EQ(test, -EADDRINUSE, load(test, port->payload[1]));
-	expect_said(test, "loaded state conflicts with its settings: address of another VF: ");
-	expect_log(test, "c");
+	for (i = 0; i < ARRAY_SIZE(refused); i++) {
+		snprintf(line, sizeof(line), "kunit: loaded state conflicts with its settings: %s",
+			 refused[i].line);
+		port->error = refused[i].error;
+		KUNIT_EXPECT_EQ(test, port->error, load(test, FILTERS, port->payload[1], SIZE));
+		KUNIT_EXPECT_EQ(test, 1, times_said(line));
+		KUNIT_EXPECT_EQ(test, refused[i].hint, times_said("; change them with ip link"));
+		expect_puts(test, 1);
+	}
 
-	/* Settings have changed since the first check. */
-	port->errors['c'] = 0;
+	/* Settings have changed since the record has come. The guest is the one of the state. */
+	port->error = 0;
 	load_without(test, 0);
-	port->errors['c'] = -ENOSPC;
-	said_begin();
-	KUNIT_EXPECT_EQ(test, -ENOSPC, ops->apply(port->dev));
-	expect_said(test, "loaded state conflicts with its settings: colour: ");
-	expect_log(test, "cc");
-	KUNIT_EXPECT_TRUE(test, uuid_equal(vfio_mediate_guest(port->dev), &here));
-	ops->load_end(port->dev, -ENOSPC);
-
-	port->errors['c'] = 0;
-	port->errors['p'] = -EPERM;
-	load_without(test, 0);
+	port->error = -EPERM;
 	said_begin();
 	KUNIT_EXPECT_EQ(test, -EPERM, ops->apply(port->dev));
-	expect_said(test, "loaded state conflicts with its settings: place: ");
 	KUNIT_EXPECT_EQ(test, 1, times_said("conflicts with its settings"));
-	expect_log(test, "ccp");
-	ops->load_end(port->dev, -EPERM);
+	KUNIT_EXPECT_MEMEQ(test, port->payload[0], vfio_mediate_guest(port->dev), UUID_SIZE);
+	expect_guest(test, vfio_mediate_guest(port->dev));
+	expect_puts(test, 2);
+	fail(test, -EPERM);
 
 	/* Filters are required. */
 	load_without(test, FILTERS);
 	said_begin();
 	KUNIT_EXPECT_EQ(test, -EINVAL, ops->apply(port->dev));
 	expect_said(test, "kunit: record of type 3: is missing");
-	ops->load_end(port->dev, -EINVAL);
-	expect_log(test, "");
+	fail(test, -EINVAL);
+	expect_puts(test, 0);
 }
 
 /* Both records come in pre-copy, and that of the filters again when these have changed. */
@@ -498,17 +551,14 @@ static void test_rules(struct kunit *test)
 			close_port();							\
 	} while (0)
 
-	EXPECT_EINVAL("net: get, check or put is missing", net.get = NULL);
-	EXPECT_EINVAL("net: get, check or put is missing", net.check = NULL);
-	EXPECT_EINVAL("net: get, check or put is missing", net.put = NULL);
+	EXPECT_EINVAL("net: get or put is missing", net.get = NULL);
+	EXPECT_EINVAL("net: get or put is missing", net.put = NULL);
 	EXPECT_EINVAL("net: 0 addresses, 1 to 32 are possible", net.num_macs = 0);
 	EXPECT_EINVAL("net: 33 addresses, 1 to 32 are possible", net.num_macs = 33);
 	EXPECT_EINVAL("net: 4096 VLANs, 4095 are possible", net.num_vlans = 4096);
 	EXPECT_EINVAL("net: 4128 hashes, multiples of 32 up to 4096", net.num_hashes = 4128);
 	EXPECT_EINVAL("net: 31 hashes, multiples of 32 up to 4096", net.num_hashes = 31);
 	EXPECT_EINVAL("net: min_frame is 60, max_frame is 59", net.max_frame = 59);
-	EXPECT_EINVAL("record of type 3: another one has this type", net.guest_type = FILTERS);
-	EXPECT_EINVAL("record of type 7: another one has this type", net.type = OTHER);
 #undef EXPECT_EINVAL
 	net = good;
 	net.num_macs = 32;
@@ -536,6 +586,7 @@ static void filters_exit(struct kunit *test)
 static struct kunit_case filters_cases[] = {
 	KUNIT_CASE(test_layout),
 	KUNIT_CASE(test_malformed),
+	KUNIT_CASE(test_lengths),
 	KUNIT_CASE(test_guest),
 	KUNIT_CASE(test_refused),
 	KUNIT_CASE(test_early),

@@ -45,11 +45,8 @@ struct vf {
 	u32 ctrl;		/* what the guest has in CTRL while the VF is stopped */
 };
 
-/* Types of records. They never change their meaning. */
-enum {
-	RECORD_RINGS,
-	RECORD_CONTROL,
-};
+/* Type of a record. It never changes its meaning. */
+#define RECORD_CONTROL	2
 
 /* RECORD_CONTROL: control_regs, then what stop has changed */
 struct record_control {
@@ -243,7 +240,6 @@ static const struct vfio_mediate_description description = {
 	.rings = rings,
 	.num_rings = ARRAY_SIZE(rings),
 	.num_queues = 1,
-	.ring_type = RECORD_RINGS,
 	.parts = parts,
 	.num_parts = ARRAY_SIZE(parts),
 	.run = vf_run,
