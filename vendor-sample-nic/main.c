@@ -263,7 +263,6 @@ static int nic_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 
 	pci_sriov_set_totalvfs(pdev, NIC_MAX_VFS);
 	pci_save_state(pdev);
-	nic_debugfs_add(nic);
 	queue_delayed_work(nic->wq, &nic->service, 0);
 
 	return 0;
@@ -285,7 +284,6 @@ static void nic_remove(struct pci_dev *pdev)
 {
 	struct nic *nic = pci_get_drvdata(pdev);
 
-	nic_debugfs_remove(nic);
 	/* From now on a VF that is open, or is opened, is not mediated. */
 	WRITE_ONCE(nic->removing, true);
 	vfio_pci_mediate_detach(&nic_mediate_ops, pdev);

@@ -242,7 +242,6 @@ struct nic_vf {
  * @num_vfs:		Number of VFs that exist.
  * @vf:			The VFs.
  * @mailbox_work:	Handles the events of VFs.
- * @debugfs:		Directory in debugfs.
  * @removing:		The PF is being removed. VFs are not mediated any more.
  */
 struct nic {
@@ -275,7 +274,6 @@ struct nic {
 	unsigned int num_vfs;
 	struct nic_vf vf[NIC_MAX_VFS];
 	struct work_struct mailbox_work;
-	struct dentry *debugfs;
 	bool removing;
 };
 
@@ -369,6 +367,12 @@ void nic_vf_init(struct nic *nic, unsigned int n);
 /* vf_stop.c */
 int nic_vf_stop(struct nic_vf *vf, bool freeze);
 int nic_vf_start(struct nic_vf *vf);
+/* Symbol namespace of these two, for a test. A string since Linux 6.13. */
+#ifdef COMPAT_HAS_UNQUOTED_NS
+#define NIC_TEST_NS	SAMPLE_NIC_TEST
+#else
+#define NIC_TEST_NS	"SAMPLE_NIC_TEST"
+#endif
 
 /* sriov.c */
 int nic_sriov_configure(struct pci_dev *pdev, int num_vfs);
@@ -424,9 +428,5 @@ void nic_mailbox_work(struct work_struct *work);
 /* mediate.c */
 extern const struct vfio_pci_mediate_ops nic_mediate_ops;
 int nic_mediate_register(struct pci_driver *driver);
-
-/* debugfs.c */
-void nic_debugfs_add(struct nic *nic);
-void nic_debugfs_remove(struct nic *nic);
 
 #endif /* SAMPLE_NIC_NIC_H */

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Stop and start a VF: its DMA, its mailbox and its interrupts. */
 
+#include <linux/export.h>
+
 #include "nic.h"
 
 /* Handle the mailbox again. Show the VF's driver the events that it has not read. */
@@ -72,6 +74,7 @@ int nic_vf_stop(struct nic_vf *vf, bool freeze)
 
 	return nic_gone(nic) ? -ENODEV : ret;
 }
+EXPORT_SYMBOL_NS_GPL(nic_vf_stop, NIC_TEST_NS);
 
 /**
  * nic_vf_start() - Start a VF where it was stopped
@@ -103,3 +106,4 @@ int nic_vf_start(struct nic_vf *vf)
 
 	return ret;
 }
+EXPORT_SYMBOL_NS_GPL(nic_vf_start, NIC_TEST_NS);

@@ -26,7 +26,7 @@ from labhost.guest import Guest
 from labhost.hotplug import answers, leaves, plug, set_up, slot, unplugging_works
 from labhost.klog import WARNING, Log
 from labhost.net import MAC, PF_ADDRESS, set_address
-from labhost.nic import rings, stands_still, stop
+from labhost.nic import rings, stands_still, stop, stoppable
 from labhost.outer import Outer
 from labhost.shell import sh, until
 from labhost.sriov import DRIVER, NETDEV, PCI, PF, VFS, mediated_by, set_vf
@@ -144,7 +144,8 @@ def main(tap):
         guest.boot()
         set_up(guest)
         tap.equal(mediated_by(VFS[0]), "sample_nic", "mediated by sample_nic")
-        tap.run(test_traps, test_stop, guest=guest, pf=PF, netdev=NETDEV)
+        with stoppable():
+            tap.run(test_traps, test_stop, guest=guest, pf=PF, netdev=NETDEV)
         tap.equal(log.new("sample_nic"), [], "sample_nic complains of nothing")
         tap.run(test_going, guest=guest, pf=PF, vfs=VFS, netdev=NETDEV)
         tap.equal(guest.shutdown(), 0, "guest shut down")

@@ -23,13 +23,16 @@ all ways TIMES times each, with traffic on the other and on the PF. Prints TAP.
 # timeout = 1800
 # ///
 
+import errno
 import socket
 import time
 
 from labhost.hold import Hold
 from labhost.klog import WARNING, Log
 from labhost.net import PF_IN_WORLD, WORLD, set_address
-from labhost.nic import counters, enabled, registers, rings, stands_still, stop, stop_file
+from labhost.nic import (
+    counters, enabled, registers, rings, stands_still, stop, stop_file, stoppable)
+from labhost.nicstate import Device
 from labhost.ports import Port, up
 from labhost.shell import fails, sh, until
 from labhost.sriov import DRIVER, PCI, PF, VFS, set_vf
@@ -149,6 +152,22 @@ def test_pf_reset(tap, pf, vfs):
         port.close()
 
 
+def test_of_vmm(tap, pf, vfs):
+    """What a VMM has stopped is left alone."""
+    refused = []
+    sh("vfctl", "bind", vfs[0], DRIVER)
+    with Device(vfs[0]) as device:
+        device.set("STOP")
+        for on in (False, True):
+            try:
+                stop(pf.device, 0, on)
+            except OSError as err:
+                refused.append(err.errno)
+        tap.equal((refused, enabled(pf.netdev, 0)), ([errno.EBUSY] * 2, [0, 0]),
+                  "stopped by a VMM: it can be neither started nor stopped")
+    sh("vfctl", "bind", vfs[0], "igbvf")
+
+
 def test_loop(tap, pf, vfs, times):
     """VF 0 is reset in all ways; VF 1 and the PF have traffic."""
     device = vfs[0]
@@ -206,10 +225,11 @@ def main(tap, times="10"):
         sh("vfctl", "bind", vf, "igbvf")
     ports = [Port(vf) for vf in VFS]
     tap.ok(all(map(up, [pf, *ports])), "PF and two VFs with a link")
-    tap.run(test_stop, test_queued, test_resets, pf=pf, vf=ports[0], other=ports[1])
-    for port in ports:
-        port.close()
-    tap.run(test_pf_reset, test_loop, pf=pf, vfs=VFS, times=int(times))
+    with stoppable():
+        tap.run(test_stop, test_queued, test_resets, pf=pf, vf=ports[0], other=ports[1])
+        for port in ports:
+            port.close()
+        tap.run(test_pf_reset, test_of_vmm, test_loop, pf=pf, vfs=VFS, times=int(times))
     tap.equal(log.new("sample_nic"), [], "sample_nic complains of nothing")
 
 

@@ -26,7 +26,7 @@ PCI = pathlib.Path("/sys/bus/pci")
 OUT = pathlib.Path("/out")
 OURS = ("vfio_mediate", "vfio_pci_mediate", "sample_nic", "sample_nvme", "igb", "igbvf")
 # Modules that only tests load, and have to unload.
-TEST_MODULES = re.compile(r"mediator_\w+|slow_unpin|\w+_kunit|kunit|lkdtm")
+TEST_MODULES = re.compile(r"mediator_\w+|slow_\w+|stop_vf|\w+_kunit|kunit|lkdtm")
 FOLDERS = ("/tmp", "/dev/shm", "/dev/hugepages", "/run")
 POOL = pathlib.Path("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
 # /proc/meminfo: what neither the page cache nor a process accounts for

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The card, as sample_nic shows it: registers, rings, and whether a VF's DMA is stopped."""
 
+import contextlib
 import pathlib
 import struct
 import subprocess
 import time
 
+from .shell import sh
 from .sriov import vf_info
 
 # In BAR 0 of a VF
@@ -51,9 +53,20 @@ def pool_state(netdev, pool):
             "VMOLR": regs["VMOLR"][pool], "VMVIR": regs["VMVIR"][pool]}
 
 
+@contextlib.contextmanager
+def stoppable():
+    """Loads the module that stops and starts VFs of the PFs that are bound to sample_nic."""
+    sh("modprobe", "stop_vf")
+    try:
+        yield
+    finally:
+        # modprobe -r would unload sample_nic, too.
+        sh("rmmod", "stop_vf")
+
+
 def stop_file(pf, number):
-    """1 while the DMA of a VF is stopped."""
-    return pathlib.Path(f"/sys/kernel/debug/sample_nic-{pf}/vf{number}_stop")
+    """1 while the DMA of a VF is stopped. Inside of stoppable()."""
+    return pathlib.Path(f"/sys/kernel/debug/stop_vf/{pf}/vf{number}")
 
 
 def stop(pf, number, on=True):
