@@ -296,6 +296,7 @@ void snv_lock(struct snv_vf *vf)
 		vf->pending = false;
 		vf->stopped = false;
 		vf->parked = false;
+		vf->stuck = false;
 		vf->lost = vf->arriving;
 		vf->arriving = false;
 		vf->cc = 0;

@@ -263,6 +263,7 @@ enum snv_note {
  * @enabled:	The device is enabled, or was when it was stopped.
  * @stopped:	Doorbells and CC do not reach the device.
  * @parked:	The device is stopped, but still enabled: what it does cannot be repeated.
+ * @stuck:	The device could not be disabled in time.
  * @aqa:		Registers as they were when the device was enabled.
  * @asq:		Registers as they were when the device was enabled.
  * @acq:		Registers as they were when the device was enabled.
@@ -307,6 +308,7 @@ struct snv_vf {
 	bool enabled;
 	bool stopped;
 	bool parked;
+	bool stuck;
 	u32 aqa;
 	u64 asq;
 	u64 acq;

@@ -20,12 +20,15 @@
  * @vf:		The VF, locked.
  * @ready:	What it is to be.
  *
+ * A device that cannot be disabled is waited for once. Later calls only look, until it is disabled
+ * or reset: other tasks wait for the lock meanwhile, and CAP.TO may be two minutes.
+ *
  * Return: 0 or a negative errno.
  */
 int snv_wait_ready(struct snv_vf *vf, bool ready)
 {
-	unsigned long end = jiffies +
-		msecs_to_jiffies((NVME_CAP_TIMEOUT(vf->cap) + 1) * 500);
+	unsigned int ms = vf->stuck ? 0 : (NVME_CAP_TIMEOUT(vf->cap) + 1) * 500;
+	unsigned long end = jiffies + msecs_to_jiffies(ms);
 	u32 csts;
 	int ret;
 
@@ -35,13 +38,17 @@ int snv_wait_ready(struct snv_vf *vf, bool ready)
 			return ret;
 		if (csts == U32_MAX)
 			return -ENODEV;
-		if (!!(csts & NVME_CSTS_RDY) == ready)
+		if (!!(csts & NVME_CSTS_RDY) == ready) {
+			vf->stuck = false;
 			return 0;
+		}
 		/* A controller that has failed can still be disabled. */
 		if (ready && csts & NVME_CSTS_CFS)
 			return -EIO;
-		if (time_after(jiffies, end))
+		if (time_after(jiffies, end)) {
+			vf->stuck = !ready;
 			return -ETIMEDOUT;
+		}
 		/* Until it is disabled, it may write to memory that was the guest's before. */
 		if (ready && fatal_signal_pending(current))
 			return -EINTR;

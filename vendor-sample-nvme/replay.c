@@ -407,8 +407,7 @@ int snv_run(struct snv_vf *vf)
 			if (ret != -EXDEV)
 				dev_err_ratelimited(&vf->dev->pdev->dev,
 						    "device cannot be run: %pe\n", ERR_PTR(ret));
-			snv_disable(vf);
-			return ret;
+			return snv_disable(vf) ? -ENOTRECOVERABLE : ret;
 		}
 	}
 	/* The device runs: there is no way back. */

@@ -501,6 +501,7 @@ static struct kunit_case nvme_cases[] = {
 	KUNIT_CASE(test_another),
 	KUNIT_CASE_SLOW(test_put_back_run),
 	KUNIT_CASE_SLOW(test_put_back_stop),
+	KUNIT_CASE_SLOW(test_undying),
 	KUNIT_CASE(test_fields),
 	KUNIT_CASE(test_uuid),
 	KUNIT_CASE(test_list),

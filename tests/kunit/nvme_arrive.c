@@ -23,6 +23,7 @@ static void reset_ctrl(struct ctrl *ctrl)
 	ctrl->hold = 0;
 	ctrl->holding = false;
 	ctrl->lag = 0;
+	ctrl->undying = false;
 	ctrl_set_cc(ctrl, 0);
 	set_bit(SNV_NOTE_RESET, &vf->notes);
 	snv_lock(vf);
@@ -109,6 +110,51 @@ static void test_put_back_stop(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, ret, 0);
 	KUNIT_EXPECT_GT(test, n, SNV_PROBES + 4);
+}
+
+/*
+ * A controller that cannot be disabled is waited for once, whatever fails, as the guest's accesses
+ * wait meanwhile. Memory is put back all the same, and a reset helps.
+ */
+static void test_undying(struct kunit *test)
+{
+	/* The first command, one that makes a queue, and one that identifies it to stop it */
+	static const unsigned int holds[] = { 1, 12, SNV_PROBES + PAIRS + 2 };
+	struct world *w = test->priv;
+	struct ctrl *ctrl[] = { &w->ctrl[1], &w->ctrl[1], &w->ctrl[0] };
+	u8 *before = kunit_kmalloc(test, BUFFERS, GFP_KERNEL);
+	unsigned long since;
+	unsigned int i;
+	int ret;
+
+	KUNIT_ASSERT_NOT_NULL(test, before);
+	for (i = 0; i < ARRAY_SIZE(holds); i++) {
+		reset_ctrl(&w->ctrl[0]);
+		driver_start(test, 64);
+		identify(w, 1);
+		work(test, 40, false);
+		if (ctrl[i] != w->on)
+			KUNIT_ASSERT_EQ(test, snv_migration_ops.stop(device(w)), 0);
+		memcpy(before, w->memory, BUFFERS);
+		ctrl[i]->hold = holds[i];
+		ctrl[i]->undying = true;
+		since = jiffies;
+		if (ctrl[i] == w->on)
+			ret = snv_migration_ops.stop(device(w));
+		else
+			ret = load_and_run(test, ctrl[i]);
+		since = jiffies - since;
+		kill_current(false);
+		KUNIT_EXPECT_EQ_MSG(test, ret, -ENOTRECOVERABLE, "%u", i);
+		KUNIT_EXPECT_GE_MSG(test, since, msecs_to_jiffies(READY_MS), "%u", i);
+		KUNIT_EXPECT_LT_MSG(test, since, msecs_to_jiffies(2 * READY_MS), "%u", i);
+		KUNIT_EXPECT_EQ_MSG(test, memcmp(before + ACQ, w->memory + ACQ, BUFFERS - ACQ), 0,
+				    "%u", i);
+		reset_ctrl(ctrl[i]);
+	}
+	driver_start(test, 64);
+	KUNIT_ASSERT_EQ(test, snv_migration_ops.stop(device(w)), 0);
+	KUNIT_EXPECT_EQ(test, load_and_run(test, &w->ctrl[1]), 0);
 }
 
 /**

@@ -27,6 +27,7 @@
 #define SHIFT		9	/* of the namespace's blocks */
 #define PENDING		64u
 #define NUM_NS		6u	/* that IDs may be up to */
+#define READY_MS	1000	/* what CAP.TO says, and half a second */
 #define LAG		3u	/* reads of CSTS until a command that is held has completed */
 
 /* Queue of the controller */
@@ -76,6 +77,7 @@ struct ctrl {
 	u16 held_qid;
 	struct nvme_command held;
 	unsigned int lag;
+	bool undying;		/* it cannot be disabled */
 	u16 aer[8];
 	unsigned int num_aers;
 	u32 features[256];
@@ -379,6 +381,8 @@ static void ctrl_set_cc(struct ctrl *ctrl, u32 cc)
 {
 	bool enable = cc & ~ctrl->cc & NVME_CC_ENABLE;
 
+	if (ctrl->undying && !(cc & NVME_CC_ENABLE))
+		return;
 	ctrl->cc = cc;
 	/* It becomes disabled when that command has completed. */
 	if (!(cc & NVME_CC_ENABLE) && ctrl->holding) {
