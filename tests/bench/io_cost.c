@@ -6,7 +6,9 @@
  * Whether a command completes before anybody waits for it is chance, and makes a difference. So
  * this sleeps first, each time.
  *
- * Prints for each kind of I/O: how many, instructions and interrupts of all of them.
+ * Prints for each kind of I/O: how many, instructions and interrupts of all of them, how often this
+ * has slept, and the instructions that the host could have executed in all that time. A VF that can
+ * be migrated does it all once more as if that had begun: what it writes is tracked.
  */
 #define _GNU_SOURCE
 
@@ -30,6 +32,7 @@
 #define SETTLED		4	/* s until doorbells are not trapped any more */
 #define READY_MS	10000
 #define WAIT_US		2000	/* until commands have completed, mostly */
+#define TRACKED		"tracked, "
 
 /* Registers and commands of the NVM Express base specification, 3.1 and 5 */
 #define CAP		0x00
@@ -42,6 +45,7 @@
 #define CC_ENABLE	(6 << 16 | 4 << 20 | 1)	/* entries of 64 and 16 bytes */
 #define CREATE_SQ	0x01
 #define CREATE_CQ	0x05
+#define IDENTIFY	0x06	/* a namespace */
 #define WRITE		0x01
 #define READ		0x02
 #define CONTIGUOUS	1
@@ -193,24 +197,33 @@ static unsigned int reap(struct nvme *n, struct queue *q)
 	return count;
 }
 
-static void create(struct nvme *n, __u8 opcode, size_t at, __u32 how)
+static void execute(struct nvme *n, struct command *command)
 {
-	const struct command command = {
-		.opcode = opcode, .prp1 = at, .word = { (DEPTH - 1) << 16 | 1, how },
-	};
 	unsigned int ms;
 
-	submit(&n->admin, &command);
+	command->id = n->admin.tail;
+	submit(&n->admin, command);
 	ring(n, &n->admin, false, n->admin.tail);
 	for (ms = 0; !reap(n, &n->admin); ms++) {
 		if (ms == READY_MS)
-			die("admin command %#x does not complete", opcode);
+			die("admin command %#x does not complete", command->opcode);
 		usleep(1000);
 	}
 }
 
+static void create(struct nvme *n, __u8 opcode, size_t at, __u32 how)
+{
+	struct command command = {
+		.opcode = opcode, .prp1 = at, .word = { (DEPTH - 1) << 16 | 1, how },
+	};
+
+	execute(n, &command);
+}
+
 static void start(struct nvme *n, const char *bdf)
 {
+	/* A device that is tracked has to know how large blocks are. */
+	struct command identify = { .opcode = IDENTIFY, .nsid = 1, .prp1 = DATA };
 	void *doorbells;
 	int ret;
 
@@ -236,7 +249,33 @@ static void start(struct nvme *n, const char *bdf)
 	enable(n, true);
 	create(n, CREATE_CQ, IO + PAGE, VECTOR << 16 | INTERRUPTS | CONTIGUOUS);
 	create(n, CREATE_SQ, IO, n->io.number << 16 | CONTIGUOUS);
+	execute(n, &identify);
 	sleep(SETTLED);
+}
+
+/* Have it tracked what the device writes. Return: whether it can be. */
+static bool track_vf(struct nvme *n)
+{
+	struct vfio_iommu_type1_dirty_bitmap start = {
+		.argsz = sizeof(start), .flags = VFIO_IOMMU_DIRTY_PAGES_FLAG_START,
+	};
+	struct vfio_device_feature_mig_state state = {
+		.device_state = VFIO_DEVICE_STATE_PRE_COPY,
+	};
+	int ret;
+
+	if (vfio_client_feature_probe(&n->dev, VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE,
+				      VFIO_DEVICE_FEATURE_SET))
+		return false;
+	ret = vfio_client_ioctl(n->dev.container_fd, VFIO_IOMMU_DIRTY_PAGES, &start);
+	if (!ret)
+		ret = vfio_client_feature(&n->dev, VFIO_DEVICE_FEATURE_SET |
+					  VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE, &state,
+					  sizeof(state));
+	if (ret)
+		die("cannot be tracked: %s", strerror(-ret));
+
+	return true;
 }
 
 static void submit_io(struct nvme *n, __u8 opcode, unsigned int number)
@@ -261,11 +300,12 @@ static __u64 wait_io(struct nvme *n)
 	return count;
 }
 
-static void measure(struct nvme *n, unsigned int kind)
+static void measure(struct nvme *n, const char *how, unsigned int kind)
 {
 	unsigned int depth = kinds[kind].depth, i, done;
-	struct span span = begin();
+	unsigned int sleeps = 0;
 	__u64 interrupts = 0;
+	struct span span = begin();
 
 	for (i = 0; i < TIMES; i++) {
 		for (done = 0; done < depth; done++)
@@ -274,11 +314,13 @@ static void measure(struct nvme *n, unsigned int kind)
 			ring(n, &n->io, false, n->io.tail);
 		else
 			usleep(WAIT_US);
-		for (done = 0; done < depth; done += reap(n, &n->io))
+		for (done = 0; done < depth; done += reap(n, &n->io), sleeps++)
 			interrupts += wait_io(n);
 	}
-	printf("%s\t%u\t%llu\t%llu\n", kinds[kind].name, TIMES * (depth ?: 1),
-	       (unsigned long long)end(span).work, (unsigned long long)interrupts);
+	span = end(span);
+	printf("%s%s\t%u\t%llu\t%llu\t%u\t%llu\n", how, kinds[kind].name, TIMES * (depth ?: 1),
+	       (unsigned long long)span.work, (unsigned long long)interrupts,
+	       depth ? sleeps : TIMES, (unsigned long long)span.elapsed);
 }
 
 int main(int argc, char **argv)
@@ -296,7 +338,10 @@ int main(int argc, char **argv)
 	/* From now on nothing is idle, and sleeps take as long as they say. */
 	count_instructions();
 	for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
-		measure(&n, i);
+		measure(&n, "", i);
+	if (track_vf(&n))
+		for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+			measure(&n, TRACKED, i);
 	enable(&n, false);
 	vfio_client_close(&n.dev);
 
