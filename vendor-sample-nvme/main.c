@@ -51,12 +51,11 @@ static void snv_reset_done(struct vfio_mediate_device *dev, bool unexpected)
 {
 	struct snv_vf *vf = dev->handle;
 
-	/* The VMM does not know, and lets a guest go on here that was not compared. */
-	if (unexpected) {
-		snv_lock(vf);
-		vf->strange |= vf->lost;
-		snv_unlock(vf);
-	}
+	/* If the VMM does not know, it lets a guest go on here that was not compared. */
+	snv_lock(vf);
+	vf->strange |= vf->lost && unexpected;
+	vf->lost = false;
+	snv_unlock(vf);
 	clear_bit(SNV_NOTE_RESETTING, &vf->notes);
 	snv_follow_soon(vf, 0);
 }

@@ -297,7 +297,7 @@ void snv_lock(struct snv_vf *vf)
 		vf->stopped = false;
 		vf->parked = false;
 		vf->stuck = false;
-		vf->lost = vf->arriving;
+		vf->lost |= vf->arriving;
 		vf->arriving = false;
 		vf->cc = 0;
 	}

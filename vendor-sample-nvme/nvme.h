@@ -282,7 +282,7 @@ enum snv_note {
  * @num_ns:	Number of @ns.
  * @ident:	What the controller is, as of when it was stopped.
  * @arriving:	The guest has had another controller.
- * @lost:	It has, and a reset has come before the loaded state has run.
+ * @lost:	It has, and a reset that is not done has come before the loaded state has run.
  * @strange:	The guest cannot go on with this one. It stays disabled: the driver would take
  *		another disk for its own.
  * @own:	The admin queue while it is ours.

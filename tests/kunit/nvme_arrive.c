@@ -451,6 +451,11 @@ static void test_killed(struct kunit *test)
 	set_bit(SNV_NOTE_RESET, &to->vf->notes);
 	KUNIT_EXPECT_EQ(test, snv_migration_ops.run(dev), 0);
 	KUNIT_EXPECT_TRUE(test, to->vf->lost);
+	/* Another one, before anybody is told of either */
+	set_bit(SNV_NOTE_RESET, &to->vf->notes);
+	snv_lock(to->vf);
+	snv_unlock(to->vf);
+	KUNIT_EXPECT_TRUE(test, to->vf->lost);
 }
 
 /* A namespace that has gone is not looked for. */
