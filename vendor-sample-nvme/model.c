@@ -124,6 +124,36 @@ static bool is_kept(struct snv_vf *vf)
 }
 
 /**
+ * snv_bury_done() - Make slots free whose commands have completed and are not marked
+ * @vf:	The VF, locked.
+ * @sq:	Submission queue.
+ *
+ * To be called where nothing can be marked, before slots are used again. The next scan finds the
+ * commands in a queue that is gone.
+ */
+void snv_bury_done(struct snv_vf *vf, struct snv_sq *sq)
+{
+	struct snv_sq *dead;
+	u32 i;
+
+	for (i = 0; i < sq->depth && sq->cmd[i].slot != SNV_DONE; i++)
+		;
+	if (i == sq->depth || !is_kept(vf))
+		return;
+	dead = snv_new_sq(sq->qid, sq->cqid, sq->depth, sq->base, sq->flags);
+	if (!dead) {
+		vf->num_dead--;
+		vf->track_error = vf->track_error ?: -ENOMEM;
+		return;
+	}
+	for (; i < sq->depth; i++)
+		if (sq->cmd[i].slot == SNV_DONE)
+			swap(sq->cmd[i], dead->cmd[i]);
+	dead->next = vf->dead_sq;
+	vf->dead_sq = dead;
+}
+
+/**
  * snv_drop_sq() - The device has no such submission queue any more
  * @vf:		The VF, locked.
  * @qid:	Queue ID.

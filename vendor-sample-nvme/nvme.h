@@ -345,6 +345,7 @@ void snv_free_ranges(struct snv_vf *vf, struct snv_cmd *cmd);
 struct snv_sq *snv_new_sq(u16 qid, u16 cqid, u32 depth, u64 base, u16 flags);
 struct snv_cq *snv_new_cq(u32 depth, u64 base, u16 flags, u16 vector);
 void snv_free_sq(struct snv_vf *vf, struct snv_sq *sq);
+void snv_bury_done(struct snv_vf *vf, struct snv_sq *sq);
 void snv_drop_sq(struct snv_vf *vf, unsigned int qid);
 void snv_drop_cq(struct snv_vf *vf, unsigned int qid);
 void snv_forget(struct snv_vf *vf);

@@ -375,6 +375,7 @@ static int forward_held(struct snv_vf *vf)
 		if (ret || !sq || sq->held == SNV_UNUSED)
 			continue;
 		tail = sq->held;
+		snv_bury_done(vf, sq);
 		if (tail < sq->depth)
 			ret = snv_submitted(vf, sq, tail, true);
 		if (!ret)

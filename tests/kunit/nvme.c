@@ -342,6 +342,40 @@ static void test_same_id(struct kunit *test)
 	snv_tracking_ops.stop(device(w));
 }
 
+/* What a command has written is marked even if its slot is used again before the next scan. */
+static void test_held_again(struct kunit *test)
+{
+	struct world *w = test->priv;
+	unsigned int i, page, depth = 64;
+
+	driver_start(test, depth);
+	identify(w, 1);
+	KUNIT_ASSERT_EQ(test, snv_tracking_ops.start(device(w)), 0);
+	bitmap_zero(w->written, PAGES);
+	bitmap_zero(w->marked, PAGES);
+	/* Each of the first ones writes where no other does. */
+	for (i = 0; i < depth - 1; i++)
+		driver_read(w, 1, i < 3 ? i : 16 * i + 3, 2);
+	driver_ring(w, 1, false);
+	KUNIT_ASSERT_EQ(test, driver_reap(w, 1, false), depth - 1);
+
+	KUNIT_ASSERT_EQ(test, snv_migration_ops.stop(device(w)), 0);
+	for (i = 0; i < 3; i++)
+		driver_read(w, 1, i + 4, 1);
+	driver_ring(w, 1, false);
+	/* Only callbacks of tracking may mark. */
+	w->on->no_marks = true;
+	KUNIT_ASSERT_EQ(test, snv_migration_ops.run(device(w)), 0);
+	w->on->no_marks = false;
+	while (snv_tracking_ops.scan(device(w)) > 0)
+		;
+	KUNIT_EXPECT_EQ(test, snv_tracking_ops.scan(device(w)), 0);
+	for_each_set_bit(page, w->written, PAGES)
+		KUNIT_EXPECT_TRUE_MSG(test, test_bit(page, w->marked), "page %#x", page);
+	snv_tracking_ops.stop(device(w));
+	KUNIT_EXPECT_EQ(test, w->on->vf->num_dead, 0);
+}
+
 static void test_locate(struct kunit *test)
 {
 	static const u32 depths[] = { 2, 3, 7, 64 };
@@ -517,6 +551,7 @@ static struct kunit_case nvme_cases[] = {
 	KUNIT_CASE(test_feature_data),
 	KUNIT_CASE(test_tracking),
 	KUNIT_CASE(test_same_id),
+	KUNIT_CASE(test_held_again),
 	KUNIT_CASE(test_locate),
 	KUNIT_CASE(test_laps),
 	KUNIT_CASE(test_records),

@@ -78,6 +78,7 @@ struct ctrl {
 	struct nvme_command held;
 	unsigned int lag;
 	bool undying;		/* it cannot be disabled */
+	bool no_marks;		/* what is marked does not count */
 	u16 aer[8];
 	unsigned int num_aers;
 	u32 features[256];
@@ -153,7 +154,7 @@ static void world_mark(void *data, u64 iova, u64 size)
 {
 	struct ctrl *ctrl = data;
 
-	if (size && iova < MEMORY && size <= MEMORY - iova)
+	if (size && iova < MEMORY && size <= MEMORY - iova && !ctrl->no_marks)
 		bitmap_set(ctrl->world->marked, iova / 4096,
 			   (iova + size - 1) / 4096 - iova / 4096 + 1);
 }
