@@ -150,7 +150,9 @@ int snv_own_end(struct snv_vf *vf)
 	u32 pos;
 	int ret;
 
+	/* The device has fetched commands of ours, too. */
 	for (i = 0, pos = cq->pos; i < own->num_extra; i++, pos++) {
+		own->extra[i].sq_head = cpu_to_le16(vf->sq[0]->tail);
 		own->extra[i].status &= ~cpu_to_le16(1);
 		own->extra[i].status |= cpu_to_le16(snv_phase_at(pos, cq->depth));
 		acq[pos % cq->depth] = own->extra[i];

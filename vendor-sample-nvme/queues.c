@@ -189,14 +189,21 @@ static int submit(struct snv_vf *vf, struct snv_sq *sq, const struct nvme_comman
 /**
  * snv_adopt() - Note a command that the device has, and that was not seen
  * @vf:		The VF, locked.
- * @sq:		The queue.
- * @sqe:	The command in the next slot.
+ * @sq:		The admin queue.
+ * @sqe:	The command in the next slot, of which the driver has seen no completion.
  *
  * Return: 0 or a negative errno.
  */
 int snv_adopt(struct snv_vf *vf, struct snv_sq *sq, const struct nvme_command *sqe)
 {
-	return submit(vf, sq, sqe, false);
+	struct snv_cmd *cmd = &sq->cmd[sq->tail];
+	int ret = submit(vf, sq, sqe, false);
+
+	/* The driver does not use the memory of its data for something else yet. */
+	if (!ret)
+		read_data(vf, cmd);
+
+	return ret;
 }
 
 /**

@@ -174,6 +174,30 @@ static void test_hidden_aer(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, driver_set_feature(w, NVME_FEAT_ASYNC_EVENT, 0x100, 0), 0);
 }
 
+/* A feature that the driver has set unseen, and whose command has not completed, has its data. */
+static void test_hidden_feature(struct kunit *test)
+{
+	struct nvme_command sqe = {
+		.features.opcode = nvme_admin_set_features,
+		.features.dptr.prp1 = cpu_to_le64(BUFFERS),
+		.features.fid = cpu_to_le32(NVME_FEAT_HOST_BEHAVIOR),
+	};
+	struct world *w = test->priv;
+
+	driver_start(test, 64);
+	snv_forget_positions(w->on->vf);
+	memset(w->memory + BUFFERS, 0x5a, 512);
+	w->on->late = true;
+	driver_submit(w, 0, &sqe, 700);
+	driver_ring(w, 0, true);
+	KUNIT_ASSERT_EQ(test, snv_migration_ops.stop(device(w)), 0);
+	KUNIT_EXPECT_EQ(test, w->on->data[511], 0);
+	KUNIT_EXPECT_EQ(test, load_and_run(test, &w->ctrl[1]), 0);
+	KUNIT_EXPECT_EQ(test, w->ctrl[1].data[511], 0x5a);
+	KUNIT_EXPECT_EQ(test, driver_reap(w, 0, false), 1);
+	expect_all_once(test, 0, 700, 1, 0);
+}
+
 static void test_refused(struct kunit *test)
 {
 	struct nvme_command sqe = { .common.opcode = nvme_admin_dbbuf };
@@ -531,6 +555,7 @@ static struct kunit_case nvme_cases[] = {
 	KUNIT_CASE_SLOW(test_aborted),
 	KUNIT_CASE_SLOW(test_timeout),
 	KUNIT_CASE(test_hidden_aer),
+	KUNIT_CASE(test_hidden_feature),
 	KUNIT_CASE(test_refused),
 	KUNIT_CASE(test_another),
 	KUNIT_CASE_SLOW(test_put_back_run),

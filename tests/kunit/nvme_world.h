@@ -72,6 +72,8 @@ struct ctrl {
 	unsigned int num_pending;
 	bool slow;		/* I/O commands wait for the test */
 	bool loses;		/* the next command */
+	bool late;		/* the next admin command is executed after another one */
+	struct nvme_command after;
 	unsigned int hold;	/* the how manieth command from now on is held, or 0 */
 	bool holding;		/* until the controller is disabled */
 	u16 held_qid;
@@ -366,8 +368,13 @@ static void ctrl_fetch(struct ctrl *ctrl, u16 qid)
 			kill_current(true);
 		} else if (ctrl->loses) {
 			ctrl->loses = false;
+		} else if (!qid && ctrl->late && !ctrl->after.common.opcode) {
+			ctrl->after = sqe;
 		} else if (!qid) {
 			ctrl_admin(ctrl, &sqe);
+			if (ctrl->late)
+				ctrl_admin(ctrl, &ctrl->after);
+			ctrl->late = false;
 		} else if (ctrl->slow && sqe.rw.opcode == nvme_cmd_read &&
 			   ctrl->num_pending < PENDING) {
 			ctrl->pending[ctrl->num_pending].qid = qid;
