@@ -316,13 +316,10 @@ static int snv_write_doorbell(struct snv_vf *vf, struct vfio_mediate_access *acc
 			vf->sq[qid]->held = access->value;
 		}
 	} else {
-		if (!cq) {
+		if (!cq)
 			ret = snv_rung(vf, qid, access->value);
-		} else if (vf->cq[qid] && access->value < vf->cq[qid]->depth) {
-			/* Entries before that head may be written again. */
-			snv_walk(vf, qid);
-			vf->cq[qid]->head = access->value;
-		}
+		else if (vf->cq[qid] && access->value < vf->cq[qid]->depth)
+			snv_taken(vf, qid, access->value);
 		if (!ret)
 			ret = vfio_mediate_default_rw(vf->dev, access);
 	}

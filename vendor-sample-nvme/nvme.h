@@ -387,6 +387,7 @@ int snv_snapshot(struct snv_vf *vf, struct snv_sq *sq);
 int snv_adopt(struct snv_vf *vf, struct snv_sq *sq, const struct nvme_command *sqe);
 int snv_submitted(struct snv_vf *vf, struct snv_sq *sq, u32 tail, bool refuse);
 int snv_walk(struct snv_vf *vf, unsigned int qid);
+void snv_taken(struct snv_vf *vf, unsigned int qid, u32 head);
 int snv_follow(struct snv_vf *vf);
 int snv_locate(struct snv_vf *vf, unsigned int qid);
 u32 snv_locate_in(const struct nvme_completion *cqe, u32 depth);

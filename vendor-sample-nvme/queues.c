@@ -368,6 +368,25 @@ int snv_walk(struct snv_vf *vf, unsigned int qid)
 }
 
 /**
+ * snv_taken() - The driver has taken completions
+ * @vf:		The VF, locked.
+ * @qid:	ID of the completion queue, which exists.
+ * @head:	Its new head, in the queue.
+ *
+ * The device may write entries before @head again. Look at those that were not seen: the doorbell
+ * of a submission queue, which is drained before this one, mostly has seen them all.
+ */
+void snv_taken(struct snv_vf *vf, unsigned int qid, u32 head)
+{
+	struct snv_cq *cq = vf->cq[qid];
+
+	if (cq->head >= cq->depth || distance(cq->head, head, cq->depth) >
+				     distance(cq->head, cq->pos % cq->depth, cq->depth))
+		snv_walk(vf, qid);
+	cq->head = head;
+}
+
+/**
  * snv_locate() - Find the position of the device in a completion queue
  * @vf:		The VF, locked.
  * @qid:	ID of the completion queue.

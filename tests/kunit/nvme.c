@@ -366,6 +366,36 @@ static void test_same_id(struct kunit *test)
 	snv_tracking_ops.stop(device(w));
 }
 
+/* Completions are read once: by the doorbell of either queue, whichever comes first. */
+static void test_read_once(struct kunit *test)
+{
+	struct world *w = test->priv;
+	unsigned int i, reads;
+
+	driver_start(test, 8);
+	work(test, 20, false);
+	for (i = 0; i < 20; i++) {
+		w->on->slow = true;
+		driver_read(w, 1, i, 1);
+		driver_ring(w, 1, false);
+		ctrl_complete(w->on, 0);
+		/* The driver sends another command before it takes this completion, or does not. */
+		if (i % 3) {
+			driver_read(w, 1, 100 + i, 1);
+			driver_ring(w, 1, false);
+		}
+		reads = w->on->reads;
+		KUNIT_EXPECT_EQ(test, driver_reap(w, 1, false), 1);
+		KUNIT_EXPECT_EQ_MSG(test, w->on->reads - reads, i % 3 ? 0 : 1, "%u", i);
+		KUNIT_EXPECT_EQ(test, w->on->vf->sq[1]->inflight, i % 3 ? 1 : 0);
+		if (i % 3) {
+			ctrl_complete(w->on, 0);
+			driver_reap(w, 1, false);
+		}
+		KUNIT_EXPECT_EQ(test, w->on->vf->sq[1]->inflight, 0);
+	}
+}
+
 /* What a command has written is marked even if its slot is used again before the next scan. */
 static void test_held_again(struct kunit *test)
 {
@@ -576,6 +606,7 @@ static struct kunit_case nvme_cases[] = {
 	KUNIT_CASE(test_feature_data),
 	KUNIT_CASE(test_tracking),
 	KUNIT_CASE(test_same_id),
+	KUNIT_CASE(test_read_once),
 	KUNIT_CASE(test_held_again),
 	KUNIT_CASE(test_locate),
 	KUNIT_CASE(test_laps),

@@ -81,6 +81,7 @@ struct ctrl {
 	unsigned int lag;
 	bool undying;		/* it cannot be disabled */
 	bool no_marks;		/* what is marked does not count */
+	unsigned int reads;	/* of memory, by the module */
 	u16 aer[8];
 	unsigned int num_aers;
 	u32 features[256];
@@ -134,6 +135,7 @@ static int world_read(void *data, u64 iova, void *buf, size_t size)
 	if (iova > MEMORY || size > MEMORY - iova)
 		return -EFAULT;
 	memcpy(buf, ctrl->world->memory + iova, size);
+	ctrl->reads++;
 
 	return 0;
 }
