@@ -556,14 +556,13 @@ static void take_features(struct snv_vf *vf, const struct snv_state *state)
 	}
 	vf->num_features = state->num_feature;
 
-	for (i = 0; i < state->num_ns; i++)
+	for (i = 0; i < state->num_ns; i++) {
 		vf->ns[i] = (struct snv_ns) {
 			.nsid = le32_to_cpu(state->ns[i].nsid),
 			.shift = le32_to_cpu(state->ns[i].shift),
 			.blocks = le64_to_cpu(state->ns[i].blocks),
 			.has_list = state->ns[i].flags,
 		};
-	for (i = 0; i < state->num_ns; i++) {
 		memcpy(vf->ns[i].nguid, state->ns[i].nguid, sizeof(vf->ns[i].nguid));
 		memcpy(vf->ns[i].eui64, state->ns[i].eui64, sizeof(vf->ns[i].eui64));
 		memcpy(vf->ns[i].uuid, state->ns[i].uuid, sizeof(vf->ns[i].uuid));
