@@ -1,23 +1,44 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""nvme_migrate.py QEMU TIMES...: guests with an NVMe VF migrate under I/O.
+"""nvme_migrate.py QEMU TIMES: guests with an NVMe VF migrate under I/O.
 
-Under each QEMU, a guest migrates so many times, half of them with a queue depth of 1, half of
+A guest migrates so many times, half of them with a queue depth of 1, half of
 them with one of 32. Then migrations of it fail in some ways, or are refused. The I/O is
 that of labhost/storage.py, with its witness.
 """
 
 # /// suite
 # [nvme_migrate]
-# about = "guests with an NVMe VF migrate, 20 times under each QEMU"
-# run = "./nvme_migrate.py 10 20 7.2 20 11 20"
+# about = "guests with an NVMe VF migrate, 20 times, and fail to"
+# run = "./nvme_migrate.py 10 20"
 # but = {debug = "its guest is too slow", debug-7.2 = "its guest is too slow"}
 # pf = "nvme"
 # guests = true
-# qemus = ["7.2", "11"]
 # extra = ["fio"]
-# minutes = 20
-# timeout = 5400
+# minutes = 12
+# timeout = 2400
+#
+# [nvme_migrate_7]
+# about = "the same under QEMU 7.2"
+# run = "./nvme_migrate.py 7.2 20"
+# but = {debug = "its guest is too slow", debug-7.2 = "its guest is too slow"}
+# pf = "nvme"
+# guests = true
+# qemus = ["7.2"]
+# extra = ["fio"]
+# minutes = 12
+# timeout = 2400
+#
+# [nvme_migrate_11]
+# about = "the same under QEMU 11"
+# run = "./nvme_migrate.py 11 20"
+# but = {debug = "its guest is too slow", debug-7.2 = "its guest is too slow"}
+# pf = "nvme"
+# guests = true
+# qemus = ["11"]
+# extra = ["fio"]
+# minutes = 12
+# timeout = 2400
 # ///
 
 import types
@@ -172,16 +193,13 @@ def another(trip):
     trip.known += new
 
 
-def main(tap, *args):
-    figures = {}
-    for qemu, count in zip(args[::2], args[1::2]):
-        if not has_qemu(qemu):
-            tap.skip(f"QEMU {qemu}", "it is not there now")
-            continue
-        if found := tap.case(f"QEMU {qemu}, {count} times", times, tap, qemu, int(count)):
-            figures[qemu] = found
-        Failures(tap, qemu).run()
-    leave("nvme_migrate", figures)
+def main(tap, qemu, count):
+    if not has_qemu(qemu):
+        tap.skip(f"QEMU {qemu}", "it is not there now")
+        return
+    if found := tap.case(f"QEMU {qemu}, {count} times", times, tap, qemu, int(count)):
+        leave("nvme_migrate", {qemu: found})
+    Failures(tap, qemu).run()
 
 
 if __name__ == "__main__":
