@@ -10,6 +10,7 @@ The lab reads the lines that start with "lab: " on standard output, see session.
 """
 
 import contextlib
+import ctypes
 import json
 import os
 import pathlib
@@ -17,6 +18,7 @@ import re
 import select
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -280,16 +282,35 @@ def do(host, job):
         kernel_says(f"job {name} ends")
 
 
+def rearm():
+    """Have this CPU program its timer anew: what is due is before all else that is."""
+    clock_nanosleep = ctypes.CDLL(None).clock_nanosleep
+    clock_nanosleep(time.CLOCK_MONOTONIC, 1, struct.pack("qq", 0, 1), None)     # TIMER_ABSTIME
+    end = time.monotonic() + 0.02
+    while time.monotonic() < end:
+        pass        # until the tick has looked at the other timers
+
+
 def keep_awake():
-    """QEMU's TCG loses a timer interrupt of a CPU with guests now and then, and the CPU is idle for
-    ever. An interrupt by the other CPU makes it look at its timers again."""
+    """QEMU's TCG loses an interrupt of a CPU with guests now and then. If it was that of its timer,
+    the CPU programs none any more: it thinks that one is due. So each CPU wakes the other one
+    each second, and one that only the other wakes programs its timer anew."""
     def on(cpu, mine, other):
         os.sched_setaffinity(0, {cpu})
+        due, missed = time.monotonic() + 1, 0
         while True:
-            if select.select([mine], [], [], 1)[0]:
+            woken = select.select([mine], [], [], max(0, due - time.monotonic()))[0]
+            if woken:
                 os.read(mine, 1 << 12)
-            else:
-                os.write(other, b"1")
+            if time.monotonic() < due:
+                continue
+            missed = missed + 1 if woken else 0
+            if missed > 3:
+                rearm()
+                kernel_says(f"CPU {cpu} had lost its timer, and has programmed it anew")
+                missed = 0
+            os.write(other, b"1")
+            due = time.monotonic() + 1
 
     cpus = sorted(os.sched_getaffinity(0))
     ends = [os.pipe() for _ in cpus]
