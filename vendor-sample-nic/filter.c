@@ -11,7 +11,7 @@
 
 #include "nic.h"
 
-/* Is no VMM using the VF of a pool? It keeps its address from those that ask for it only. */
+/* Has no VMM the VF of a pool open, and does no driver use it? */
 static bool nic_pool_closed(struct nic *nic, const struct nic_pool *p)
 {
 	return p->idle && !READ_ONCE(nic->vf[p - nic->pool].dev);
@@ -19,10 +19,11 @@ static bool nic_pool_closed(struct nic *nic, const struct nic_pool *p)
 
 /*
  * Return a pool that keeps an address from pool p, or NULL.
- * Of the pools of one guest, only one runs. If p is to run, the others have to be idle.
+ * Of the pools of one guest, only one runs. If p is to run, the others have to be idle. A pool
+ * that is closed keeps its address from those that ask for it, not from one that has it, too.
  */
-static struct nic_pool *nic_mac_owner(struct nic *nic, bool run, const struct nic_pool *p,
-				      const u8 *mac)
+static struct nic_pool *nic_mac_owner(struct nic *nic, bool run, bool ask,
+				      const struct nic_pool *p, const u8 *mac)
 {
 	struct nic_pool *other;
 	unsigned int i;
@@ -31,7 +32,7 @@ static struct nic_pool *nic_mac_owner(struct nic *nic, bool run, const struct ni
 		return NULL;
 
 	for (other = nic->pool; other < nic->pool + NIC_NUM_POOLS; other++) {
-		if (other == p || other->waiting || (run && nic_pool_closed(nic, other)) ||
+		if (other == p || other->waiting || (!ask && nic_pool_closed(nic, other)) ||
 		    ((other->idle || (p->idle && !run)) && uuid_equal(&other->guest, &p->guest)))
 			continue;
 		for (i = 0; i < NIC_POOL_MACS; i++)
@@ -48,7 +49,7 @@ static bool nic_macs_taken(struct nic *nic, const struct nic_pool *p)
 	unsigned int i;
 
 	for (i = 0; i < NIC_POOL_MACS; i++)
-		if (nic_mac_owner(nic, true, p, p->mac[i]))
+		if (nic_mac_owner(nic, true, false, p, p->mac[i]))
 			return true;
 
 	return false;
@@ -231,12 +232,14 @@ static void nic_leave_vlans(struct nic *nic, unsigned int pool)
  * nic_pool_reset() - Drop all requests of a VF's driver
  * @nic:	The PF.
  * @pool:	Number of the pool.
+ * @mac:	Address that is its own from now on, as no driver uses the VF any more. NULL: the
+ *		one that it has stays.
  *
- * The first address and the administrator's VLAN stay.
+ * The administrator's VLAN stays. If another pool keeps @mac, the pool waits for it.
  *
  * Context: Process or softirq context. Takes filter_lock.
  */
-void nic_pool_reset(struct nic *nic, unsigned int pool)
+void nic_pool_reset(struct nic *nic, unsigned int pool, const u8 *mac)
 {
 	struct nic_pool *p = &nic->pool[pool];
 	unsigned int i;
@@ -245,6 +248,13 @@ void nic_pool_reset(struct nic *nic, unsigned int pool)
 	for (i = 1; i < NIC_POOL_MACS; i++) {
 		eth_zero_addr(p->mac[i]);
 		nic_write_mac(nic, pool, i);
+	}
+	if (mac) {
+		ether_addr_copy(p->mac[0], mac);
+		p->idle = true;
+		p->waiting = nic_macs_taken(nic, p);
+		nic_settle_macs(nic);
+		nic_write_mac(nic, pool, 0);
 	}
 	nic_leave_vlans(nic, pool);
 	bitmap_zero(p->mta, NIC_MTA_BITS);
@@ -265,10 +275,12 @@ static int nic_assign_mac(struct nic *nic, unsigned int pool, unsigned int slot,
 			  bool admin)
 {
 	struct nic_pool *p = &nic->pool[pool], *owner;
+	bool ask = p == &nic->pool[NIC_PF_POOL] || slot ||
+		   !ether_addr_equal(mac, nic->vf[pool].admin_mac);
 	int ret = 0;
 
 	spin_lock_bh(&nic->filter_lock);
-	while ((owner = nic_mac_owner(nic, false, p, mac)) && admin &&
+	while ((owner = nic_mac_owner(nic, false, ask, p, mac)) && admin &&
 	       nic_pool_stopped(nic, owner))
 		owner->waiting = true;
 	if (owner && !(admin && p->idle && owner != &nic->pool[NIC_PF_POOL])) {
@@ -276,9 +288,9 @@ static int nic_assign_mac(struct nic *nic, unsigned int pool, unsigned int slot,
 	} else {
 		ether_addr_copy(p->mac[slot], mac);
 		p->waiting = nic_macs_taken(nic, p);
-		nic_settle_macs(nic);
 		nic_write_mac(nic, pool, slot);
 	}
+	nic_settle_macs(nic);
 	spin_unlock_bh(&nic->filter_lock);
 
 	return ret;

@@ -316,7 +316,7 @@ void nic_add_hw_stats(struct nic *nic, struct rtnl_link_stats64 *stats);
 /* filter.c */
 void nic_filters_init(struct nic *nic);
 void nic_filters_write(struct nic *nic);
-void nic_pool_reset(struct nic *nic, unsigned int pool);
+void nic_pool_reset(struct nic *nic, unsigned int pool, const u8 *mac);
 void nic_pool_write(struct nic *nic, unsigned int pool);
 int nic_pool_set_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac);
 int nic_pool_request_mac(struct nic *nic, unsigned int pool, unsigned int slot, const u8 *mac);

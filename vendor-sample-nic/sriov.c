@@ -83,8 +83,6 @@ void nic_vfs_restart(struct nic *nic)
 
 static void nic_init_vf(struct nic *nic, unsigned int n)
 {
-	static const u8 none[ETH_ALEN];
-
 	spin_lock_bh(&nic->stats_lock);
 	nic->vf[n].stats = (struct nic_vf_stats){};
 	spin_unlock_bh(&nic->stats_lock);
@@ -95,7 +93,6 @@ static void nic_init_vf(struct nic *nic, unsigned int n)
 	nic->vf[n].trusted = false;
 	nic->vf[n].link_off = false;
 	nic_pool_set_guest(nic, n, NULL);
-	nic_pool_set_mac(nic, n, 0, none);
 	nic_pool_set_port_vlan(nic, n, 0);
 	nic_vf_init(nic, n);
 	kfree(nic->vf[n].pci_state);

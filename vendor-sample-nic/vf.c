@@ -61,12 +61,7 @@ void nic_vf_reset(struct nic *nic, unsigned int n, bool active)
 	struct nic_vf *vf = &nic->vf[n];
 
 	nic_vf_note_reset(nic, n, active);
-	nic_pool_reset(nic, n);
-	if (!active && !ether_addr_equal(nic->pool[n].mac[0], vf->admin_mac)) {
-		/* It may have the administrator's address, even if another pool keeps that. */
-		nic_pool_set_idle(nic, n, true);
-		nic_pool_set_mac(nic, n, 0, vf->admin_mac);
-	}
+	nic_pool_reset(nic, n, active ? NULL : vf->admin_mac);
 	vf->masked_eims = 0;
 	vf->mbx_unread = 0;
 	vf->active = active;

@@ -324,6 +324,12 @@ def test_both(tap, pf):
                   "the guest goes to the other VF that has it")
     with Device(VFS[1]) as new:
         tap.ok(ask_for(new, (FRAME, 1518)), "started anew there, it has it")
+        tap.ok(ask_for(new, (SET_MAC, *words(MAC))), "and may ask for it")
+        new.must("reset")
+        tap.equal((new.load(of_nobody(data)), new.set("RUNNING")), (0, 0),
+                  "a guest from elsewhere may bring it, too")
+        new.must("reset")
+        tap.ok(ask_for(new, (FRAME, 1518)), "and starts anew")
         with Device(VFS[0]) as old:
             tap.ok(not ask_for(old, (FRAME, 1518)), "the VF that it has left does not")
             new.set("STOP")
@@ -350,11 +356,15 @@ def test_waiting(tap, pf):
                   "stopped, it takes nothing while the first one's link changes")
         tap.equal((owner.set("STOP"), owner.set("RUNNING"), receives(pf.netdev, 0)),
                   (0, 0, before), "nor when that is stopped and started")
-        data = owner.save()
-        other.must("reset")
-        tap.ok(isinstance(other.load(data[:-1]), str), "a load there fails")
-        tap.equal((owner.set("RUNNING"), receives(pf.netdev, 0)), (0, before),
-                  "the guest goes on where it was")
+        set_vf(pf.netdev, 1, "trust", "on")
+        for what, change in (("its guest", lambda data: data),
+                             ("another", lambda data: changed(of_nobody(data), macs(OTHER)))):
+            data = change(owner.save())
+            other.must("reset")
+            tap.ok(isinstance(other.load(data[:-1]), str), f"a load of {what} there fails")
+            tap.equal((owner.set("RUNNING"), receives(pf.netdev, 0)), (0, before),
+                      "the guest goes on where it was")
+        set_vf(pf.netdev, 1, "trust", "off")
         other.close()
         owner.must("reset")
         with Device(VFS[1]) as tenant:
