@@ -457,8 +457,14 @@ def test_power(tap, listener, uevents):
         events += listener.take(PF, "power")
         tap.equal([each["power-state"] for each in of(events, "power")], ["d3hot", "d0"],
                   "its states of power are told")
-        tap.equal([each["POWER_STATE"] for each in uevents.take(PF) if each["EVENT"] == "power"],
-                  ["D3hot", "D0"], "uevents: as well")
+        told = []
+
+        def come():
+            told.extend(each["POWER_STATE"] for each in uevents.take(PF)
+                        if each["EVENT"] == "power")
+            return len(told) >= 2
+        until(come, 5)      # the uevent follows the message
+        tap.equal(told, ["D3hot", "D0"], "uevents: as well")
     sh("vfctl", "unbind", PF)
     sh("rmmod", "mediator_demo")
 
