@@ -24,6 +24,19 @@ class Failed(Exception):
     """What must not be."""
 
 
+def stacks(proc):
+    """Where the kernel has each thread of a process, and what it was asked for."""
+    found = []
+    for task in sorted(pathlib.Path(f"/proc/{proc.pid}/task").glob("*")):
+        try:
+            found += [f"{task.name} {(task / 'comm').read_text().strip()}: syscall "
+                      f"{(task / 'syscall').read_text().strip()}",
+                      (task / "stack").read_text()]
+        except OSError as err:
+            found.append(f"{task.name}: {err}")
+    return "\n".join(found)
+
+
 class Host:
     """The guest's places: VFs of two PFs, of which it always has one."""
 
@@ -88,8 +101,8 @@ class Case:
             self.migration.start(self.uri())
             if self.uri() == self.relay.uri:
                 if not self.relay.reached.wait(60):
-                    raise Failed(f"{self.point} was not reached: "
-                                 f"{self.migration.query()}")
+                    raise Failed(f"{self.point} was not reached: {self.answer()}\n"
+                                 f"{stacks(self.source.proc)}")
                 self.harm()
                 self.relay.release()
             return self.end()
@@ -98,6 +111,12 @@ class Case:
             raise
         finally:
             self.relay.cut()
+
+    def answer(self):
+        try:
+            return self.migration.query()
+        except (GuestError, EOFError, OSError) as err:
+            return f"the source does not answer: {err}"
 
     def uri(self):
         return self.relay.uri
